@@ -1,0 +1,220 @@
+//! Typed errors. Each says what was expected, what was found and where.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::{Outcome, Role, StopReason, Token, VocabularyId};
+
+/// A setting that no search or filter can run with.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// top-p must lie in (0, 1].
+    #[error("top_p must lie in (0, 1], found {found}")]
+    TopP {
+        /// The value given.
+        found: f32,
+    },
+    /// The temperature must be finite and above zero.
+    #[error("temperature must be finite and above 0, found {found}")]
+    Temperature {
+        /// The value given.
+        found: f32,
+    },
+    /// A count that must be at least one is zero.
+    #[error("{what} must be at least 1, found 0")]
+    Zero {
+        /// Which setting.
+        what: &'static str,
+    },
+    /// A penalty must be a finite number.
+    #[error("{what} must be finite, found {found}")]
+    NotFinite {
+        /// Which setting.
+        what: &'static str,
+        /// The value given.
+        found: f32,
+    },
+}
+
+/// A model could not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The prompt has no tokens.
+    #[error("the prompt is empty: a session needs at least one prompt token")]
+    EmptyPrompt,
+    /// The rendered context does not fit the model.
+    #[error("the context has {length} tokens, the model has room for {limit}")]
+    ContextTooLong {
+        /// Tokens of prompt, layout and response together.
+        length: usize,
+        /// The model's limit.
+        limit: usize,
+    },
+    /// A token id that the vocabulary does not have.
+    #[error("token id {token} lies outside a vocabulary of {size}")]
+    TokenOutOfRange {
+        /// The id.
+        token: Token,
+        /// Number of ids.
+        size: usize,
+    },
+    /// A model put out a number that is none.
+    #[error("the model gave {value} for token id {token} of session {session}: {what} must not be NaN")]
+    NotANumber {
+        /// `logits` or `rewards`.
+        what: &'static str,
+        /// Place of the session in the batch.
+        session: usize,
+        /// The token.
+        token: Token,
+        /// The value.
+        value: f32,
+    },
+    /// Every next token is impossible.
+    #[error("no next token is possible for session {session}: all {size} logits are banned or −∞")]
+    NoToken {
+        /// Place of the session in the batch.
+        session: usize,
+        /// Number of logits.
+        size: usize,
+    },
+    /// Ids of one vocabulary were given to a model of another that cannot convert them.
+    #[error("candidates of vocabulary {found} cannot be scored by a model of vocabulary {expected}")]
+    VocabularyMismatch {
+        /// The model's.
+        expected: VocabularyId,
+        /// The session's.
+        found: VocabularyId,
+    },
+    /// The parts of a batch, or of a model's answer, do not belong together.
+    #[error("{what}: expected {expected}, found {found}")]
+    BatchMismatch {
+        /// Which count.
+        what: &'static str,
+        /// The count it must have.
+        expected: usize,
+        /// The count it has.
+        found: usize,
+    },
+    /// A setting that cannot be run with.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Anything that only the implementation knows: a cache without room, a backend's failure, a server's answer.
+    #[error("{context}: {source}")]
+    Other {
+        /// What the model was doing.
+        context: &'static str,
+        /// Why it could not.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl ModelError {
+    /// Wraps an implementation's own error.
+    pub fn other(context: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other { context, source: source.into() }
+    }
+}
+
+/// A search failed. What it had found until then is not lost: see [`SearchError::partial`].
+#[derive(Debug)]
+pub struct SearchError {
+    kind: SearchErrorKind,
+    partial: Option<Box<Outcome>>,
+}
+
+/// Why a search failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchErrorKind {
+    /// A model could not answer.
+    #[error("the {role} model failed: {source}")]
+    Model {
+        /// Which of them.
+        role: Role,
+        /// Why.
+        source: ModelError,
+    },
+    /// Settings that cannot be run with.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A strategy's step neither grew the tree nor ended, so that it would never end.
+    #[error("step {step} of strategy {strategy} changed nothing")]
+    Stalled {
+        /// The strategy's name.
+        strategy: String,
+        /// Index of the step.
+        step: usize,
+    },
+    /// A strategy named a node that the tree does not have.
+    #[error("node {node} is not in the tree of {size} nodes")]
+    UnknownNode {
+        /// Index of the node.
+        node: usize,
+        /// Number of nodes.
+        size: usize,
+    },
+    /// A strategy wanted to continue a sequence that has ended.
+    #[error("node {node} is not open: it ended with {stop}")]
+    NodeClosed {
+        /// Index of the node.
+        node: usize,
+        /// How it ended.
+        stop: StopReason,
+    },
+    /// The search is over: a budget is spent or an observer asked to stop. The searcher turns it into an outcome; a strategy
+    /// passes it on with `?`.
+    #[error("the search was halted: {0}")]
+    Halted(StopReason),
+}
+
+impl SearchError {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &SearchErrorKind {
+        &self.kind
+    }
+
+    /// The best result so far, when the failure came after a search had begun.
+    #[must_use]
+    pub fn partial(&self) -> Option<&Outcome> {
+        self.partial.as_deref()
+    }
+
+    /// The error with the best result so far.
+    #[must_use]
+    pub fn with_partial(mut self, outcome: Outcome) -> Self {
+        self.partial = Some(Box::new(outcome));
+        self
+    }
+}
+
+impl From<SearchErrorKind> for SearchError {
+    fn from(kind: SearchErrorKind) -> Self {
+        Self { kind, partial: None }
+    }
+}
+
+impl From<ConfigError> for SearchError {
+    fn from(error: ConfigError) -> Self {
+        SearchErrorKind::Config(error).into()
+    }
+}
+
+impl fmt::Display for SearchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        match &self.partial {
+            Some(outcome) => write!(f, " (best so far: {} tokens)", outcome.best.tokens.len()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for SearchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}

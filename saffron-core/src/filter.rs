@@ -1,0 +1,175 @@
+//! From a row of logits to ranked candidates: temperature, bans, top-k and the nucleus. A pure function; every policy that
+//! sees whole logits uses this one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Candidate, Candidates, ConfigError, Coverage, ModelError, Token};
+
+/// What becomes of tokens of equal probability at the nucleus' edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ties {
+    /// All in or all out, as Eq. 2 of the Saffron paper has it: a token stays while the mass of the *strictly* more probable
+    /// ones is below top-p.
+    Together,
+    /// Cut in rank order, as the reference implementation does: a token stays while the mass of all before it is below top-p.
+    ByRank,
+}
+
+/// Which next tokens a policy may propose.
+///
+/// Bans come first, then temperature, then the softmax (so the rest is renormalised), then top-k and top-p. The most probable
+/// token always stays.
+///
+/// ```
+/// use saffron_core::CandidateFilter;
+/// let filter = CandidateFilter { top_p: 0.8, ..CandidateFilter::default() };
+/// let candidates = filter.apply(&[0.0, 2.0, 1.0, -3.0], 0, 0)?;
+/// assert_eq!(candidates.tokens().collect::<Vec<_>>(), [1, 2]);
+/// assert!((candidates.mass - 0.905).abs() < 1e-3);
+/// # Ok::<(), saffron_core::ModelError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CandidateFilter {
+    /// Divisor of the logits.
+    pub temperature: f32,
+    /// Mass of the nucleus, in (0, 1]; 1 keeps every possible token.
+    pub top_p: f32,
+    /// At most this many candidates.
+    pub top_k: Option<usize>,
+    /// Rule at the nucleus' edge.
+    pub ties: Ties,
+    /// Tokens that may never come next.
+    pub banned: Vec<Token>,
+    /// Tokens that end a sequence.
+    pub end_tokens: Vec<Token>,
+    /// End tokens are banned while a response has fewer tokens than this.
+    pub min_new_tokens: usize,
+}
+
+impl Default for CandidateFilter {
+    /// The whole distribution at temperature 1.
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: None,
+            ties: Ties::Together,
+            banned: Vec::new(),
+            end_tokens: Vec::new(),
+            min_new_tokens: 0,
+        }
+    }
+}
+
+impl CandidateFilter {
+    /// Whether the settings can be run with.
+    ///
+    /// # Errors
+    ///
+    /// top-p outside (0, 1], a temperature that is not above zero, top-k of zero.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            return Err(ConfigError::TopP { found: self.top_p });
+        }
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return Err(ConfigError::Temperature { found: self.temperature });
+        }
+        if self.top_k == Some(0) {
+            return Err(ConfigError::Zero { what: "top_k" });
+        }
+        Ok(())
+    }
+
+    /// The candidates of one context from its logits, one a token id. `generated` is the response's length so far, `session` the
+    /// place in the batch for error messages.
+    ///
+    /// # Errors
+    ///
+    /// NaN or +∞ among the logits, no possible token, or settings that cannot be run with.
+    pub fn apply(&self, logits: &[f32], generated: usize, session: usize) -> Result<Candidates, ModelError> {
+        self.check()?;
+        check_numbers(logits, session)?;
+        let scaled = self.scaled(logits, generated);
+        let max = scaled.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        if max == f32::NEG_INFINITY {
+            return Err(ModelError::NoToken { session, size: logits.len() });
+        }
+        let log_normaliser = log_sum_exp(&scaled, max);
+        let head = self.head(&scaled, max, log_normaliser);
+        let ranked: Vec<Candidate> = head
+            .into_iter()
+            .map(|token| Candidate { token, logprob: (f64::from(scaled[token as usize]) - log_normaliser) as f32 })
+            .collect();
+        Ok(self.cut(ranked))
+    }
+
+    /// Logits after bans and temperature.
+    fn scaled(&self, logits: &[f32], generated: usize) -> Vec<f32> {
+        let mut scaled = logits.to_vec();
+        if self.temperature.to_bits() != 1.0f32.to_bits() {
+            scaled.iter_mut().for_each(|logit| *logit /= self.temperature);
+        }
+        let ends: &[Token] = if generated < self.min_new_tokens { &self.end_tokens } else { &[] };
+        for token in self.banned.iter().chain(ends) {
+            if let Some(logit) = scaled.get_mut(*token as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        scaled
+    }
+
+    /// The most probable tokens in rank order: enough of them to hold the nucleus, found without sorting the whole vocabulary.
+    fn head(&self, scaled: &[f32], max: f32, log_normaliser: f64) -> Vec<Token> {
+        let mut depth = 8.0f32;
+        let mut head = loop {
+            let bound = (max - depth).max(f32::MIN);
+            let head: Vec<Token> = (0u32..).zip(scaled).filter(|(_, x)| **x >= bound).map(|(token, _)| token).collect();
+            if bound <= f32::MIN || self.is_enough(&head, scaled, log_normaliser) {
+                break head;
+            }
+            depth *= 2.0;
+        };
+        head.sort_unstable_by(|a, b| scaled[*b as usize].total_cmp(&scaled[*a as usize]).then(a.cmp(b)));
+        head
+    }
+
+    fn is_enough(&self, head: &[Token], scaled: &[f32], log_normaliser: f64) -> bool {
+        let mass = || head.iter().map(|token| (f64::from(scaled[*token as usize]) - log_normaliser).exp()).sum::<f64>();
+        self.top_k.is_some_and(|k| head.len() >= k) || (self.top_p < 1.0 && mass() > f64::from(self.top_p))
+    }
+
+    /// Applies top-k and top-p to ranked candidates.
+    fn cut(&self, mut ranked: Vec<Candidate>) -> Candidates {
+        ranked.truncate(self.top_k.unwrap_or(usize::MAX));
+        let (mut before, mut stronger, mut kept) = (0.0f64, 0.0f64, 0);
+        for (rank, candidate) in ranked.iter().enumerate() {
+            let tied = rank > 0 && ranked[rank - 1].logprob.to_bits() == candidate.logprob.to_bits();
+            if !tied {
+                stronger = before;
+            }
+            let mass = if self.ties == Ties::Together { stronger } else { before };
+            if self.top_p < 1.0 && mass >= f64::from(self.top_p) {
+                break;
+            }
+            before += f64::from(candidate.logprob).exp();
+            kept = rank + 1;
+        }
+        ranked.truncate(kept);
+        Candidates { ranked, mass: (before as f32).min(1.0), coverage: Coverage::Full }
+    }
+}
+
+fn check_numbers(logits: &[f32], session: usize) -> Result<(), ModelError> {
+    match (0u32..).zip(logits).find(|(_, x)| x.is_nan() || **x == f32::INFINITY) {
+        Some((token, value)) => Err(ModelError::NotANumber { what: "logits", session, token, value: *value }),
+        None => Ok(()),
+    }
+}
+
+/// ln Σ exp(x), given the largest x.
+fn log_sum_exp(logits: &[f32], max: f32) -> f64 {
+    let sum: f64 = logits.chunks(64).map(|chunk| f64::from(chunk.iter().map(|x| (x - max).exp()).sum::<f32>())).sum();
+    f64::from(max) + sum.ln()
+}

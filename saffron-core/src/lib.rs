@@ -1,0 +1,68 @@
+//! The vocabulary of reward-guided decoding: what a search, a policy and a reward model say to each other.
+//!
+//! This crate holds types, traits and pure functions. It knows nothing of tensors, files, networks or clocks that decide
+//! anything, so a strategy or a reward model written against it compiles in seconds and runs anywhere.
+//!
+//! | term | meaning | item |
+//! |---|---|---|
+//! | policy | the language model that is being defended | [`Policy`] |
+//! | ORM, PRM | outcome and process reward models: one reward for a finished, a partial sequence | [`OutcomeRewardModel`], [`ProcessRewardModel`] |
+//! | MRM | multifurcation reward model: a reward for *every* next token from one forward pass | [`MultifurcationRewardModel`] |
+//! | nucleus | the most probable next tokens that together hold the probability mass top-p | [`CandidateFilter`] |
+//! | unseen token | a token that the MRM's training corpus never held; its reward is not to be trusted | [`ChildReward::Unseen`] |
+//! | prefill | the first tokens of a reply, forced by an attacker | [`Session::prefill`] |
+//! | beam | the sequences that a search keeps at one depth | [`SearchObserver::on_level`] |
+//! | attributed compute | what a search would have cost had it begun with an empty cache | [`Work`] |
+//!
+//! A search is a [`SearchStrategy`] that works through a [`SearchContext`], the only door to the models. The loop around it
+//! lives in `saffron-search`, decoder models in `saffron-mrm`.
+
+mod budget;
+mod candidates;
+mod context;
+mod error;
+mod filter;
+mod flops;
+mod layout;
+mod meter;
+mod observer;
+mod outcome;
+mod policy;
+mod port;
+mod reward;
+mod scorer;
+mod session;
+mod stop;
+mod strategy;
+mod token;
+mod tree;
+mod vocabulary;
+mod work;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use budget::{Budget, Limit};
+pub use candidates::{Candidate, Candidates, Coverage};
+pub use context::{Child, Children, ContextSettings, SearchContext};
+pub use error::{ConfigError, ModelError, SearchError, SearchErrorKind};
+pub use filter::{CandidateFilter, Ties};
+pub use flops::DecoderShape;
+pub use layout::PromptLayout;
+pub use meter::{ComputeMeter, Role, RoleUsage, Usage};
+pub use observer::{BeamEntry, Level, ModelCall, SearchObserver, SearchStart};
+pub use outcome::{Hypothesis, Outcome};
+pub use policy::Policy;
+pub use port::{DirectPort, ModelPort};
+pub use reward::{
+    ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
+    process_reward_fn,
+};
+pub use scorer::{ChildScorer, OrmScorer, PrmScorer};
+pub use session::{Run, Session};
+pub use stop::StopReason;
+pub use strategy::{SearchStrategy, Step};
+pub use token::{Token, TokenSet};
+pub use tree::{NodeId, NodeState, SearchTree};
+pub use vocabulary::{PlainVocabulary, Vocabulary, VocabularyError, VocabularyId};
+pub use work::{Forwarded, Reply, Work};

@@ -1,0 +1,35 @@
+//! What a search gives back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{StopReason, Token, Usage};
+
+/// One response that a search has found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hypothesis {
+    /// The generated tokens, an end-of-sequence token included; prompt and prefill are not.
+    pub tokens: Vec<Token>,
+    /// The reward it is ranked by; none when it was never given one.
+    pub reward: Option<f32>,
+    /// Sum of the policy's log-probabilities.
+    pub logprob: f32,
+    /// Why it ended; none while it might have gone on.
+    pub stop: Option<StopReason>,
+}
+
+/// The result of a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The answer.
+    pub best: Hypothesis,
+    /// The beam as it last stood, in its own order; only the answer for strategies without a beam.
+    pub beam: Vec<Hypothesis>,
+    /// Why the search ended.
+    pub stop: StopReason,
+    /// What it cost.
+    pub usage: Usage,
+    /// The strategy with its settings.
+    pub strategy: String,
+    /// The reward model with its settings.
+    pub reward: String,
+}

@@ -1,0 +1,52 @@
+//! The language model that a search defends.
+
+use std::sync::Arc;
+
+use crate::{CandidateFilter, Candidates, ModelError, Reply, Session, Token, Vocabulary};
+
+/// Proposes next tokens.
+///
+/// The answer is ranked and possibly truncated candidates rather than logits: the one shape that a local model and a remote
+/// top-k engine can both give. Models take a batch and `&mut self` (they keep caches); a call's answers must not depend on
+/// what was called before, nor, beyond float noise, on the batch.
+///
+/// [`testing::conformance::policy`](crate::testing::conformance::policy) checks an implementation.
+pub trait Policy {
+    /// The vocabulary of the sessions that it takes and of the tokens that it proposes.
+    fn vocabulary(&self) -> Arc<dyn Vocabulary>;
+
+    /// Tokens that end a sequence; there may be several.
+    fn end_tokens(&self) -> Vec<Token>;
+
+    /// The candidates of each session.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the model from answering, see [`ModelError`]. The batch fails as a whole.
+    fn propose(&mut self, sessions: &[Session], filter: &CandidateFilter)
+    -> Result<Reply<Vec<Candidates>>, ModelError>;
+}
+
+macro_rules! forward_policy {
+    ($($pointer:ty),*) => {$(
+        impl<P: Policy + ?Sized> Policy for $pointer {
+            fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+                (**self).vocabulary()
+            }
+
+            fn end_tokens(&self) -> Vec<Token> {
+                (**self).end_tokens()
+            }
+
+            fn propose(
+                &mut self,
+                sessions: &[Session],
+                filter: &CandidateFilter,
+            ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+                (**self).propose(sessions, filter)
+            }
+        }
+    )*};
+}
+
+forward_policy!(&mut P, Box<P>);

@@ -1,0 +1,88 @@
+//! The way from a search context to the models. A context sees only a port, so it cannot tell whether its calls go straight
+//! to the models or are gathered with those of other searches.
+
+use std::sync::Arc;
+
+use crate::{
+    CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Session, Token, Vocabulary,
+};
+
+/// What a search asks of its models.
+pub trait ModelPort {
+    /// The policy's vocabulary.
+    fn vocabulary(&self) -> Arc<dyn Vocabulary>;
+
+    /// The policy's end-of-sequence tokens.
+    fn end_tokens(&self) -> Vec<Token>;
+
+    /// How rewards are made, for records.
+    fn describe_rewards(&self) -> String;
+
+    /// See [`Policy::propose`].
+    ///
+    /// # Errors
+    ///
+    /// The policy's.
+    fn propose(&mut self, sessions: &[Session], filter: &CandidateFilter)
+    -> Result<Reply<Vec<Candidates>>, ModelError>;
+
+    /// See [`ChildScorer::score_children`].
+    ///
+    /// # Errors
+    ///
+    /// The reward model's.
+    fn score(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError>;
+}
+
+/// A port that calls the models at once.
+pub struct DirectPort<'a> {
+    policy: &'a mut dyn Policy,
+    scorer: &'a mut dyn ChildScorer,
+}
+
+impl<'a> DirectPort<'a> {
+    /// A port to these models.
+    pub fn new(policy: &'a mut dyn Policy, scorer: &'a mut dyn ChildScorer) -> Self {
+        Self { policy, scorer }
+    }
+}
+
+impl std::fmt::Debug for DirectPort<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DirectPort")
+    }
+}
+
+impl ModelPort for DirectPort<'_> {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.policy.vocabulary()
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        self.policy.end_tokens()
+    }
+
+    fn describe_rewards(&self) -> String {
+        self.scorer.describe()
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        self.policy.propose(sessions, filter)
+    }
+
+    fn score(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        self.scorer.score_children(sessions, candidates)
+    }
+}

@@ -1,0 +1,138 @@
+//! One prompt and what has been answered to it so far. Knows no model's template: a model renders it through its own
+//! [`PromptLayout`](crate::PromptLayout).
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use crate::{ModelError, Token, Vocabulary};
+
+/// Identity of one search over one prompt. Models use it to tell a search's own earlier tokens from what other searches left
+/// in their cache, so that attributed compute does not depend on who ran before. It decides nothing.
+#[derive(Clone, Default)]
+pub struct Run(Arc<()>);
+
+impl Run {
+    /// A new identity, different from every other that is alive.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A handle that does not keep the run alive; a model that keeps books by run drops those whose run has gone.
+    #[must_use]
+    pub fn downgrade(&self) -> Weak<()> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// Whether the weak handle was made of this very run.
+    #[must_use]
+    pub fn is(&self, other: &Weak<()>) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.0), other.as_ptr())
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Run")
+    }
+}
+
+/// Prompt, hidden prefill and response of one conversation turn, as token ids of one vocabulary.
+///
+/// The prefill is what an attacker forced the reply to begin with. The policy continues it; most reward models must not see it.
+///
+/// ```
+/// use saffron_core::{PlainVocabulary, Session};
+/// let session = Session::new(PlainVocabulary::shared(10), vec![1, 2])?.with_prefill(vec![7])?;
+/// let longer = session.with_response(vec![3, 4])?;
+/// assert_eq!((longer.prompt(), longer.prefill(), longer.response()), (&[1, 2][..], &[7][..], &[3, 4][..]));
+/// # Ok::<(), saffron_core::ModelError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session {
+    vocabulary: Arc<dyn Vocabulary>,
+    prompt: Arc<[Token]>,
+    prefill: Arc<[Token]>,
+    response: Vec<Token>,
+    run: Run,
+}
+
+impl Session {
+    /// A session with nothing answered yet.
+    ///
+    /// # Errors
+    ///
+    /// An empty prompt, or a token outside the vocabulary.
+    pub fn new(vocabulary: Arc<dyn Vocabulary>, prompt: impl Into<Arc<[Token]>>) -> Result<Self, ModelError> {
+        let prompt = prompt.into();
+        if prompt.is_empty() {
+            return Err(ModelError::EmptyPrompt);
+        }
+        check_range(&prompt, vocabulary.size())?;
+        Ok(Self { vocabulary, prompt, prefill: Arc::from([]), response: Vec::new(), run: Run::new() })
+    }
+
+    /// The session with a forced beginning of the reply.
+    ///
+    /// # Errors
+    ///
+    /// A token outside the vocabulary.
+    pub fn with_prefill(mut self, prefill: impl Into<Arc<[Token]>>) -> Result<Self, ModelError> {
+        self.prefill = prefill.into();
+        check_range(&self.prefill, self.vocabulary.size())?;
+        Ok(self)
+    }
+
+    /// The same prompt and prefill with another response.
+    ///
+    /// # Errors
+    ///
+    /// A token outside the vocabulary.
+    pub fn with_response(&self, response: Vec<Token>) -> Result<Self, ModelError> {
+        check_range(&response, self.vocabulary.size())?;
+        Ok(Self { response, ..self.clone() })
+    }
+
+    /// The session as the root of a new search.
+    #[must_use]
+    pub fn with_run(&self, run: Run) -> Self {
+        Self { run, ..self.clone() }
+    }
+
+    /// The vocabulary of all its tokens.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Arc<dyn Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// What the user asked.
+    #[must_use]
+    pub fn prompt(&self) -> &[Token] {
+        &self.prompt
+    }
+
+    /// What the reply was forced to begin with; empty without an attack of that kind.
+    #[must_use]
+    pub fn prefill(&self) -> &[Token] {
+        &self.prefill
+    }
+
+    /// The tokens generated so far, an end-of-sequence token included.
+    #[must_use]
+    pub fn response(&self) -> &[Token] {
+        &self.response
+    }
+
+    /// The search that the session belongs to.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+}
+
+fn check_range(tokens: &[Token], size: usize) -> Result<(), ModelError> {
+    match tokens.iter().find(|token| **token as usize >= size) {
+        Some(token) => Err(ModelError::TokenOutOfRange { token: *token, size }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,85 @@
+//! How a search decides.
+
+use crate::{SearchContext, SearchError};
+
+/// Whether a search goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Call [`SearchStrategy::step`] again.
+    Continue,
+    /// The search is over.
+    Done,
+}
+
+/// A search algorithm. It holds no model and no tensor: everything goes through the [`SearchContext`].
+///
+/// Greedy decoding over rewards, whole:
+///
+/// ```
+/// use saffron_core::{NodeId, SearchContext, SearchError, SearchStrategy, Step, StopReason};
+///
+/// struct Greedy;
+///
+/// impl SearchStrategy for Greedy {
+///     fn fresh(&self) -> Box<dyn SearchStrategy> {
+///         Box::new(Greedy)
+///     }
+///
+///     fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
+///         let open: Vec<NodeId> = cx.open();
+///         for (node, children) in cx.score_children(&open)? {
+///             match children.best() {
+///                 Some(child) => cx.extend(node, child)?,
+///                 None => cx.close(node, StopReason::NoSeenCandidate)?,
+///             }
+///         }
+///         Ok(if cx.open().is_empty() { Step::Done } else { Step::Continue })
+///     }
+/// }
+/// ```
+///
+/// A spent budget ends the search with an outcome and its stop reason, not with an error; a step that neither grows the tree
+/// nor ends anything is an error, not a loop.
+pub trait SearchStrategy: Send {
+    /// A new instance with the same settings, for a new prompt.
+    fn fresh(&self) -> Box<dyn SearchStrategy>;
+
+    /// One step of the search.
+    ///
+    /// # Errors
+    ///
+    /// What the context returns is to be passed on with `?`.
+    fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError>;
+
+    /// The strategy's name with its settings, for records.
+    fn describe(&self) -> String {
+        String::from("custom strategy")
+    }
+
+    /// Whether the settings can be run with; called once before a search.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot.
+    fn check(&self) -> Result<(), SearchError> {
+        Ok(())
+    }
+}
+
+impl<S: SearchStrategy + ?Sized> SearchStrategy for Box<S> {
+    fn fresh(&self) -> Box<dyn SearchStrategy> {
+        (**self).fresh()
+    }
+
+    fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
+        (**self).step(cx)
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
+    fn check(&self) -> Result<(), SearchError> {
+        (**self).check()
+    }
+}

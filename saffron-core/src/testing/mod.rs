@@ -1,0 +1,12 @@
+//! Test doubles and conformance checks, public so that users and our own tests share them (feature `testing`).
+//!
+//! Nothing here approximates a real model: a [`TablePolicy`] has the distributions it is given, a [`ScriptedReward`] the rewards.
+
+pub mod conformance;
+mod counting;
+mod script;
+mod table_policy;
+
+pub use counting::Counting;
+pub use script::ScriptedReward;
+pub use table_policy::TablePolicy;
