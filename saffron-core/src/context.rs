@@ -61,6 +61,7 @@ pub struct SearchContext<'a> {
     meter: ComputeMeter,
     rng: ChaCha8Rng,
     answer: Option<NodeId>,
+    stopped: Option<StopReason>,
     beam: Vec<(NodeId, Option<f32>)>,
     levels: usize,
     changes: u64,
@@ -102,6 +103,7 @@ impl<'a> SearchContext<'a> {
             meter: ComputeMeter::default(),
             rng,
             answer: None,
+            stopped: None,
             beam: Vec::new(),
             levels: 0,
             changes: 0,
@@ -243,6 +245,11 @@ impl<'a> SearchContext<'a> {
         Ok(())
     }
 
+    /// Declares why the search as a whole ended, where the answer's own reason would not say it.
+    pub fn stop(&mut self, stop: StopReason) {
+        self.stopped = Some(stop);
+    }
+
     /// Tells observers of a complete level: the beam in its own order, each node with the reward kept for it.
     ///
     /// # Errors
@@ -290,7 +297,7 @@ impl<'a> SearchContext<'a> {
         let beam = self.beam.iter().map(|(node, reward)| self.hypothesis(*node, *reward));
         let beam: Vec<Hypothesis> = beam.collect::<Result<_, _>>()?;
         Ok(Outcome {
-            stop: stop.or(best.stop).unwrap_or(StopReason::Strategy),
+            stop: stop.or(self.stopped).or(best.stop).unwrap_or(StopReason::Strategy),
             beam: if beam.is_empty() { vec![best.clone()] } else { beam },
             best,
             usage: *self.meter.usage(),
@@ -313,14 +320,14 @@ impl<'a> SearchContext<'a> {
 
     fn hypothesis(&self, node: NodeId, reward: Option<f32>) -> Result<Hypothesis, SearchError> {
         let (tokens, logprob) = (self.tree.tokens(node)?, self.tree.logprob(node)?);
-        Ok(Hypothesis { tokens, reward, logprob, stop: self.stop(node)? })
+        Ok(Hypothesis { tokens, reward, logprob, stop: self.stop_of(node)? })
     }
 
     fn entry(&self, node: NodeId, reward: Option<f32>) -> Result<BeamEntry, SearchError> {
-        Ok(BeamEntry { node, tokens: self.tree.tokens(node)?, reward, stop: self.stop(node)? })
+        Ok(BeamEntry { node, tokens: self.tree.tokens(node)?, reward, stop: self.stop_of(node)? })
     }
 
-    fn stop(&self, node: NodeId) -> Result<Option<StopReason>, SearchError> {
+    fn stop_of(&self, node: NodeId) -> Result<Option<StopReason>, SearchError> {
         Ok(match self.tree.state(node)? {
             NodeState::Ended(stop) => Some(stop),
             NodeState::Open | NodeState::Inner => None,

@@ -1,1 +1,27 @@
-//! tmp
+//! Tree-search strategies for safe decoding, and the searcher that runs them.
+//!
+//! ```
+//! use saffron_core::testing::{ScriptedReward, TablePolicy};
+//! use saffron_search::{Saffron, Searcher};
+//!
+//! // Token 2 is the policy's favourite, token 1 the reward model's; token 0 ends a sequence.
+//! let mut policy = TablePolicy::new(vec![0.0, 1.0, 1.5], vec![0]);
+//! let mut reward = ScriptedReward::new(-1.0).with(vec![1], 2.0).with(vec![1, 1], 3.0);
+//! let session = policy.session(&[1, 2])?;
+//! let searcher = Searcher::new(Saffron::paper(4)).max_new_tokens(2);
+//! let outcome = searcher.run(&session, &mut policy, &mut reward)?;
+//! assert_eq!(outcome.best.tokens, [1, 1]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Strategies know nothing of tensors; this crate builds without any. The traits they are written against live in
+//! [`saffron_core`], re-exported here.
+
+mod searcher;
+pub mod strategy;
+pub mod trace;
+
+pub use saffron_core;
+pub use searcher::Searcher;
+pub use strategy::greedy::Greedy;
+pub use strategy::saffron::{Preset, Saffron};

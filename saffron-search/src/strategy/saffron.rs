@@ -1,0 +1,187 @@
+//! The Saffron search (arXiv 2506.06444, §4.1 and §4.3): a beam over tokens, ranked by a multifurcation reward model that is
+//! asked once per sequence.
+//!
+//! Two presets. They agree on the idea and differ where the paper is silent or the reference implementation departs from it:
+//!
+//! | | `paper` | `reference` |
+//! |---|---|---|
+//! | unseen tokens | no candidates (Eq. 7) | candidates with reward −`unseen_penalty` |
+//! | nucleus' edge | tied tokens together (Eq. 2) | cut in rank order |
+//! | unseen end of sequence | scores what its parent last scored; never at the root | −`unseen_penalty` |
+//! | finished sequences | leave the beam and free their place | stay first in the beam |
+//! | what a sequence is ranked by at the end | its last reward | its reward if finished, else −∞ |
+//! | the search ends | when no sequence is open | after `max_new_tokens` levels |
+
+mod paper;
+mod reference;
+
+use saffron_core::{
+    CandidateFilter, Child, Children, ConfigError, NodeId, SearchContext, SearchError, SearchStrategy, Step, Ties,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Defaults;
+
+/// Which rules a [`Saffron`] search follows. The reward model has settings that belong to each; see `saffron-mrm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The paper's equations.
+    #[default]
+    Paper,
+    /// The reference implementation's exact rules.
+    Reference,
+}
+
+impl std::fmt::Display for Preset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Paper => "paper",
+            Self::Reference => "reference",
+        })
+    }
+}
+
+/// The Saffron search of a given width.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saffron {
+    preset: Preset,
+    width: usize,
+    unseen_penalty: f32,
+    state: State,
+}
+
+/// What a search remembers from step to step.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct State {
+    /// Sequences that may go on (paper), or the whole beam (reference), each with the reward kept for it.
+    beam: Vec<(NodeId, Option<f32>)>,
+    /// Sequences that ended and left the beam (paper).
+    finished: Vec<(NodeId, Option<f32>)>,
+    started: bool,
+    level: usize,
+}
+
+/// A candidate in the pool of a step.
+#[derive(Clone, Copy, Debug)]
+struct Pooled {
+    parent: NodeId,
+    child: Child,
+    score: f32,
+    ends: bool,
+}
+
+impl Saffron {
+    /// The paper's rules with a beam of `width` sequences.
+    #[must_use]
+    pub fn paper(width: usize) -> Self {
+        Self::new(Preset::Paper, width)
+    }
+
+    /// The reference implementation's rules with a beam of `width` sequences.
+    #[must_use]
+    pub fn reference(width: usize) -> Self {
+        Self::new(Preset::Reference, width)
+    }
+
+    /// Either preset.
+    #[must_use]
+    pub fn new(preset: Preset, width: usize) -> Self {
+        Self { preset, width, unseen_penalty: 1024.0, state: State::default() }
+    }
+
+    /// Minus the reward of an unseen token under the reference's rules; 1024 there.
+    #[must_use]
+    pub fn with_unseen_penalty(mut self, penalty: f32) -> Self {
+        self.unseen_penalty = penalty;
+        self
+    }
+
+    /// The preset.
+    #[must_use]
+    pub fn preset(&self) -> Preset {
+        self.preset
+    }
+}
+
+impl Defaults for Saffron {
+    fn filter(&self) -> CandidateFilter {
+        let ties = match self.preset {
+            Preset::Paper => Ties::Together,
+            Preset::Reference => Ties::ByRank,
+        };
+        CandidateFilter { top_p: 0.8, min_new_tokens: 16, ties, ..CandidateFilter::default() }
+    }
+
+    fn max_new_tokens(&self) -> usize {
+        32
+    }
+}
+
+impl SearchStrategy for Saffron {
+    fn fresh(&self) -> Box<dyn SearchStrategy> {
+        Box::new(Self { state: State::default(), ..self.clone() })
+    }
+
+    fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
+        if !self.state.started {
+            self.state.started = true;
+            self.state.beam = vec![(NodeId::ROOT, None)];
+            cx.level(&self.state.beam)?;
+        }
+        self.state.level += 1;
+        match self.preset {
+            Preset::Paper => self.paper_step(cx),
+            Preset::Reference => self.reference_step(cx),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self.preset {
+            Preset::Paper => format!("saffron (paper, width {})", self.width),
+            Preset::Reference => {
+                format!("saffron (reference, width {}, unseen −{})", self.width, self.unseen_penalty)
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), SearchError> {
+        if self.width == 0 {
+            return Err(ConfigError::Zero { what: "width" }.into());
+        }
+        if !self.unseen_penalty.is_finite() {
+            return Err(ConfigError::NotFinite { what: "unseen_penalty", found: self.unseen_penalty }.into());
+        }
+        Ok(())
+    }
+}
+
+/// The candidates of all parents, parent by parent in beam order and by falling policy probability within one, as far as
+/// `score` takes them.
+fn pool(
+    scored: &[(NodeId, Children)],
+    end_tokens: &[saffron_core::Token],
+    score: impl Fn(NodeId, &Child, bool) -> Option<f32>,
+) -> Vec<Pooled> {
+    let children =
+        scored.iter().flat_map(|(parent, children)| children.ranked.iter().map(move |child| (*parent, child)));
+    children
+        .filter_map(|(parent, child)| {
+            let ends = end_tokens.contains(&child.token);
+            score(parent, child, ends).map(|score| Pooled { parent, child: *child, score, ends })
+        })
+        .collect()
+}
+
+/// The `width` candidates of highest score. The sort is stable, so that ties break by parent order, then policy probability,
+/// then token id: the order of the pool.
+fn top(mut pool: Vec<Pooled>, width: usize) -> Vec<Pooled> {
+    pool.sort_by(|a, b| descending(a.score, b.score));
+    pool.truncate(width);
+    pool
+}
+
+/// Greater first; −0 and 0 are equal. The context lets no NaN pass.
+fn descending(a: f32, b: f32) -> std::cmp::Ordering {
+    b.partial_cmp(&a).unwrap_or(std::cmp::Ordering::Equal)
+}
