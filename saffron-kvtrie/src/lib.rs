@@ -1,1 +1,38 @@
-//! tmp
+//! A token-trie KV cache for tree search over language models.
+//!
+//! Every prefix that any sequence has is computed and stored once. A step of a search asks for many sequences that share almost
+//! all of their tokens; the trie finds what is stored, gives slots to what is not, and the pools hold keys and values in place.
+//!
+//! | module | knows | does not know |
+//! |---|---|---|
+//! | [`index`] | tokens, runs of slots, pins, eviction order | tensors |
+//! | [`reserve`] | what a batch of contexts has to compute, row by row | tensors, models |
+//! | [`pool`] | keys and values of every slot, as burn tensors | tokens, trees |
+//! | [`attention`] | how rows attend to trunk and own suffix | where slots come from |
+//! | [`ledger`] | which tokens a search has asked for | slots, caches |
+//!
+//! ```
+//! use saffron_kvtrie::{Reuse, Trie, Want};
+//! let mut trie = Trie::new(64);
+//! let prompt = [5, 6, 7];
+//! let reservation = trie.reserve(&[Want::keep(&prompt)], Reuse::Cached)?;
+//! assert_eq!(reservation.tokens(), &prompt);       // nothing is cached: three rows to compute
+//! trie.commit(reservation);                        // after the forward pass
+//! let (left, right) = ([5, 6, 7, 8], [5, 6, 7, 9]);
+//! let reservation = trie.reserve(&[Want::keep(&left), Want::keep(&right)], Reuse::Cached)?;
+//! assert_eq!(reservation.tokens(), &[8, 9]);       // the shared prefix is there
+//! # Ok::<(), saffron_kvtrie::CacheError>(())
+//! ```
+
+pub mod attention;
+pub mod index;
+pub mod ledger;
+pub mod pool;
+pub mod reserve;
+mod trie;
+
+pub use index::{CacheError, Extent, TrieStats};
+pub use ledger::Ledger;
+pub use pool::{KvPools, PoolShape};
+pub use reserve::{Reservation, Reuse, Segment, Want};
+pub use trie::{Seq, Trie};

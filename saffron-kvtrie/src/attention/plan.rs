@@ -1,0 +1,151 @@
+//! Grouping the rows of a reservation: integers only.
+
+use crate::index::Extent;
+use crate::reserve::{Reservation, Segment};
+
+/// Chains up to this length are attended together, padded to the longest.
+const SHORT: usize = 8;
+
+/// A group as numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GroupPlan {
+    pub(super) chains: usize,
+    /// Rows per chain, padding included.
+    pub(super) len: usize,
+    /// Row of every place; padding repeats a chain's last row.
+    pub(super) rows: Vec<usize>,
+    /// Rows of each chain that are no padding.
+    real: Vec<usize>,
+    pub(super) trunk: Vec<Extent>,
+    pub(super) suffix: KeySource,
+    pub(super) suffix_len: usize,
+    /// Suffix tokens of each chain that stand before its first row.
+    before: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeySource {
+    /// The group's own rows.
+    NewRows,
+    /// Slots, chain by chain, padded with the null slot.
+    Slots(Vec<u32>),
+}
+
+/// The groups of a reservation: all short chains together, every long one alone.
+pub(super) fn groups(reservation: &Reservation) -> Vec<GroupPlan> {
+    let (short, long): (Vec<&Segment>, Vec<&Segment>) =
+        reservation.segments().iter().partition(|segment| segment.rows.len() <= SHORT);
+    let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots()));
+    let alone = if frontier.is_some() { long } else { [short, long].concat() };
+    frontier.into_iter().chain(alone.into_iter().map(GroupPlan::single)).collect()
+}
+
+/// For every row in order its place among the groups' rows, joined.
+pub(super) fn places_in_order(groups: &[GroupPlan]) -> Vec<u32> {
+    let mut places: Vec<(usize, u32)> = Vec::new();
+    let mut offset = 0;
+    for group in groups {
+        for (chain, real) in group.real.iter().enumerate() {
+            let first = chain * group.len;
+            places.extend((first..first + real).map(|place| (group.rows[place], (offset + place) as u32)));
+        }
+        offset += group.rows.len();
+    }
+    places.sort_unstable();
+    places.into_iter().map(|(_, place)| place).collect()
+}
+
+impl GroupPlan {
+    fn single(segment: &Segment) -> Self {
+        let len = segment.rows.len();
+        Self {
+            chains: 1,
+            len,
+            rows: segment.rows.clone().collect(),
+            real: vec![len],
+            trunk: segment.prefix.clone(),
+            suffix: KeySource::NewRows,
+            suffix_len: len,
+            before: vec![0],
+        }
+    }
+
+    fn frontier(segments: &[&Segment], slots: &[u32]) -> Self {
+        let len = segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
+        let trunk = common_prefix(segments);
+        let trunk_len: usize = trunk.iter().map(|extent| extent.len as usize).sum();
+        let before: Vec<usize> = segments.iter().map(|segment| segment.prefix_len() - trunk_len).collect();
+        let lengths = segments.iter().zip(&before).map(|(segment, before)| before + segment.rows.len());
+        let suffix_len = lengths.max().unwrap_or(0);
+        let mut padded = Vec::with_capacity(segments.len() * suffix_len);
+        for segment in segments {
+            let stored = segment.prefix.iter().flat_map(|extent| extent.slots()).skip(trunk_len);
+            let suffix = stored.chain(segment.rows.clone().map(|row| slots[row]));
+            padded.extend(suffix.chain(std::iter::repeat(0)).take(suffix_len));
+        }
+        let row = |segment: &Segment, place: usize| segment.rows.start + place.min(segment.rows.len() - 1);
+        Self {
+            chains: segments.len(),
+            len,
+            rows: segments.iter().flat_map(|segment| (0..len).map(|place| row(segment, place))).collect(),
+            real: segments.iter().map(|segment| segment.rows.len()).collect(),
+            trunk,
+            suffix: KeySource::Slots(padded),
+            suffix_len,
+            before,
+        }
+    }
+
+    /// The rows without padding, in the group's order.
+    pub(super) fn real_rows(&self) -> impl Iterator<Item = usize> + '_ {
+        let chains = self.real.iter().enumerate();
+        chains.flat_map(|(chain, real)| self.rows[chain * self.len..chain * self.len + real].iter().copied())
+    }
+
+    /// Which suffix keys each folded query row must not see, or `None` when each may see all: `[chains, len · group, suffix]`.
+    ///
+    /// A row sees the suffix tokens before its chain and the chain's rows up to itself. The group is folded into the query rows, so
+    /// causality counts rows, not folded rows.
+    pub(super) fn hidden(&self, group: usize) -> Option<Vec<bool>> {
+        let visible = |chain: usize, place: usize| {
+            let real = self.real[chain].min(place + 1);
+            self.before[chain] + real
+        };
+        let places = (0..self.chains).flat_map(|chain| (0..self.len).map(move |place| (chain, place)));
+        if places.clone().all(|(chain, place)| visible(chain, place) == self.suffix_len) {
+            return None;
+        }
+        let mut hidden = Vec::with_capacity(self.chains * self.len * group * self.suffix_len);
+        for (chain, place) in places {
+            let seen = visible(chain, place);
+            for _ in 0..group {
+                hidden.extend((0..self.suffix_len).map(|key| key >= seen));
+            }
+        }
+        Some(hidden)
+    }
+}
+
+/// The slots that all prefixes begin with.
+fn common_prefix(segments: &[&Segment]) -> Vec<Extent> {
+    let mut common: Vec<Extent> = segments.first().map(|segment| segment.prefix.clone()).unwrap_or_default();
+    for segment in segments {
+        common = shared(&common, &segment.prefix);
+    }
+    common
+}
+
+fn shared(a: &[Extent], b: &[Extent]) -> Vec<Extent> {
+    let mut shared: Vec<Extent> = Vec::new();
+    for (a, b) in a.iter().zip(b) {
+        if a.base != b.base {
+            break;
+        }
+        let len = a.len.min(b.len);
+        shared.push(Extent { base: a.base, len });
+        if a.len != b.len {
+            break;
+        }
+    }
+    shared
+}

@@ -1,0 +1,397 @@
+//! The radix tree over token runs: matching, inserting, splitting, pinning, evicting. Iterative throughout.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::{CacheError, Extent, SlotAllocator};
+
+/// A node by place and generation: after the node is gone, the reference is stale for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeRef {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+const ROOT: u32 = 0;
+
+#[derive(Clone, Debug)]
+struct Node {
+    parent: u32,
+    /// The run's slots; its tokens stand in the index's log at the same places.
+    run: Extent,
+    /// Tokens before the run: the position of its first token.
+    depth: u32,
+    /// Live handles and reservations that end here.
+    pins: u32,
+    children: u32,
+    generation: u32,
+    last_use: u64,
+}
+
+impl Node {
+    fn is_leaf(&self) -> bool {
+        self.children == 0
+    }
+
+    fn end(&self) -> u32 {
+        self.depth + self.run.len
+    }
+}
+
+/// Which tokens are stored, in which slots, and in what order they may be forgotten (least recently used leaf first).
+#[derive(Clone, Debug)]
+pub struct Index {
+    nodes: Vec<Node>,
+    vacant: Vec<u32>,
+    /// The token of every slot; a run's tokens are contiguous because its slots are.
+    log: Vec<u32>,
+    children: FxHashMap<(u32, u32), u32>,
+    /// Unpinned leaves by last use.
+    evictable: BTreeSet<(u64, u32)>,
+    clock: u64,
+    live: usize,
+    splits: u64,
+}
+
+impl Index {
+    /// An empty index over slots `1..=capacity`.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        let root = Node {
+            parent: ROOT,
+            run: Extent { base: 0, len: 0 },
+            depth: 0,
+            pins: 1,
+            children: 0,
+            generation: 0,
+            last_use: 0,
+        };
+        Self {
+            nodes: vec![root],
+            vacant: Vec::new(),
+            log: vec![0; capacity as usize + 1],
+            children: FxHashMap::default(),
+            evictable: BTreeSet::new(),
+            clock: 0,
+            live: 0,
+            splits: 0,
+        }
+    }
+
+    /// The empty prefix.
+    #[must_use]
+    pub fn root(&self) -> NodeRef {
+        self.reference(ROOT)
+    }
+
+    /// Tokens stored.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Nodes split so far.
+    #[must_use]
+    pub fn splits(&self) -> u64 {
+        self.splits
+    }
+
+    fn reference(&self, index: u32) -> NodeRef {
+        NodeRef { index, generation: self.nodes[index as usize].generation }
+    }
+
+    fn resolve(&self, node: NodeRef) -> Result<u32, CacheError> {
+        let found = self.nodes.get(node.index as usize).map_or(u32::MAX, |found| found.generation);
+        if found == node.generation {
+            return Ok(node.index);
+        }
+        Err(CacheError::Stale { index: node.index, expected: node.generation, found })
+    }
+
+    fn tokens(&self, node: u32) -> &[u32] {
+        let run = self.nodes[node as usize].run;
+        &self.log[run.base as usize..run.end() as usize]
+    }
+
+    /// The longest stored prefix of the tokens, as a node that ends exactly there (a run that is left midway is split), marked as
+    /// just used.
+    pub fn match_prefix(&mut self, tokens: &[u32]) -> (NodeRef, usize) {
+        let (mut at, mut matched) = (ROOT, 0);
+        while let Some(child) = tokens.get(matched).and_then(|token| self.children.get(&(at, *token)).copied()) {
+            let common = common_prefix(self.tokens(child), &tokens[matched..]);
+            matched += common;
+            if common < self.nodes[child as usize].run.len as usize {
+                at = self.split(child, common as u32);
+                break;
+            }
+            at = child;
+        }
+        self.touch(at);
+        (self.reference(at), matched)
+    }
+
+    /// Stores tokens in slots below a node. Where the trie already holds a token in another slot, that one is kept and ours is
+    /// returned as superfluous. Gives the node that ends at the last token.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub fn insert(&mut self, below: NodeRef, tokens: &[u32], slots: &[u32]) -> Result<(NodeRef, Vec<u32>), CacheError> {
+        let (mut at, mut done, mut superfluous) = (self.resolve(below)?, 0, Vec::new());
+        while done < tokens.len() {
+            let Some(child) = self.children.get(&(at, tokens[done])).copied() else {
+                let len = contiguous(&slots[done..]);
+                at = self.add(at, &tokens[done..done + len], slots[done]);
+                done += len;
+                continue;
+            };
+            let common = common_prefix(self.tokens(child), &tokens[done..]);
+            let kept = self.nodes[child as usize].run.base;
+            let ours = slots[done..done + common].iter().zip(kept..);
+            superfluous.extend(ours.filter(|(ours, kept)| *ours != kept).map(|(ours, _)| *ours));
+            done += common;
+            let partial = common < self.nodes[child as usize].run.len as usize;
+            at = if partial { self.split(child, common as u32) } else { child };
+        }
+        self.touch(at);
+        Ok((self.reference(at), superfluous))
+    }
+
+    fn add(&mut self, parent: u32, tokens: &[u32], base: u32) -> u32 {
+        let run = Extent { base, len: tokens.len() as u32 };
+        self.log[base as usize..run.end() as usize].copy_from_slice(tokens);
+        let depth = self.nodes[parent as usize].end();
+        let node = Node { parent, run, depth, pins: 0, children: 0, generation: 0, last_use: self.clock };
+        let index = self.place(node);
+        self.children.insert((parent, tokens[0]), index);
+        self.live += tokens.len();
+        self.adopt(parent);
+        self.offer(index);
+        index
+    }
+
+    /// Puts a node into the arena; a reused place keeps counting its generation.
+    fn place(&mut self, mut node: Node) -> u32 {
+        match self.vacant.pop() {
+            Some(index) => {
+                node.generation = self.nodes[index as usize].generation;
+                self.nodes[index as usize] = node;
+                index
+            }
+            None => {
+                self.nodes.push(node);
+                (self.nodes.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Cuts a run after `keep` tokens. The node stays the lower part, so that handles to it keep their meaning; the new upper
+    /// part is returned.
+    fn split(&mut self, node: u32, keep: u32) -> u32 {
+        let lower = self.nodes[node as usize].clone();
+        let first = self.log[lower.run.base as usize];
+        let upper = Node {
+            run: Extent { base: lower.run.base, len: keep },
+            pins: 0,
+            children: 1,
+            generation: 0,
+            ..lower.clone()
+        };
+        let upper = self.place(upper);
+        self.children.insert((lower.parent, first), upper);
+        let rest = Extent { base: lower.run.base + keep, len: lower.run.len - keep };
+        self.children.insert((upper, self.log[rest.base as usize]), node);
+        let below = &mut self.nodes[node as usize];
+        (below.parent, below.run, below.depth) = (upper, rest, lower.depth + keep);
+        self.splits += 1;
+        upper
+    }
+
+    /// Pins the node: it and all above it stay until as many unpins.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub fn pin(&mut self, node: NodeRef) -> Result<(), CacheError> {
+        let index = self.resolve(node)?;
+        self.evictable.remove(&(self.nodes[index as usize].last_use, index));
+        self.nodes[index as usize].pins += 1;
+        Ok(())
+    }
+
+    /// Undoes one pin.
+    ///
+    /// # Errors
+    ///
+    /// A stale node. (A pinned node cannot become stale.)
+    pub fn unpin(&mut self, node: NodeRef) -> Result<(), CacheError> {
+        let index = self.resolve(node)?;
+        self.nodes[index as usize].pins -= 1;
+        self.offer(index);
+        Ok(())
+    }
+
+    fn touch(&mut self, index: u32) {
+        self.clock += 1;
+        self.evictable.remove(&(self.nodes[index as usize].last_use, index));
+        self.nodes[index as usize].last_use = self.clock;
+        self.offer(index);
+    }
+
+    /// Enters the node among the evictable ones if it is one.
+    fn offer(&mut self, index: u32) {
+        let node = &self.nodes[index as usize];
+        if index != ROOT && node.pins == 0 && node.is_leaf() {
+            self.evictable.insert((node.last_use, index));
+        }
+    }
+
+    /// Counts one more child.
+    fn adopt(&mut self, parent: u32) {
+        self.evictable.remove(&(self.nodes[parent as usize].last_use, parent));
+        self.nodes[parent as usize].children += 1;
+    }
+
+    /// Forgets at least `need` tokens if it can: least recently used leaf first, tail of a run first. The freed slots go to the
+    /// allocator; the number of them is returned.
+    pub fn evict(&mut self, need: usize, slots: &mut SlotAllocator) -> usize {
+        let mut freed = 0;
+        while freed < need {
+            let Some((_, victim)) = self.evictable.first().copied() else { break };
+            let run = self.nodes[victim as usize].run;
+            let tail = run.len.min((need - freed) as u32);
+            slots.give(Extent { base: run.end() - tail, len: tail });
+            self.live -= tail as usize;
+            freed += tail as usize;
+            if tail < run.len {
+                let shortened = &mut self.nodes[victim as usize];
+                shortened.run.len -= tail;
+                shortened.generation += 1;
+            } else {
+                self.remove(victim, run);
+            }
+        }
+        freed
+    }
+
+    fn remove(&mut self, index: u32, run: Extent) {
+        let (parent, last_use) = (self.nodes[index as usize].parent, self.nodes[index as usize].last_use);
+        self.evictable.remove(&(last_use, index));
+        self.children.remove(&(parent, self.log[run.base as usize]));
+        self.nodes[index as usize].generation += 1;
+        self.nodes[index as usize].run.len = 0;
+        self.vacant.push(index);
+        self.nodes[parent as usize].children -= 1;
+        self.offer(parent);
+    }
+
+    /// Number of tokens on the path to the node.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub fn len(&self, node: NodeRef) -> Result<usize, CacheError> {
+        Ok(self.nodes[self.resolve(node)? as usize].end() as usize)
+    }
+
+    /// Whether nothing is stored.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// The slots of the path to the node, in order, as extents; neighbours that touch are joined.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub fn path(&self, node: NodeRef) -> Result<Vec<Extent>, CacheError> {
+        let mut at = self.resolve(node)?;
+        let mut path: Vec<Extent> = Vec::new();
+        while at != ROOT {
+            let run = self.nodes[at as usize].run;
+            match path.last_mut() {
+                Some(below) if run.end() == below.base => *below = Extent { base: run.base, len: run.len + below.len },
+                _ => path.push(run),
+            }
+            at = self.nodes[at as usize].parent;
+        }
+        path.reverse();
+        Ok(path)
+    }
+
+    /// The tokens of the path to the node.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub fn path_tokens(&self, node: NodeRef) -> Result<Vec<u32>, CacheError> {
+        Ok(self.path(node)?.iter().flat_map(|run| &self.log[run.base as usize..run.end() as usize]).copied().collect())
+    }
+
+    /// Tokens on the path of at least one pin, counted from scratch.
+    #[must_use]
+    pub fn pinned(&self) -> usize {
+        let mut held = vec![false; self.nodes.len()];
+        for index in (0..self.nodes.len()).filter(|index| self.nodes[*index].pins > 0) {
+            let mut at = index;
+            while at != ROOT as usize && !held[at] {
+                held[at] = true;
+                at = self.nodes[at].parent as usize;
+            }
+        }
+        held.iter().zip(&self.nodes).filter(|(held, _)| **held).map(|(_, node)| node.run.len as usize).sum()
+    }
+
+    /// Checks the books from scratch and names the first thing that is wrong. `pending` are the slots of open reservations.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the violation.
+    pub fn validate(&self, slots: &SlotAllocator, pending: &[u32]) -> Result<(), String> {
+        let mut owners = vec![0u8; slots.capacity() + 1];
+        let alive: Vec<u32> = (0..self.nodes.len() as u32).filter(|index| !self.vacant.contains(index)).collect();
+        let runs = alive.iter().map(|index| self.nodes[*index as usize].run);
+        let owned = runs.chain(slots.free_extents()).flat_map(Extent::slots).chain(pending.iter().copied());
+        owned.for_each(|slot| owners[slot as usize] += 1);
+        if let Some(slot) = (1..owners.len()).find(|slot| owners[*slot] != 1) {
+            return Err(format!("slot {slot} has {} owners", owners[slot]));
+        }
+        let live: usize = alive.iter().map(|index| self.nodes[*index as usize].run.len as usize).sum();
+        if live != self.live {
+            return Err(format!("{live} tokens are stored, the counter says {}", self.live));
+        }
+        alive.iter().filter(|index| **index != ROOT).try_for_each(|index| self.validate_node(*index))
+    }
+
+    fn validate_node(&self, index: u32) -> Result<(), String> {
+        let node = &self.nodes[index as usize];
+        let parent = &self.nodes[node.parent as usize];
+        let children = self.children.keys().filter(|(above, _)| *above == index).count();
+        let key = (node.parent, self.log[node.run.base as usize]);
+        let checks = [
+            (node.run.len > 0, "has an empty run"),
+            (node.depth == parent.end(), "does not begin where its parent ends"),
+            (self.children.get(&key) == Some(&index), "is not its parent's child under its first token"),
+            (children == node.children as usize, "has a wrong count of children"),
+            (
+                self.evictable.contains(&(node.last_use, index)) == (node.pins == 0 && node.is_leaf()),
+                "is wrongly (not) evictable",
+            ),
+        ];
+        match checks.iter().find(|(holds, _)| !holds) {
+            Some((_, what)) => Err(format!("node {index} {what}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// How many of the slots follow each other, from the first on.
+fn contiguous(slots: &[u32]) -> usize {
+    1 + slots.windows(2).take_while(|pair| pair[1] == pair[0] + 1).count()
+}

@@ -1,0 +1,273 @@
+//! The trie: index, slots and handles together. Still no tensors.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::index::{CacheError, Extent, Index, NodeRef, SlotAllocator, TrieStats};
+use crate::reserve::{Held, Reservation, Reuse, Rows, Want};
+
+/// What handles and reservations leave for the trie to do at its next call. They may be dropped on any thread, while unwinding, and
+/// after the trie itself.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox(Mutex<Vec<Message>>);
+
+#[derive(Debug)]
+pub(crate) enum Message {
+    Unpin(NodeRef),
+    Release(Held),
+}
+
+impl Inbox {
+    pub(crate) fn push(&self, message: Message) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    fn take(&self) -> Vec<Message> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A stored sequence, held: while a clone of this handle lives, none of its tokens is evicted.
+#[derive(Clone, Debug)]
+pub struct Seq(Arc<Pin>);
+
+#[derive(Debug)]
+struct Pin {
+    node: NodeRef,
+    inbox: Arc<Inbox>,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.inbox.push(Message::Unpin(self.node));
+    }
+}
+
+/// A token trie over a fixed number of slots.
+///
+/// Two-phase writes: [`reserve`](Self::reserve) gives rows and slots, the caller computes them, [`commit`](Self::commit) makes them
+/// visible. See the [crate documentation](crate) for an example.
+#[derive(Debug)]
+pub struct Trie {
+    index: Index,
+    slots: SlotAllocator,
+    inbox: Arc<Inbox>,
+    pending: usize,
+    stats: TrieStats,
+}
+
+impl Trie {
+    /// An empty trie with room for `capacity` tokens.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        Self {
+            index: Index::new(capacity),
+            slots: SlotAllocator::new(capacity),
+            inbox: Arc::default(),
+            pending: 0,
+            stats: TrieStats::default(),
+        }
+    }
+
+    /// Slots for all tokens of the contexts that have to be computed. A context that is stored whole gets one row that is
+    /// computed again for its output and written nowhere.
+    ///
+    /// Stored prefixes are pinned until the reservation ends. Where slots are missing, unpinned leaves are evicted, the least
+    /// recently used first.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::OutOfBudget`] when even eviction does not make room; the trie is then as before, but for what was evicted.
+    /// [`CacheError::EmptyContext`] for a context without tokens.
+    pub fn reserve(&mut self, wants: &[Want<'_>], reuse: Reuse) -> Result<Reservation, CacheError> {
+        self.settle();
+        if let Some(place) = wants.iter().position(|want| want.tokens.is_empty()) {
+            return Err(CacheError::EmptyContext { place });
+        }
+        let mut held = Held::default();
+        let rows = match self.collect(wants, reuse, &mut held) {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.release(&held);
+                return Err(error);
+            }
+        };
+        let taken = self.take(rows.new_rows());
+        match taken {
+            Ok(extents) => Ok(self.lay_out(rows, &extents, held)),
+            Err(error) => {
+                self.release(&held);
+                Err(error)
+            }
+        }
+    }
+
+    fn collect(&mut self, wants: &[Want<'_>], reuse: Reuse, held: &mut Held) -> Result<Rows, CacheError> {
+        let mut rows = Rows::default();
+        for want in wants {
+            let (anchor, stored) = match reuse {
+                Reuse::Cached => self.index.match_prefix(want.tokens),
+                Reuse::Nothing => (self.index.root(), 0),
+            };
+            self.index.pin(anchor)?;
+            held.pins.push(anchor);
+            let keep = if reuse == Reuse::Cached { want.keep.min(want.tokens.len()) } else { 0 };
+            rows.add(Want { keep, ..*want }, anchor, stored, reuse);
+            self.stats.tokens_asked += want.tokens.len() as u64;
+            self.stats.tokens_hit += stored as u64;
+        }
+        Ok(rows)
+    }
+
+    fn lay_out(&mut self, mut rows: Rows, extents: &[Extent], mut held: Held) -> Reservation {
+        let mut slots: Vec<u32> = extents.iter().flat_map(|extent| extent.slots()).collect();
+        let written = slots.len();
+        held.slots.clone_from(&slots);
+        self.pending += written;
+        // Anchors are pinned, so that none is stale.
+        let path = |node| self.index.path(node).unwrap_or_default();
+        let mut segments = rows.segments(&slots, path);
+        segments.extend(rows.append_requeries(&mut slots, path));
+        let missing: usize = rows.places.iter().map(|place| place.rows.len()).sum();
+        self.stats.tokens_shared += (missing - written) as u64;
+        self.stats.tokens_computed += slots.len() as u64;
+        Reservation {
+            tokens: rows.tokens,
+            positions: rows.positions,
+            slots,
+            written,
+            segments,
+            places: rows.places,
+            inbox: self.inbox.clone(),
+            held,
+        }
+    }
+
+    /// Free slots, after eviction if need be.
+    fn take(&mut self, need: usize) -> Result<Vec<Extent>, CacheError> {
+        let missing = need.saturating_sub(self.slots.free_slots());
+        if missing > 0 {
+            self.stats.tokens_evicted += self.index.evict(missing, &mut self.slots) as u64;
+        }
+        let taken = u32::try_from(need).ok().and_then(|need| self.slots.take(need));
+        taken.ok_or_else(|| {
+            let pinned = self.index.live() + self.pending;
+            let (free, capacity) = (self.slots.free_slots(), self.slots.capacity());
+            CacheError::OutOfBudget { need, free, evictable: 0, pinned, capacity }
+        })
+    }
+
+    /// Makes the rows visible, as far as contexts keep them, and frees the rest. Returns a handle a context: the stored sequence up
+    /// to what it keeps.
+    ///
+    /// # Panics
+    ///
+    /// When the reservation is another trie's.
+    pub fn commit(&mut self, mut reservation: Reservation) -> Vec<Seq> {
+        assert!(Arc::ptr_eq(&self.inbox, &reservation.inbox), "a reservation is committed to the trie that gave it");
+        self.settle();
+        let held = std::mem::take(&mut reservation.held);
+        let mut stored = vec![false; reservation.written];
+        let mut handles = Vec::with_capacity(reservation.places.len());
+        for place in &reservation.places {
+            let keep = place.keep.saturating_sub(place.stored).min(place.rows.len());
+            let pick = |from: &[u32]| place.rows[..keep].iter().map(|row| from[*row as usize]).collect::<Vec<u32>>();
+            let (tokens, slots) = (pick(&reservation.tokens), pick(&reservation.slots));
+            // The anchor is pinned by this very reservation, so that it cannot be stale.
+            let Ok((node, superfluous)) = self.index.insert(place.anchor, &tokens, &slots) else { continue };
+            for row in place.rows[..keep].iter().map(|row| *row as usize) {
+                stored[row] = !superfluous.contains(&reservation.slots[row]);
+            }
+            handles.extend(self.pinned_handle(node));
+        }
+        let scratch = held.slots.iter().zip(&stored).filter(|(_, stored)| !**stored).map(|(slot, _)| *slot);
+        let rest = Held { pins: held.pins, slots: scratch.collect() };
+        self.pending -= held.slots.len() - rest.slots.len();
+        self.release(&rest);
+        handles
+    }
+
+    fn pinned_handle(&mut self, node: NodeRef) -> Option<Seq> {
+        self.index.pin(node).ok()?;
+        Some(Seq(Arc::new(Pin { node, inbox: self.inbox.clone() })))
+    }
+
+    /// Does what dropped handles and reservations have left to do.
+    pub fn settle(&mut self) {
+        for message in self.inbox.take() {
+            match message {
+                // A pinned node is never stale; a handle unpins once.
+                Message::Unpin(node) => {
+                    self.index.unpin(node).ok();
+                }
+                Message::Release(held) => self.release(&held),
+            }
+        }
+    }
+
+    fn release(&mut self, held: &Held) {
+        self.pending -= held.slots.len();
+        held.slots.iter().for_each(|slot| self.slots.give(Extent { base: *slot, len: 1 }));
+        for node in &held.pins {
+            self.index.unpin(*node).ok();
+        }
+    }
+
+    /// Forgets up to `tokens` tokens, the least recently used first; says how many.
+    pub fn evict(&mut self, tokens: usize) -> usize {
+        self.settle();
+        let evicted = self.index.evict(tokens, &mut self.slots);
+        self.stats.tokens_evicted += evicted as u64;
+        evicted
+    }
+
+    /// The tokens of a handle.
+    ///
+    /// # Errors
+    ///
+    /// A handle of another trie.
+    pub fn tokens(&self, seq: &Seq) -> Result<Vec<u32>, CacheError> {
+        self.index.path_tokens(seq.0.node)
+    }
+
+    /// The slots of a handle, in order.
+    ///
+    /// # Errors
+    ///
+    /// A handle of another trie.
+    pub fn path(&self, seq: &Seq) -> Result<Vec<Extent>, CacheError> {
+        self.index.path(seq.0.node)
+    }
+
+    /// Number of tokens there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    /// The counts. Walks the tree to count what is pinned.
+    pub fn stats(&mut self) -> TrieStats {
+        self.settle();
+        TrieStats {
+            splits: self.index.splits(),
+            live: self.index.live(),
+            pinned: self.index.pinned(),
+            pending: self.pending,
+            high_water: self.slots.high_water(),
+            ..self.stats
+        }
+    }
+
+    /// Checks all books from scratch; for tests. `open` are the reservations that are open.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the first violation.
+    pub fn validate(&mut self, open: &[&Reservation]) -> Result<(), String> {
+        self.settle();
+        let pending: Vec<u32> = open.iter().flat_map(|reservation| &reservation.held.slots).copied().collect();
+        if pending.len() != self.pending {
+            return Err(format!("{} slots are reserved, the counter says {}", pending.len(), self.pending));
+        }
+        self.index.validate(&self.slots, &pending)
+    }
+}
