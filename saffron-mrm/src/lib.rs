@@ -1,1 +1,46 @@
-//! tmp
+//! Llama-family decoders in burn as policies, guard reward models and multifurcation reward models.
+//!
+//! ```no_run
+//! use burn::tensor::Device;
+//! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy};
+//! use saffron_mrm::{LmPolicy, Mrm};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex();
+//! let mut policy = LmPolicy::open("models/smollm2", &device)?;
+//! let mut mrm = Mrm::open("models/guard", &device)?.with_adapter("models/mrm")?;
+//! let session = [policy.session("How do I pick a lock?")?];
+//! let filter = CandidateFilter { top_p: 0.8, ..CandidateFilter::default() };
+//! let nucleus = policy.propose(&session, &filter)?.value;
+//! let rewards = mrm.child_rewards(&session, &nucleus)?.value;
+//! println!("{} candidates, the first with {:?}", nucleus[0].len(), rewards[0][0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The `decode` example of the repository runs a whole search with them.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`checkpoint`] | Hugging Face, PEFT and the reference's files |
+//! | [`nn`] | the decoder |
+//! | [`text`] | tokenizers, prompt layouts, conversion between vocabularies |
+//! | [`engine`] | a decoder with its cache, answering batches of contexts |
+
+pub mod checkpoint;
+mod config;
+pub mod engine;
+mod error;
+mod guard;
+mod mrm;
+pub mod nn;
+mod policy;
+pub mod text;
+
+pub use checkpoint::RewardHead;
+pub use config::{DecoderConfig, RopeScaling};
+pub use engine::ModelOptions;
+pub use error::{LoadError, TensorMismatch};
+pub use guard::{GuardRewardModel, GuardTemplate};
+pub use mrm::{BiasUse, InputForm, Mrm, MrmInput};
+pub use policy::LmPolicy;

@@ -1,0 +1,131 @@
+//! What an MRM has beyond a language model: the unembedding bias and the mask of unseen tokens. Read from the reference's two `.pt`
+//! files or from our single `reward_head.safetensors`.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use saffron_core::TokenSet;
+
+use super::safetensors::SafetensorsFile;
+use super::torch::{TorchVector, read_vector, write_vector};
+use crate::LoadError;
+
+const OURS: &str = "reward_head.safetensors";
+const BIAS: &str = "lm_head_bias.pt";
+const MASK: &str = "unseen_mask.pt";
+
+/// Bias and unseen tokens over one vocabulary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RewardHead {
+    /// Added to the unembedding's output, one value a token.
+    pub bias: Vec<f32>,
+    /// Tokens that the training corpus never held.
+    pub unseen: TokenSet,
+}
+
+impl RewardHead {
+    /// No bias, no unseen token.
+    #[must_use]
+    pub fn neutral(vocab_size: usize) -> Self {
+        Self { bias: vec![0.0; vocab_size], unseen: TokenSet::new(vocab_size) }
+    }
+
+    /// Reads the head of a directory, in our form if it is there, else in the reference's. A file of the reference's that is not
+    /// there counts as no bias, or no unseen token.
+    ///
+    /// # Errors
+    ///
+    /// A damaged or foreign file, or one for another vocabulary.
+    pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        let ours = dir.join(OURS);
+        if ours.is_file() {
+            return Self::from_safetensors(&ours, vocab_size);
+        }
+        let mut head = Self::neutral(vocab_size);
+        if let Some((path, vector)) = vector_if_there(dir, BIAS)? {
+            let TorchVector::Floats(bias) = vector else {
+                return Err(LoadError::field(&path, "dtype", "a float", "bool"));
+            };
+            check_length(&path, "elements", bias.len(), vocab_size)?;
+            head.bias = bias;
+        }
+        if let Some((path, vector)) = vector_if_there(dir, MASK)? {
+            let TorchVector::Bools(mask) = vector else {
+                return Err(LoadError::field(&path, "dtype", "bool", "a float"));
+            };
+            check_length(&path, "elements", mask.len(), vocab_size)?;
+            head.unseen = TokenSet::from_mask(&mask);
+        }
+        check_bias(dir, &head.bias)?;
+        Ok(head)
+    }
+
+    fn from_safetensors(path: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        let mut file = SafetensorsFile::open(path)?;
+        let (bias, mask) = (file.read_f32("lm_head.bias")?, file.read_bool("unseen_mask")?);
+        check_length(path, "lm_head.bias", bias.len(), vocab_size)?;
+        check_length(path, "unseen_mask", mask.len(), vocab_size)?;
+        check_bias(path, &bias)?;
+        Ok(Self { bias, unseen: TokenSet::from_mask(&mask) })
+    }
+
+    /// Writes the head in our form: float32 `lm_head.bias` and boolean `unseen_mask`, each `[vocab]`.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn save_safetensors(&self, dir: &Path) -> Result<PathBuf, LoadError> {
+        let path = dir.join(OURS);
+        let bias: Vec<u8> = self.bias.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mask: Vec<u8> = self.mask().iter().map(|unseen| u8::from(*unseen)).collect();
+        let shape = vec![self.bias.len()];
+        let wrap = |source: safetensors::SafeTensorError| LoadError::Safetensors {
+            path: path.clone(),
+            source: Box::new(source),
+        };
+        let bias = TensorView::new(Dtype::F32, shape.clone(), &bias).map_err(wrap)?;
+        let mask = TensorView::new(Dtype::BOOL, shape, &mask).map_err(wrap)?;
+        safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, &path).map_err(wrap)?;
+        Ok(path)
+    }
+
+    /// Writes the head in the reference's form; the bias is rounded to bf16.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn save_torch(&self, dir: &Path) -> Result<(), LoadError> {
+        write_vector(&dir.join(BIAS), &TorchVector::Floats(self.bias.clone()))?;
+        write_vector(&dir.join(MASK), &TorchVector::Bools(self.mask()))
+    }
+
+    fn mask(&self) -> Vec<bool> {
+        let mut mask = vec![false; self.bias.len()];
+        self.unseen.iter().for_each(|token| mask[token as usize] = true);
+        mask
+    }
+}
+
+fn vector_if_there(dir: &Path, name: &str) -> Result<Option<(PathBuf, TorchVector)>, LoadError> {
+    let path = dir.join(name);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let vector = read_vector(&path)?;
+    Ok(Some((path, vector)))
+}
+
+fn check_length(path: &Path, field: &str, found: usize, vocab_size: usize) -> Result<(), LoadError> {
+    if found == vocab_size {
+        return Ok(());
+    }
+    Err(LoadError::field(path, field, format!("{vocab_size}, the model's vocab_size"), found))
+}
+
+fn check_bias(path: &Path, bias: &[f32]) -> Result<(), LoadError> {
+    match bias.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((token, value)) => Err(LoadError::field(path, format!("bias[{token}]"), "a finite number", value)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,14 @@
+//! Reading and writing checkpoints in Hugging Face's, PEFT's and the reference implementation's layouts. Trusts nothing it reads:
+//! sizes are capped, paths stay inside their directory, no pickle is executed.
+
+pub(crate) mod files;
+pub mod head;
+pub mod peft;
+pub mod safetensors;
+pub mod shards;
+pub mod torch;
+mod weights;
+
+pub use head::RewardHead;
+pub use peft::{AdapterConfig, LoraPair, LoraWeights, Projection};
+pub(crate) use weights::load_decoder;

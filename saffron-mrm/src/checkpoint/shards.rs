@@ -1,0 +1,133 @@
+//! The weights of a directory: one `model.safetensors`, or shards with an index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::files::read_json;
+use super::safetensors::SafetensorsFile;
+use crate::LoadError;
+use crate::error::TensorMismatch;
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// All tensors of a checkpoint directory.
+#[derive(Debug)]
+pub struct Shards {
+    dir: PathBuf,
+    files: Vec<SafetensorsFile>,
+    /// Which file has a tensor.
+    place: BTreeMap<String, usize>,
+}
+
+impl Shards {
+    /// Opens the weights of a directory.
+    ///
+    /// # Errors
+    ///
+    /// Neither layout there; a shard outside the directory; shards and index that do not agree, with all tensors that are amiss.
+    pub fn open(dir: &Path) -> Result<Self, LoadError> {
+        let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
+        if single.is_file() {
+            let file = SafetensorsFile::open(&single)?;
+            let place = file.names().map(|name| (name.to_owned(), 0)).collect();
+            return Ok(Self { dir: dir.to_path_buf(), files: vec![file], place });
+        }
+        if index.is_file() {
+            return Self::open_index(dir, &index);
+        }
+        Err(LoadError::NotFound { path: dir.to_path_buf(), expected: vec![SINGLE, INDEX] })
+    }
+
+    fn open_index(dir: &Path, path: &Path) -> Result<Self, LoadError> {
+        let index: ShardIndex = read_json(path)?;
+        if let Some((tensor, shard)) = index.weight_map.iter().find(|(_, shard)| !is_plain_name(shard)) {
+            return Err(LoadError::ShardOutside {
+                path: path.to_path_buf(),
+                tensor: tensor.clone(),
+                shard: shard.clone(),
+            });
+        }
+        let names: BTreeSet<&String> = index.weight_map.values().collect();
+        let files = names.iter().map(|name| SafetensorsFile::open(&dir.join(name))).collect::<Result<Vec<_>, _>>()?;
+        let number: BTreeMap<&String, usize> = names.into_iter().enumerate().map(|(n, name)| (name, n)).collect();
+        let place: BTreeMap<String, usize> =
+            index.weight_map.iter().map(|(tensor, shard)| (tensor.clone(), number[shard])).collect();
+        let mut mismatch = TensorMismatch::default();
+        let absent = place.iter().filter(|(tensor, file)| files[**file].shape(tensor).is_none());
+        mismatch.missing = absent.map(|(tensor, _)| tensor.clone()).collect();
+        for (number, file) in files.iter().enumerate() {
+            let unlisted = file.names().filter(|name| place.get(*name) != Some(&number));
+            mismatch.unexpected.extend(unlisted.map(str::to_owned));
+        }
+        if mismatch.is_empty() {
+            return Ok(Self { dir: dir.to_path_buf(), files, place });
+        }
+        Err(LoadError::Tensors { path: path.to_path_buf(), mismatch: Box::new(mismatch) })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Checks that the tensors are exactly those expected, each in its shape. Tensors for which `ignored` holds may be there.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is amiss, at once.
+    pub fn check(
+        &self,
+        expected: &BTreeMap<String, Vec<usize>>,
+        ignored: impl Fn(&str) -> bool,
+    ) -> Result<(), LoadError> {
+        let mut mismatch = TensorMismatch::default();
+        for (name, shape) in expected {
+            match self.shape(name) {
+                None => mismatch.missing.push(name.clone()),
+                Some(found) if found != shape => {
+                    mismatch.misshapen.push((name.clone(), shape.clone(), found.to_vec()));
+                }
+                Some(_) => {}
+            }
+        }
+        let unexpected = self.place.keys().filter(|name| !expected.contains_key(*name) && !ignored(name));
+        mismatch.unexpected = unexpected.cloned().collect();
+        if mismatch.is_empty() {
+            return Ok(());
+        }
+        Err(LoadError::Tensors { path: self.dir.clone(), mismatch: Box::new(mismatch) })
+    }
+
+    /// A tensor's shape, if it is there.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.place.get(name).and_then(|file| self.files[*file].shape(name))
+    }
+
+    /// A tensor, widened to float32.
+    ///
+    /// # Errors
+    ///
+    /// A tensor that is not there or is no float.
+    pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError> {
+        match self.place.get(name) {
+            Some(file) => self.files[*file].read_f32(name),
+            None => Err(LoadError::field(&self.dir, name, "a tensor of this name", "none")),
+        }
+    }
+}
+
+/// A single ordinary path component: nothing absolute, no `..`, no folders.
+fn is_plain_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    matches!((components.next(), components.next()), (Some(Component::Normal(part)), None) if part == name)
+}

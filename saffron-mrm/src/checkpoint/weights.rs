@@ -1,0 +1,126 @@
+//! A decoder from a Hugging Face checkpoint. Tensor names stand here as the files have them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use super::peft::Projection;
+use super::shards::Shards;
+use crate::LoadError;
+use crate::config::DecoderConfig;
+use crate::nn::{Block, Decoder, Linear, RmsNorm};
+
+/// Reads config and weights of a directory. Weights are read tensor by tensor, so that the file is never in memory twice.
+pub(crate) fn load_decoder(dir: &Path, dtype: DType, device: &Device) -> Result<Decoder, LoadError> {
+    let config = DecoderConfig::from_dir(dir)?;
+    let shards = Shards::open(dir)?;
+    shards.check(&expected(&config), |name| is_ignored(&config, name))?;
+    let mut source = Source { shards, dtype, device };
+    let embedding = source.matrix("model.embed_tokens.weight", config.vocab_size, config.hidden_size)?;
+    let head = if config.tie_word_embeddings {
+        None
+    } else {
+        Some(source.matrix("lm_head.weight", config.vocab_size, config.hidden_size)?)
+    };
+    let norm = source.norm("model.norm.weight", &config)?;
+    let blocks = (0..config.num_hidden_layers).map(|layer| source.block(layer, &config)).collect::<Result<_, _>>()?;
+    Ok(Decoder::new(config, embedding, blocks, norm, head))
+}
+
+/// All tensors that a checkpoint of this configuration has, with their shapes.
+fn expected(config: &DecoderConfig) -> BTreeMap<String, Vec<usize>> {
+    let (hidden, vocab) = (config.hidden_size, config.vocab_size);
+    let mut tensors = BTreeMap::from([
+        (String::from("model.embed_tokens.weight"), vec![vocab, hidden]),
+        (String::from("model.norm.weight"), vec![hidden]),
+    ]);
+    if !config.tie_word_embeddings {
+        tensors.insert(String::from("lm_head.weight"), vec![vocab, hidden]);
+    }
+    for layer in 0..config.num_hidden_layers {
+        let block = format!("model.layers.{layer}");
+        for norm in ["input_layernorm", "post_attention_layernorm"] {
+            tensors.insert(format!("{block}.{norm}.weight"), vec![hidden]);
+        }
+        for projection in Projection::ALL {
+            let [rows, columns] = projection.shape(config);
+            tensors.insert(format!("{block}.{}.weight", projection.module()), vec![rows, columns]);
+            if has_bias(config, projection) {
+                tensors.insert(format!("{block}.{}.bias", projection.module()), vec![rows]);
+            }
+        }
+    }
+    tensors
+}
+
+fn has_bias(config: &DecoderConfig, projection: Projection) -> bool {
+    match projection {
+        Projection::Query | Projection::Key | Projection::Value | Projection::Output => config.attention_bias,
+        Projection::Gate | Projection::Up | Projection::Down => config.mlp_bias,
+    }
+}
+
+/// Tensors that some checkpoints carry and that say nothing new: stored rotary frequencies, the copy of a tied head.
+fn is_ignored(config: &DecoderConfig, name: &str) -> bool {
+    name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
+}
+
+struct Source<'a> {
+    shards: Shards,
+    dtype: DType,
+    device: &'a Device,
+}
+
+impl Source<'_> {
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Tensor<2>, LoadError> {
+        let values = self.shards.read_f32(name)?;
+        Ok(self.tensor(values, [rows, columns]))
+    }
+
+    fn tensor(&self, values: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
+        let data = TensorData::new(values, shape).convert_dtype(self.dtype);
+        Tensor::from_data(data, (self.device, self.dtype))
+    }
+
+    fn norm(&mut self, name: &str, config: &DecoderConfig) -> Result<RmsNorm, LoadError> {
+        let values = self.shards.read_f32(name)?;
+        // Norms stay in float32: they are small, and their arithmetic is.
+        let weight = Tensor::from_data(TensorData::new(values, [config.hidden_size, 1]), (self.device, DType::F32));
+        Ok(RmsNorm::new(weight, config.rms_norm_eps))
+    }
+
+    fn block(&mut self, layer: usize, config: &DecoderConfig) -> Result<Block, LoadError> {
+        use Projection::{Down, Gate, Key, Output, Query, Up, Value};
+        let name = |norm: &str| format!("model.layers.{layer}.{norm}.weight");
+        Ok(Block {
+            input_norm: self.norm(&name("input_layernorm"), config)?,
+            qkv: self.linear(layer, config, &[Query, Key, Value])?,
+            output: self.linear(layer, config, &[Output])?,
+            mlp_norm: self.norm(&name("post_attention_layernorm"), config)?,
+            gate_up: self.linear(layer, config, &[Gate, Up])?,
+            down: self.linear(layer, config, &[Down])?,
+        })
+    }
+
+    /// Projections of the same input as one linear layer, their rows one after the other.
+    fn linear(
+        &mut self,
+        layer: usize,
+        config: &DecoderConfig,
+        projections: &[Projection],
+    ) -> Result<Linear, LoadError> {
+        let (mut weight, mut bias, mut rows) = (Vec::new(), Vec::new(), 0);
+        for projection in projections {
+            let name = format!("model.layers.{layer}.{}", projection.module());
+            weight.extend(self.shards.read_f32(&format!("{name}.weight"))?);
+            if has_bias(config, *projection) {
+                bias.extend(self.shards.read_f32(&format!("{name}.bias"))?);
+            }
+            rows += projection.shape(config)[0];
+        }
+        let columns = projections[0].shape(config)[1];
+        let bias = (!bias.is_empty()).then(|| self.tensor(bias, [rows, 1]));
+        Ok(Linear::new(self.tensor(weight, [rows, columns]), bias))
+    }
+}

@@ -1,0 +1,279 @@
+//! The decoder's sizes, read from a Hugging Face `config.json`. Field names are that file's own.
+
+use std::path::Path;
+
+use saffron_core::{DecoderShape, Token};
+use serde::Deserialize;
+
+use crate::LoadError;
+use crate::checkpoint::files::read_json;
+
+/// Everything that decides the shape and arithmetic of a Llama-family decoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecoderConfig {
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width of the gated MLP.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Query heads per layer.
+    pub num_attention_heads: usize,
+    /// Key heads per layer; divides the query heads.
+    pub num_key_value_heads: usize,
+    /// Width of a head; need not be `hidden_size / num_attention_heads`.
+    pub head_dim: usize,
+    /// Rows of the embedding.
+    pub vocab_size: usize,
+    /// Longest context, in tokens.
+    pub max_position_embeddings: usize,
+    /// Added to the mean square in RMSNorm.
+    pub rms_norm_eps: f64,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// How the frequencies are stretched.
+    pub rope_scaling: RopeScaling,
+    /// Whether the unembedding is the embedding.
+    pub tie_word_embeddings: bool,
+    /// Whether the four attention projections have biases.
+    pub attention_bias: bool,
+    /// Whether the three MLP projections have biases.
+    pub mlp_bias: bool,
+    /// Tokens that end a sequence, as far as this file says.
+    pub eos_token_ids: Vec<Token>,
+}
+
+/// Stretching of rotary frequencies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// None.
+    Plain,
+    /// `rope_type: llama3`: long waves are stretched by `factor`, short ones left alone, those between blended.
+    Llama3 {
+        /// Divisor of the low frequencies.
+        factor: f64,
+        /// Waves longer than the original context divided by this are stretched in full.
+        low_freq_factor: f64,
+        /// Waves shorter than the original context divided by this are left alone.
+        high_freq_factor: f64,
+        /// Context length before stretching.
+        original_max_position_embeddings: f64,
+    },
+}
+
+/// One end-of-sequence id or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    One(Token),
+    Many(Vec<Token>),
+}
+
+impl OneOrMany {
+    pub(crate) fn into_vec(self) -> Vec<Token> {
+        match self {
+            Self::One(token) => vec![token],
+            Self::Many(tokens) => tokens,
+        }
+    }
+}
+
+/// `config.json` as it stands; fields that do not matter here are ignored.
+#[derive(Deserialize)]
+struct RawConfig {
+    model_type: Option<String>,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    vocab_size: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "default_eps")]
+    rms_norm_eps: f64,
+    rope_theta: Option<f64>,
+    rope_scaling: Option<RawRope>,
+    rope_parameters: Option<RawRope>,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    hidden_act: Option<String>,
+    sliding_window: Option<u64>,
+    eos_token_id: Option<OneOrMany>,
+}
+
+fn default_eps() -> f64 {
+    1e-6
+}
+
+#[derive(Clone, Deserialize)]
+struct RawRope {
+    #[serde(alias = "type")]
+    rope_type: Option<String>,
+    rope_theta: Option<f64>,
+    factor: Option<f64>,
+    low_freq_factor: Option<f64>,
+    high_freq_factor: Option<f64>,
+    original_max_position_embeddings: Option<f64>,
+}
+
+impl DecoderConfig {
+    /// Reads and checks `config.json` of a checkpoint directory.
+    ///
+    /// # Errors
+    ///
+    /// An unreadable file, or a value that this decoder does not support, by name.
+    pub fn from_dir(dir: &Path) -> Result<Self, LoadError> {
+        Self::from_file(&dir.join("config.json"))
+    }
+
+    /// Reads and checks a `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_dir`](Self::from_dir).
+    pub fn from_file(path: &Path) -> Result<Self, LoadError> {
+        let raw: RawConfig = read_json(path)?;
+        raw.check_kind(path)?;
+        let rope_scaling = raw.rope_scaling(path)?;
+        let rope = raw.rope_parameters.as_ref().and_then(|rope| rope.rope_theta);
+        let config = Self {
+            hidden_size: raw.hidden_size,
+            intermediate_size: raw.intermediate_size,
+            num_hidden_layers: raw.num_hidden_layers,
+            num_attention_heads: raw.num_attention_heads,
+            num_key_value_heads: raw.num_key_value_heads.unwrap_or(raw.num_attention_heads),
+            head_dim: raw.head_dim.unwrap_or(raw.hidden_size / raw.num_attention_heads.max(1)),
+            vocab_size: raw.vocab_size,
+            max_position_embeddings: raw.max_position_embeddings,
+            rms_norm_eps: raw.rms_norm_eps,
+            rope_theta: raw.rope_theta.or(rope).unwrap_or(10_000.0),
+            rope_scaling,
+            tie_word_embeddings: raw.tie_word_embeddings,
+            attention_bias: raw.attention_bias,
+            mlp_bias: raw.mlp_bias,
+            eos_token_ids: raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default(),
+        };
+        config.check(path)?;
+        Ok(config)
+    }
+
+    /// Width of all query heads.
+    #[must_use]
+    pub fn query_width(&self) -> usize {
+        self.num_attention_heads * self.head_dim
+    }
+
+    /// Width of all key heads.
+    #[must_use]
+    pub fn key_width(&self) -> usize {
+        self.num_key_value_heads * self.head_dim
+    }
+
+    /// Query heads per key head.
+    #[must_use]
+    pub fn group(&self) -> usize {
+        self.num_attention_heads / self.num_key_value_heads
+    }
+
+    /// The sizes for closed-form FLOPs.
+    #[must_use]
+    pub fn shape(&self) -> DecoderShape {
+        DecoderShape {
+            layers: self.num_hidden_layers as u64,
+            hidden: self.hidden_size as u64,
+            q: self.query_width() as u64,
+            kv: self.key_width() as u64,
+            intermediate: self.intermediate_size as u64,
+            vocab: self.vocab_size as u64,
+            lora_per_token: 0,
+        }
+    }
+
+    fn check(&self, path: &Path) -> Result<(), LoadError> {
+        let sizes = [
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_key_value_heads", self.num_key_value_heads),
+            ("head_dim", self.head_dim),
+            ("vocab_size", self.vocab_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+        ];
+        // Far above any model, and low enough that no product of two overflows.
+        if let Some((field, size)) = sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 24) {
+            return Err(LoadError::field(path, *field, "1 to 16777216", size));
+        }
+        if self.num_attention_heads % self.num_key_value_heads != 0 {
+            let expected = format!("a divisor of num_attention_heads = {}", self.num_attention_heads);
+            return Err(LoadError::field(path, "num_key_value_heads", expected, self.num_key_value_heads));
+        }
+        if self.head_dim % 2 != 0 {
+            return Err(LoadError::field(path, "head_dim", "an even number", self.head_dim));
+        }
+        for (field, value) in [("rms_norm_eps", self.rms_norm_eps), ("rope_theta", self.rope_theta)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(LoadError::field(path, field, "a finite number above 0", value));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RawConfig {
+    fn check_kind(&self, path: &Path) -> Result<(), LoadError> {
+        let kind = self.model_type.as_deref().unwrap_or("llama");
+        if !["llama", "mistral"].contains(&kind) {
+            return Err(LoadError::field(path, "model_type", "llama (or mistral without a sliding window)", kind));
+        }
+        if let Some(window) = self.sliding_window {
+            return Err(LoadError::field(path, "sliding_window", "null", window));
+        }
+        match self.hidden_act.as_deref() {
+            None | Some("silu") => Ok(()),
+            Some(other) => Err(LoadError::field(path, "hidden_act", "silu", other)),
+        }
+    }
+
+    fn rope_scaling(&self, path: &Path) -> Result<RopeScaling, LoadError> {
+        let Some(rope) = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref()) else {
+            return Ok(RopeScaling::Plain);
+        };
+        match rope.rope_type.as_deref() {
+            None | Some("default") => Ok(RopeScaling::Plain),
+            Some("llama3") => rope.llama3(path),
+            Some(other) => Err(LoadError::field(path, "rope_scaling.rope_type", "default or llama3", other)),
+        }
+    }
+}
+
+impl RawRope {
+    fn llama3(&self, path: &Path) -> Result<RopeScaling, LoadError> {
+        let need = |field: &str, value: Option<f64>| {
+            value.filter(|value| *value > 0.0 && value.is_finite()).ok_or_else(|| {
+                let found = value.map_or_else(|| String::from("nothing"), |value| value.to_string());
+                LoadError::field(path, format!("rope_scaling.{field}"), "a finite number above 0", found)
+            })
+        };
+        let low = need("low_freq_factor", self.low_freq_factor)?;
+        let high = need("high_freq_factor", self.high_freq_factor)?;
+        if high <= low {
+            let expected = format!("more than low_freq_factor = {low}");
+            return Err(LoadError::field(path, "rope_scaling.high_freq_factor", expected, high));
+        }
+        Ok(RopeScaling::Llama3 {
+            factor: need("factor", self.factor)?,
+            low_freq_factor: low,
+            high_freq_factor: high,
+            original_max_position_embeddings: need(
+                "original_max_position_embeddings",
+                self.original_max_position_embeddings,
+            )?,
+        })
+    }
+}

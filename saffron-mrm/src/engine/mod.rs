@@ -1,0 +1,284 @@
+//! A decoder with its key–value cache: contexts in, logits of their last tokens out, and what it cost.
+
+mod books;
+mod cached;
+
+use std::path::Path;
+
+use burn::tensor::{DType, Device, Tensor};
+use rustc_hash::FxHashMap;
+use saffron_core::{DecoderShape, ModelError, Run, Session, Token, Work};
+use saffron_kvtrie::attention::{AttentionPlan, AttentionShape};
+use saffron_kvtrie::{KvPools, PoolShape, Reservation, Reuse, Trie, TrieStats, Want};
+
+use crate::LoadError;
+use crate::checkpoint::{LoraWeights, load_decoder};
+use crate::nn::Decoder;
+use books::Books;
+use cached::CachedAttention;
+
+/// How a model runs. The defaults suit a CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModelOptions {
+    /// Type of weights, activations and cache. Default: float32, the fastest on CPUs.
+    pub dtype: DType,
+    /// Bytes that keys and values may take. Default: 1 GiB.
+    pub cache_bytes: u64,
+    /// Whether what was computed is used again. Default: yes.
+    pub reuse: Reuse,
+    /// Contexts per forward pass. Default: no limit, so that a step reads the weights once.
+    pub max_batch: usize,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self { dtype: DType::F32, cache_bytes: 1 << 30, reuse: Reuse::Cached, max_batch: usize::MAX }
+    }
+}
+
+/// One context to be answered.
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    /// The search that asks.
+    pub run: &'a Run,
+    /// The whole context.
+    pub tokens: Vec<Token>,
+    /// Tokens at its end that no other context will share.
+    pub scratch: usize,
+}
+
+/// The queries of a batch of sessions, each rendered by `context`.
+pub(crate) fn queries(
+    sessions: &[Session],
+    scratch: usize,
+    context: impl Fn(&Session) -> Result<Vec<Token>, ModelError>,
+) -> Result<Vec<Query<'_>>, ModelError> {
+    sessions.iter().map(|session| Ok(Query { run: session.run(), tokens: context(session)?, scratch })).collect()
+}
+
+/// Rows of logits for a batch of queries; equal queries share a row.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    rows: Vec<Vec<f32>>,
+    row_of: Vec<usize>,
+    /// What each query cost.
+    pub work: Vec<Work>,
+}
+
+impl Answers {
+    /// The logits of a query.
+    #[must_use]
+    pub fn logits(&self, query: usize) -> &[f32] {
+        &self.rows[self.row_of[query]]
+    }
+
+    /// Number of queries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.row_of.len()
+    }
+
+    /// Whether there was no query.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.row_of.is_empty()
+    }
+}
+
+/// Which logits are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Outputs<'a> {
+    /// The whole vocabulary.
+    All,
+    /// These tokens, in this order.
+    Tokens(&'a [Token]),
+}
+
+/// A decoder and its cache.
+#[derive(Debug)]
+pub struct Engine {
+    decoder: Decoder,
+    trie: Trie,
+    pools: KvPools,
+    options: ModelOptions,
+    shape: DecoderShape,
+    books: Books,
+}
+
+impl Engine {
+    /// Loads a checkpoint directory.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that does not load, a type that the device does not support, a cache budget below one token.
+    pub fn open(dir: &Path, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
+        if !device.supports_dtype(options.dtype) {
+            let found = format!("{:?}, which {device:?} does not support", options.dtype);
+            return Err(LoadError::field(dir, "dtype", "a type of the device", found));
+        }
+        Self::new(load_decoder(dir, options.dtype, device)?, options)
+    }
+
+    /// An engine around a decoder.
+    ///
+    /// # Errors
+    ///
+    /// A cache budget below one token.
+    pub fn new(decoder: Decoder, options: ModelOptions) -> Result<Self, LoadError> {
+        let config = decoder.config();
+        let shape = PoolShape {
+            layers: config.num_hidden_layers,
+            kv_heads: config.num_key_value_heads,
+            head_dim: config.head_dim,
+            dtype: options.dtype,
+        };
+        let tokens = shape.tokens_within(options.cache_bytes)?;
+        let flops = DecoderShape { lora_per_token: decoder.lora_flops_per_token(), ..config.shape() };
+        let pools = KvPools::new(shape, tokens, &decoder.device());
+        Ok(Self { decoder, trie: Trie::new(tokens), pools, options, shape: flops, books: Books::default() })
+    }
+
+    /// The same with an adapter added to the weights, or beside them. What the cache holds is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_lora(self, lora: LoraWeights, merge: Merge) -> Result<Self, LoadError> {
+        let Self { decoder, options, .. } = self;
+        let decoder = match merge {
+            Merge::IntoWeights => decoder.merged(&lora),
+            Merge::Beside => decoder.with_lora(lora),
+        };
+        Self::new(decoder, options)
+    }
+
+    /// The decoder.
+    #[must_use]
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// How it runs.
+    #[must_use]
+    pub fn options(&self) -> ModelOptions {
+        self.options
+    }
+
+    /// Counts of the cache.
+    pub fn cache_stats(&mut self) -> TrieStats {
+        self.trie.stats()
+    }
+
+    /// The pools of keys and values.
+    #[must_use]
+    pub fn pools(&self) -> &KvPools {
+        &self.pools
+    }
+
+    /// The logits of each query's last token. Equal contexts are computed once and get the same row.
+    ///
+    /// # Errors
+    ///
+    /// An empty or too long context, a token that the model has no embedding for, a cache that is out of budget.
+    pub fn last_logits(&mut self, queries: &[Query<'_>], outputs: Outputs<'_>) -> Result<Answers, ModelError> {
+        queries.iter().try_for_each(|query| self.check(&query.tokens))?;
+        let mut seen = FxHashMap::default();
+        let mut distinct: Vec<usize> = Vec::new();
+        let mut row_of = Vec::with_capacity(queries.len());
+        for (place, query) in queries.iter().enumerate() {
+            let next = distinct.len();
+            let row = *seen.entry((query.tokens.as_slice(), query.scratch)).or_insert(next);
+            if row == next {
+                distinct.push(place);
+            }
+            row_of.push(row);
+        }
+        let mut work = vec![Work::default(); queries.len()];
+        let mut rows = Vec::with_capacity(distinct.len());
+        for batch in distinct.chunks(self.options.max_batch.max(1)) {
+            let wants = batch.iter().map(|place| Want::with_scratch(&queries[*place].tokens, queries[*place].scratch));
+            let reservation = self
+                .trie
+                .reserve(&wants.collect::<Vec<_>>(), self.options.reuse)
+                .map_err(|source| ModelError::other("reserving the key–value cache", source))?;
+            rows.extend(self.forward(&reservation, outputs)?);
+            for (place, computed) in batch.iter().zip(reservation.computed()) {
+                work[*place].computed = self.cost(&computed, outputs, 1);
+            }
+            self.trie.commit(reservation);
+        }
+        self.attribute(queries, outputs, &mut work);
+        Ok(Answers { rows, row_of, work })
+    }
+
+    fn check(&self, tokens: &[Token]) -> Result<(), ModelError> {
+        let config = self.decoder.config();
+        if tokens.is_empty() {
+            return Err(ModelError::EmptyPrompt);
+        }
+        if tokens.len() > config.max_position_embeddings {
+            return Err(ModelError::ContextTooLong { length: tokens.len(), limit: config.max_position_embeddings });
+        }
+        match tokens.iter().find(|token| **token as usize >= config.vocab_size) {
+            Some(token) => Err(ModelError::TokenOutOfRange { token: *token, size: config.vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    /// Computes a reservation's rows and returns the logits of each context.
+    fn forward(&mut self, reservation: &Reservation, outputs: Outputs<'_>) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.pools.ensure(reservation.slot_bound());
+        let config = self.decoder.config();
+        let heads =
+            AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
+        let device = self.decoder.device();
+        let plan = AttentionPlan::new(reservation, heads, &device);
+        let mut attention = CachedAttention { plan: &plan, pools: &mut self.pools };
+        let hidden = self.decoder.forward(reservation.tokens(), reservation.positions(), &mut attention);
+        let wanted: Vec<u32> = reservation.outputs().map(|row| row as u32).collect();
+        let last = hidden.select(1, crate::nn::row_indices(&wanted, &device));
+        let logits = match outputs {
+            Outputs::All => self.decoder.unembed(last),
+            Outputs::Tokens(tokens) => self.decoder.unembed_tokens(last, tokens),
+        };
+        read_columns(logits)
+    }
+
+    fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> saffron_core::Forwarded {
+        let mut cost = self.shape.continuation(positions.start as u64, positions.end as u64, rows);
+        if let Outputs::Tokens(tokens) = outputs {
+            let (whole, part) = (self.shape.vocab, tokens.len() as u64);
+            cost.flops -= rows * 2 * self.shape.hidden * whole.saturating_sub(part);
+        }
+        cost
+    }
+
+    /// Fills in what was asked for, what the cache saved, and what each search is answerable for.
+    fn attribute(&mut self, queries: &[Query<'_>], outputs: Outputs<'_>, work: &mut [Work]) {
+        for (query, work) in queries.iter().zip(work) {
+            let new = self.books.ask(query);
+            work.asked = query.tokens.len() as u64;
+            work.cached = work.asked - work.computed.tokens;
+            work.attributed = self.cost(&new, outputs, 1);
+        }
+    }
+}
+
+/// Where an adapter goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// Into the weights: no cost per token (the default).
+    IntoWeights,
+    /// Beside them: exact in any type, at a small cost per token.
+    Beside,
+}
+
+/// The columns of a `[width, columns]` tensor as vectors.
+fn read_columns(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>, ModelError> {
+    let [width, _] = tensor.dims();
+    let data = tensor.transpose().cast(DType::F32).try_into_data();
+    let data = data.map_err(|error| ModelError::other("reading logits", format!("{error:?}")))?;
+    let values =
+        data.try_into_vec::<f32>().map_err(|error| ModelError::other("reading logits", format!("{error:?}")))?;
+    Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
+}

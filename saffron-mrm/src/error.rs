@@ -1,0 +1,183 @@
+//! Errors of loading: which file, which field or tensor, what was expected, what was found.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A checkpoint, adapter or tokenizer cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A directory has none of the files that it should have one of.
+    #[error("{}: expected one of {}, found none", path.display(), expected.join(", "))]
+    NotFound {
+        /// The directory.
+        path: PathBuf,
+        /// The files.
+        expected: Vec<&'static str>,
+    },
+    /// A file is larger than anything of its kind.
+    #[error("{}: {found} bytes, expected at most {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A JSON file that is none, or lacks what it must have.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A safetensors header that does not hold together.
+    #[error("{}: not a safetensors file: {source}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A file that ends too early, or goes on after its end.
+    #[error("{}: {what} is {expected} bytes by its own account, the file has {found}", path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Which part of it.
+        what: &'static str,
+        /// Bytes by its header.
+        expected: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// A field whose value is not supported or does not fit.
+    #[error("{}: {field}: expected {expected}, found {found}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field or tensor.
+        field: String,
+        /// What would do.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// Tensors that are missing, superfluous or of the wrong shape; all of them.
+    #[error("{}: {mismatch}", path.display())]
+    Tensors {
+        /// The file or directory.
+        path: PathBuf,
+        /// What does not fit.
+        mismatch: Box<TensorMismatch>,
+    },
+    /// A shard index that names a file outside its own directory.
+    #[error("{}: tensor {tensor} is said to be in {shard:?}, which is not a plain file name", path.display())]
+    ShardOutside {
+        /// The index.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The name.
+        shard: String,
+    },
+    /// A `.pt` file that is not one bare tensor of the kind expected.
+    #[error("{}: expected a torch archive of one bare tensor ({expected}), found {found}", path.display())]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// Which tensor.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A tokenizer that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A prompt layout that the tokenizer has no tokens for, or whose name is unknown.
+    #[error("layout {name:?}: {reason}")]
+    Layout {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The key–value cache cannot be made.
+    #[error(transparent)]
+    Cache(#[from] saffron_kvtrie::CacheError),
+}
+
+impl LoadError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
+        move |source| Self::Json { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn field(
+        path: &Path,
+        field: impl Into<String>,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::Field {
+            path: path.to_path_buf(),
+            field: field.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}
+
+/// What does not fit between a checkpoint and its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TensorMismatch {
+    /// Tensors that the configuration asks for and no file has.
+    pub missing: Vec<String>,
+    /// Tensors that the configuration has no place for.
+    pub unexpected: Vec<String>,
+    /// Tensors of another shape: name, expected, found.
+    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+}
+
+impl TensorMismatch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl fmt::Display for TensorMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.missing.is_empty() {
+            parts.push(format!("{} missing tensors: {}", self.missing.len(), self.missing.join(", ")));
+        }
+        if !self.unexpected.is_empty() {
+            parts.push(format!("{} unexpected tensors: {}", self.unexpected.len(), self.unexpected.join(", ")));
+        }
+        let misshapen = self
+            .misshapen
+            .iter()
+            .map(|(name, expected, found)| format!("{name}: expected shape {expected:?}, found {found:?}"));
+        parts.extend(misshapen);
+        f.write_str(&parts.join("; "))
+    }
+}

@@ -1,0 +1,133 @@
+//! A guard model as a reward model: it is asked whether a reply is safe, and its reward is logit(safe) − logit(unsafe).
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token};
+
+use crate::LoadError;
+use crate::engine::{Engine, ModelOptions, Outputs, queries};
+use crate::text::{Conversion, TextTokenizer, layout, llama_guard_answers};
+
+/// How a guard is asked and which two tokens are its answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardTemplate {
+    /// The question around prompt and reply.
+    pub layout: PromptLayout,
+    /// The token of a reply found safe.
+    pub safe: Token,
+    /// The token of a reply found unsafe.
+    pub not_safe: Token,
+}
+
+impl GuardTemplate {
+    /// Llama Guard 3's own template.
+    ///
+    /// # Errors
+    ///
+    /// A tokenizer of another vocabulary.
+    pub fn llama_guard_3(tokenizer: &TextTokenizer) -> Result<Self, LoadError> {
+        let (safe, not_safe) = llama_guard_answers();
+        Ok(Self { layout: layout("llama-guard-3", tokenizer)?, safe, not_safe })
+    }
+}
+
+/// A language model that is asked by a template. Serves as process reward model, outcome reward model and judge. It sees prompt and
+/// response, never the prefill.
+#[derive(Debug)]
+pub struct GuardRewardModel {
+    engine: Engine,
+    tokenizer: TextTokenizer,
+    template: GuardTemplate,
+    form: Conversion,
+}
+
+impl GuardRewardModel {
+    /// Loads a Llama Guard 3 checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint or tokenizer that does not load, or is of another vocabulary.
+    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
+        Self::open_with(dir, device, ModelOptions::default(), GuardTemplate::llama_guard_3)
+    }
+
+    /// Loads any checkpoint with a template made for its tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint or tokenizer that does not load, or a template with tokens that the model does not have.
+    pub fn open_with(
+        dir: impl AsRef<Path>,
+        device: &Device,
+        options: ModelOptions,
+        template: impl FnOnce(&TextTokenizer) -> Result<GuardTemplate, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let dir = dir.as_ref();
+        let engine = Engine::open(dir, device, options)?;
+        let size = engine.decoder().config().vocab_size;
+        let tokenizer = TextTokenizer::from_dir(dir, size)?;
+        let template = template(&tokenizer)?;
+        if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
+            return Err(LoadError::field(dir, "answer token", format!("an id below {size}"), token));
+        }
+        Ok(Self { engine, tokenizer, template, form: Conversion::default() })
+    }
+
+    /// The guard with another way of taking the policy's tokens; by default ids of an equal vocabulary pass as they are.
+    #[must_use]
+    pub fn with_input(mut self, form: Conversion) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &TextTokenizer {
+        &self.tokenizer
+    }
+
+    /// The decoder and its cache.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The whole context of a session as the guard reads it.
+    ///
+    /// # Errors
+    ///
+    /// A context that does not fit the model, or ids of another vocabulary that have no text.
+    pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        let convert = |tokens| self.form.convert(tokens, session.vocabulary(), &self.tokenizer);
+        let limit = self.engine.decoder().config().max_position_embeddings;
+        self.template.layout.render(&convert(session.prompt())?, &convert(session.response())?, limit)
+    }
+
+    fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
+        let scratch = self.template.layout.suffix.len();
+        let queries = queries(sessions, scratch, |session| self.context(session))?;
+        let answers = [self.template.safe, self.template.not_safe];
+        let logits = self.engine.last_logits(&queries, Outputs::Tokens(&answers))?;
+        let reward = |session: usize| {
+            let value = logits.logits(session)[0] - logits.logits(session)[1];
+            if value.is_nan() {
+                return Err(ModelError::NotANumber { what: "rewards", session, token: answers[0], value });
+            }
+            Ok(value)
+        };
+        let value = (0..sessions.len()).map(reward).collect::<Result<_, _>>()?;
+        Ok(Reply { value, work: logits.work })
+    }
+}
+
+impl ProcessRewardModel for GuardRewardModel {
+    fn process_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
+        self.rewards(sessions)
+    }
+}
+
+impl OutcomeRewardModel for GuardRewardModel {
+    fn outcome_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
+        self.rewards(sessions)
+    }
+}

@@ -1,0 +1,229 @@
+//! The multifurcation reward model: a language model whose logits, with a bias and a mask, are rewards of next tokens
+//! (Saffron paper, §4.1–4.3: `M(s) = W f(s) + b`).
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use saffron_core::{
+    Candidates, ChildReward, ModelError, MultifurcationRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+};
+
+use crate::LoadError;
+use crate::checkpoint::{LoraWeights, RewardHead};
+use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
+use crate::text::{Conversion, TextTokenizer, layout};
+
+/// In which form a reward model takes what the policy wrote.
+pub type InputForm = Conversion;
+
+/// Whether the unembedding's bias counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BiasUse {
+    /// `W h + b`, as the paper has it.
+    #[default]
+    Added,
+    /// `W h`: the reference implementation never applies its bias.
+    LeftOut,
+}
+
+/// How an [`Mrm`] reads and scores. The two presets belong to those of the same names of the search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MrmInput {
+    /// Ids as they are, or through text.
+    pub form: InputForm,
+    /// With the bias, or without.
+    pub bias: BiasUse,
+}
+
+impl MrmInput {
+    /// Ids as they are where the vocabularies are equal; the bias added.
+    #[must_use]
+    pub fn paper() -> Self {
+        Self { form: Conversion::WhenNeeded, bias: BiasUse::Added }
+    }
+
+    /// Everything through text; the bias left out.
+    #[must_use]
+    pub fn reference() -> Self {
+        Self { form: Conversion::Always, bias: BiasUse::LeftOut }
+    }
+}
+
+/// A multifurcation reward model on a local decoder. It sees prompt and response, never the prefill.
+#[derive(Debug)]
+pub struct Mrm {
+    engine: Engine,
+    tokenizer: TextTokenizer,
+    layout: PromptLayout,
+    head: RewardHead,
+    input: MrmInput,
+    dir: PathBuf,
+}
+
+impl Mrm {
+    /// Loads the base model of a directory with default options; [`with_adapter`](Self::with_adapter) makes a reward model of it. A
+    /// head in the same directory is taken at once.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint, tokenizer or head that does not load.
+    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
+        Self::open_with(dir, device, ModelOptions::default())
+    }
+
+    /// Loads the base model of a directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
+        let dir = dir.as_ref();
+        let engine = Engine::open(dir, device, options)?;
+        let vocab_size = engine.decoder().config().vocab_size;
+        let tokenizer = TextTokenizer::from_dir(dir, vocab_size)?;
+        let layout = layout("mrm", &tokenizer)?;
+        let head = RewardHead::from_dir(dir, vocab_size)?;
+        Ok(Self { engine, tokenizer, layout, head, input: MrmInput::default(), dir: dir.to_path_buf() })
+    }
+
+    /// Adds a LoRA adapter to the weights and takes the reward head of the same directory.
+    ///
+    /// # Errors
+    ///
+    /// An adapter or head that does not load or is for another model.
+    pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Self, LoadError> {
+        self.with_adapter_as(dir, Merge::IntoWeights)
+    }
+
+    /// [`with_adapter`](Self::with_adapter), merged or not.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_adapter_as(mut self, dir: impl AsRef<Path>, merge: Merge) -> Result<Self, LoadError> {
+        let dir = dir.as_ref();
+        let config = self.engine.decoder().config().clone();
+        let (lora, _) = LoraWeights::from_dir(dir, &config, &self.engine.decoder().device())?;
+        self.head = RewardHead::from_dir(dir, config.vocab_size)?;
+        self.engine = self.engine.with_lora(lora, merge)?;
+        self.dir = dir.to_path_buf();
+        Ok(self)
+    }
+
+    /// The model with another layout.
+    #[must_use]
+    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// The model with another way of reading.
+    #[must_use]
+    pub fn with_input(mut self, input: MrmInput) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Bias and unseen tokens.
+    #[must_use]
+    pub fn head(&self) -> &RewardHead {
+        &self.head
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &TextTokenizer {
+        &self.tokenizer
+    }
+
+    /// The decoder and its cache.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The whole context of a session as the model reads it.
+    ///
+    /// # Errors
+    ///
+    /// A context that does not fit the model, or ids of another vocabulary that have no text.
+    pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        let convert = |tokens| self.input.form.convert(tokens, session.vocabulary(), &self.tokenizer);
+        let limit = self.engine.decoder().config().max_position_embeddings;
+        self.layout.render(&convert(session.prompt())?, &convert(session.response())?, limit)
+    }
+
+    /// The reward of every token of the vocabulary after raw ids, unseen ones included, with the bias as set.
+    ///
+    /// # Errors
+    ///
+    /// Empty or too long sequences, ids without embedding.
+    pub fn raw_rewards(&mut self, sequences: &[Vec<Token>]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let run = saffron_core::Run::new();
+        let queries: Vec<Query<'_>> =
+            sequences.iter().map(|tokens| Query { run: &run, tokens: tokens.clone(), scratch: 0 }).collect();
+        let answers = self.engine.last_logits(&queries, Outputs::All)?;
+        let row =
+            |place| (0u32..).zip(answers.logits(place)).map(|(token, value)| self.biased(token, *value)).collect();
+        Ok((0..answers.len()).map(row).collect())
+    }
+
+    fn biased(&self, token: Token, logit: f32) -> f32 {
+        match self.input.bias {
+            BiasUse::Added => logit + self.head.bias[token as usize],
+            BiasUse::LeftOut => logit,
+        }
+    }
+
+    /// Candidates are ids of the session's vocabulary; rewards are looked up by the same ids, so the vocabularies must be equal.
+    fn check_vocabulary(&self, session: &Session) -> Result<(), ModelError> {
+        let (expected, found) = (self.tokenizer.id(), session.vocabulary().id());
+        if expected == found { Ok(()) } else { Err(ModelError::VocabularyMismatch { expected, found }) }
+    }
+
+    fn rewards(&self, place: usize, logits: &[f32], candidates: &Candidates) -> Result<Vec<ChildReward>, ModelError> {
+        let reward = |token: Token| {
+            let size = logits.len();
+            let logit = *logits.get(token as usize).ok_or(ModelError::TokenOutOfRange { token, size })?;
+            if self.head.unseen.contains(token) {
+                return Ok(ChildReward::Unseen);
+            }
+            let value = self.biased(token, logit);
+            if value.is_nan() {
+                return Err(ModelError::NotANumber { what: "rewards", session: place, token, value });
+            }
+            Ok(ChildReward::Seen(value))
+        };
+        candidates.tokens().map(reward).collect()
+    }
+}
+
+impl MultifurcationRewardModel for Mrm {
+    fn child_rewards(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        if sessions.len() != candidates.len() {
+            let (expected, found) = (sessions.len(), candidates.len());
+            return Err(ModelError::BatchMismatch { what: "candidate lists in a batch", expected, found });
+        }
+        sessions.iter().try_for_each(|session| self.check_vocabulary(session))?;
+        let queries = queries(sessions, 0, |session| self.context(session))?;
+        let answers = self.engine.last_logits(&queries, Outputs::All)?;
+        let rewards = |(place, list)| self.rewards(place, answers.logits(place), list);
+        let value = candidates.iter().enumerate().map(rewards).collect::<Result<_, _>>()?;
+        Ok(Reply { value, work: answers.work })
+    }
+
+    fn describe(&self) -> String {
+        let form = match self.input.form {
+            Conversion::WhenNeeded => "ids as they are",
+            Conversion::Always => "re-encoded text",
+        };
+        let bias = match self.input.bias {
+            BiasUse::Added => "bias added",
+            BiasUse::LeftOut => "bias left out",
+        };
+        format!("mrm ({form}, {bias})")
+    }
+}

@@ -1,0 +1,115 @@
+//! One decoder block.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
+
+use super::{Attend, Linear, RmsNorm, RopeRows};
+use crate::checkpoint::{LoraPair, LoraWeights, Projection};
+use crate::config::DecoderConfig;
+
+/// Attention and gated MLP, each behind a norm and added to the residual stream. Projections of the same input are one matrix.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Before attention.
+    pub input_norm: RmsNorm,
+    /// `[q + 2·kv, hidden]`: queries, keys, values.
+    pub qkv: Linear,
+    /// `[hidden, q]`
+    pub output: Linear,
+    /// Before the MLP.
+    pub mlp_norm: RmsNorm,
+    /// `[2·intermediate, hidden]`: gate, up.
+    pub gate_up: Linear,
+    /// `[hidden, intermediate]`
+    pub down: Linear,
+}
+
+/// What a block needs to know beside its weights.
+pub(crate) struct BlockContext<'a> {
+    pub(crate) layer: usize,
+    pub(crate) config: &'a DecoderConfig,
+    pub(crate) rope: &'a RopeRows,
+    pub(crate) lora: Option<&'a LoraWeights>,
+}
+
+impl BlockContext<'_> {
+    fn pair(&self, projection: Projection) -> Option<&LoraPair> {
+        self.lora.and_then(|lora| lora.pairs.get(&(self.layer, projection)))
+    }
+
+    /// Adds an unmerged adapter's share to a projection's output.
+    fn adapted(&self, projection: Projection, x: &Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+        match self.pair(projection) {
+            Some(pair) => {
+                let (a, b) = (pair.a.clone().cast(x.dtype()), pair.b.clone().cast(x.dtype()));
+                y + b.matmul(a.matmul(x.clone())).mul_scalar(pair.scale)
+            }
+            None => y,
+        }
+    }
+}
+
+impl Block {
+    /// # Shapes
+    ///
+    /// - x, output: `[hidden, rows]`
+    pub(crate) fn forward(&self, x: Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
+        let x = x.clone() + self.attention(self.input_norm.forward(x), cx, attend);
+        x.clone() + self.mlp(self.mlp_norm.forward(x), cx)
+    }
+
+    fn attention(&self, x: Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
+        let DecoderConfig { num_key_value_heads: heads, head_dim, .. } = *cx.config;
+        let (group, [_, rows]) = (cx.config.group(), x.dims());
+        let (q, kv) = (cx.config.query_width(), cx.config.key_width());
+        let joint = self.qkv.forward(x.clone());
+        let part = |projection, from: usize, width: usize| {
+            cx.adapted(projection, &x, joint.clone().slice_dim(0, from..from + width))
+        };
+        let queries = part(Projection::Query, 0, q).reshape([heads * group, head_dim, rows]);
+        let keys = part(Projection::Key, q, kv).reshape([heads, head_dim, rows]);
+        let values = part(Projection::Value, q + kv, kv).reshape([heads, head_dim, rows]);
+        let queries = cx.rope.rotate(queries).mul_scalar(1.0 / (head_dim as f64).sqrt());
+        let queries = queries.reshape([heads, group, head_dim, rows]).permute([0, 3, 1, 2]);
+        let keys = cx.rope.rotate(keys).swap_dims(1, 2);
+        let mixed = attend.attend(cx.layer, queries, keys, values.swap_dims(1, 2));
+        let mixed = mixed.permute([0, 2, 3, 1]).reshape([q, rows]);
+        let output = self.output.forward(mixed.clone());
+        cx.adapted(Projection::Output, &mixed, output)
+    }
+
+    fn mlp(&self, x: Tensor<2>, cx: &BlockContext<'_>) -> Tensor<2> {
+        let wide = cx.config.intermediate_size;
+        let joint = self.gate_up.forward(x.clone());
+        let gate = cx.adapted(Projection::Gate, &x, joint.clone().slice_dim(0, 0..wide));
+        let up = cx.adapted(Projection::Up, &x, joint.slice_dim(0, wide..2 * wide));
+        let wide = silu(gate) * up;
+        let output = self.down.forward(wide.clone());
+        cx.adapted(Projection::Down, &wide, output)
+    }
+
+    /// Adds an adapter's pair to the weights.
+    pub(crate) fn merge(&mut self, projection: Projection, pair: &LoraPair, config: &DecoderConfig) {
+        let (q, kv) = (config.query_width(), config.key_width());
+        match projection {
+            Projection::Query => self.qkv.merge(0, pair),
+            Projection::Key => self.qkv.merge(q, pair),
+            Projection::Value => self.qkv.merge(q + kv, pair),
+            Projection::Output => self.output.merge(0, pair),
+            Projection::Gate => self.gate_up.merge(0, pair),
+            Projection::Up => self.gate_up.merge(config.intermediate_size, pair),
+            Projection::Down => self.down.merge(0, pair),
+        }
+    }
+
+    pub(crate) fn map(&self, change: &impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self {
+            input_norm: self.input_norm.map(change),
+            qkv: self.qkv.map(change),
+            output: self.output.map(change),
+            mlp_norm: self.mlp_norm.map(change),
+            gate_up: self.gate_up.map(change),
+            down: self.down.map(change),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The whole decoder: embedding, blocks, unembedding.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use super::block::BlockContext;
+use super::{Attend, Block, RmsNorm, Rope};
+use crate::checkpoint::LoraWeights;
+use crate::config::DecoderConfig;
+
+/// A Llama-family decoder. Cloning shares the weights.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    config: Arc<DecoderConfig>,
+    embedding: Tensor<2>,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    head: Option<Tensor<2>>,
+    rope: Rope,
+    lora: Option<LoraWeights>,
+}
+
+impl Decoder {
+    /// # Shapes
+    ///
+    /// - embedding, head: `[vocab, hidden]`; no head means that the embedding serves as one
+    #[must_use]
+    pub fn new(
+        config: DecoderConfig,
+        embedding: Tensor<2>,
+        blocks: Vec<Block>,
+        norm: RmsNorm,
+        head: Option<Tensor<2>>,
+    ) -> Self {
+        let rope = Rope::new(&config);
+        Self { config: Arc::new(config), embedding, blocks, norm, head, rope, lora: None }
+    }
+
+    /// The sizes.
+    #[must_use]
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// Where the weights are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.embedding.device()
+    }
+
+    /// Type of weights and activations.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.embedding.dtype()
+    }
+
+    /// The decoder with an adapter added to its weights.
+    #[must_use]
+    pub fn merged(mut self, lora: &LoraWeights) -> Self {
+        for ((layer, projection), pair) in &lora.pairs {
+            self.blocks[*layer].merge(*projection, pair, &self.config);
+        }
+        self
+    }
+
+    /// The decoder with an adapter beside its weights, in place of any that it had beside them.
+    #[must_use]
+    pub fn with_lora(self, lora: LoraWeights) -> Self {
+        Self { lora: Some(lora), ..self }
+    }
+
+    /// The decoder on a device that records gradients; its own weights stay frozen.
+    #[must_use]
+    pub fn map_weights(&self, change: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self {
+            config: self.config.clone(),
+            embedding: change(self.embedding.clone()),
+            blocks: self.blocks.iter().map(|block| block.map(&change)).collect(),
+            norm: self.norm.map(&change),
+            head: self.head.clone().map(&change),
+            rope: self.rope.clone(),
+            lora: self.lora.clone(),
+        }
+    }
+
+    /// FLOPs per token that an unmerged adapter adds: two per weight of its factors.
+    #[must_use]
+    pub fn lora_flops_per_token(&self) -> u64 {
+        let pairs = self.lora.iter().flat_map(|lora| lora.pairs.values());
+        pairs.map(|pair| 2 * (pair.a.shape().num_elements() + pair.b.shape().num_elements()) as u64).sum()
+    }
+
+    /// Runs rows through all blocks.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens, positions: one a row
+    /// - output: `[hidden, rows]`, before the last norm
+    pub fn forward(&self, tokens: &[u32], positions: &[u32], attend: &mut dyn Attend) -> Tensor<2> {
+        let (dtype, device) = (self.dtype(), self.device());
+        let rope = self.rope.rows(positions, dtype, &device);
+        let mut x = self.embedding.clone().select(0, row_indices(tokens, &device)).transpose();
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let cx = BlockContext { layer, config: &self.config, rope: &rope, lora: self.lora.as_ref() };
+            x = block.forward(x, &cx, attend);
+        }
+        x
+    }
+
+    /// Logits of all rows of a forward pass's output. Select the rows that are wanted first.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[hidden, rows]`
+    /// - output: `[vocab, rows]`
+    #[must_use]
+    pub fn unembed(&self, x: Tensor<2>) -> Tensor<2> {
+        self.head().matmul(self.norm.forward(x))
+    }
+
+    /// Logits of some tokens only.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[hidden, rows]`
+    /// - output: `[tokens, rows]`
+    #[must_use]
+    pub fn unembed_tokens(&self, x: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
+        let rows = self.head().select(0, row_indices(tokens, &self.device()));
+        rows.matmul(self.norm.forward(x))
+    }
+
+    fn head(&self) -> Tensor<2> {
+        self.head.clone().unwrap_or_else(|| self.embedding.clone())
+    }
+}
+
+/// An index tensor of row numbers.
+pub(crate) fn row_indices(rows: &[u32], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    Tensor::from_data(TensorData::from(rows.as_slice()), device)
+}

@@ -1,0 +1,52 @@
+//! A linear layer, weights on the left.
+
+use burn::tensor::{DType, Tensor};
+
+use crate::checkpoint::LoraPair;
+
+/// `W x + b` with `W` as checkpoints have it.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: Tensor<2>,
+    bias: Option<Tensor<2>>,
+}
+
+impl Linear {
+    /// # Shapes
+    ///
+    /// - weight: `[out, in]`
+    /// - bias: `[out, 1]`
+    #[must_use]
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<2>>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// # Shapes
+    ///
+    /// - x: `[in, rows]`
+    /// - output: `[out, rows]`
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let y = self.weight.clone().matmul(x);
+        match &self.bias {
+            Some(bias) => y + bias.clone(),
+            None => y,
+        }
+    }
+
+    /// The layer with `scale · B A` added to its rows from `first` on. The sum is made in float32, then rounded to the weight's type.
+    pub(crate) fn merge(&mut self, first: usize, lora: &LoraPair) {
+        let [rows, _] = lora.b.dims();
+        let delta = lora.b.clone().matmul(lora.a.clone()).mul_scalar(lora.scale);
+        let dtype = self.weight.dtype();
+        self.weight.inplace(|weight| {
+            let part = weight.clone().slice_dim(0, first..first + rows).cast(DType::F32);
+            weight.slice_assign([first..first + rows], (part + delta).cast(dtype))
+        });
+    }
+
+    /// Moves the weights onto a device of another kind (a training one, say).
+    pub(crate) fn map(&self, change: &impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self { weight: change(self.weight.clone()), bias: self.bias.clone().map(change) }
+    }
+}

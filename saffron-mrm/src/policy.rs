@@ -1,0 +1,176 @@
+//! A local language model as a policy.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use saffron_core::{
+    CandidateFilter, Candidates, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token, Vocabulary,
+};
+
+use crate::LoadError;
+use crate::checkpoint::files::read_json_if_there;
+use crate::config::OneOrMany;
+use crate::engine::{Engine, ModelOptions, Outputs, queries};
+use crate::text::{Conversion, TextTokenizer, default_layout};
+
+#[derive(serde::Deserialize)]
+struct GenerationConfig {
+    eos_token_id: Option<OneOrMany>,
+}
+
+/// A decoder that proposes next tokens. It sees prompt, prefill and response.
+#[derive(Debug)]
+pub struct LmPolicy {
+    engine: Engine,
+    tokenizer: Arc<TextTokenizer>,
+    layout: PromptLayout,
+    end_tokens: Vec<Token>,
+}
+
+impl LmPolicy {
+    /// Loads a checkpoint directory with default options and the layout that its special tokens speak for.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint or tokenizer that does not load.
+    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
+        Self::open_with(dir, device, ModelOptions::default())
+    }
+
+    /// Loads a checkpoint directory.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint or tokenizer that does not load.
+    pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
+        let dir = dir.as_ref();
+        let engine = Engine::open(dir, device, options)?;
+        let config = engine.decoder().config();
+        let tokenizer = TextTokenizer::from_dir(dir, config.vocab_size)?;
+        let end_tokens = end_tokens(dir, &config.eos_token_ids, config.vocab_size, &tokenizer)?;
+        let layout = default_layout(&tokenizer)?;
+        Ok(Self { engine, tokenizer: Arc::new(tokenizer), layout, end_tokens })
+    }
+
+    /// The policy with another layout.
+    #[must_use]
+    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// The policy with other end-of-sequence tokens.
+    #[must_use]
+    pub fn with_end_tokens(mut self, tokens: Vec<Token>) -> Self {
+        self.end_tokens = tokens;
+        self
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Arc<TextTokenizer> {
+        &self.tokenizer
+    }
+
+    /// The layout.
+    #[must_use]
+    pub fn layout(&self) -> &PromptLayout {
+        &self.layout
+    }
+
+    /// The decoder and its cache.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// A session for a prompt. The text is taken as text: special tokens that it spells stay letters.
+    ///
+    /// # Errors
+    ///
+    /// An empty prompt, or text that the tokenizer cannot encode.
+    pub fn session(&self, prompt: &str) -> Result<Session, ModelError> {
+        Session::new(self.tokenizer.clone(), self.encode(prompt)?)
+    }
+
+    /// A session whose reply is forced to begin with the first `tokens` tokens of a text.
+    ///
+    /// # Errors
+    ///
+    /// As [`session`](Self::session).
+    pub fn attacked_session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
+        let mut prefill = self.encode(prefill)?;
+        prefill.truncate(tokens);
+        self.session(prompt)?.with_prefill(prefill)
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        self.tokenizer.encode(text).map_err(|error| ModelError::other("encoding a prompt", error))
+    }
+
+    /// The text of a response, special tokens skipped.
+    ///
+    /// # Errors
+    ///
+    /// Tokens that the tokenizer cannot decode.
+    pub fn text(&self, hypothesis: &Hypothesis) -> Result<String, ModelError> {
+        let text = self.tokenizer.decode_text(&hypothesis.tokens);
+        text.map_err(|error| ModelError::other("decoding a response", error))
+    }
+
+    /// The whole context of a session as the model reads it.
+    ///
+    /// # Errors
+    ///
+    /// A context that does not fit the model, or ids of another vocabulary that have no text.
+    pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        let convert = |tokens| Conversion::WhenNeeded.convert(tokens, session.vocabulary(), &self.tokenizer);
+        let answer = [convert(session.prefill())?, convert(session.response())?].concat();
+        let limit = self.engine.decoder().config().max_position_embeddings;
+        self.layout.render(&convert(session.prompt())?, &answer, limit)
+    }
+}
+
+impl Policy for LmPolicy {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.tokenizer.clone()
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        self.end_tokens.clone()
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        let queries = queries(sessions, 0, |session| self.context(session))?;
+        let answers = self.engine.last_logits(&queries, Outputs::All)?;
+        let candidates =
+            |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response().len(), place);
+        let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
+        Ok(Reply { value, work: answers.work })
+    }
+}
+
+/// End-of-sequence tokens by `generation_config.json`, else by `config.json`, else the tokenizer's own.
+fn end_tokens(
+    dir: &Path,
+    config: &[Token],
+    vocab_size: usize,
+    tokenizer: &TextTokenizer,
+) -> Result<Vec<Token>, LoadError> {
+    let path = dir.join("generation_config.json");
+    let generation: Option<GenerationConfig> = read_json_if_there(&path)?;
+    let named = generation.and_then(|config| config.eos_token_id).map(OneOrMany::into_vec);
+    let tokens = match named {
+        Some(tokens) => tokens,
+        None if !config.is_empty() => config.to_vec(),
+        None => tokenizer.eos().into_iter().collect(),
+    };
+    match tokens.iter().find(|token| **token as usize >= vocab_size) {
+        Some(token) => Err(LoadError::field(&path, "eos_token_id", format!("ids below {vocab_size}"), token)),
+        None => Ok(tokens),
+    }
+}

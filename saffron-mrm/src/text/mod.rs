@@ -1,0 +1,11 @@
+//! Between text and token ids: tokenizers, prompt layouts by name, conversion between vocabularies.
+
+mod convert;
+mod layouts;
+mod llama3;
+mod tokenizer;
+
+pub use convert::Conversion;
+pub use layouts::{LAYOUT_NAMES, default_layout, layout};
+pub use llama3::{llama_guard_3, llama_guard_answers};
+pub use tokenizer::{TextError, TextTokenizer};

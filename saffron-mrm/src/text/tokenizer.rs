@@ -1,0 +1,195 @@
+//! A `tokenizer.json` with what `tokenizer_config.json` says about it.
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+
+use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use crate::LoadError;
+use crate::checkpoint::files::{read_capped, read_json_if_there};
+
+const MAX_TOKENIZER: u64 = 256 << 20;
+
+/// Text that cannot be turned into tokens, or tokens into text.
+#[derive(Debug, thiserror::Error)]
+#[error("the tokenizer failed: {0}")]
+pub struct TextError(pub(crate) Box<dyn Error + Send + Sync>);
+
+/// The part of `tokenizer_config.json` that matters here.
+#[derive(Debug, Default, Deserialize)]
+struct RawConfig {
+    bos_token: Option<Value>,
+    eos_token: Option<Value>,
+    #[serde(default)]
+    clean_up_tokenization_spaces: Option<bool>,
+}
+
+/// A tokenizer that never takes a user's text for control tokens.
+pub struct TextTokenizer {
+    /// For text that was written by the author of a layout: special tokens in it are special.
+    markup: Tokenizer,
+    /// For everybody else's text: special tokens in it are just letters.
+    plain: Tokenizer,
+    clean_up: bool,
+    bos: Option<Token>,
+    eos: Option<Token>,
+    id: VocabularyId,
+    size: usize,
+}
+
+impl fmt::Debug for TextTokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextTokenizer").field("id", &self.id).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl TextTokenizer {
+    /// Reads `tokenizer.json` and, if there, `tokenizer_config.json` of a directory whose model has `vocab_size` embeddings.
+    ///
+    /// # Errors
+    ///
+    /// Unreadable files, or a tokenizer with ids that the model has no embedding for.
+    pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        let path = dir.join("tokenizer.json");
+        let bytes = read_capped(&path, MAX_TOKENIZER)?;
+        let wrap = |source| LoadError::Tokenizer { path: path.clone(), source };
+        let markup = Tokenizer::from_bytes(&bytes).map_err(wrap)?;
+        let mut plain = match without_markup_tokens(&bytes) {
+            Some(changed) => Tokenizer::from_bytes(changed).map_err(wrap)?,
+            None => markup.clone(),
+        };
+        plain.set_encode_special_tokens(true);
+        let highest = markup.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        if highest > vocab_size {
+            let expected = format!("ids below the model's vocab_size = {vocab_size}");
+            return Err(LoadError::field(&path, "vocabulary", expected, format!("ids up to {}", highest - 1)));
+        }
+        let config: RawConfig = read_json_if_there(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
+        let id = |token: &Option<Value>| token_text(token.as_ref()?).and_then(|text| markup.token_to_id(text));
+        Ok(Self {
+            bos: id(&config.bos_token),
+            eos: id(&config.eos_token),
+            clean_up: config.clean_up_tokenization_spaces.unwrap_or(false),
+            id: fingerprint(&markup),
+            size: vocab_size,
+            markup,
+            plain,
+        })
+    }
+
+    /// Tokens of somebody's text. No special token comes of it, whatever it spells, and none is added.
+    ///
+    /// # Errors
+    ///
+    /// Text that the tokenizer cannot encode.
+    pub fn encode(&self, text: &str) -> Result<Vec<Token>, TextError> {
+        Ok(self.plain.encode(text, false).map_err(TextError)?.get_ids().to_vec())
+    }
+
+    /// Tokens of a layout's own text: special tokens that it spells are special. Never for text from outside.
+    ///
+    /// # Errors
+    ///
+    /// Text that the tokenizer cannot encode.
+    pub fn encode_markup(&self, text: &str) -> Result<Vec<Token>, TextError> {
+        Ok(self.markup.encode(text, false).map_err(TextError)?.get_ids().to_vec())
+    }
+
+    /// The text of tokens, special ones skipped, spaces cleaned up if the tokenizer's configuration says so.
+    ///
+    /// # Errors
+    ///
+    /// Tokens that the tokenizer cannot decode.
+    pub fn decode_text(&self, tokens: &[Token]) -> Result<String, TextError> {
+        let text = self.markup.decode(tokens, true).map_err(TextError)?;
+        Ok(if self.clean_up { clean_up_spaces(&text) } else { text })
+    }
+
+    /// The id of a token by its text.
+    #[must_use]
+    pub fn token_id(&self, token: &str) -> Option<Token> {
+        self.markup.token_to_id(token)
+    }
+
+    /// The beginning-of-sequence token, if the configuration names one.
+    #[must_use]
+    pub fn bos(&self) -> Option<Token> {
+        self.bos
+    }
+
+    /// The one end-of-sequence token that the tokenizer's configuration names; a model may have more.
+    #[must_use]
+    pub fn eos(&self) -> Option<Token> {
+        self.eos
+    }
+}
+
+impl Vocabulary for TextTokenizer {
+    fn id(&self) -> VocabularyId {
+        self.id
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
+        self.decode_text(tokens).map_err(|error| VocabularyError { source: error.0 })
+    }
+}
+
+/// A token in `tokenizer_config.json`: a text, or an object with one.
+fn token_text(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
+}
+
+/// The tokenizer with added tokens that look like markup (`<…>`, `[…]`) marked special, where it has such tokens that are not: only
+/// special ones can be kept from being recognised in text. Other added tokens (runs of spaces, say) are ordinary words.
+fn without_markup_tokens(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut tokenizer: Value = serde_json::from_slice(bytes).ok()?;
+    let mut changed = false;
+    for token in tokenizer.get_mut("added_tokens")?.as_array_mut()? {
+        let markup = token_text(token).is_some_and(|text| {
+            (text.starts_with('<') && text.ends_with('>')) || (text.starts_with('[') && text.ends_with(']'))
+        });
+        if markup && token.get("special").and_then(Value::as_bool) == Some(false) {
+            token["special"] = Value::Bool(true);
+            changed = true;
+        }
+    }
+    changed.then(|| serde_json::to_vec(&tokenizer).ok()).flatten()
+}
+
+/// FNV-1a over the ordinary tokens and their ids, in order of ids. Special tokens are left out: models of one family rename them, and
+/// what matters is that ordinary ids mean the same text.
+fn fingerprint(tokenizer: &Tokenizer) -> VocabularyId {
+    let added = tokenizer.get_added_tokens_decoder();
+    let mut tokens: Vec<(u32, String)> = tokenizer.get_vocab(true).into_iter().map(|(text, id)| (id, text)).collect();
+    tokens.retain(|(id, _)| !added.get(id).is_some_and(|token| token.special));
+    tokens.sort_unstable();
+    let bytes = tokens.iter().flat_map(|(id, text)| id.to_le_bytes().into_iter().chain(text.bytes()).chain([0xff]));
+    VocabularyId(
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)),
+    )
+}
+
+/// What Hugging Face's `decode` does when `clean_up_tokenization_spaces` is set.
+fn clean_up_spaces(text: &str) -> String {
+    let pairs = [
+        (" .", "."),
+        (" ?", "?"),
+        (" !", "!"),
+        (" ,", ","),
+        (" ' ", "'"),
+        (" n't", "n't"),
+        (" 'm", "'m"),
+        (" 's", "'s"),
+        (" 've", "'ve"),
+        (" 're", "'re"),
+    ];
+    pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}

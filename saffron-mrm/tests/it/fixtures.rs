@@ -1,0 +1,67 @@
+//! The tiny checkpoints, their reference numbers, and damaged copies of them.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use saffron_core::Run;
+use saffron_mrm::ModelOptions;
+use saffron_mrm::checkpoint::LoraWeights;
+use saffron_mrm::engine::{Engine, Merge, Outputs, Query};
+use serde::Deserialize;
+
+pub(crate) const MODELS: [&str; 2] = ["tiny-a", "tiny-b"];
+
+pub(crate) fn dir(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Reference {
+    pub(crate) sequences: Vec<Vec<u32>>,
+    pub(crate) logits: Vec<Vec<f32>>,
+    pub(crate) rewards: Vec<Vec<f32>>,
+}
+
+pub(crate) fn reference(model: &str) -> Reference {
+    let text = std::fs::read_to_string(dir(model).join("reference.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+pub(crate) fn engine(model: &str, options: ModelOptions) -> Engine {
+    Engine::open(&dir(model).join("policy"), &Device::flex(), options).unwrap()
+}
+
+/// The guard of a model with its MRM adapter; the bias is not part of it.
+pub(crate) fn adapted(model: &str, options: ModelOptions, merge: Merge) -> Engine {
+    let base = Engine::open(&dir(model).join("guard"), &Device::flex(), options).unwrap();
+    let (lora, _) =
+        LoraWeights::from_dir(&dir(model).join("mrm"), base.decoder().config(), &Device::flex()).unwrap();
+    base.with_lora(lora, merge).unwrap()
+}
+
+/// Last-position logits, all sequences in one call.
+pub(crate) fn logits(engine: &mut Engine, sequences: &[Vec<u32>]) -> Vec<Vec<f32>> {
+    let run = Run::new();
+    let query = |tokens: &Vec<u32>| Query { run: &run, tokens: tokens.clone(), scratch: 0 };
+    let queries: Vec<Query<'_>> = sequences.iter().map(query).collect();
+    let answers = engine.last_logits(&queries, Outputs::All).unwrap();
+    (0..answers.len()).map(|place| answers.logits(place).to_vec()).collect()
+}
+
+/// Largest difference, relative to the largest magnitude of the expected row.
+pub(crate) fn gap(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    let difference = found.iter().zip(expected).fold(0f32, |gap, (a, b)| gap.max((a - b).abs()));
+    difference / largest
+}
+
+/// A copy of a directory that a test may damage.
+pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}

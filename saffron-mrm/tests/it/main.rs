@@ -1,0 +1,6 @@
+//! Integration tests over the tiny checkpoints in `fixtures/`.
+
+mod fixtures;
+mod loaders;
+mod parity;
+mod text;
