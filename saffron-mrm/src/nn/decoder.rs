@@ -131,6 +131,18 @@ impl Decoder {
         rows.matmul(self.norm.forward(x))
     }
 
+    /// For each row the logit of one token.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[hidden, rows]`
+    /// - tokens, output: one a row, `[rows]`
+    #[must_use]
+    pub fn unembed_each(&self, x: Tensor<2>, tokens: Tensor<1, Int>) -> Tensor<1> {
+        let weights = self.head().select(0, tokens).transpose();
+        (weights * self.norm.forward(x)).sum_dim(0).squeeze_dim(0)
+    }
+
     fn head(&self) -> Tensor<2> {
         self.head.clone().unwrap_or_else(|| self.embedding.clone())
     }

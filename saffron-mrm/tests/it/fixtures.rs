@@ -34,8 +34,7 @@ pub(crate) fn engine(model: &str, options: ModelOptions) -> Engine {
 /// The guard of a model with its MRM adapter; the bias is not part of it.
 pub(crate) fn adapted(model: &str, options: ModelOptions, merge: Merge) -> Engine {
     let base = Engine::open(&dir(model).join("guard"), &Device::flex(), options).unwrap();
-    let (lora, _) =
-        LoraWeights::from_dir(&dir(model).join("mrm"), base.decoder().config(), &Device::flex()).unwrap();
+    let (lora, _) = LoraWeights::from_dir(&dir(model).join("mrm"), base.decoder().config(), &Device::flex()).unwrap();
     base.with_lora(lora, merge).unwrap()
 }
 

@@ -55,8 +55,7 @@ fn an_adapter_beside_the_weights_gives_what_a_merged_one_gives() {
         let reference = reference(model);
         let mut beside = adapted(model, ModelOptions::default(), Merge::Beside);
         let mut merged = adapted(model, ModelOptions::default(), Merge::IntoWeights);
-        let (beside, merged) =
-            (logits(&mut beside, &reference.sequences), logits(&mut merged, &reference.sequences));
+        let (beside, merged) = (logits(&mut beside, &reference.sequences), logits(&mut merged, &reference.sequences));
         assert_rows(&beside, &merged, model);
     }
 }
