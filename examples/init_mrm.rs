@@ -1,1 +1,55 @@
-fn main() {}
+//! Makes a new multifurcation reward model on a base model, in the layout that the reference releases: a PEFT adapter, `lm_head_bias.pt`
+//! and `unseen_mask.pt`. Untrained: a beginning for training, or with `--random` something to try a search with.
+//!
+//! ```text
+//! cargo run --release --example init_mrm -- --base models/smollm2 --out models/mrm --random
+//! ```
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use saffron_examples::device::device;
+use saffron_mrm::DecoderConfig;
+use saffron_mrm::checkpoint::AdapterConfig;
+use saffron_train::Init;
+
+/// Makes an untrained reward model.
+#[derive(Parser)]
+struct Args {
+    /// Directory of the base model.
+    #[arg(long)]
+    base: PathBuf,
+    /// Directory to write into.
+    #[arg(long)]
+    out: PathBuf,
+    /// Rank of the adapter.
+    #[arg(long, default_value_t = 4)]
+    rank: usize,
+    /// The adapter's scale is alpha / rank.
+    #[arg(long, default_value_t = 4.0)]
+    alpha: f64,
+    /// Seed of all numbers.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Random factors and bias, and half of the tokens unseen, in place of a neutral beginning.
+    #[arg(long)]
+    random: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let model = DecoderConfig::from_dir(&args.base)?;
+    let init = Init { spread_b: 0.1, spread_bias: 0.1, unseen: 0.5, seed: args.seed };
+    let init = if args.random { init } else { Init::neutral(args.seed) };
+    let targets = ["q_proj", "v_proj"].map(String::from).to_vec();
+    let base = std::path::absolute(&args.base)?;
+    let config = AdapterConfig {
+        base_model_name_or_path: Some(base.display().to_string()),
+        ..AdapterConfig::new(args.rank, args.alpha, targets)
+    };
+    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    init.adapter(&config, &model, &device(saffron_examples::device::first())?).save(&args.out, &config)?;
+    init.head(model.vocab_size).save_torch(&args.out)?;
+    Ok(())
+}

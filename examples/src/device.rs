@@ -42,3 +42,9 @@ pub fn available() -> Vec<&'static str> {
     ];
     all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
 }
+
+/// The device that a program uses unless told otherwise.
+#[must_use]
+pub fn first() -> &'static str {
+    available().into_iter().next().unwrap_or("flex")
+}

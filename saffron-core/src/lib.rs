@@ -58,7 +58,7 @@ pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,
 };
-pub use scorer::{ChildScorer, OrmScorer, PrmScorer};
+pub use scorer::{ChildScorer, NoReward, OrmScorer, PrmScorer};
 pub use session::{Run, Session};
 pub use stop::StopReason;
 pub use strategy::{SearchStrategy, Step};

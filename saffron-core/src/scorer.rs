@@ -122,3 +122,22 @@ fn regroup(reply: Reply<Vec<f32>>, candidates: &[Candidates]) -> Result<Reply<Ve
     let work = candidates.iter().map(|list| work.by_ref().take(list.len()).sum::<Work>()).collect();
     Ok(Reply { value, work })
 }
+
+/// The scorer of searches that ask for no reward: every child is unseen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoReward;
+
+impl ChildScorer for NoReward {
+    fn score_children(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        let unseen = candidates.iter().map(|list| vec![ChildReward::Unseen; list.len()]).collect();
+        Ok(Reply::free(unseen, sessions.len()))
+    }
+
+    fn describe(&self) -> String {
+        String::from("none")
+    }
+}

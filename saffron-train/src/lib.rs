@@ -22,12 +22,14 @@
 
 mod adapter;
 mod error;
+mod init;
 mod loss;
 mod sample;
 mod trainer;
 
 pub use adapter::TrainableAdapter;
 pub use error::TrainError;
+pub use init::Init;
 pub use loss::partial_supervision;
 pub use sample::{Batch, Sample};
 pub use trainer::{AdamWSettings, Trainer};

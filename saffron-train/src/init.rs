@@ -1,0 +1,71 @@
+//! Adapters and heads to begin training from, or to try a search with. All numbers come from ChaCha8, so that a seed means the same on
+//! every machine.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use saffron_core::TokenSet;
+use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights, Projection};
+use saffron_mrm::{DecoderConfig, RewardHead};
+
+/// How a new adapter and head begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Init {
+    /// Seed of all numbers.
+    pub seed: u64,
+    /// `lora_B` is uniform within ± this. 0, as for training, makes the adapter change nothing yet.
+    pub spread_b: f32,
+    /// The bias is uniform within ± this.
+    pub spread_bias: f32,
+    /// Share of tokens, in [0, 1], that are marked unseen.
+    pub unseen: f64,
+}
+
+impl Init {
+    /// The beginning of training: no change to the base, no bias, nothing unseen.
+    #[must_use]
+    pub fn neutral(seed: u64) -> Self {
+        Self { seed, spread_b: 0.0, spread_bias: 0.0, unseen: 0.0 }
+    }
+
+    /// LoRA on queries and values, `lora_A` uniform within ±1/√in as PEFT begins.
+    #[must_use]
+    pub fn adapter(&self, config: &AdapterConfig, model: &DecoderConfig, device: &Device) -> LoraWeights {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut lora = LoraWeights::default();
+        for layer in 0..model.num_hidden_layers {
+            for projection in [Projection::Query, Projection::Value] {
+                let (rank, scale) = config.rank_and_scale(&format!("model.layers.{layer}.{}", projection.module()));
+                let [out, into] = projection.shape(model);
+                let a = uniform(&mut rng, [rank, into], 1.0 / (into as f32).sqrt(), device);
+                let b = uniform(&mut rng, [out, rank], self.spread_b, device);
+                lora.pairs.insert((layer, projection), LoraPair { a, b, scale });
+            }
+        }
+        lora
+    }
+
+    /// Bias and mask.
+    #[must_use]
+    pub fn head(&self, vocab_size: usize) -> RewardHead {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x4ead);
+        let bias = (0..vocab_size).map(|_| symmetric(&mut rng) * self.spread_bias).collect();
+        let mask: Vec<bool> = (0..vocab_size).map(|_| f64::from(unit(&mut rng)) < self.unseen).collect();
+        RewardHead { bias, unseen: TokenSet::from_mask(&mask) }
+    }
+}
+
+fn uniform(rng: &mut ChaCha8Rng, shape: [usize; 2], spread: f32, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| symmetric(rng) * spread).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// In [0, 1), from the upper 24 bits: every value is exact in float32.
+fn unit(rng: &mut ChaCha8Rng) -> f32 {
+    (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32
+}
+
+/// In [-1, 1).
+fn symmetric(rng: &mut ChaCha8Rng) -> f32 {
+    unit(rng) * 2.0 - 1.0
+}
