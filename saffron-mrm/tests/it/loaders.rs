@@ -309,8 +309,7 @@ fn rank_stabilised_adapters_change_the_rewards_by_their_scale() {
 /// A torch archive around any pickle program.
 fn archive(path: &Path, program: &[u8], data: &[u8]) {
     let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
-    let options =
-        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     for (name, bytes) in [("data.pkl", program), ("data/0", data), ("version", b"3\n")] {
         zip.start_file(format!("archive/{name}"), options).unwrap();
         zip.write_all(bytes).unwrap();

@@ -187,9 +187,8 @@ fn a_guard_gives_the_same_rewards_cold_and_cached_and_never_keeps_its_question()
     let session = policy.session("some question").unwrap();
     let sessions: Vec<Session> =
         (0..6).map(|length| session.with_response((20..20 + length).collect()).unwrap()).collect();
-    let ask = |guard: &mut GuardRewardModel| {
-        saffron_core::ProcessRewardModel::process_rewards(guard, &sessions).unwrap()
-    };
+    let ask =
+        |guard: &mut GuardRewardModel| saffron_core::ProcessRewardModel::process_rewards(guard, &sessions).unwrap();
     let mut cached = guard("tiny-b", ModelOptions::default());
     let mut cold = guard("tiny-b", ModelOptions { reuse: Reuse::Nothing, max_batch: 1, ..ModelOptions::default() });
     let (first, second, expected) = (ask(&mut cached), ask(&mut cached), ask(&mut cold));
