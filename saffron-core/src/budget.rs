@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Role, Usage};
 
-/// Limits on attributed compute. A limit is looked at before each model call: a search stops as soon as one is reached, so
-/// the counts of calls are never exceeded, and tokens and FLOPs at most by the last call.
+/// Limits on attributed compute. Before each model call the limits of that model, and the one on FLOPs, are looked at: a search stops
+/// as soon as one is reached. Counts of calls are therefore never exceeded, and tokens and FLOPs at most by the last call.
 ///
 /// Wall time is not among them: it would make answers depend on the machine. An observer may stop a search by the clock.
 ///
 /// ```
-/// use saffron_core::{Budget, Usage};
+/// use saffron_core::{Budget, Role, Usage};
 /// let budget = Budget { max_policy_calls: Some(0), ..Budget::default() };
-/// assert!(budget.spent(&Usage::default()).is_some());
-/// assert!(Budget::default().spent(&Usage::default()).is_none());
+/// assert!(budget.spent(Role::Policy, &Usage::default()).is_some());
+/// assert!(budget.spent(Role::Reward, &Usage::default()).is_none());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -49,21 +49,24 @@ pub enum Limit {
 }
 
 impl Budget {
-    /// The first limit that the usage has reached.
+    /// The first limit in the way of another call of a model.
     #[must_use]
-    pub fn spent(&self, usage: &Usage) -> Option<Limit> {
-        let (policy, reward) = (usage.role(Role::Policy), usage.role(Role::Reward));
-        let flops = policy.attributed.flops.saturating_add(reward.attributed.flops);
-        [
-            (self.max_policy_calls, policy.calls, Limit::PolicyCalls),
-            (self.max_reward_calls, reward.calls, Limit::RewardCalls),
-            (self.max_policy_tokens, policy.attributed.tokens, Limit::PolicyTokens),
-            (self.max_reward_tokens, reward.attributed.tokens, Limit::RewardTokens),
-            (self.max_flops, flops, Limit::Flops),
-        ]
-        .into_iter()
-        .find(|(limit, used, _)| limit.is_some_and(|limit| *used >= limit))
-        .map(|(_, _, which)| which)
+    pub fn spent(&self, role: Role, usage: &Usage) -> Option<Limit> {
+        let used = usage.role(role);
+        let own = match role {
+            Role::Policy => [
+                (self.max_policy_calls, used.calls, Limit::PolicyCalls),
+                (self.max_policy_tokens, used.attributed.tokens, Limit::PolicyTokens),
+            ],
+            Role::Reward => [
+                (self.max_reward_calls, used.calls, Limit::RewardCalls),
+                (self.max_reward_tokens, used.attributed.tokens, Limit::RewardTokens),
+            ],
+            Role::Judge => return None,
+        };
+        let flops = (self.max_flops, usage.attributed_flops(), Limit::Flops);
+        let reached = |(limit, used, _): &(Option<u64>, u64, Limit)| limit.is_some_and(|limit| *used >= limit);
+        own.into_iter().chain([flops]).find(reached).map(|(_, _, which)| which)
     }
 }
 

@@ -345,7 +345,7 @@ impl<'a> SearchContext<'a> {
         sessions: usize,
         ask: impl FnOnce(&mut dyn ModelPort) -> Result<Reply<Vec<T>>, ModelError>,
     ) -> Result<Vec<T>, SearchError> {
-        if let Some(limit) = self.settings.budget.spent(self.meter.usage()) {
+        if let Some(limit) = self.settings.budget.spent(role, self.meter.usage()) {
             return Err(SearchErrorKind::Halted(StopReason::Budget(limit)).into());
         }
         let begun = Instant::now();

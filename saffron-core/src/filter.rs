@@ -96,13 +96,13 @@ impl CandidateFilter {
         if max == f32::NEG_INFINITY {
             return Err(ModelError::NoToken { session, size: logits.len() });
         }
-        let log_normaliser = log_sum_exp(&scaled, max);
-        let head = self.head(&scaled, max, log_normaliser);
-        let ranked: Vec<Candidate> = head
-            .into_iter()
-            .map(|token| Candidate { token, logprob: (f64::from(scaled[token as usize]) - log_normaliser) as f32 })
-            .collect();
-        Ok(self.cut(ranked))
+        let softmax = Softmax::new(&scaled, max);
+        let head = self.head(&scaled, &softmax);
+        let kept = self.nucleus(head.iter().map(|token| softmax.probability(scaled[*token as usize])));
+        let candidate = |token: &Token| Candidate { token: *token, logprob: softmax.logprob(scaled[*token as usize]) };
+        let ranked: Vec<Candidate> = head[..kept].iter().map(candidate).collect();
+        let mass: f64 = head[..kept].iter().map(|token| softmax.probability(scaled[*token as usize])).sum();
+        Ok(Candidates { ranked, mass: (mass as f32).min(1.0), coverage: Coverage::Full })
     }
 
     /// Logits after bans and temperature.
@@ -120,44 +120,66 @@ impl CandidateFilter {
         scaled
     }
 
-    /// The most probable tokens in rank order: enough of them to hold the nucleus, found without sorting the whole vocabulary.
-    fn head(&self, scaled: &[f32], max: f32, log_normaliser: f64) -> Vec<Token> {
+    /// The most probable tokens in rank order, at most top-k: enough of them to hold the nucleus, found without sorting the whole
+    /// vocabulary.
+    fn head(&self, scaled: &[f32], softmax: &Softmax) -> Vec<Token> {
         let mut depth = 8.0f32;
         let mut head = loop {
-            let bound = (max - depth).max(f32::MIN);
+            let bound = (softmax.max - depth).max(f32::MIN);
             let head: Vec<Token> = (0u32..).zip(scaled).filter(|(_, x)| **x >= bound).map(|(token, _)| token).collect();
-            if bound <= f32::MIN || self.is_enough(&head, scaled, log_normaliser) {
+            if bound <= f32::MIN || self.is_enough(&head, scaled, softmax) {
                 break head;
             }
             depth *= 2.0;
         };
         head.sort_unstable_by(|a, b| scaled[*b as usize].total_cmp(&scaled[*a as usize]).then(a.cmp(b)));
+        head.truncate(self.top_k.unwrap_or(usize::MAX));
         head
     }
 
-    fn is_enough(&self, head: &[Token], scaled: &[f32], log_normaliser: f64) -> bool {
-        let mass = || head.iter().map(|token| (f64::from(scaled[*token as usize]) - log_normaliser).exp()).sum::<f64>();
+    fn is_enough(&self, head: &[Token], scaled: &[f32], softmax: &Softmax) -> bool {
+        let mass = || head.iter().map(|token| softmax.probability(scaled[*token as usize])).sum::<f64>();
         self.top_k.is_some_and(|k| head.len() >= k) || (self.top_p < 1.0 && mass() > f64::from(self.top_p))
     }
 
-    /// Applies top-k and top-p to ranked candidates.
-    fn cut(&self, mut ranked: Vec<Candidate>) -> Candidates {
-        ranked.truncate(self.top_k.unwrap_or(usize::MAX));
-        let (mut before, mut stronger, mut kept) = (0.0f64, 0.0f64, 0);
-        for (rank, candidate) in ranked.iter().enumerate() {
-            let tied = rank > 0 && ranked[rank - 1].logprob.to_bits() == candidate.logprob.to_bits();
-            if !tied {
+    /// How many of the ranked probabilities the nucleus holds.
+    fn nucleus(&self, ranked: impl Iterator<Item = f64>) -> usize {
+        let (mut before, mut stronger, mut last, mut kept) = (0.0, 0.0, f64::NAN, 0);
+        for probability in ranked {
+            if probability != last {
                 stronger = before;
             }
             let mass = if self.ties == Ties::Together { stronger } else { before };
             if self.top_p < 1.0 && mass >= f64::from(self.top_p) {
                 break;
             }
-            before += f64::from(candidate.logprob).exp();
-            kept = rank + 1;
+            before += probability;
+            last = probability;
+            kept += 1;
         }
-        ranked.truncate(kept);
-        Candidates { ranked, mass: (before as f32).min(1.0), coverage: Coverage::Full }
+        kept
+    }
+}
+
+/// The softmax of one row, as far as it is needed.
+struct Softmax {
+    max: f32,
+    /// Σ exp(x − max)
+    sum: f64,
+}
+
+impl Softmax {
+    fn new(logits: &[f32], max: f32) -> Self {
+        let chunks = logits.chunks(64).map(|chunk| f64::from(chunk.iter().map(|x| (x - max).exp()).sum::<f32>()));
+        Self { max, sum: chunks.sum() }
+    }
+
+    fn probability(&self, logit: f32) -> f64 {
+        f64::from(logit - self.max).exp() / self.sum
+    }
+
+    fn logprob(&self, logit: f32) -> f32 {
+        (f64::from(logit) - f64::from(self.max) - self.sum.ln()) as f32
     }
 }
 
@@ -166,10 +188,4 @@ fn check_numbers(logits: &[f32], session: usize) -> Result<(), ModelError> {
         Some((token, value)) => Err(ModelError::NotANumber { what: "logits", session, token, value: *value }),
         None => Ok(()),
     }
-}
-
-/// ln Σ exp(x), given the largest x.
-fn log_sum_exp(logits: &[f32], max: f32) -> f64 {
-    let sum: f64 = logits.chunks(64).map(|chunk| f64::from(chunk.iter().map(|x| (x - max).exp()).sum::<f32>())).sum();
-    f64::from(max) + sum.ln()
 }

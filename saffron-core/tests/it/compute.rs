@@ -1,0 +1,88 @@
+//! Closed-form FLOPs and the books.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use saffron_core::{Budget, ComputeMeter, DecoderShape, Limit, Role, Work};
+
+const SMOLLM2: DecoderShape =
+    DecoderShape { layers: 30, hidden: 576, q: 576, kv: 192, intermediate: 1536, vocab: 49152, lora_per_token: 0 };
+
+#[test]
+fn linear_flops_are_two_per_weight() {
+    // 134.5 million weights, of which the embedding (28.3 million) is tied and used once, as the unembedding.
+    let block = 576 * (576 + 2 * 192) + 576 * 576 + 3 * 576 * 1536;
+    assert_eq!(SMOLLM2.linear_per_token(), 2 * 30 * block);
+    assert_eq!(SMOLLM2.unembedding_per_output(), 2 * 576 * 49152);
+}
+
+#[test]
+fn attention_flops_are_four_per_pair_and_query_width() {
+    // Position 2 attends to three keys: 4 · 576 · 3 in each of 30 layers.
+    let with = SMOLLM2.continuation(2, 3, 0);
+    assert_eq!(with.pairs, 3);
+    assert_eq!(with.flops, SMOLLM2.linear_per_token() + 30 * 4 * 576 * 3);
+}
+
+proptest! {
+    /// Computing a sequence in parts costs what computing it at once costs.
+    #[test]
+    fn continuations_add_up(a in 0u64..400, b in 0u64..400, c in 0u64..400) {
+        let (end, middle) = (a + b + c, a + b);
+        let whole = SMOLLM2.continuation(a, end, 1);
+        let mut parts = SMOLLM2.continuation(a, middle, 0);
+        parts += SMOLLM2.continuation(middle, end, 1);
+        prop_assert_eq!(parts, whole);
+        prop_assert_eq!(whole.pairs, (a..end).map(|position| position + 1).sum::<u64>());
+    }
+
+    #[test]
+    fn meters_add_up(calls in prop::collection::vec((0u64..50, 0u64..50, 0usize..3), 0..20)) {
+        let mut meter = ComputeMeter::default();
+        for (asked, cached, role) in &calls {
+            let role = [Role::Policy, Role::Reward, Role::Judge][*role];
+            meter.record(role, &[Work { asked: *asked, cached: *cached, ..Work::default() }], Duration::from_secs(1));
+        }
+        let usage = meter.usage();
+        let all = [usage.policy, usage.reward, usage.judge];
+        prop_assert_eq!(all.iter().map(|role| role.asked).sum::<u64>(), calls.iter().map(|call| call.0).sum::<u64>());
+        prop_assert_eq!(all.iter().map(|role| role.calls).sum::<u64>(), calls.len() as u64);
+        prop_assert_eq!(all.iter().map(|role| role.wall).sum::<Duration>(), Duration::from_secs(calls.len() as u64));
+    }
+}
+
+#[test]
+fn every_limit_is_looked_at() {
+    let mut meter = ComputeMeter::default();
+    let mut work = Work::default();
+    work.attributed = SMOLLM2.continuation(0, 4, 1);
+    meter.record(Role::Policy, &[work], Duration::ZERO);
+    meter.record(Role::Reward, &[work], Duration::ZERO);
+    let usage = meter.usage();
+    let none = Budget::default();
+    let (policy, reward) = (Role::Policy, Role::Reward);
+    let flops = 2 * work.attributed.flops;
+    let cases = [
+        (policy, none, None),
+        (policy, Budget { max_policy_calls: Some(1), ..none }, Some(Limit::PolicyCalls)),
+        (policy, Budget { max_policy_calls: Some(2), ..none }, None),
+        (reward, Budget { max_policy_calls: Some(1), ..none }, None),
+        (reward, Budget { max_reward_calls: Some(1), ..none }, Some(Limit::RewardCalls)),
+        (policy, Budget { max_policy_tokens: Some(4), ..none }, Some(Limit::PolicyTokens)),
+        (reward, Budget { max_reward_tokens: Some(4), ..none }, Some(Limit::RewardTokens)),
+        (policy, Budget { max_flops: Some(flops), ..none }, Some(Limit::Flops)),
+        (reward, Budget { max_flops: Some(flops), ..none }, Some(Limit::Flops)),
+        (policy, Budget { max_flops: Some(flops + 1), ..none }, None),
+    ];
+    for (role, budget, expected) in cases {
+        assert_eq!(budget.spent(role, usage), expected, "{role} under {budget:?}");
+    }
+}
+
+#[test]
+fn computed_work_does_not_count_against_a_budget() {
+    let mut meter = ComputeMeter::default();
+    let work = Work { computed: SMOLLM2.continuation(0, 100, 1), ..Work::default() };
+    meter.record(Role::Policy, &[work], Duration::ZERO);
+    assert_eq!(Budget { max_policy_tokens: Some(1), ..Budget::default() }.spent(Role::Policy, meter.usage()), None);
+}

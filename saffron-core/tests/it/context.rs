@@ -1,0 +1,195 @@
+//! The search context: the only door to the models, and what it refuses.
+
+use saffron_core::testing::{ScriptedReward, TablePolicy, conformance};
+use saffron_core::{
+    Budget, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, ConfigError, ContextSettings, ModelError,
+    ModelPort, NodeId, NodeState, OrmScorer, PlainVocabulary, Policy, PrmScorer, Reply, SearchContext, SearchErrorKind,
+    Session, StopReason,
+};
+
+fn settings() -> ContextSettings {
+    let filter = CandidateFilter { top_p: 0.9, ..CandidateFilter::default() };
+    ContextSettings { filter, max_new_tokens: 3, budget: Budget::default(), seed: 0 }
+}
+
+fn child(token: u32) -> Child {
+    Child { token, logprob: -0.5, reward: ChildReward::Seen(1.0) }
+}
+
+/// Runs a check in a context over the doubles; token 0 ends sequences.
+fn with_context(settings: ContextSettings, check: impl FnOnce(SearchContext<'_>)) {
+    let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]);
+    let mut reward = ScriptedReward::new(0.0);
+    let session = policy.session(&[1, 2]).unwrap();
+    let mut port = conformance::port(&mut policy, &mut reward);
+    let mut observer = ();
+    check(SearchContext::new(&mut port, &mut observer, &session, settings).unwrap());
+}
+
+#[test]
+fn sequences_end_by_token_and_by_length() {
+    with_context(settings(), |mut cx| {
+        let a = cx.grow(NodeId::ROOT, child(1)).unwrap();
+        let ended = cx.grow(a, child(0)).unwrap();
+        assert_eq!(cx.tree().state(ended).unwrap(), NodeState::Ended(StopReason::EndOfSequence(0)));
+        let b = cx.grow(a, child(2)).unwrap();
+        let full = cx.grow(b, child(2)).unwrap();
+        assert_eq!(cx.tree().state(full).unwrap(), NodeState::Ended(StopReason::MaxNewTokens));
+        assert_eq!(cx.tree().tokens(full).unwrap(), [1, 2, 2]);
+        assert!(cx.open().is_empty());
+    });
+}
+
+#[test]
+fn what_has_ended_or_does_not_exist_cannot_grow() {
+    with_context(settings(), |mut cx| {
+        let a = cx.grow(NodeId::ROOT, child(0)).unwrap();
+        for error in [cx.grow(a, child(1)).unwrap_err(), cx.propose(&[a]).unwrap_err()] {
+            assert!(matches!(error.kind(), SearchErrorKind::NodeClosed { node: 1, .. }), "{error}");
+        }
+    });
+    let mut far = None;
+    with_context(settings(), |mut cx| far = Some(cx.grow(NodeId::ROOT, child(1)).unwrap()));
+    with_context(settings(), |mut cx| {
+        let error = cx.extend(far.unwrap(), child(1)).unwrap_err();
+        assert!(matches!(error.kind(), SearchErrorKind::UnknownNode { node: 1, size: 1 }), "{error}");
+    });
+}
+
+#[test]
+fn a_spent_budget_halts_before_the_next_call() {
+    let budget = Budget { max_policy_calls: Some(1), ..Budget::default() };
+    with_context(ContextSettings { budget, ..settings() }, |mut cx| {
+        assert!(cx.propose(&[NodeId::ROOT]).is_ok());
+        let error = cx.propose(&[NodeId::ROOT]).unwrap_err();
+        assert!(matches!(error.kind(), SearchErrorKind::Halted(StopReason::Budget(_))), "{error}");
+        assert_eq!(cx.usage().policy.calls, 1);
+    });
+}
+
+#[test]
+fn no_nodes_no_call() {
+    with_context(settings(), |mut cx| {
+        assert!(cx.score_children(&[]).unwrap().is_empty());
+        assert_eq!((cx.usage().policy.calls, cx.usage().reward.calls), (0, 0));
+    });
+}
+
+#[test]
+fn random_numbers_depend_on_seed_and_prompt_only() {
+    use rand_core::Rng;
+    let draw = |seed, prompt: &[u32]| {
+        let mut policy = TablePolicy::new(vec![0.0; 9], vec![0]);
+        let mut reward = ScriptedReward::new(0.0);
+        let session = policy.session(prompt).unwrap();
+        let mut port = conformance::port(&mut policy, &mut reward);
+        let mut observer = ();
+        let settings = ContextSettings { seed, ..settings() };
+        SearchContext::new(&mut port, &mut observer, &session, settings).unwrap().rng().next_u64()
+    };
+    assert_eq!(draw(7, &[1, 2]), draw(7, &[1, 2]));
+    assert_ne!(draw(7, &[1, 2]), draw(8, &[1, 2]));
+    assert_ne!(draw(7, &[1, 2]), draw(7, &[2, 1]));
+}
+
+#[test]
+fn settings_that_cannot_be_run_with_are_refused() {
+    let refuse = |settings| {
+        let mut policy = TablePolicy::new(vec![0.0; 3], vec![0]);
+        let mut reward = ScriptedReward::new(0.0);
+        let session = policy.session(&[1]).unwrap();
+        let mut port = conformance::port(&mut policy, &mut reward);
+        let mut observer = ();
+        let error = SearchContext::new(&mut port, &mut observer, &session, settings).unwrap_err();
+        let SearchErrorKind::Config(kind) = error.kind() else { panic!("{error}") };
+        kind.clone()
+    };
+    let zero = ContextSettings { max_new_tokens: 0, ..settings() };
+    assert_eq!(refuse(zero), ConfigError::Zero { what: "max_new_tokens" });
+    let filter = CandidateFilter { top_p: 1.5, ..CandidateFilter::default() };
+    assert_eq!(refuse(ContextSettings { filter, ..settings() }), ConfigError::TopP { found: 1.5 });
+}
+
+/// A scorer that answers wrongly in one of several ways.
+struct Broken(&'static str);
+
+impl ChildScorer for Broken {
+    fn score_children(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        let whole = |reward| candidates.iter().map(|list| vec![ChildReward::Seen(reward); list.len()]).collect();
+        let value: Vec<Vec<ChildReward>> = match self.0 {
+            "NaN" => whole(f32::NAN),
+            "no sessions" => Vec::new(),
+            _ => vec![Vec::new(); sessions.len()],
+        };
+        Ok(Reply::free(value, sessions.len()))
+    }
+
+    fn describe(&self) -> String {
+        String::from("broken")
+    }
+}
+
+#[test]
+fn wrong_answers_of_a_model_are_errors_not_panics() {
+    for (fault, says) in [("NaN", "must not be NaN"), ("no sessions", "answers of a batch"), ("short", "of a session")]
+    {
+        let (mut policy, mut scorer) = (TablePolicy::new(vec![0.0, 1.0], vec![0]), Broken(fault));
+        let session = policy.session(&[1]).unwrap();
+        let mut port = conformance::port(&mut policy, &mut scorer);
+        let mut observer = ();
+        let mut cx = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap();
+        let error = cx.score_children(&[NodeId::ROOT]).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn every_kind_of_reward_model_gives_the_same_children() {
+    let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]);
+    let session = [policy.session(&[1, 2]).unwrap()];
+    let candidates = policy.propose(&session, &CandidateFilter::default()).unwrap().value;
+    let rewards = ScriptedReward::new(0.5).with(vec![1], -1.0).with(vec![2], 3.0);
+    let mut mrm = rewards.clone();
+    let by_mrm = mrm.score_children(&session, &candidates).unwrap();
+    let by_prm = PrmScorer(rewards.clone()).score_children(&session, &candidates).unwrap();
+    let by_orm = OrmScorer(rewards).score_children(&session, &candidates).unwrap();
+    assert_eq!(by_mrm.value, by_prm.value);
+    assert_eq!(by_mrm.value, by_orm.value);
+    assert!(by_prm.total().computed.tokens > 3 * by_mrm.total().computed.tokens, "a child costs a forward pass");
+}
+
+#[test]
+fn the_doubles_keep_to_the_contracts() {
+    let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0, -1.0], vec![0]).with_row(vec![2], vec![3.0, 0.0, 0.0, 0.0]);
+    let session = policy.session(&[1, 2]).unwrap();
+    let sessions = [session.clone(), session.with_response(vec![2]).unwrap()];
+    conformance::policy(&mut policy, &sessions);
+    let candidates = policy.propose(&sessions, &CandidateFilter::default()).unwrap().value;
+    let mut rewards = ScriptedReward::new(0.5).with(vec![1], -1.0);
+    conformance::child_scorer(&mut rewards, &sessions, &candidates);
+    conformance::child_scorer(&mut PrmScorer(rewards.clone()), &sessions, &candidates);
+    conformance::process_reward(&mut rewards, &sessions);
+}
+
+#[test]
+fn sessions_refuse_what_lies_outside_their_vocabulary() {
+    let vocabulary = PlainVocabulary::shared(4);
+    assert!(matches!(Session::new(vocabulary.clone(), vec![]), Err(ModelError::EmptyPrompt)));
+    let error = Session::new(vocabulary.clone(), vec![4]).unwrap_err();
+    assert!(matches!(error, ModelError::TokenOutOfRange { token: 4, size: 4 }), "{error}");
+    let session = Session::new(vocabulary, vec![1]).unwrap();
+    assert!(session.with_response(vec![9]).is_err());
+    assert!(session.with_prefill(vec![9]).is_err());
+}
+
+#[test]
+fn ports_hand_on_what_models_say() {
+    let (mut policy, mut reward) = (TablePolicy::new(vec![0.0, 1.0], vec![1]), ScriptedReward::new(0.0));
+    let port = conformance::port(&mut policy, &mut reward);
+    assert_eq!((port.end_tokens(), port.vocabulary().size()), (vec![1], 2));
+    assert_eq!(port.describe_rewards(), "scripted rewards");
+}
