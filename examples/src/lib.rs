@@ -1,5 +1,6 @@
 //! What the recipes share: devices by name, progress bars, the case format. Nothing here is part of the SDK.
 
+pub mod bench;
 pub mod cases;
 pub mod device;
 pub mod progress;

@@ -116,7 +116,10 @@ impl Engine {
             let found = format!("{:?}, which {device:?} does not support", options.dtype);
             return Err(LoadError::field(dir, "dtype", "a type of the device", found));
         }
-        Self::new(load_decoder(dir, options.dtype, device)?, options)
+        let begun = std::time::Instant::now();
+        let engine = Self::new(load_decoder(dir, options.dtype, device)?, options)?;
+        tracing::info!(dir = %dir.display(), dtype = ?options.dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
+        Ok(engine)
     }
 
     /// An engine around a decoder.

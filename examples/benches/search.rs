@@ -1,0 +1,204 @@
+//! Whole searches: against the sum of their forward passes, and the work around the models alone.
+//!
+//! ```text
+//! cargo bench -p saffron-examples --bench search
+//! ```
+#![allow(missing_docs, reason = "criterion's macros")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use saffron_core::{
+    CandidateFilter, Candidates, ChildReward, ModelError, MultifurcationRewardModel, Outcome, PlainVocabulary, Policy,
+    Reply, Session, Token, Vocabulary, Work,
+};
+use saffron_examples::bench::{beside_floor, engine, smollm2};
+use saffron_examples::device::{device, first};
+use saffron_mrm::engine::{Engine, Outputs, Query};
+use saffron_search::{Saffron, Searcher};
+
+const WIDTH: usize = 16;
+const NEW_TOKENS: usize = 32;
+const PROMPT: u32 = 26;
+
+/// An engine as policy or reward model, timing its own forward passes.
+struct Timed {
+    engine: Engine,
+    vocabulary: Arc<dyn Vocabulary>,
+    forward: Duration,
+}
+
+impl Timed {
+    fn new() -> Self {
+        let config = smollm2();
+        let device = device(first()).unwrap_or_else(|error| panic!("{error}"));
+        let vocabulary = PlainVocabulary::shared(config.vocab_size);
+        Self { engine: engine(&config, &device), vocabulary, forward: Duration::ZERO }
+    }
+
+    fn logits(&mut self, sessions: &[Session]) -> Result<(Vec<Vec<f32>>, Vec<Work>), ModelError> {
+        let context = |session: &Session| [session.prompt(), session.response()].concat();
+        let query = |session| Query { run: Session::run(session), tokens: context(session), scratch: 0 };
+        let queries: Vec<Query<'_>> = sessions.iter().map(query).collect();
+        let begun = Instant::now();
+        let answers = self.engine.last_logits(&queries, Outputs::All)?;
+        self.forward += begun.elapsed();
+        Ok(((0..answers.len()).map(|place| answers.logits(place).to_vec()).collect(), answers.work))
+    }
+}
+
+impl Policy for Timed {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.vocabulary.clone()
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        vec![2]
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        let (logits, work) = self.logits(sessions)?;
+        let pairs = logits.iter().zip(sessions).enumerate();
+        let value = pairs.map(|(place, (row, session))| filter.apply(row, session.response().len(), place));
+        Ok(Reply { value: value.collect::<Result<_, _>>()?, work })
+    }
+}
+
+impl MultifurcationRewardModel for Timed {
+    fn child_rewards(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        let (logits, work) = self.logits(sessions)?;
+        let rewards = |(row, list): (&Vec<f32>, &Candidates)| {
+            list.tokens().map(|token| ChildReward::Seen(row[token as usize])).collect()
+        };
+        Ok(Reply { value: logits.iter().zip(candidates).map(rewards).collect(), work })
+    }
+}
+
+fn session(policy: &dyn Policy, salt: u32) -> Session {
+    let prompt: Vec<Token> = (0..PROMPT).map(|i| (i * 31 + salt * 17 + 5) % 40_000).collect();
+    Session::new(policy.vocabulary(), prompt).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn searcher() -> Searcher {
+    Searcher::new(Saffron::paper(WIDTH)).max_new_tokens(NEW_TOKENS).min_new_tokens(NEW_TOKENS)
+}
+
+/// A whole search beside the time of its forward passes, and that beside nothing: what they are measured against is `step`.
+fn whole(criterion: &mut Criterion) {
+    let (mut policy, mut reward) = (Timed::new(), Timed::new());
+    let mut salt = 0;
+    let mut forwards = Vec::new();
+    let mut totals = Vec::new();
+    criterion.bench_function("search/16x32", |bench| {
+        bench.iter_custom(|count| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..count {
+                salt += 1;
+                (policy.forward, reward.forward) = (Duration::ZERO, Duration::ZERO);
+                let session = session(&policy, salt);
+                let begun = Instant::now();
+                let outcome = searcher().run(&session, &mut policy, &mut reward);
+                let elapsed = begun.elapsed();
+                assert!(outcome.is_ok_and(|outcome| outcome.best.tokens.len() == NEW_TOKENS), "a full search");
+                forwards.push(policy.forward + reward.forward);
+                totals.push(elapsed);
+                sum += elapsed;
+            }
+            sum
+        });
+    });
+    let sum = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64() / times.len() as f64;
+    let (total, forward) = (sum(&totals), sum(&forwards));
+    eprintln!(
+        "search/16x32: {total:.2} s, its forward passes {forward:.2} s, ratio {:.3} (target 1.1)",
+        total / forward
+    );
+    eprintln!("outside the models: {:.1} % (target 3)\n", (total - forward) / total * 100.0);
+}
+
+/// Models that answer at once from a few prepared rows.
+struct Instantly {
+    rows: Vec<Vec<f32>>,
+    calls: usize,
+    vocabulary: Arc<dyn Vocabulary>,
+}
+
+impl Instantly {
+    fn new(vocab_size: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        // Sums of uniforms: a bell, as logits have, with a nucleus of some tens of tokens.
+        let mut logit = || (0..6).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 24) as f32).sum::<f32>() * 8.0;
+        let rows = (0..8).map(|_| (0..vocab_size).map(|_| logit()).collect()).collect();
+        Self { rows, calls: 0, vocabulary: PlainVocabulary::shared(vocab_size) }
+    }
+}
+
+impl Policy for Instantly {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.vocabulary.clone()
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        vec![2]
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        self.calls += 1;
+        let row = |place: usize| &self.rows[(self.calls + place) % self.rows.len()];
+        let value = sessions.iter().enumerate();
+        let value = value.map(|(place, session)| filter.apply(row(place), session.response().len(), place));
+        Ok(Reply::free(value.collect::<Result<_, _>>()?, sessions.len()))
+    }
+}
+
+impl MultifurcationRewardModel for Instantly {
+    fn child_rewards(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        let reward = |token: Token| ChildReward::Seen(self.rows[0][token as usize]);
+        let value = candidates.iter().map(|list| list.tokens().map(reward).collect()).collect();
+        Ok(Reply::free(value, sessions.len()))
+    }
+}
+
+/// Everything but the models: filter, sort, tree, events. Beside it the shares of the wall time that are aimed at.
+fn overhead(criterion: &mut Criterion) {
+    let step = Duration::from_millis(2 * 52); // two forward passes of width 16, as docs/benchmarks.md has them
+    for (vocab_size, share) in [(49_152, 0.03), (128_256, 0.05)] {
+        let (mut policy, mut reward) = (Instantly::new(vocab_size), Instantly::new(vocab_size));
+        let session = session(&policy, 0);
+        let name = format!("overhead/16x32/{vocab_size}");
+        let allowed = step.mul_f64(share * NEW_TOKENS as f64);
+        beside_floor(criterion, &name, allowed, "1, the share of the wall time that is allowed", || {
+            let begun = Instant::now();
+            let outcome: Result<Outcome, _> = searcher().run(&session, &mut policy, &mut reward);
+            let elapsed = begun.elapsed();
+            assert!(outcome.is_ok(), "a search over prepared rows");
+            elapsed
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(5));
+    targets = overhead, whole
+}
+criterion_main!(benches);

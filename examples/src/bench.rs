@@ -1,0 +1,170 @@
+//! What the benchmarks share: a model of SmolLM2's sizes with random weights (speed does not depend on their values), what the machine
+//! can do at best, and figures beside their floors.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use criterion::Criterion;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use saffron_mrm::engine::Engine;
+use saffron_mrm::nn::{Block, Decoder, Linear, RmsNorm};
+use saffron_mrm::{DecoderConfig, ModelOptions, RopeScaling};
+
+/// SmolLM2-135M's sizes.
+#[must_use]
+pub fn smollm2() -> DecoderConfig {
+    DecoderConfig {
+        hidden_size: 576,
+        intermediate_size: 1536,
+        num_hidden_layers: 30,
+        num_attention_heads: 9,
+        num_key_value_heads: 3,
+        head_dim: 64,
+        vocab_size: 49_152,
+        max_position_embeddings: 8192,
+        rms_norm_eps: 1e-5,
+        rope_theta: 100_000.0,
+        rope_scaling: RopeScaling::Plain,
+        tie_word_embeddings: true,
+        attention_bias: false,
+        mlp_bias: false,
+        eos_token_ids: vec![2],
+    }
+}
+
+/// A decoder of these sizes with random weights.
+#[must_use]
+pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut matrix = |rows: usize, columns: usize| -> Tensor<2> {
+        let scale = 1.0 / (columns as f32).sqrt();
+        let mut value = || ((rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0) * scale;
+        let values: Vec<f32> = (0..rows * columns).map(|_| value()).collect();
+        Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+    };
+    let hidden = config.hidden_size;
+    let norm = || RmsNorm::new(Tensor::ones([hidden, 1], (device, DType::F32)), config.rms_norm_eps);
+    let (q, kv, wide) = (config.query_width(), config.key_width(), config.intermediate_size);
+    let blocks = (0..config.num_hidden_layers)
+        .map(|_| Block {
+            input_norm: norm(),
+            qkv: Linear::new(matrix(q + 2 * kv, hidden), None),
+            output: Linear::new(matrix(hidden, q), None),
+            mlp_norm: norm(),
+            gate_up: Linear::new(matrix(2 * wide, hidden), None),
+            down: Linear::new(matrix(hidden, wide), None),
+        })
+        .collect();
+    let embedding = matrix(config.vocab_size, hidden);
+    Decoder::new(config.clone(), embedding, blocks, norm(), None)
+}
+
+/// An engine around such a decoder.
+///
+/// # Panics
+///
+/// Never with the default budget.
+#[must_use]
+pub fn engine(config: &DecoderConfig, device: &Device) -> Engine {
+    match Engine::new(random_decoder(config, device), ModelOptions::default()) {
+        Ok(engine) => engine,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// What the machine can do at best, measured in the same process.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Bytes read per second, all threads together.
+    pub bandwidth: f64,
+    /// Floating-point operations per second of the fastest product of any of the model's shapes, at any batch, in any orientation.
+    pub flops: f64,
+}
+
+impl Machine {
+    /// Measures the machine for a model's shapes.
+    #[must_use]
+    pub fn measure(config: &DecoderConfig, device: &Device) -> Self {
+        let machine = Self { bandwidth: bandwidth(), flops: best_product(config, device) };
+        eprintln!("machine: reads {:.1} GB/s, multiplies {:.0} GFLOP/s", machine.bandwidth / 1e9, machine.flops / 1e9);
+        machine
+    }
+
+    /// The least time that so many bytes and operations can take.
+    #[must_use]
+    pub fn floor(&self, bytes: f64, flops: f64) -> Duration {
+        Duration::from_secs_f64((bytes / self.bandwidth).max(flops / self.flops))
+    }
+}
+
+/// Reading a buffer that no cache holds, with as many threads as there are cores.
+fn bandwidth() -> f64 {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let buffer = vec![1u64; 64 << 20];
+    let part = buffer.len() / threads;
+    let read = || {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for chunk in buffer.chunks(part) {
+                scope.spawn(move || black_box(chunk.iter().fold(0u64, |sum, value| sum.wrapping_add(*value))));
+            }
+        });
+        begun.elapsed()
+    };
+    let best = (0..7).map(|_| read()).min().unwrap_or(Duration::MAX);
+    (buffer.len() * 8) as f64 / best.as_secs_f64()
+}
+
+fn best_product(config: &DecoderConfig, device: &Device) -> f64 {
+    let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+    let shapes =
+        [(config.query_width() + 2 * config.key_width(), hidden), (2 * wide, hidden), (hidden, wide), (16384, hidden)];
+    let ones = |rows: usize, columns: usize| Tensor::<2>::ones([rows, columns], device);
+    let mut best: f64 = 0.0;
+    for (out, into) in shapes {
+        for batch in [16, 64, 512] {
+            let (weight, left, right) = (ones(out, into), ones(into, batch), ones(batch, into));
+            let flops = (2 * out * into * batch) as f64;
+            let time = |product: &dyn Fn() -> Tensor<2>| {
+                let once = || {
+                    let begun = Instant::now();
+                    black_box(product());
+                    begun.elapsed()
+                };
+                (0..12).map(|_| once()).min().unwrap_or(Duration::MAX)
+            };
+            let on_left = time(&|| weight.clone().matmul(left.clone()));
+            let on_right = time(&|| right.clone().matmul(weight.clone().transpose()));
+            best = best.max(flops / on_left.min(on_right).as_secs_f64());
+        }
+    }
+    best
+}
+
+/// Runs one criterion benchmark and prints its best figure beside a floor.
+pub fn beside_floor(
+    criterion: &mut Criterion,
+    name: &str,
+    floor: Duration,
+    target: &str,
+    mut once: impl FnMut() -> Duration,
+) {
+    let mut all = Vec::new();
+    criterion.bench_function(name, |bench| {
+        bench.iter_custom(|count| {
+            let times: Vec<Duration> = (0..count).map(|_| once()).collect();
+            all.extend_from_slice(&times);
+            times.iter().sum()
+        });
+    });
+    all.sort_unstable();
+    let Some(median) = all.get(all.len() / 2) else { return };
+    eprintln!(
+        "{name}: median {:.1} ms, floor {:.1} ms, ratio {:.2} (target {target})\n",
+        median.as_secs_f64() * 1e3,
+        floor.as_secs_f64() * 1e3,
+        median.as_secs_f64() / floor.as_secs_f64()
+    );
+}

@@ -1,0 +1,101 @@
+//! The frame of docs/ARCHITECTURE.md, read off `cargo metadata`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// Which of our crates, and whether burn, a crate may use.
+const EDGES: [(&str, &[&str], bool); 6] = [
+    ("saffron-core", &[], false),
+    ("saffron-kvtrie", &["saffron-core"], true),
+    ("saffron-search", &["saffron-core"], false),
+    ("saffron-mrm", &["saffron-core", "saffron-kvtrie"], true),
+    ("saffron-train", &["saffron-core", "saffron-mrm", "saffron-search"], true),
+    ("saffron-examples", &["saffron-core", "saffron-kvtrie", "saffron-mrm", "saffron-search", "saffron-train"], true),
+];
+
+const BACKENDS: [&str; 5] = ["flex", "ndarray", "cuda", "wgpu", "x86-v4"];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().manifest_path(crate::root().join("Cargo.toml")).exec().unwrap()
+}
+
+fn members(metadata: &Metadata) -> BTreeMap<String, &Package> {
+    metadata.workspace_packages().into_iter().map(|package| (package.name.to_string(), package)).collect()
+}
+
+/// What a crate is built with; what only its tests use is not part of it.
+fn dependencies(package: &Package) -> BTreeSet<&str> {
+    let used = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+    used.map(|dependency| dependency.name.as_str()).collect()
+}
+
+#[test]
+fn crates_use_each_other_only_along_the_edges() {
+    let metadata = metadata();
+    let members = members(&metadata);
+    assert_eq!(members.len(), EDGES.len(), "every crate of the workspace has its edges");
+    for (name, allowed, burn) in EDGES {
+        let used = dependencies(members[name]);
+        let ours: Vec<&&str> = used.iter().filter(|used| used.starts_with("saffron-")).collect();
+        assert!(ours.iter().all(|used| allowed.contains(used)), "{name} uses {ours:?}");
+        assert!(burn || !used.iter().any(|used| used.starts_with("burn")), "{name} does without burn");
+    }
+}
+
+#[test]
+fn core_and_search_need_no_burn_and_no_runtime_however_deep() {
+    let metadata = metadata();
+    let graph = metadata.resolve.as_ref().unwrap();
+    let children: BTreeMap<_, Vec<_>> = graph
+        .nodes
+        .iter()
+        .map(|node| {
+            let normal = node
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development));
+            (&node.id, normal.map(|dep| &dep.pkg).collect())
+        })
+        .collect();
+    for name in ["saffron-core", "saffron-search"] {
+        let mut open = vec![&members(&metadata)[name].id];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if seen.insert(id) {
+                open.extend(&children[id]);
+                let found = &metadata[id].name;
+                assert!(!found.starts_with("burn") && found.as_str() != "tokio", "{name} reaches {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn libraries_choose_no_backend_and_forward_every_one() {
+    let metadata = metadata();
+    for (name, package) in members(&metadata) {
+        if !EDGES.iter().any(|(crate_name, _, burn)| *crate_name == name && *burn) {
+            continue;
+        }
+        for backend in BACKENDS {
+            let forwards = &package.features[backend];
+            assert!(forwards.iter().any(|feature| *feature == format!("burn/{backend}")), "{name} forwards {backend}");
+        }
+        let default = package.features.get("default");
+        let examples = name == "saffron-examples";
+        assert_eq!(default.is_some_and(|features| !features.is_empty()), examples, "default features of {name}");
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason_in_the_architecture_page() {
+    let page = std::fs::read_to_string(crate::root().join("docs/ARCHITECTURE.md")).unwrap();
+    let metadata = metadata();
+    for (name, package) in members(&metadata) {
+        for dependency in &package.dependencies {
+            let ours = dependency.name.starts_with("saffron-");
+            assert!(ours || page.contains(&format!("| `{}` |", dependency.name)), "{name} uses {}", dependency.name);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What holds for the workspace as a whole: its structure, whole searches against recorded ones, programs as users run them.
+
+mod architecture;
+mod cases;
+mod programs;
+mod reference;
+mod released;
+mod smollm2;
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn fixtures() -> PathBuf {
+    root().join("fixtures")
+}
