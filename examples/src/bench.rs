@@ -57,7 +57,8 @@ pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
             down: Linear::new(matrix(hidden, wide), None),
         })
         .collect();
-    let embedding = matrix(config.vocab_size, hidden);
+    // Larger than the rest, so that a nucleus has tens of tokens, as a trained model's has, and not half the vocabulary.
+    let embedding = matrix(config.vocab_size, hidden).mul_scalar(8.0);
     Decoder::new(config.clone(), embedding, blocks, norm(), None)
 }
 

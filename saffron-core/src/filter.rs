@@ -1,7 +1,13 @@
 //! From a row of logits to ranked candidates: temperature, bans, top-k and the nucleus. A pure function; every policy that
 //! sees whole logits uses this one.
 
+mod softmax;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use softmax::{Softmax, check_numbers};
 
 use crate::{Candidate, Candidates, ConfigError, Coverage, ModelError, Token};
 
@@ -92,11 +98,7 @@ impl CandidateFilter {
         self.check()?;
         check_numbers(logits, session)?;
         let scaled = self.scaled(logits, generated);
-        let max = scaled.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        if max == f32::NEG_INFINITY {
-            return Err(ModelError::NoToken { session, size: logits.len() });
-        }
-        let softmax = Softmax::new(&scaled, max);
+        let softmax = Softmax::new(&scaled).ok_or(ModelError::NoToken { session, size: logits.len() })?;
         let head = self.head(&scaled, &softmax);
         let kept = self.nucleus(head.iter().map(|token| softmax.probability(scaled[*token as usize])));
         let candidate = |token: &Token| Candidate { token: *token, logprob: softmax.logprob(scaled[*token as usize]) };
@@ -106,16 +108,14 @@ impl CandidateFilter {
     }
 
     /// Logits after bans and temperature.
-    fn scaled(&self, logits: &[f32], generated: usize) -> Vec<f32> {
-        let mut scaled = logits.to_vec();
+    fn scaled<'a>(&self, logits: &'a [f32], generated: usize) -> Cow<'a, [f32]> {
+        let mut scaled = Cow::Borrowed(logits);
         if self.temperature.to_bits() != 1.0f32.to_bits() {
-            scaled.iter_mut().for_each(|logit| *logit /= self.temperature);
+            scaled.to_mut().iter_mut().for_each(|logit| *logit /= self.temperature);
         }
         let ends: &[Token] = if generated < self.min_new_tokens { &self.end_tokens } else { &[] };
-        for token in self.banned.iter().chain(ends) {
-            if let Some(logit) = scaled.get_mut(*token as usize) {
-                *logit = f32::NEG_INFINITY;
-            }
+        for token in self.banned.iter().chain(ends).filter(|token| (**token as usize) < logits.len()) {
+            scaled.to_mut()[*token as usize] = f32::NEG_INFINITY;
         }
         scaled
     }
@@ -126,7 +126,7 @@ impl CandidateFilter {
         let mut depth = 8.0f32;
         let mut head = loop {
             let bound = (softmax.max - depth).max(f32::MIN);
-            let head: Vec<Token> = (0u32..).zip(scaled).filter(|(_, x)| **x >= bound).map(|(token, _)| token).collect();
+            let head = softmax.at_least(bound, scaled);
             if bound <= f32::MIN || self.is_enough(&head, scaled, softmax) {
                 break head;
             }
@@ -158,34 +158,5 @@ impl CandidateFilter {
             kept += 1;
         }
         kept
-    }
-}
-
-/// The softmax of one row, as far as it is needed.
-struct Softmax {
-    max: f32,
-    /// Σ exp(x − max)
-    sum: f64,
-}
-
-impl Softmax {
-    fn new(logits: &[f32], max: f32) -> Self {
-        let chunks = logits.chunks(64).map(|chunk| f64::from(chunk.iter().map(|x| (x - max).exp()).sum::<f32>()));
-        Self { max, sum: chunks.sum() }
-    }
-
-    fn probability(&self, logit: f32) -> f64 {
-        f64::from(logit - self.max).exp() / self.sum
-    }
-
-    fn logprob(&self, logit: f32) -> f32 {
-        (f64::from(logit) - f64::from(self.max) - self.sum.ln()) as f32
-    }
-}
-
-fn check_numbers(logits: &[f32], session: usize) -> Result<(), ModelError> {
-    match (0u32..).zip(logits).find(|(_, x)| x.is_nan() || **x == f32::INFINITY) {
-        Some((token, value)) => Err(ModelError::NotANumber { what: "logits", session, token, value: *value }),
-        None => Ok(()),
     }
 }

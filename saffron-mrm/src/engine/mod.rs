@@ -59,7 +59,9 @@ pub(crate) fn queries(
 /// Rows of logits for a batch of queries; equal queries share a row.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    rows: Vec<Vec<f32>>,
+    /// Row after row.
+    values: Vec<f32>,
+    width: usize,
     row_of: Vec<usize>,
     /// What each query cost.
     pub work: Vec<Work>,
@@ -69,7 +71,7 @@ impl Answers {
     /// The logits of a query.
     #[must_use]
     pub fn logits(&self, query: usize) -> &[f32] {
-        &self.rows[self.row_of[query]]
+        &self.values[self.row_of[query] * self.width..][..self.width]
     }
 
     /// Number of queries.
@@ -197,21 +199,26 @@ impl Engine {
             row_of.push(row);
         }
         let mut work = vec![Work::default(); queries.len()];
-        let mut rows = Vec::with_capacity(distinct.len());
+        let width = match outputs {
+            Outputs::All => self.decoder.config().vocab_size,
+            Outputs::Tokens(tokens) => tokens.len(),
+        };
+        let mut values = Vec::new();
         for batch in distinct.chunks(self.options.max_batch.max(1)) {
             let wants = batch.iter().map(|place| Want::with_scratch(&queries[*place].tokens, queries[*place].scratch));
             let reservation = self
                 .trie
                 .reserve(&wants.collect::<Vec<_>>(), self.options.reuse)
                 .map_err(|source| ModelError::other("reserving the key–value cache", source))?;
-            rows.extend(self.forward(&reservation, outputs)?);
+            let rows = self.forward(&reservation, outputs)?;
+            values = if values.is_empty() { rows } else { [values, rows].concat() };
             for (place, computed) in batch.iter().zip(reservation.computed()) {
                 work[*place].computed = self.cost(&computed, outputs, 1);
             }
             self.trie.commit(reservation);
         }
         self.attribute(queries, outputs, &mut work);
-        Ok(Answers { rows, row_of, work })
+        Ok(Answers { values, width, row_of, work })
     }
 
     fn check(&self, tokens: &[Token]) -> Result<(), ModelError> {
@@ -229,7 +236,7 @@ impl Engine {
     }
 
     /// Computes a reservation's rows and returns the logits of each context.
-    fn forward(&mut self, reservation: &Reservation, outputs: Outputs<'_>) -> Result<Vec<Vec<f32>>, ModelError> {
+    fn forward(&mut self, reservation: &Reservation, outputs: Outputs<'_>) -> Result<Vec<f32>, ModelError> {
         self.pools.ensure(reservation.slot_bound());
         let config = self.decoder.config();
         let heads =
@@ -276,12 +283,9 @@ pub enum Merge {
     Beside,
 }
 
-/// The columns of a `[width, columns]` tensor as vectors.
-fn read_columns(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>, ModelError> {
-    let [width, _] = tensor.dims();
+/// The columns of a `[width, columns]` tensor, one after the other.
+fn read_columns(tensor: Tensor<2>) -> Result<Vec<f32>, ModelError> {
     let data = tensor.transpose().cast(DType::F32).try_into_data();
     let data = data.map_err(|error| ModelError::other("reading logits", format!("{error:?}")))?;
-    let values =
-        data.try_into_vec::<f32>().map_err(|error| ModelError::other("reading logits", format!("{error:?}")))?;
-    Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
+    data.try_into_vec::<f32>().map_err(|error| ModelError::other("reading logits", format!("{error:?}")))
 }
