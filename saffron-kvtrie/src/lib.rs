@@ -25,6 +25,7 @@
 //! ```
 
 pub mod attention;
+mod inbox;
 pub mod index;
 pub mod ledger;
 pub mod pool;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::inbox::{Held, Inbox, Message};
 use crate::index::{Extent, NodeRef};
-use crate::trie::{Inbox, Message};
 
 /// One context of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -84,13 +84,6 @@ pub struct Reservation {
     pub(crate) places: Vec<Place>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) held: Held,
-}
-
-/// What has to be given back when a reservation ends.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    pub(crate) pins: Vec<NodeRef>,
-    pub(crate) slots: Vec<u32>,
 }
 
 impl Reservation {

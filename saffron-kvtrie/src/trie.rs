@@ -1,30 +1,10 @@
 //! The trie: index, slots and handles together. Still no tensors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use crate::inbox::{Held, Inbox, Message};
 use crate::index::{CacheError, Extent, Index, NodeRef, SlotAllocator, TrieStats};
-use crate::reserve::{Held, Reservation, Reuse, Rows, Want};
-
-/// What handles and reservations leave for the trie to do at its next call. They may be dropped on any thread, while unwinding, and
-/// after the trie itself.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox(Mutex<Vec<Message>>);
-
-#[derive(Debug)]
-pub(crate) enum Message {
-    Unpin(NodeRef),
-    Release(Held),
-}
-
-impl Inbox {
-    pub(crate) fn push(&self, message: Message) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
-    }
-
-    fn take(&self) -> Vec<Message> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+use crate::reserve::{Reservation, Reuse, Rows, Want};
 
 /// A stored sequence, held: while a clone of this handle lives, none of its tokens is evicted.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLay
 
 use crate::LoadError;
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
-use crate::text::{Conversion, TextTokenizer, layout, llama_guard_answers};
+use crate::text::{Conversion, SessionReader, TextTokenizer, layout, llama_guard_answers};
 
 /// How a guard is asked and which two tokens are its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl GuardTemplate {
 #[derive(Debug)]
 pub struct GuardRewardModel {
     engine: Engine,
-    tokenizer: TextTokenizer,
-    template: GuardTemplate,
-    form: Conversion,
+    reader: SessionReader,
+    /// The tokens of the two answers, safe first.
+    answers: [Token; 2],
 }
 
 impl GuardRewardModel {
@@ -71,20 +71,21 @@ impl GuardRewardModel {
         if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
             return Err(LoadError::field(dir, "answer token", format!("an id below {size}"), token));
         }
-        Ok(Self { engine, tokenizer, template, form: Conversion::default() })
+        let reader = SessionReader { tokenizer, layout: template.layout, form: Conversion::default() };
+        Ok(Self { engine, reader, answers: [template.safe, template.not_safe] })
     }
 
     /// The guard with another way of taking the policy's tokens; by default ids of an equal vocabulary pass as they are.
     #[must_use]
     pub fn with_input(mut self, form: Conversion) -> Self {
-        self.form = form;
+        self.reader.form = form;
         self
     }
 
     /// The tokenizer.
     #[must_use]
     pub fn tokenizer(&self) -> &TextTokenizer {
-        &self.tokenizer
+        &self.reader.tokenizer
     }
 
     /// The decoder and its cache.
@@ -98,20 +99,17 @@ impl GuardRewardModel {
     ///
     /// A context that does not fit the model, or ids of another vocabulary that have no text.
     pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
-        let convert = |tokens| self.form.convert(tokens, session.vocabulary(), &self.tokenizer);
-        let limit = self.engine.decoder().config().max_position_embeddings;
-        self.template.layout.render(&convert(session.prompt())?, &convert(session.response())?, limit)
+        self.reader.context(session, self.engine.decoder().config().max_position_embeddings)
     }
 
     fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
-        let scratch = self.template.layout.suffix.len();
+        let scratch = self.reader.layout.suffix.len();
         let queries = queries(sessions, scratch, |session| self.context(session))?;
-        let answers = [self.template.safe, self.template.not_safe];
-        let logits = self.engine.last_logits(&queries, Outputs::Tokens(&answers))?;
+        let logits = self.engine.last_logits(&queries, Outputs::Tokens(&self.answers))?;
         let reward = |session: usize| {
             let value = logits.logits(session)[0] - logits.logits(session)[1];
             if value.is_nan() {
-                return Err(ModelError::NotANumber { what: "rewards", session, token: answers[0], value });
+                return Err(ModelError::NotANumber { what: "rewards", session, token: self.answers[0], value });
             }
             Ok(value)
         };

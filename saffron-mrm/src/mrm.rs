@@ -1,7 +1,7 @@
 //! The multifurcation reward model: a language model whose logits, with a bias and a mask, are rewards of next tokens
 //! (Saffron paper, §4.1–4.3: `M(s) = W f(s) + b`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{
@@ -11,7 +11,7 @@ use saffron_core::{
 use crate::LoadError;
 use crate::checkpoint::{LoraWeights, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
-use crate::text::{Conversion, TextTokenizer, layout};
+use crate::text::{Conversion, SessionReader, TextTokenizer, layout};
 
 /// In which form a reward model takes what the policy wrote.
 pub type InputForm = Conversion;
@@ -53,11 +53,9 @@ impl MrmInput {
 #[derive(Debug)]
 pub struct Mrm {
     engine: Engine,
-    tokenizer: TextTokenizer,
-    layout: PromptLayout,
+    reader: SessionReader,
     head: RewardHead,
-    input: MrmInput,
-    dir: PathBuf,
+    bias: BiasUse,
 }
 
 impl Mrm {
@@ -81,9 +79,9 @@ impl Mrm {
         let engine = Engine::open(dir, device, options)?;
         let vocab_size = engine.decoder().config().vocab_size;
         let tokenizer = TextTokenizer::from_dir(dir, vocab_size)?;
-        let layout = layout("mrm", &tokenizer)?;
-        let head = RewardHead::from_dir(dir, vocab_size)?;
-        Ok(Self { engine, tokenizer, layout, head, input: MrmInput::default(), dir: dir.to_path_buf() })
+        let MrmInput { form, bias } = MrmInput::default();
+        let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form };
+        Ok(Self { engine, reader, head: RewardHead::from_dir(dir, vocab_size)?, bias })
     }
 
     /// Adds a LoRA adapter to the weights and takes the reward head of the same directory.
@@ -106,21 +104,20 @@ impl Mrm {
         let (lora, _) = LoraWeights::from_dir(dir, &config, &self.engine.decoder().device())?;
         self.head = RewardHead::from_dir(dir, config.vocab_size)?;
         self.engine = self.engine.with_lora(lora, merge)?;
-        self.dir = dir.to_path_buf();
         Ok(self)
     }
 
     /// The model with another layout.
     #[must_use]
     pub fn with_layout(mut self, layout: PromptLayout) -> Self {
-        self.layout = layout;
+        self.reader.layout = layout;
         self
     }
 
     /// The model with another way of reading.
     #[must_use]
     pub fn with_input(mut self, input: MrmInput) -> Self {
-        self.input = input;
+        (self.reader.form, self.bias) = (input.form, input.bias);
         self
     }
 
@@ -133,7 +130,7 @@ impl Mrm {
     /// The tokenizer.
     #[must_use]
     pub fn tokenizer(&self) -> &TextTokenizer {
-        &self.tokenizer
+        &self.reader.tokenizer
     }
 
     /// The decoder and its cache.
@@ -147,9 +144,7 @@ impl Mrm {
     ///
     /// A context that does not fit the model, or ids of another vocabulary that have no text.
     pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
-        let convert = |tokens| self.input.form.convert(tokens, session.vocabulary(), &self.tokenizer);
-        let limit = self.engine.decoder().config().max_position_embeddings;
-        self.layout.render(&convert(session.prompt())?, &convert(session.response())?, limit)
+        self.reader.context(session, self.engine.decoder().config().max_position_embeddings)
     }
 
     /// The reward of every token of the vocabulary after raw ids, unseen ones included, with the bias as set.
@@ -168,7 +163,7 @@ impl Mrm {
     }
 
     fn biased(&self, token: Token, logit: f32) -> f32 {
-        match self.input.bias {
+        match self.bias {
             BiasUse::Added => logit + self.head.bias[token as usize],
             BiasUse::LeftOut => logit,
         }
@@ -176,7 +171,7 @@ impl Mrm {
 
     /// Candidates are ids of the session's vocabulary; rewards are looked up by the same ids, so the vocabularies must be equal.
     fn check_vocabulary(&self, session: &Session) -> Result<(), ModelError> {
-        let (expected, found) = (self.tokenizer.id(), session.vocabulary().id());
+        let (expected, found) = (self.reader.tokenizer.id(), session.vocabulary().id());
         if expected == found { Ok(()) } else { Err(ModelError::VocabularyMismatch { expected, found }) }
     }
 
@@ -216,11 +211,11 @@ impl MultifurcationRewardModel for Mrm {
     }
 
     fn describe(&self) -> String {
-        let form = match self.input.form {
+        let form = match self.reader.form {
             Conversion::WhenNeeded => "ids as they are",
             Conversion::Always => "re-encoded text",
         };
-        let bias = match self.input.bias {
+        let bias = match self.bias {
             BiasUse::Added => "bias added",
             BiasUse::LeftOut => "bias left out",
         };

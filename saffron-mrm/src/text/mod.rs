@@ -3,9 +3,11 @@
 mod convert;
 mod layouts;
 mod llama3;
+mod reader;
 mod tokenizer;
 
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, default_layout, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
+pub(crate) use reader::SessionReader;
 pub use tokenizer::{TextError, TextTokenizer};

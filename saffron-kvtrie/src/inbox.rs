@@ -1,0 +1,33 @@
+//! Where handles and reservations leave what the trie has to do for them.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::index::NodeRef;
+
+/// What handles and reservations leave for the trie to do at its next call. They may be dropped on any thread, while unwinding, and
+/// after the trie itself.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox(Mutex<Vec<Message>>);
+
+#[derive(Debug)]
+pub(crate) enum Message {
+    Unpin(NodeRef),
+    Release(Held),
+}
+
+impl Inbox {
+    pub(crate) fn push(&self, message: Message) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    pub(crate) fn take(&self) -> Vec<Message> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What has to be given back when a reservation ends.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) pins: Vec<NodeRef>,
+    pub(crate) slots: Vec<u32>,
+}
