@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench -p saffron-examples --bench search
 //! ```
-#![allow(missing_docs, reason = "criterion's macros")]
+#![allow(missing_docs, clippy::print_stderr, reason = "criterion's macros; benchmarks print their floors")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

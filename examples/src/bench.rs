@@ -1,5 +1,6 @@
 //! What the benchmarks share: a model of SmolLM2's sizes with random weights (speed does not depend on their values), what the machine
 //! can do at best, and figures beside their floors.
+#![allow(clippy::print_stderr, reason = "benchmarks print their floors")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

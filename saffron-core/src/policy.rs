@@ -10,7 +10,7 @@ use crate::{CandidateFilter, Candidates, ModelError, Reply, Session, Token, Voca
 /// top-k engine can both give. Models take a batch and `&mut self` (they keep caches); a call's answers must not depend on
 /// what was called before, nor, beyond float noise, on the batch.
 ///
-/// [`testing::conformance::policy`](crate::testing::conformance::policy) checks an implementation.
+/// With the feature `testing`, `testing::conformance::policy` checks an implementation.
 pub trait Policy {
     /// The vocabulary of the sessions that it takes and of the tokens that it proposes.
     fn vocabulary(&self) -> Arc<dyn Vocabulary>;

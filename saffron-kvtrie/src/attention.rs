@@ -48,6 +48,7 @@ struct Group {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few of them a forward pass")]
 enum Rows {
     All,
     Range(std::ops::Range<usize>),
@@ -55,6 +56,7 @@ enum Rows {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few of them a forward pass")]
 enum Trunk {
     None,
     View(Extent),
@@ -68,6 +70,15 @@ struct Suffix {
     len: usize,
     /// `[1, chains, len · group, suffix]`, true where a row must not look.
     hidden: Option<Tensor<4, Bool>>,
+}
+
+/// One layer's rows, and where those of earlier passes are.
+struct LayerRows<'a> {
+    pools: &'a KvPools,
+    layer: usize,
+    queries: Tensor<4>,
+    keys: Tensor<3>,
+    values: Tensor<3>,
 }
 
 impl AttentionPlan {
@@ -101,7 +112,8 @@ impl AttentionPlan {
         values: Tensor<3>,
     ) -> Tensor<4> {
         pools.write(layer, &self.writes, &keys, &values);
-        let outputs = self.groups.iter().map(|group| group.attend(self.shape, pools, layer, &queries, &keys, &values));
+        let rows = LayerRows { pools, layer, queries, keys, values };
+        let outputs = self.groups.iter().map(|group| group.attend(self.shape, &rows));
         let joined = Tensor::cat(outputs.collect(), 1);
         match &self.reorder {
             Some(order) => joined.select(1, order.clone()),
@@ -136,26 +148,18 @@ impl Group {
         Self { chains, len, rows, trunk, suffix }
     }
 
-    fn attend(
-        &self,
-        shape: AttentionShape,
-        pools: &KvPools,
-        layer: usize,
-        queries: &Tensor<4>,
-        keys: &Tensor<3>,
-        values: &Tensor<3>,
-    ) -> Tensor<4> {
+    fn attend(&self, shape: AttentionShape, layer: &LayerRows<'_>) -> Tensor<4> {
         let AttentionShape { kv_heads, group, head_dim } = shape;
         let rows = self.chains * self.len;
-        let queries = self.rows.of(queries.clone()).reshape([kv_heads, self.chains, self.len * group, head_dim]);
-        let (suffix_keys, suffix_values) = self.suffix_rows(shape, pools, layer, keys, values);
+        let queries = self.rows.of(layer.queries.clone()).reshape([kv_heads, self.chains, self.len * group, head_dim]);
+        let (suffix_keys, suffix_values) = self.suffix_rows(shape, layer);
         let scores = queries.clone().matmul(suffix_keys.swap_dims(2, 3));
         let scores = match &self.suffix.hidden {
             Some(hidden) => scores.mask_fill(hidden.clone(), lowest(queries.dtype())),
             None => scores,
         };
         let folded = queries.reshape([kv_heads, rows * group, head_dim]);
-        let output = match self.trunk.rows(pools, layer) {
+        let output = match self.trunk.rows(layer) {
             None => softmax_f32(scores).matmul(suffix_values),
             Some((trunk_keys, trunk_values)) => {
                 let trunk_len = trunk_keys.dims()[1];
@@ -175,17 +179,10 @@ impl Group {
     /// # Shapes
     ///
     /// - each: `[kv_heads, chains, suffix, head_dim]`
-    fn suffix_rows(
-        &self,
-        shape: AttentionShape,
-        pools: &KvPools,
-        layer: usize,
-        keys: &Tensor<3>,
-        values: &Tensor<3>,
-    ) -> (Tensor<4>, Tensor<4>) {
+    fn suffix_rows(&self, shape: AttentionShape, layer: &LayerRows<'_>) -> (Tensor<4>, Tensor<4>) {
         let (keys, values) = match &self.suffix.slots {
-            Some(slots) => pools.gather(layer, slots),
-            None => (self.rows.of(keys.clone()), self.rows.of(values.clone())),
+            Some(slots) => layer.pools.gather(layer.layer, slots),
+            None => (self.rows.of(layer.keys.clone()), self.rows.of(layer.values.clone())),
         };
         let size = [shape.kv_heads, self.chains, self.suffix.len, shape.head_dim];
         (keys.reshape(size), values.reshape(size))
@@ -204,11 +201,11 @@ impl Rows {
 }
 
 impl Trunk {
-    fn rows(&self, pools: &KvPools, layer: usize) -> Option<(Tensor<3>, Tensor<3>)> {
+    fn rows(&self, layer: &LayerRows<'_>) -> Option<(Tensor<3>, Tensor<3>)> {
         match self {
             Self::None => None,
-            Self::View(extent) => Some(pools.view(layer, *extent)),
-            Self::Gather(slots) => Some(pools.gather(layer, slots)),
+            Self::View(extent) => Some(layer.pools.view(layer.layer, *extent)),
+            Self::Gather(slots) => Some(layer.pools.gather(layer.layer, slots)),
         }
     }
 }

@@ -209,11 +209,11 @@ impl DecoderConfig {
         if let Some((field, size)) = sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 24) {
             return Err(LoadError::field(path, *field, "1 to 16777216", size));
         }
-        if self.num_attention_heads % self.num_key_value_heads != 0 {
+        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
             let expected = format!("a divisor of num_attention_heads = {}", self.num_attention_heads);
             return Err(LoadError::field(path, "num_key_value_heads", expected, self.num_key_value_heads));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(LoadError::field(path, "head_dim", "an even number", self.head_dim));
         }
         for (field, value) in [("rms_norm_eps", self.rms_norm_eps), ("rope_theta", self.rope_theta)] {

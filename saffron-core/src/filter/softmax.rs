@@ -6,8 +6,8 @@ const BLOCK: usize = 64;
 
 /// Refuses NaN and +∞.
 pub(super) fn check_numbers(logits: &[f32], session: usize) -> Result<(), ModelError> {
-    // NaN is not below infinity either. The blocks' flags are joined without branches.
-    let is_bad = |logit: &f32| !(*logit < f32::INFINITY);
+    // Flags of a block are joined without branches.
+    let is_bad = |logit: &f32| logit.is_nan() | (*logit == f32::INFINITY);
     if !logits.chunks(BLOCK).any(|block| block.iter().fold(false, |bad, logit| bad | is_bad(logit))) {
         return Ok(());
     }

@@ -54,8 +54,7 @@ proptest! {
 #[test]
 fn every_limit_is_looked_at() {
     let mut meter = ComputeMeter::default();
-    let mut work = Work::default();
-    work.attributed = SMOLLM2.continuation(0, 4, 1);
+    let work = Work { attributed: SMOLLM2.continuation(0, 4, 1), ..Work::default() };
     meter.record(Role::Policy, &[work], Duration::ZERO);
     meter.record(Role::Reward, &[work], Duration::ZERO);
     let usage = meter.usage();

@@ -123,7 +123,7 @@ fn every_kind_of_batch_agrees_with_float64() {
         let prompt: Vec<u32> = (0..40).map(|i| i % 11).collect();
         let with = |tail: &[u32]| [&prompt[..], tail].concat();
         bench.check(&[prompt[..1].to_vec()], Reuse::Cached); // one row, nothing before it
-        bench.check(&[prompt.clone()], Reuse::Cached); // a prefill behind one cached row
+        bench.check(std::slice::from_ref(&prompt), Reuse::Cached); // a prefill behind one cached row
         bench.check(&[with(&[1]), with(&[2]), with(&[3])], Reuse::Cached); // a frontier
         bench.check(&[with(&[1, 5]), with(&[1, 6]), with(&[3, 5])], Reuse::Cached); // its children, gathered suffixes
         bench.check(&[with(&[1, 5]), with(&[1, 6, 2])], Reuse::Cached); // one stored whole, one not

@@ -36,12 +36,12 @@ impl Linear {
 
     /// The layer with `scale · B A` added to its rows from `first` on. The sum is made in float32, then rounded to the weight's type.
     pub(crate) fn merge(&mut self, first: usize, lora: &LoraPair) {
-        let [rows, _] = lora.b.dims();
+        let ([rows, _], [_, columns]) = (lora.b.dims(), self.weight.dims());
         let delta = lora.b.clone().matmul(lora.a.clone()).mul_scalar(lora.scale);
         let dtype = self.weight.dtype();
         self.weight.inplace(|weight| {
             let part = weight.clone().slice_dim(0, first..first + rows).cast(DType::F32);
-            weight.slice_assign([first..first + rows], (part + delta).cast(dtype))
+            weight.slice_assign([first..first + rows, 0..columns], (part + delta).cast(dtype))
         });
     }
 

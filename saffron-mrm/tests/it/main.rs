@@ -1,4 +1,5 @@
 //! Integration tests over the tiny checkpoints in `fixtures/`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dense;
 mod fixtures;

@@ -218,7 +218,7 @@ fn attributed_compute_does_not_depend_on_who_came_before() {
     let mut policy = policy("tiny-a");
     let session = policy.session("a question").unwrap();
     let filter = CandidateFilter::default();
-    let fresh = policy.propose(&[session.clone()], &filter).unwrap().total();
+    let fresh = policy.propose(std::slice::from_ref(&session), &filter).unwrap().total();
     assert_eq!(fresh.computed, fresh.attributed);
     let other = session.with_run(saffron_core::Run::new());
     let later = policy.propose(&[other], &filter).unwrap().total();

@@ -1,4 +1,5 @@
 //! Integration tests of training on the tiny checkpoints in `fixtures/`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 
