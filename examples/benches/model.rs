@@ -43,6 +43,7 @@ fn steps(criterion: &mut Criterion) {
     let (config, device) = (smollm2(), bench_device());
     let machine = Machine::measure(&config, &device);
     let mut engine = engine(&config, &device);
+    ask(&mut engine, vec![(0..2_000).collect()]); // the pools at their full size
     for context in [64usize, 1000] {
         let trunk: Vec<u32> = (0..context as u32).map(|i| i * 7 % 40_000).collect();
         ask(&mut engine, vec![trunk.clone()]);

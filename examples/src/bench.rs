@@ -63,14 +63,15 @@ pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
     Decoder::new(config.clone(), embedding, blocks, norm(), None)
 }
 
-/// An engine around such a decoder.
+/// An engine around such a decoder, with a cache that is soon at its full size: pools that still grow are no part of a step.
 ///
 /// # Panics
 ///
-/// Never with the default budget.
+/// Never: the budget holds thousands of tokens.
 #[must_use]
 pub fn engine(config: &DecoderConfig, device: &Device) -> Engine {
-    match Engine::new(random_decoder(config, device), ModelOptions::default()) {
+    let options = ModelOptions { cache_bytes: 128 << 20, ..ModelOptions::default() };
+    match Engine::new(random_decoder(config, device), options) {
         Ok(engine) => engine,
         Err(error) => panic!("{error}"),
     }

@@ -219,7 +219,7 @@ impl Rows {
             let shared = place.computed.start - place.stored;
             let rows = place.rows[shared] as usize..place.rows[shared] as usize + place.computed.len();
             let mut prefix = path(place.anchor);
-            place.rows[..shared].iter().for_each(|row| append(&mut prefix, slots[*row as usize]));
+            place.rows[..shared].iter().for_each(|row| Extent::append(&mut prefix, slots[*row as usize]));
             segments.push(Segment { rows, prefix });
         }
         segments
@@ -242,14 +242,6 @@ impl Rows {
             segments.push(Segment { rows: row..row + 1, prefix });
         }
         segments
-    }
-}
-
-/// Adds a slot to the end of a path.
-fn append(path: &mut Vec<Extent>, slot: u32) {
-    match path.last_mut() {
-        Some(extent) if extent.end() == slot => extent.len += 1,
-        _ => path.push(Extent { base: slot, len: 1 }),
     }
 }
 

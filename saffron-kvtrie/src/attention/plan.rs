@@ -6,6 +6,10 @@ use crate::reserve::{Reservation, Segment};
 /// Chains up to this length are attended together, padded to the longest.
 const SHORT: usize = 8;
 
+/// Longer chains are attended in pieces of this many rows. All that stands before a piece is its trunk, the chain's own earlier rows
+/// included (a layer's rows are written before they are read), so that only a piece's own square of scores is half hidden.
+const PIECE: usize = 64;
+
 /// A group as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GroupPlan {
@@ -37,7 +41,22 @@ pub(super) fn groups(reservation: &Reservation) -> Vec<GroupPlan> {
         reservation.segments().iter().partition(|segment| segment.rows.len() <= SHORT);
     let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots()));
     let alone = if frontier.is_some() { long } else { [short, long].concat() };
-    frontier.into_iter().chain(alone.into_iter().map(GroupPlan::single)).collect()
+    let pieces = alone.into_iter().flat_map(|segment| pieces(segment, reservation.slots()));
+    frontier.into_iter().chain(pieces.map(|piece| GroupPlan::single(&piece))).collect()
+}
+
+/// A chain in pieces, each with the rows before it added to its prefix.
+fn pieces(segment: &Segment, slots: &[u32]) -> Vec<Segment> {
+    let mut prefix = segment.prefix.clone();
+    let starts = segment.rows.clone().step_by(PIECE);
+    starts
+        .map(|start| {
+            let rows = start..(start + PIECE).min(segment.rows.end);
+            let piece = Segment { rows: rows.clone(), prefix: prefix.clone() };
+            rows.for_each(|row| Extent::append(&mut prefix, slots[row]));
+            piece
+        })
+        .collect()
 }
 
 /// For every row in order its place among the groups' rows, joined.

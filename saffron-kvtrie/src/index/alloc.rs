@@ -18,6 +18,14 @@ impl Extent {
         self.base + self.len
     }
 
+    /// Adds a slot to the end of a path, joined to the last extent if it follows it.
+    pub(crate) fn append(path: &mut Vec<Self>, slot: u32) {
+        match path.last_mut() {
+            Some(last) if last.end() == slot => last.len += 1,
+            _ => path.push(Self { base: slot, len: 1 }),
+        }
+    }
+
     /// The slots.
     pub fn slots(self) -> impl Iterator<Item = u32> {
         self.base..self.end()

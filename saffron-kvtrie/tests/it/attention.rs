@@ -128,6 +128,7 @@ fn every_kind_of_batch_agrees_with_float64() {
         bench.check(&[with(&[1, 5]), with(&[1, 6]), with(&[3, 5])], Reuse::Cached); // its children, gathered suffixes
         bench.check(&[with(&[1, 5]), with(&[1, 6, 2])], Reuse::Cached); // one stored whole, one not
         bench.check(&[with(&[1, 5, 4, 4, 4]), with(&[2, 9]), with(&[7; 20])], Reuse::Cached); // ragged, one long
+        bench.check(&[(100..230).collect(), vec![100, 101, 9]], Reuse::Cached); // one in several pieces
         bench.check(&[vec![50, 51], vec![60], prompt[..7].to_vec()], Reuse::Cached); // nothing in common
         bench.check(&[vec![50, 51, 52], vec![50, 51, 53, 54]], Reuse::Nothing); // cold
     }
