@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::{DType, Device};
 use clap::{Parser, ValueEnum};
-use saffron_core::{Hypothesis, NoReward, Outcome, RoleUsage, SearchObserver, Session};
+use saffron_core::{Hypothesis, NoReward, Outcome, RoleUsage, SearchError, SearchObserver, Session};
 use saffron_examples::device::{device, first};
 use saffron_examples::progress::Progress;
 use saffron_kvtrie::Reuse;
@@ -184,17 +184,29 @@ fn main() -> Result<()> {
     let session = policy.attacked_session(&args.prompt, &args.prefill, prefill_len)?;
     let trace = args.trace.as_deref().map(|path| File::create(path).with_context(|| path.display().to_string()));
     let mut trace = trace.transpose()?.map(|file| JsonlTrace::new(BufWriter::new(file)));
-    let outcome = search(&args, &session, &mut policy, &device, &mut (Progress::default(), trace.as_mut()))?;
+    let found = search(&args, &session, &mut policy, &device, &mut (Progress::default(), trace.as_mut()));
     if let Some(trace) = trace {
         trace.finish().context("writing the trace")?;
     }
-    report(&policy, &outcome)?;
-    if let Some(path) = &args.json {
-        let text = policy.text(&outcome.best)?;
-        let value = json!({ "text": text, "outcome": outcome, "preset": args.preset().to_string() });
-        std::fs::write(path, serde_json::to_string_pretty(&value)?).with_context(|| path.display().to_string())?;
+    match found {
+        Ok(outcome) => deliver(&args, &policy, &outcome),
+        Err(error) => {
+            // A search that fails half-way still has something to show.
+            if let Some(outcome) = error.downcast_ref::<SearchError>().and_then(SearchError::partial) {
+                deliver(&args, &policy, outcome)?;
+            }
+            Err(error)
+        }
     }
-    Ok(())
+}
+
+/// Prints the outcome and, if asked to, writes it.
+fn deliver(args: &Args, policy: &LmPolicy, outcome: &Outcome) -> Result<()> {
+    report(policy, outcome)?;
+    let Some(path) = &args.json else { return Ok(()) };
+    let text = policy.text(&outcome.best)?;
+    let value = json!({ "text": text, "outcome": outcome, "preset": args.preset().to_string() });
+    std::fs::write(path, serde_json::to_string_pretty(&value)?).with_context(|| path.display().to_string())
 }
 
 fn search(

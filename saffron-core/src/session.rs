@@ -24,6 +24,12 @@ impl Run {
         Arc::downgrade(&self.0)
     }
 
+    /// Whether both are the same run.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether the weak handle was made of this very run.
     #[must_use]
     pub fn is(&self, other: &Weak<()>) -> bool {

@@ -125,14 +125,16 @@ impl Trie {
     /// Free slots, after eviction if need be.
     fn take(&mut self, need: usize) -> Result<Vec<Extent>, CacheError> {
         let missing = need.saturating_sub(self.slots.free_slots());
-        if missing > 0 {
+        // What can never fit must not cost the others their place.
+        if missing > 0 && need <= self.slots.capacity() - self.pending {
             self.stats.tokens_evicted += self.index.evict(missing, &mut self.slots) as u64;
         }
         let taken = u32::try_from(need).ok().and_then(|need| self.slots.take(need));
         taken.ok_or_else(|| {
-            let pinned = self.index.live() + self.pending;
             let (free, capacity) = (self.slots.free_slots(), self.slots.capacity());
-            CacheError::OutOfBudget { need, free, evictable: 0, pinned, capacity }
+            let pinned = self.index.pinned();
+            let evictable = self.index.live() - pinned;
+            CacheError::OutOfBudget { need, free, evictable, pinned: pinned + self.pending, capacity }
         })
     }
 

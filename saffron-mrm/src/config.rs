@@ -112,8 +112,10 @@ fn default_eps() -> f64 {
 
 #[derive(Clone, Deserialize)]
 struct RawRope {
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// The older name of the same field; some files have both.
+    #[serde(rename = "type")]
+    kind: Option<String>,
     rope_theta: Option<f64>,
     factor: Option<f64>,
     low_freq_factor: Option<f64>,
@@ -209,6 +211,9 @@ impl DecoderConfig {
         if let Some((field, size)) = sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 24) {
             return Err(LoadError::field(path, *field, "1 to 16777216", size));
         }
+        if self.num_hidden_layers > 4096 {
+            return Err(LoadError::field(path, "num_hidden_layers", "1 to 4096", self.num_hidden_layers));
+        }
         if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
             let expected = format!("a divisor of num_attention_heads = {}", self.num_attention_heads);
             return Err(LoadError::field(path, "num_key_value_heads", expected, self.num_key_value_heads));
@@ -244,7 +249,19 @@ impl RawConfig {
         let Some(rope) = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref()) else {
             return Ok(RopeScaling::Plain);
         };
-        match rope.rope_type.as_deref() {
+        let kind = rope.rope_type.as_deref().or(rope.kind.as_deref());
+        if rope.kind.as_deref().is_some_and(|older| Some(older) != kind) {
+            return Err(LoadError::field(
+                path,
+                "rope_scaling.type",
+                "the same as rope_type",
+                format!("{:?}", rope.kind),
+            ));
+        }
+        match kind {
+            None if rope.factor.is_some() => {
+                Err(LoadError::field(path, "rope_scaling.rope_type", "default or llama3", "a factor without a type"))
+            }
             None | Some("default") => Ok(RopeScaling::Plain),
             Some("llama3") => rope.llama3(path),
             Some(other) => Err(LoadError::field(path, "rope_scaling.rope_type", "default or llama3", other)),

@@ -177,11 +177,10 @@ impl Mrm {
 
     fn rewards(&self, place: usize, logits: &[f32], candidates: &Candidates) -> Result<Vec<ChildReward>, ModelError> {
         let reward = |token: Token| {
-            let size = logits.len();
-            let logit = *logits.get(token as usize).ok_or(ModelError::TokenOutOfRange { token, size })?;
-            if self.head.unseen.contains(token) {
+            // The policy's embedding may be padded beyond ours: what we have no row for, we have not seen.
+            let Some(logit) = logits.get(token as usize).copied().filter(|_| !self.head.unseen.contains(token)) else {
                 return Ok(ChildReward::Unseen);
-            }
+            };
             let value = self.biased(token, logit);
             if value.is_nan() {
                 return Err(ModelError::NotANumber { what: "rewards", session: place, token, value });

@@ -163,11 +163,13 @@ fn end_tokens(
 ) -> Result<Vec<Token>, LoadError> {
     let path = dir.join("generation_config.json");
     let generation: Option<GenerationConfig> = read_json_if_there(&path)?;
-    let named = generation.and_then(|config| config.eos_token_id).map(OneOrMany::into_vec);
-    let tokens = match named {
-        Some(tokens) => tokens,
-        None if !config.is_empty() => config.to_vec(),
-        None => tokenizer.eos().into_iter().collect(),
+    let named = generation.and_then(|config| config.eos_token_id).map(OneOrMany::into_vec).unwrap_or_default();
+    let (path, tokens) = if !named.is_empty() {
+        (path, named)
+    } else if !config.is_empty() {
+        (dir.join("config.json"), config.to_vec())
+    } else {
+        (dir.join("tokenizer_config.json"), tokenizer.eos().into_iter().collect())
     };
     match tokens.iter().find(|token| **token as usize >= vocab_size) {
         Some(token) => Err(LoadError::field(&path, "eos_token_id", format!("ids below {vocab_size}"), token)),

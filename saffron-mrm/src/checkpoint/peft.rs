@@ -183,6 +183,9 @@ fn expected(
         for projection in Projection::ALL {
             if targets.iter().any(|target| matches_module(projection.module(), target)) {
                 let module = format!("model.layers.{layer}.{}", projection.module());
+                if let Some(field) = config.ambiguous(&module) {
+                    return Err(LoadError::field(path, field, "one value a module", format!("several for {module}")));
+                }
                 let (rank, scale) = config.rank_and_scale(&module);
                 let slot = Slot { layer, projection, rank, scale, shape: projection.shape(model) };
                 slots.insert((layer, projection), slot);

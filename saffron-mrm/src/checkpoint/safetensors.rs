@@ -50,7 +50,7 @@ impl SafetensorsFile {
         file.read_exact(&mut header).map_err(LoadError::io(path))?;
         let metadata: Metadata = serde_json::from_slice(&header)
             .map_err(|source| LoadError::Safetensors { path: path.to_path_buf(), source: source.into() })?;
-        let expected = 8 + size + metadata.data_len() as u64;
+        let expected = (8 + size).saturating_add(metadata.data_len() as u64);
         if expected != length {
             return Err(wrong_length("the whole", expected));
         }

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, Tensor};
 use rustc_hash::FxHashMap;
 use saffron_core::{DecoderShape, ModelError, Run, Session, Token, Work};
 use saffron_kvtrie::attention::{AttentionPlan, AttentionShape};
-use saffron_kvtrie::{KvPools, PoolShape, Reservation, Reuse, Trie, TrieStats, Want};
+use saffron_kvtrie::{CacheError, KvPools, PoolShape, Reservation, Reuse, Trie, TrieStats, Want};
 
 use crate::LoadError;
 use crate::checkpoint::{LoraWeights, load_decoder};
@@ -204,12 +204,19 @@ impl Engine {
             Outputs::Tokens(tokens) => tokens.len(),
         };
         let mut values = Vec::new();
-        for batch in distinct.chunks(self.options.max_batch.max(1)) {
+        let mut batches: Vec<&[usize]> = distinct.chunks(self.options.max_batch.max(1)).rev().collect();
+        while let Some(batch) = batches.pop() {
             let wants = batch.iter().map(|place| Want::with_scratch(&queries[*place].tokens, queries[*place].scratch));
-            let reservation = self
-                .trie
-                .reserve(&wants.collect::<Vec<_>>(), self.options.reuse)
-                .map_err(|source| ModelError::other("reserving the key–value cache", source))?;
+            let reservation = match self.trie.reserve(&wants.collect::<Vec<_>>(), self.options.reuse) {
+                Ok(reservation) => reservation,
+                // Together they do not fit; one after the other they may.
+                Err(CacheError::OutOfBudget { .. }) if batch.len() > 1 => {
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    batches.extend([second, first]);
+                    continue;
+                }
+                Err(source) => return Err(ModelError::other("reserving the key–value cache", source)),
+            };
             let rows = self.forward(&reservation, outputs)?;
             values = if values.is_empty() { rows } else { [values, rows].concat() };
             for (place, computed) in batch.iter().zip(reservation.computed()) {
@@ -265,11 +272,18 @@ impl Engine {
 
     /// Fills in what was asked for, what the cache saved, and what each search is answerable for.
     fn attribute(&mut self, queries: &[Query<'_>], outputs: Outputs<'_>, work: &mut [Work]) {
-        for (query, work) in queries.iter().zip(work) {
-            let new = self.books.ask(query);
+        for (place, work) in work.iter_mut().enumerate() {
+            let query = &queries[place];
             work.asked = query.tokens.len() as u64;
             work.cached = work.asked - work.computed.tokens;
-            work.attributed = self.cost(&new, outputs, 1);
+            let same = |earlier: &&Query<'_>| {
+                query.run.same(earlier.run) && (earlier.scratch, &earlier.tokens) == (query.scratch, &query.tokens)
+            };
+            // A search's equal contexts of one call are computed once, whatever its cache holds.
+            if !queries[..place].iter().any(|earlier| same(&earlier)) {
+                let new = self.books.ask(query);
+                work.attributed = self.cost(&new, outputs, 1);
+            }
         }
     }
 }

@@ -28,7 +28,9 @@ impl Conversion {
         from: &Arc<dyn Vocabulary>,
         to: &TextTokenizer,
     ) -> Result<Vec<Token>, ModelError> {
-        if self == Self::WhenNeeded && from.id() == to.id() {
+        // Vocabularies of one tokenizer may be padded to different sizes.
+        let fits = tokens.iter().all(|token| (*token as usize) < to.size());
+        if self == Self::WhenNeeded && from.id() == to.id() && fits {
             return Ok(tokens.to_vec());
         }
         let text = from.decode(tokens).map_err(|error| ModelError::other("decoding tokens to convert", error))?;

@@ -1,5 +1,6 @@
 //! A `tokenizer.json` with what `tokenizer_config.json` says about it.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
@@ -34,6 +35,8 @@ pub struct TextTokenizer {
     markup: Tokenizer,
     /// For everybody else's text: special tokens in it are just letters.
     plain: Tokenizer,
+    /// Ids that no text from outside may become.
+    special: BTreeSet<Token>,
     clean_up: bool,
     bos: Option<Token>,
     eos: Option<Token>,
@@ -57,12 +60,16 @@ impl TextTokenizer {
         let path = dir.join("tokenizer.json");
         let bytes = read_capped(&path, MAX_TOKENIZER)?;
         let wrap = |source| LoadError::Tokenizer { path: path.clone(), source };
-        let markup = Tokenizer::from_bytes(&bytes).map_err(wrap)?;
+        let mut markup = Tokenizer::from_bytes(&bytes).map_err(wrap)?;
         let mut plain = match without_markup_tokens(&bytes) {
             Some(changed) => Tokenizer::from_bytes(changed).map_err(wrap)?,
             None => markup.clone(),
         };
         plain.set_encode_special_tokens(true);
+        // Training leaves its length limits in the file; a prompt is neither cut nor padded.
+        for tokenizer in [&mut markup, &mut plain] {
+            tokenizer.with_truncation(None).map_err(wrap)?.with_padding(None);
+        }
         let highest = markup.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         if highest > vocab_size {
             let expected = format!("ids below the model's vocab_size = {vocab_size}");
@@ -75,6 +82,10 @@ impl TextTokenizer {
             eos: id(&config.eos_token),
             clean_up: config.clean_up_tokenization_spaces.unwrap_or(false),
             id: fingerprint(&markup),
+            special: {
+                let added = plain.get_added_tokens_decoder();
+                added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
+            },
             size: vocab_size,
             markup,
             plain,
@@ -87,7 +98,19 @@ impl TextTokenizer {
     ///
     /// Text that the tokenizer cannot encode.
     pub fn encode(&self, text: &str) -> Result<Vec<Token>, TextError> {
-        Ok(self.plain.encode(text, false).map_err(TextError)?.get_ids().to_vec())
+        let encoding = self.plain.encode(text, false).map_err(TextError)?;
+        let special = |id: &u32| self.special.contains(id);
+        let Some(place) = encoding.get_ids().iter().position(special) else {
+            return Ok(encoding.get_ids().to_vec());
+        };
+        // The model's own vocabulary may hold a special token as a word. Such a piece is encoded in two parts.
+        let (start, end) = encoding.get_offsets()[place];
+        let first = text.get(start..end).and_then(|piece| piece.chars().next()).map_or(0, char::len_utf8);
+        if first == 0 || start + first >= end {
+            return Err(TextError(format!("{text:?} cannot be written without a special token").into()));
+        }
+        let (left, right) = text.split_at(start + first);
+        Ok([self.encode(left)?, self.encode(right)?].concat())
     }
 
     /// Tokens of a layout's own text: special tokens that it spells are special. Never for text from outside.

@@ -199,6 +199,10 @@ fn configurations_that_are_not_supported_are_refused_by_name() {
         ("rope_scaling", json!({ "rope_type": "yarn", "factor": 2.0 }), vec!["rope_scaling.rope_type", "yarn"]),
         ("rope_scaling", json!({ "type": "dynamic", "factor": 2.0 }), vec!["rope_scaling.rope_type", "dynamic"]),
         ("rope_scaling", json!({ "rope_type": "llama3", "factor": 2.0 }), vec!["low_freq_factor", "nothing"]),
+        ("rope_scaling", json!({ "factor": 8.0 }), vec!["rope_scaling.rope_type", "without a type"]),
+        ("rope_scaling", json!({ "type": "linear", "rope_type": "linear" }), vec!["rope_scaling.rope_type", "linear"]),
+        ("rope_scaling", json!({ "type": "linear", "rope_type": "llama3" }), vec!["rope_scaling.type", "linear"]),
+        ("num_hidden_layers", json!(1 << 20), vec!["num_hidden_layers", "1048576"]),
         ("model_type", json!("gpt2"), vec!["model_type", "gpt2"]),
         ("hidden_act", json!("gelu"), vec!["hidden_act", "silu", "gelu"]),
         ("num_key_value_heads", json!(3), vec!["num_key_value_heads", "3", "4"]),
@@ -221,6 +225,9 @@ fn several_end_tokens_come_from_the_generation_config() {
     fs::write(copy.path().join("generation_config.json"), r#"{"eos_token_id": [1, 3]}"#).unwrap();
     let policy = LmPolicy::open(copy.path(), &Device::flex()).unwrap();
     assert_eq!(saffron_core::Policy::end_tokens(&policy), [1, 3]);
+    fs::write(copy.path().join("generation_config.json"), r#"{"eos_token_id": []}"#).unwrap();
+    let policy = LmPolicy::open(copy.path(), &Device::flex()).unwrap();
+    assert_eq!(saffron_core::Policy::end_tokens(&policy), [1], "an empty list says nothing");
     fs::write(copy.path().join("generation_config.json"), r#"{"eos_token_id": 100}"#).unwrap();
     let error = LmPolicy::open(copy.path(), &Device::flex()).unwrap_err();
     assert_says(&error, &["generation_config.json", "eos_token_id", "100"]);
@@ -259,6 +266,7 @@ fn adapters_that_are_not_supported_are_refused_by_name() {
         ("target_modules", json!("all-linear")),
         ("target_modules", json!(["q_proj", "w_pack"])),
         ("rank_pattern", json!({ "^model.*": 2 })),
+        ("alpha_pattern", json!({ "q_proj": 16, "layers.0.self_attn.q_proj": 32 })),
         ("r", json!(0)),
         ("lora_alpha", json!("eight")),
         ("some_new_method", json!({ "on": true })),

@@ -62,6 +62,40 @@ fn nor_an_added_token_that_is_not_marked_special() {
     assert!(tokenizer.encode_markup("a<|user|>b").unwrap().contains(&user));
 }
 
+/// Some vocabularies hold special tokens as words of their own, where no splitter stands before the model.
+#[test]
+fn nor_one_that_the_model_itself_knows_as_a_word() {
+    let copy = copy(&dir("tiny-a").join("policy"));
+    let path = copy.path().join("tokenizer.json");
+    let mut value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    value["model"]["ignore_merges"] = true.into();
+    value["pre_tokenizer"]["use_regex"] = false.into();
+    std::fs::write(&path, value.to_string()).unwrap();
+    let tokenizer = TextTokenizer::from_dir(copy.path(), 100).unwrap();
+    for text in ["<|eos|>", "<|user|>"] {
+        let tokens = tokenizer.encode(text).unwrap();
+        assert!(tokens.iter().all(|token| *token > 3), "{text}: {tokens:?}");
+        assert_eq!(tokenizer.decode_text(&tokens).unwrap(), text);
+    }
+}
+
+#[test]
+fn limits_left_over_from_training_neither_cut_nor_pad() {
+    let copy = copy(&dir("tiny-a").join("policy"));
+    let plain = TextTokenizer::from_dir(copy.path(), 100).unwrap().encode("a longer text").unwrap();
+    let path = copy.path().join("tokenizer.json");
+    let mut value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    value["truncation"] = serde_json::json!({
+        "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0
+    });
+    value["padding"] = serde_json::json!({
+        "strategy": { "Fixed": 64 }, "direction": "Right", "pad_to_multiple_of": null,
+        "pad_id": 1, "pad_type_id": 0, "pad_token": "<|eos|>"
+    });
+    std::fs::write(&path, value.to_string()).unwrap();
+    assert_eq!(TextTokenizer::from_dir(copy.path(), 100).unwrap().encode("a longer text").unwrap(), plain);
+}
+
 #[test]
 fn spaces_are_cleaned_up_when_the_configuration_says_so() {
     let copy = copy(&dir("tiny-a").join("policy"));
@@ -224,6 +258,32 @@ fn attributed_compute_does_not_depend_on_who_came_before() {
     let later = policy.propose(&[other], &filter).unwrap().total();
     assert_eq!(later.attributed, fresh.attributed);
     assert_eq!((later.computed.tokens, later.cached), (1, later.asked - 1), "all but the last token was there");
+}
+
+#[test]
+fn equal_contexts_of_a_call_are_charged_once() {
+    let mut policy = policy("tiny-a");
+    let session = policy.session("a question").unwrap();
+    let twice = [session.clone(), session.clone(), session.with_run(saffron_core::Run::new())];
+    let work = policy.propose(&twice, &CandidateFilter::default()).unwrap().work;
+    assert_eq!((work[0].attributed.tokens, work[1].attributed.tokens), (work[0].asked, 0));
+    assert_eq!(work[2].attributed, work[0].attributed, "another search pays for itself");
+    assert_eq!((work[1].computed.tokens, work[2].computed.tokens), (0, 0));
+}
+
+#[test]
+fn a_batch_that_does_not_fit_the_cache_is_run_in_parts() {
+    let options = ModelOptions { cache_bytes: 100 * 512, ..ModelOptions::default() };
+    let mut small = LmPolicy::open_with(dir("tiny-a").join("policy"), &Device::flex(), options).unwrap();
+    let mut large = policy("tiny-a");
+    let sessions: Vec<Session> =
+        (0..8u8).map(|place| large.session(&char::from(b'a' + place).to_string().repeat(40)).unwrap()).collect();
+    let filter = CandidateFilter { top_p: 0.5, ..CandidateFilter::default() };
+    let found = small.propose(&sessions, &filter).unwrap().value;
+    let expected = large.propose(&sessions, &filter).unwrap().value;
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found.ranked[0].token, expected.ranked[0].token);
+    }
 }
 
 #[test]

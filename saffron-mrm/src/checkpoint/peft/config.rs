@@ -103,6 +103,19 @@ impl AdapterConfig {
         (rank, alpha / divisor)
     }
 
+    /// The first pattern field that gives a module two different values: PEFT would take the one that stands first in the file.
+    pub(super) fn ambiguous(&self, module: &str) -> Option<&'static str> {
+        fn differ<T: PartialEq>(patterns: &BTreeMap<String, T>, module: &str) -> bool {
+            let mut values = patterns.iter().filter(|(pattern, _)| matches_module(module, pattern)).map(|(_, v)| v);
+            values.next().is_some_and(|first| values.any(|other| other != first))
+        }
+        let fields = [
+            ("rank_pattern", differ(&self.rank_pattern, module)),
+            ("alpha_pattern", differ(&self.alpha_pattern, module)),
+        ];
+        fields.into_iter().find(|(_, differ)| *differ).map(|(field, _)| field)
+    }
+
     /// Writes the configuration as PEFT reads it.
     ///
     /// # Errors
