@@ -63,7 +63,7 @@ impl Saffron {
         cx.level(&[&self.state.finished[..], &self.state.beam[..]].concat())
     }
 
-    /// The answer is the best of the finished sequences once the search has ended without open ones, else the best of all.
+    /// The answer is the best of the finished and the open sequences by last reward; an ended search has open ones only at its limit.
     /// Among equals the finished come first, then beam order.
     fn answer(&self, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
         let mut ranked = [&self.state.finished[..], &self.state.beam[..]].concat();
