@@ -25,6 +25,7 @@ mod filter;
 mod flops;
 mod layout;
 mod meter;
+pub mod numeric;
 mod observer;
 mod outcome;
 mod policy;

@@ -7,6 +7,8 @@
 //! The group of query heads that share a key head is folded into the query rows, so keys and values are never repeated.
 
 mod plan;
+#[cfg(feature = "flex")]
+mod tiles;
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
@@ -33,6 +35,8 @@ pub struct AttentionPlan {
     shape: AttentionShape,
     writes: Vec<(usize, Extent)>,
     groups: Vec<Group>,
+    #[cfg(feature = "flex")]
+    tiles: Option<Vec<tiles::Tile>>,
     /// Where the groups' rows, joined, are to be found in row order; none when they are in order already.
     reorder: Option<Tensor<1, Int>>,
 }
@@ -92,7 +96,14 @@ impl AttentionPlan {
             .then(|| indices(&plan::places_in_order(&plans), device));
         let alone = plans.len() == 1;
         let groups = plans.into_iter().map(|plan| Group::new(plan, alone, shape, device)).collect();
-        Self { shape, writes: reservation.writes(), groups, reorder }
+        Self {
+            shape,
+            writes: reservation.writes(),
+            groups,
+            reorder,
+            #[cfg(feature = "flex")]
+            tiles: tiles::plan(reservation, shape.group),
+        }
     }
 
     /// Writes the new rows of a layer into the pools and attends.
@@ -101,7 +112,7 @@ impl AttentionPlan {
     ///
     /// - queries: `[kv_heads, rows, group, head_dim]`, rotated and scaled
     /// - keys, values: `[kv_heads, rows, head_dim]`, keys rotated
-    /// - output: `[kv_heads, rows, group, head_dim]`
+    /// - output: `[kv_heads · group · head_dim, rows]`
     #[must_use]
     pub fn attend(
         &self,
@@ -110,15 +121,23 @@ impl AttentionPlan {
         queries: Tensor<4>,
         keys: Tensor<3>,
         values: Tensor<3>,
-    ) -> Tensor<4> {
+    ) -> Tensor<2> {
         pools.write(layer, &self.writes, &keys, &values);
+        #[cfg(feature = "flex")]
+        if let Some(output) =
+            self.tiles.as_ref().and_then(|tiles| tiles::attend(tiles, self.shape, pools, layer, &queries))
+        {
+            return output;
+        }
         let rows = LayerRows { pools, layer, queries, keys, values };
         let outputs = self.groups.iter().map(|group| group.attend(self.shape, &rows));
         let joined = Tensor::cat(outputs.collect(), 1);
-        match &self.reorder {
+        let joined = match &self.reorder {
             Some(order) => joined.select(1, order.clone()),
             None => joined,
-        }
+        };
+        let [heads, rows, group, width] = joined.dims();
+        joined.permute([0, 2, 3, 1]).reshape([heads * group * width, rows])
     }
 }
 

@@ -30,6 +30,8 @@ pub mod index;
 pub mod ledger;
 pub mod pool;
 pub mod reserve;
+#[cfg(feature = "flex")]
+pub mod simd;
 mod trie;
 
 pub use index::{CacheError, Extent, TrieStats};

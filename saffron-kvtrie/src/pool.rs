@@ -116,6 +116,16 @@ impl KvPools {
         self.slots = target;
     }
 
+    /// Keys and values of a layer, all slots.
+    ///
+    /// # Shapes
+    ///
+    /// - each: `[kv_heads, slots, head_dim]`
+    #[cfg(feature = "flex")]
+    pub(crate) fn tensors(&self, layer: usize) -> (&Tensor<3>, &Tensor<3>) {
+        (&self.keys[layer], &self.values[layer])
+    }
+
     /// Writes new rows into their slots.
     ///
     /// # Shapes

@@ -58,10 +58,10 @@ impl Bench {
         for (row, path) in paths.iter().enumerate() {
             for head in 0..kv_heads {
                 for member in 0..group {
-                    let start = ((head * rows + row) * group + member) * head_dim;
-                    let found = &output[start..start + head_dim];
+                    let start = (head * group + member) * head_dim;
+                    let found = (start..start + head_dim).map(|feature| &output[feature * rows + row]);
                     let expected = self.dense(path, head, member);
-                    for (found, expected) in found.iter().zip(&expected) {
+                    for (found, expected) in found.zip(&expected) {
                         assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} for {expected}, row {path:?}");
                     }
                 }

@@ -14,7 +14,7 @@ pub(super) struct CachedAttention<'a> {
 }
 
 impl Attend for CachedAttention<'_> {
-    fn attend(&mut self, layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<4> {
+    fn attend(&mut self, layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<2> {
         self.plan.attend(self.pools, layer, queries, keys, values)
     }
 }

@@ -5,7 +5,7 @@ mod cached;
 
 use std::path::Path;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use rustc_hash::FxHashMap;
 use saffron_core::{DecoderShape, ModelError, Run, Session, Token, Work};
 use saffron_kvtrie::attention::{AttentionPlan, AttentionShape};
@@ -254,11 +254,10 @@ impl Engine {
         let hidden = self.decoder.forward(reservation.tokens(), reservation.positions(), &mut attention);
         let wanted: Vec<u32> = reservation.outputs().map(|row| row as u32).collect();
         let last = hidden.select(1, crate::nn::row_indices(&wanted, &device));
-        let logits = match outputs {
-            Outputs::All => self.decoder.unembed(last),
-            Outputs::Tokens(tokens) => self.decoder.unembed_tokens(last, tokens),
-        };
-        read_columns(logits)
+        match outputs {
+            Outputs::All => self.decoder.read_logits(last),
+            Outputs::Tokens(tokens) => crate::nn::read_columns(self.decoder.unembed_tokens(last, tokens)),
+        }
     }
 
     fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> saffron_core::Forwarded {
@@ -295,11 +294,4 @@ pub enum Merge {
     IntoWeights,
     /// Beside them: exact in any type, at a small cost per token.
     Beside,
-}
-
-/// The columns of a `[width, columns]` tensor, one after the other.
-fn read_columns(tensor: Tensor<2>) -> Result<Vec<f32>, ModelError> {
-    let data = tensor.transpose().cast(DType::F32).try_into_data();
-    let data = data.map_err(|error| ModelError::other("reading logits", format!("{error:?}")))?;
-    data.try_into_vec::<f32>().map_err(|error| ModelError::other("reading logits", format!("{error:?}")))
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
 
-use super::{Attend, Linear, RmsNorm, RopeRows};
+use super::{Attend, Linear, RmsNorm, RopeRows, simd};
 use crate::checkpoint::{LoraPair, LoraWeights, Projection};
 use crate::config::DecoderConfig;
 
@@ -54,17 +54,28 @@ impl Block {
     ///
     /// - x, output: `[hidden, rows]`
     pub(crate) fn forward(&self, x: Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
-        let x = x.clone() + self.attention(self.input_norm.forward(x), cx, attend);
-        x.clone() + self.mlp(self.mlp_norm.forward(x), cx)
+        let (queries, keys, values) = self.heads(&self.input_norm.forward(x.clone()), cx);
+        let mixed = attend.attend(cx.layer, queries, keys, values);
+        let y = self.output.forward_add(mixed.clone(), x);
+        let x = cx.adapted(Projection::Output, &mixed, y);
+        let wide = self.wide(&self.mlp_norm.forward(x.clone()), cx);
+        let y = self.down.forward_add(wide.clone(), x);
+        cx.adapted(Projection::Down, &wide, y)
     }
 
-    fn attention(&self, x: Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
+    /// Queries, keys and values as attention takes them.
+    fn heads(&self, x: &Tensor<2>, cx: &BlockContext<'_>) -> (Tensor<4>, Tensor<3>, Tensor<3>) {
+        let joint = self.qkv.forward(x.clone());
+        let alone = if cx.lora.is_none() { simd::split_heads(&joint, cx.rope, cx.config) } else { None };
+        alone.unwrap_or_else(|| self.split_heads(x, joint, cx))
+    }
+
+    fn split_heads(&self, x: &Tensor<2>, joint: Tensor<2>, cx: &BlockContext<'_>) -> (Tensor<4>, Tensor<3>, Tensor<3>) {
         let DecoderConfig { num_key_value_heads: heads, head_dim, .. } = *cx.config;
         let (group, [_, rows]) = (cx.config.group(), x.dims());
         let (q, kv) = (cx.config.query_width(), cx.config.key_width());
-        let joint = self.qkv.forward(x.clone());
         let part = |projection, from: usize, width: usize| {
-            cx.adapted(projection, &x, joint.clone().slice_dim(0, from..from + width))
+            cx.adapted(projection, x, joint.clone().slice_dim(0, from..from + width))
         };
         let queries = part(Projection::Query, 0, q).reshape([heads * group, head_dim, rows]);
         let keys = part(Projection::Key, q, kv).reshape([heads, head_dim, rows]);
@@ -72,20 +83,24 @@ impl Block {
         let queries = cx.rope.rotate(queries).mul_scalar(1.0 / (head_dim as f64).sqrt());
         let queries = queries.reshape([heads, group, head_dim, rows]).permute([0, 3, 1, 2]);
         let keys = cx.rope.rotate(keys).swap_dims(1, 2);
-        let mixed = attend.attend(cx.layer, queries, keys, values.swap_dims(1, 2));
-        let mixed = mixed.permute([0, 2, 3, 1]).reshape([q, rows]);
-        let output = self.output.forward(mixed.clone());
-        cx.adapted(Projection::Output, &mixed, output)
+        (queries, keys, values.swap_dims(1, 2))
     }
 
-    fn mlp(&self, x: Tensor<2>, cx: &BlockContext<'_>) -> Tensor<2> {
+    /// The MLP's gated activations.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[intermediate, rows]`
+    fn wide(&self, x: &Tensor<2>, cx: &BlockContext<'_>) -> Tensor<2> {
+        let alone = if cx.lora.is_none() { self.gate_up.gated(x) } else { None };
+        if let Some(wide) = alone {
+            return wide;
+        }
         let wide = cx.config.intermediate_size;
         let joint = self.gate_up.forward(x.clone());
-        let gate = cx.adapted(Projection::Gate, &x, joint.clone().slice_dim(0, 0..wide));
-        let up = cx.adapted(Projection::Up, &x, joint.slice_dim(0, wide..2 * wide));
-        let wide = silu(gate) * up;
-        let output = self.down.forward(wide.clone());
-        cx.adapted(Projection::Down, &wide, output)
+        let gate = cx.adapted(Projection::Gate, x, joint.clone().slice_dim(0, 0..wide));
+        let up = cx.adapted(Projection::Up, x, joint.slice_dim(0, wide..2 * wide));
+        silu(gate) * up
     }
 
     /// Adds an adapter's pair to the weights.

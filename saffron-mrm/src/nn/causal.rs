@@ -26,11 +26,12 @@ impl CausalAttention {
 }
 
 impl Attend for CausalAttention {
-    fn attend(&mut self, _layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<4> {
+    fn attend(&mut self, _layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<2> {
         let [heads, rows, group, width] = queries.dims();
         let split = |rows: Tensor<3>| rows.reshape([heads, self.sequences, self.length, width]);
         let queries = queries.reshape([heads, self.sequences, self.length * group, width]);
         let scores = queries.matmul(split(keys).swap_dims(2, 3)).mask_fill(self.hidden.clone(), -1e30);
-        softmax(scores, 3).matmul(split(values)).reshape([heads, rows, group, width])
+        let mixed = softmax(scores, 3).matmul(split(values)).reshape([heads, rows, group, width]);
+        mixed.permute([0, 2, 3, 1]).reshape([heads * group * width, rows])
     }
 }

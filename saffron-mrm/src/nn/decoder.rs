@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use saffron_core::ModelError;
 
 use super::block::BlockContext;
-use super::{Attend, Block, RmsNorm, Rope};
+use super::{Attend, Block, RmsNorm, Rope, simd};
 use crate::checkpoint::LoraWeights;
 use crate::config::DecoderConfig;
 
@@ -119,6 +120,24 @@ impl Decoder {
         self.head().matmul(self.norm.forward(x))
     }
 
+    /// Logits of all rows, read back: row after row.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[hidden, rows]`
+    /// - output: `[rows, vocab]`
+    ///
+    /// # Errors
+    ///
+    /// A device that fails.
+    pub fn read_logits(&self, x: Tensor<2>) -> Result<Vec<f32>, ModelError> {
+        let x = self.norm.forward(x);
+        match simd::logits(self.head_weight(), &x) {
+            Some(logits) => Ok(logits),
+            None => read_columns(self.head().matmul(x)),
+        }
+    }
+
     /// Logits of some tokens only.
     ///
     /// # Shapes
@@ -144,8 +163,19 @@ impl Decoder {
     }
 
     fn head(&self) -> Tensor<2> {
-        self.head.clone().unwrap_or_else(|| self.embedding.clone())
+        self.head_weight().clone()
     }
+
+    fn head_weight(&self) -> &Tensor<2> {
+        self.head.as_ref().unwrap_or(&self.embedding)
+    }
+}
+
+/// The columns of a `[width, columns]` tensor, one after the other.
+pub(crate) fn read_columns(tensor: Tensor<2>) -> Result<Vec<f32>, ModelError> {
+    let data = tensor.transpose().cast(DType::F32).try_into_data();
+    let data = data.map_err(|error| ModelError::other("reading logits", format!("{error:?}")))?;
+    data.try_into_vec::<f32>().map_err(|error| ModelError::other("reading logits", format!("{error:?}")))
 }
 
 /// An index tensor of row numbers.

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::simd;
 use crate::checkpoint::LoraPair;
 
 /// `W x + b` with `W` as checkpoints have it.
@@ -27,7 +28,30 @@ impl Linear {
     /// - output: `[out, rows]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = self.weight.clone().matmul(x);
+        let y = simd::linear(&self.weight, &x, None).unwrap_or_else(|| self.weight.clone().matmul(x));
+        self.biased(y)
+    }
+
+    /// `y + W x + b`, the residual added on the way.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[in, rows]`
+    /// - y, output: `[out, rows]`
+    #[must_use]
+    pub fn forward_add(&self, x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+        match simd::linear(&self.weight, &x, Some(&y)) {
+            Some(y) => self.biased(y),
+            None => y + self.forward(x),
+        }
+    }
+
+    /// `silu(G x) · U x`, if a kernel can: the weight's first half is `G`, its second `U`.
+    pub(crate) fn gated(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
+        if self.bias.is_none() { simd::gated(&self.weight, x) } else { None }
+    }
+
+    fn biased(&self, y: Tensor<2>) -> Tensor<2> {
         match &self.bias {
             Some(bias) => y + bias.clone(),
             None => y,

@@ -7,11 +7,16 @@ mod decoder;
 mod linear;
 mod norm;
 mod rope;
+#[cfg(feature = "flex")]
+mod simd;
+#[cfg(not(feature = "flex"))]
+#[path = "no_simd.rs"]
+mod simd;
 
 pub use block::Block;
 pub use causal::CausalAttention;
 pub use decoder::Decoder;
-pub(crate) use decoder::row_indices;
+pub(crate) use decoder::{read_columns, row_indices};
 pub use linear::Linear;
 pub use norm::RmsNorm;
 pub use rope::{Rope, RopeRows};
@@ -26,6 +31,6 @@ pub trait Attend {
     ///
     /// - queries: `[kv_heads, rows, group, head_dim]`, rotated and scaled by `1/√head_dim`
     /// - keys, values: `[kv_heads, rows, head_dim]`, keys rotated
-    /// - output: `[kv_heads, rows, group, head_dim]`
-    fn attend(&mut self, layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<4>;
+    /// - output: `[kv_heads · group · head_dim, rows]`
+    fn attend(&mut self, layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<2>;
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::simd;
+
 /// `w · x / √(mean(x²) + ε)`, in float32 whatever the type of the activations.
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
@@ -23,6 +25,9 @@ impl RmsNorm {
     /// - x, output: `[width, rows]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if let Some(y) = simd::rms_norm(&x, &self.weight, self.eps) {
+            return y;
+        }
         let dtype = x.dtype();
         let x = if dtype == DType::F32 { x } else { x.cast(DType::F32) };
         let scale = x.clone().square().mean_dim(0).add_scalar(self.eps).sqrt().recip();

@@ -1,0 +1,212 @@
+//! Linear layers of few columns.
+
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+use saffron_core::numeric::exp_nonpositive;
+use saffron_kvtrie::simd::{dispatch, flex, flex_tensor, host};
+
+use super::right::Right;
+
+/// From so many columns on, burn's own product is as fast.
+const MOST_COLUMNS: usize = 64;
+
+/// Output rows of a task, at most.
+const CHUNK: usize = 96;
+
+/// Multiplications from which on threads pay.
+const PARALLEL: usize = 1 << 18;
+
+/// `x + W y`, or `W y` where there is nothing to add to.
+///
+/// # Shapes
+///
+/// - weight: `[out, in]`
+/// - x: `[in, rows]`
+/// - add, output: `[out, rows]`
+pub(crate) fn linear(weight: &Tensor<2>, x: &Tensor<2>, add: Option<&Tensor<2>>) -> Option<Tensor<2>> {
+    let product = Product::new(weight, x)?;
+    let (rows, columns) = (weight.dims()[0], product.columns);
+    let mut out = match add {
+        Some(add) => flex(add)?.as_slice::<f32>()?.to_vec(),
+        None => vec![0.0; rows * columns],
+    };
+    product.run(Pick::Rows, &mut out);
+    Some(flex_tensor(out, [rows, columns]))
+}
+
+/// `silu(G x) · U x` where the first half of the weight's rows is `G` and the second `U`.
+///
+/// # Shapes
+///
+/// - weight: `[2 · out, in]`
+/// - x: `[in, rows]`
+/// - output: `[out, rows]`
+pub(crate) fn gated(weight: &Tensor<2>, x: &Tensor<2>) -> Option<Tensor<2>> {
+    let product = Product::new(weight, x)?;
+    let (rows, columns) = (weight.dims()[0] / 2, product.columns);
+    let mut out = vec![0.0; rows * columns];
+    product.run(Pick::Pairs { apart: rows }, &mut out);
+    Some(flex_tensor(out, [rows, columns]))
+}
+
+/// The columns of `W x`, one after the other, on the host.
+///
+/// # Shapes
+///
+/// - weight: `[vocab, hidden]`
+/// - x: `[hidden, rows]`
+/// - output: `[rows, vocab]`
+pub(crate) fn logits(weight: &Tensor<2>, x: &Tensor<2>) -> Option<Vec<f32>> {
+    let product = Product::new(weight, x)?;
+    let (rows, columns) = (weight.dims()[0], product.columns);
+    let mut out = vec![0.0; rows * columns];
+    let chunk = product.chunk(rows);
+    let mut parts: Vec<Vec<&mut [f32]>> = (0..rows.div_ceil(chunk)).map(|_| Vec::with_capacity(columns)).collect();
+    for column in out.chunks_mut(rows) {
+        column.chunks_mut(chunk).zip(&mut parts).for_each(|(part, parts)| parts.push(part));
+    }
+    let task = |(place, mut parts): (usize, Vec<&mut [f32]>)| {
+        let mut block = vec![0.0; parts[0].len() * columns];
+        product.task(Pick::Rows, place * chunk, &mut block);
+        for (row, values) in block.chunks_exact(columns).enumerate() {
+            parts.iter_mut().zip(values).for_each(|(part, value)| part[row] = *value);
+        }
+    };
+    if product.is_large(rows) {
+        parts.into_par_iter().enumerate().for_each(task);
+    } else {
+        parts.into_iter().enumerate().for_each(task);
+    }
+    Some(out)
+}
+
+/// Which weight rows make an output row.
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    /// The row of the same number.
+    Rows,
+    /// That row and the one so many further down.
+    Pairs { apart: usize },
+}
+
+impl Pick {
+    /// Weight rows of an output row.
+    fn each(self) -> usize {
+        match self {
+            Self::Rows => 1,
+            Self::Pairs { .. } => 2,
+        }
+    }
+}
+
+/// The operands of a product.
+struct Product {
+    weights: FlexTensor,
+    width: usize,
+    right: Right,
+    columns: usize,
+}
+
+impl Product {
+    fn new(weights: &Tensor<2>, x: &Tensor<2>) -> Option<Self> {
+        let [width, columns] = x.dims();
+        if columns == 0 || columns > MOST_COLUMNS {
+            return None;
+        }
+        let (weights, x) = (flex(weights)?, flex(x)?);
+        weights.as_slice::<f32>()?;
+        let (values, [down, along]) = host::<2>(&x)?;
+        let right = Right::pack(width, columns, |row, column| values[row * down + column * along]);
+        Some(Self { weights, width, right, columns })
+    }
+
+    fn is_large(&self, rows: usize) -> bool {
+        rows * self.width * self.columns >= PARALLEL
+    }
+
+    /// Output rows of a task.
+    fn chunk(&self, rows: usize) -> usize {
+        rows.div_ceil(rayon::current_num_threads()).next_multiple_of(24).min(CHUNK)
+    }
+
+    /// Adds the product to `out`.
+    fn run(&self, pick: Pick, out: &mut [f32]) {
+        let rows = out.len() / self.columns;
+        let chunk = self.chunk(rows);
+        if self.is_large(rows * pick.each()) {
+            let parts = out.par_chunks_mut(chunk * self.columns).enumerate();
+            parts.for_each(|(place, out)| self.task(pick, place * chunk, out));
+        } else {
+            self.task(pick, 0, out);
+        }
+    }
+
+    /// Adds the output rows from `first` on, as many as there is room for.
+    fn task(&self, pick: Pick, first: usize, out: &mut [f32]) {
+        // Checked when the product was made.
+        let weights = self.weights.as_slice::<f32>().unwrap_or_default();
+        dispatch(Task { weights, product: self, pick, first, out });
+    }
+}
+
+struct Task<'a> {
+    weights: &'a [f32],
+    product: &'a Product,
+    pick: Pick,
+    first: usize,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // As many sums as there are registers for, less those of the columns and the weight.
+        match (self.product.right.is_wide::<S>(), S::F32_LANES) {
+            (true, 16) => self.blocks::<S, 12>(simd),
+            (true, _) => self.blocks::<S, 6>(simd),
+            (false, _) => self.blocks::<S, 8>(simd),
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
+    fn blocks<S: Simd, const R: usize>(self, simd: S) {
+        let Self { weights, product: Product { width, right, columns, .. }, pick, first, out } = self;
+        let columns = *columns;
+        let step = R / pick.each();
+        let row = |row: usize| &weights[row * width..(row + 1) * width];
+        let last = weights.len() / width / pick.each() - 1;
+        // A block at the end repeats the last row: it is computed more than once and used once.
+        let rows_from = |first: usize| -> [&[f32]; R] {
+            std::array::from_fn(|place| match pick {
+                Pick::Rows => row((first + place).min(last)),
+                Pick::Pairs { apart } => row((first + place % step).min(last) + place / step * apart),
+            })
+        };
+        let mut block = vec![0.0; R * columns];
+        for (place, out) in out.chunks_mut(step * columns).enumerate() {
+            let first = first + place * step;
+            right.times(simd, rows_from(first), rows_from(first + step), columns, &mut block);
+            if matches!(pick, Pick::Pairs { .. }) {
+                let (gate, up) = block.split_at_mut(step * columns);
+                gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = silu(*gate) * *up);
+            }
+            out.iter_mut().zip(&block).for_each(|(out, value)| *out += value);
+        }
+    }
+}
+
+/// `x · σ(x)`
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
+fn silu(x: f32) -> f32 {
+    let below = exp_nonpositive(-x.abs());
+    let top = if x < 0.0 { below } else { 1.0 };
+    x * top / (1.0 + below)
+}
