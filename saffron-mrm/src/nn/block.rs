@@ -98,6 +98,10 @@ impl Block {
         }
         let wide = cx.config.intermediate_size;
         let joint = self.gate_up.forward(x.clone());
+        let alone = if cx.lora.is_none() { simd::gate(&joint) } else { None };
+        if let Some(wide) = alone {
+            return wide;
+        }
         let gate = cx.adapted(Projection::Gate, x, joint.clone().slice_dim(0, 0..wide));
         let up = cx.adapted(Projection::Up, x, joint.slice_dim(0, wide..2 * wide));
         silu(gate) * up

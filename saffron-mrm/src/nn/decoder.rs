@@ -99,6 +99,10 @@ impl Decoder {
     /// - tokens, positions: one a row
     /// - output: `[hidden, rows]`, before the last norm
     pub fn forward(&self, tokens: &[u32], positions: &[u32], attend: &mut dyn Attend) -> Tensor<2> {
+        simd::beside_threads(&self.embedding, || self.blocks(tokens, positions, attend))
+    }
+
+    fn blocks(&self, tokens: &[u32], positions: &[u32], attend: &mut dyn Attend) -> Tensor<2> {
         let (dtype, device) = (self.dtype(), self.device());
         let rope = self.rope.rows(positions, dtype, &device);
         let mut x = self.embedding.clone().select(0, row_indices(tokens, &device)).transpose();

@@ -24,7 +24,7 @@ pub use rope::{Rope, RopeRows};
 use burn::tensor::Tensor;
 
 /// How the rows of a forward pass attend to each other and to what is cached.
-pub trait Attend {
+pub trait Attend: Send {
     /// Attention of one layer.
     ///
     /// # Shapes

@@ -13,6 +13,10 @@ pub(crate) fn gated(_: &Tensor<2>, _: &Tensor<2>) -> Option<Tensor<2>> {
     None
 }
 
+pub(crate) fn gate(_: &Tensor<2>) -> Option<Tensor<2>> {
+    None
+}
+
 pub(crate) fn logits(_: &Tensor<2>, _: &Tensor<2>) -> Option<Vec<f32>> {
     None
 }
@@ -23,4 +27,8 @@ pub(crate) fn rms_norm(_: &Tensor<2>, _: &Tensor<2>, _: f64) -> Option<Tensor<2>
 
 pub(crate) fn split_heads(_: &Tensor<2>, _: &RopeRows, _: &DecoderConfig) -> Option<(Tensor<4>, Tensor<3>, Tensor<3>)> {
     None
+}
+
+pub(crate) fn beside_threads<T: Send>(_: &Tensor<2>, pass: impl FnOnce() -> T + Send) -> T {
+    pass()
 }

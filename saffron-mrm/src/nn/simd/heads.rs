@@ -34,7 +34,7 @@ pub(crate) fn split_heads(
     let mut queries = vec![0.0; heads * rows * group * width];
     let (mut keys, mut values) = (vec![0.0; heads * rows * width], vec![0.0; heads * rows * width]);
     let scale = 1.0 / (width as f32).sqrt();
-    let head = |(head, ((queries, keys), values)): (usize, ((&mut [f32], &mut [f32]), &mut [f32]))| {
+    let head = |head: usize, queries: &mut [f32], keys: &mut [f32], values: &mut [f32]| {
         for member in 0..group {
             source.rotate(head * group + member, scale, |row| (row * group + member) * width, queries);
         }
@@ -43,11 +43,8 @@ pub(crate) fn split_heads(
     };
     let parts = queries.par_chunks_mut(rows * group * width).zip(keys.par_chunks_mut(rows * width));
     let parts = parts.zip(values.par_chunks_mut(rows * width)).enumerate();
-    if source.joint.len() >= PARALLEL {
-        parts.for_each(head)
-    } else {
-        parts.with_min_len(heads).for_each(head)
-    }
+    let few = if source.joint.len() >= PARALLEL { 1 } else { heads };
+    parts.with_min_len(few).for_each(|(place, ((queries, keys), values))| head(place, queries, keys, values));
     let keys = flex_tensor(keys, [heads, rows, width]);
     Some((flex_tensor(queries, [heads, rows, group, width]), keys, flex_tensor(values, [heads, rows, width])))
 }

@@ -2,6 +2,9 @@
 //! its own costs more than its arithmetic. Each has a twin in burn's operations that serves all other backends, types and sizes; each
 //! returns none when it is not for these tensors.
 
+use burn::tensor::Tensor;
+use saffron_kvtrie::simd::flex;
+
 mod heads;
 mod norm;
 mod product;
@@ -9,4 +12,10 @@ mod right;
 
 pub(super) use heads::split_heads;
 pub(super) use norm::rms_norm;
-pub(super) use product::{gated, linear, logits};
+pub(super) use product::{gate, gated, linear, logits};
+
+/// Runs a forward pass where its threads are: a pass has hundreds of short parallel parts, and each would wake and put to sleep the
+/// calling thread if that were not one of them. Tensors of other backends stay on the calling thread, which their streams belong to.
+pub(super) fn beside_threads<T: Send>(weights: &Tensor<2>, pass: impl FnOnce() -> T + Send) -> T {
+    if flex(weights).is_some() { rayon::scope(|_| pass()) } else { pass() }
+}

@@ -97,6 +97,13 @@ fn dots<S: Simd, const R: usize>(simd: S, rows: [&[f32]; R], x: &[f32]) -> [f32;
     let from = x.len() * S::F32_LANES;
     std::array::from_fn(|row| {
         let tail = rows[row][from..].iter().zip(rest).map(|(weight, x)| weight * x).sum::<f32>();
-        simd.reduce_sum_f32s(sums[row]) + tail
+        let mut lanes = [0.0; 64];
+        simd.partial_store_f32s(&mut lanes[..S::F32_LANES], sums[row]);
+        let mut half = S::F32_LANES / 2;
+        while half > 0 {
+            (0..half).for_each(|place| lanes[place] += lanes[place + half]);
+            half /= 2;
+        }
+        lanes[0] + tail
     })
 }
