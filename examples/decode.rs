@@ -12,7 +12,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::{DType, Device};
+use burn::tensor::DType;
 use clap::{Parser, ValueEnum};
 use saffron_core::{Hypothesis, NoReward, Outcome, RoleUsage, SearchError, SearchObserver, Session};
 use saffron_examples::device::{device, first};
@@ -21,7 +21,7 @@ use saffron_kvtrie::Reuse;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
 use saffron_mrm::text::{LAYOUT_NAMES, layout};
-use saffron_mrm::{LmPolicy, ModelOptions, Mrm, MrmInput};
+use saffron_mrm::{Base, LmPolicy, ModelOptions, Mrm, MrmInput};
 use saffron_search::trace::JsonlTrace;
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 use serde_json::json;
@@ -139,8 +139,8 @@ impl Args {
         }
     }
 
-    fn open_policy(&self, device: &Device) -> Result<LmPolicy> {
-        let mut policy = LmPolicy::open_with(&self.policy, device, self.options())?;
+    fn open_policy(&self, base: &Base) -> Result<LmPolicy> {
+        let mut policy = LmPolicy::on(base, self.options())?;
         if let Some(name) = &self.layout {
             let layout = layout(name, policy.tokenizer())?;
             policy = policy.with_layout(layout);
@@ -152,10 +152,16 @@ impl Args {
         }
     }
 
-    fn open_mrm(&self, dir: &Path, device: &Device) -> Result<Mrm> {
-        let base = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
+    /// The reward model; where its base is the policy's, it shares the weights.
+    fn open_mrm(&self, dir: &Path, policy: &Base) -> Result<Mrm> {
+        let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
-        let mrm = Mrm::open_with(base, device, self.options())?.with_adapter_as(dir, merge)?;
+        let mrm = if guard.canonicalize().ok() == policy.dir().canonicalize().ok() {
+            Mrm::on(policy, self.options())?
+        } else {
+            Mrm::open_with(guard, &policy.decoder().device(), self.options())?
+        };
+        let mrm = mrm.with_adapter_as(dir, merge)?;
         let layout = layout(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),
@@ -179,12 +185,13 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let device = device(&args.device)?;
     eprintln!("device {}, {:?}", args.device, args.options().dtype);
-    let mut policy = args.open_policy(&device)?;
+    let base = Base::open(&args.policy, &device, args.options().dtype)?;
+    let mut policy = args.open_policy(&base)?;
     let prefill_len = args.prefill_len.unwrap_or(usize::MAX);
     let session = policy.attacked_session(&args.prompt, &args.prefill, prefill_len)?;
     let trace = args.trace.as_deref().map(|path| File::create(path).with_context(|| path.display().to_string()));
     let mut trace = trace.transpose()?.map(|file| JsonlTrace::new(BufWriter::new(file)));
-    let found = search(&args, &session, &mut policy, &device, &mut (Progress::default(), trace.as_mut()));
+    let found = search(&args, &session, &mut policy, &base, &mut (Progress::default(), trace.as_mut()));
     if let Some(trace) = trace {
         trace.finish().context("writing the trace")?;
     }
@@ -213,7 +220,7 @@ fn search(
     args: &Args,
     session: &Session,
     policy: &mut LmPolicy,
-    device: &Device,
+    base: &Base,
     observer: &mut dyn SearchObserver,
 ) -> Result<Outcome> {
     let searcher = args.searcher();
@@ -221,7 +228,7 @@ fn search(
         return Ok(searcher.run_observed(session, policy, &mut NoReward, observer)?);
     }
     let dir = args.mrm.as_deref().context("--strategy saffron needs --mrm")?;
-    let mut mrm = args.open_mrm(dir, device)?;
+    let mut mrm = args.open_mrm(dir, base)?;
     Ok(searcher.run_observed(session, policy, &mut mrm, observer)?)
 }
 

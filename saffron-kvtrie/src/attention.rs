@@ -7,6 +7,7 @@
 //! The group of query heads that share a key head is folded into the query rows, so keys and values are never repeated.
 
 mod plan;
+mod planner;
 #[cfg(feature = "flex")]
 mod tiles;
 
@@ -17,6 +18,7 @@ use crate::index::Extent;
 use crate::pool::KvPools;
 use crate::reserve::Reservation;
 use plan::{GroupPlan, KeySource};
+pub use planner::{AttentionPlanner, CostModel, Frontier, PlanKind};
 
 /// Heads of the attention that a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +70,18 @@ enum Trunk {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few of them a forward pass")]
+enum SuffixKeys {
+    /// The new rows are the suffix.
+    NewRows,
+    /// Slots of every chain's suffix, padded.
+    Gather(Tensor<1, Int>),
+    View(Extent),
+}
+
+#[derive(Debug)]
 struct Suffix {
-    /// Slots of every chain's suffix, padded; none when the new rows are the suffix.
-    slots: Option<Tensor<1, Int>>,
+    keys: SuffixKeys,
     len: usize,
     /// `[1, chains, len · group, suffix]`, true where a row must not look.
     hidden: Option<Tensor<4, Bool>>,
@@ -86,10 +97,17 @@ struct LayerRows<'a> {
 }
 
 impl AttentionPlan {
-    /// Plans the rows of a reservation.
+    /// Plans the rows of a reservation. [`PlanKind::Tiles`] needs pools of the `flex` backend in float32; the cascade stands in for it.
     #[must_use]
-    pub fn new(reservation: &Reservation, shape: AttentionShape, device: &Device) -> Self {
-        let plans = plan::groups(reservation);
+    pub fn new(reservation: &Reservation, shape: AttentionShape, kind: PlanKind, pools: &KvPools) -> Self {
+        let device = &pools.device();
+        #[cfg(feature = "flex")]
+        let tiles = if kind == PlanKind::Tiles { tiles::plan(reservation, shape.group, pools) } else { None };
+        #[cfg(feature = "flex")]
+        if tiles.is_some() {
+            return Self { shape, writes: reservation.writes(), groups: Vec::new(), reorder: None, tiles };
+        }
+        let plans = plan::groups(reservation, kind);
         let order: Vec<usize> = plans.iter().flat_map(GroupPlan::real_rows).collect();
         let total: usize = plans.iter().map(|plan| plan.rows.len()).sum();
         let reorder = (total != order.len() || order.iter().enumerate().any(|(place, row)| place != *row))
@@ -102,7 +120,7 @@ impl AttentionPlan {
             groups,
             reorder,
             #[cfg(feature = "flex")]
-            tiles: tiles::plan(reservation, shape.group),
+            tiles,
         }
     }
 
@@ -113,6 +131,10 @@ impl AttentionPlan {
     /// - queries: `[kv_heads, rows, group, head_dim]`, rotated and scaled
     /// - keys, values: `[kv_heads, rows, head_dim]`, keys rotated
     /// - output: `[kv_heads · group · head_dim, rows]`
+    ///
+    /// # Panics
+    ///
+    /// With pools of another backend or type than those it was planned for.
     #[must_use]
     pub fn attend(
         &self,
@@ -153,11 +175,12 @@ impl Group {
             [whole] => Trunk::View(*whole),
             parts => Trunk::Gather(indices(&parts.iter().flat_map(|part| part.slots()).collect::<Vec<_>>(), device)),
         };
-        let slots = match &plan.suffix {
-            KeySource::NewRows => None,
-            KeySource::Slots(slots) => Some(indices(slots, device)),
+        let keys = match &plan.suffix {
+            KeySource::NewRows => SuffixKeys::NewRows,
+            KeySource::Slots(slots) => SuffixKeys::Gather(indices(slots, device)),
+            KeySource::View(extent) => SuffixKeys::View(*extent),
         };
-        let suffix = Suffix { slots, len: plan.suffix_len, hidden };
+        let suffix = Suffix { keys, len: plan.suffix_len, hidden };
         let in_order = plan.rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let rows = match (in_order, plan.rows.first()) {
             (true, Some(_)) if alone => Rows::All,
@@ -199,9 +222,10 @@ impl Group {
     ///
     /// - each: `[kv_heads, chains, suffix, head_dim]`
     fn suffix_rows(&self, shape: AttentionShape, layer: &LayerRows<'_>) -> (Tensor<4>, Tensor<4>) {
-        let (keys, values) = match &self.suffix.slots {
-            Some(slots) => layer.pools.gather(layer.layer, slots),
-            None => (self.rows.of(layer.keys.clone()), self.rows.of(layer.values.clone())),
+        let (keys, values) = match &self.suffix.keys {
+            SuffixKeys::Gather(slots) => layer.pools.gather(layer.layer, slots),
+            SuffixKeys::View(extent) => layer.pools.view(layer.layer, *extent),
+            SuffixKeys::NewRows => (self.rows.of(layer.keys.clone()), self.rows.of(layer.values.clone())),
         };
         let size = [shape.kv_heads, self.chains, self.suffix.len, shape.head_dim];
         (keys.reshape(size), values.reshape(size))

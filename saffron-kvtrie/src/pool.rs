@@ -76,6 +76,12 @@ impl KvPools {
         self.shape
     }
 
+    /// Where they are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device.clone()
+    }
+
     /// Slots there are now, the null row included.
     #[must_use]
     pub fn slots(&self) -> usize {

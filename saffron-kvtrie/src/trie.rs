@@ -194,6 +194,12 @@ impl Trie {
         }
     }
 
+    /// How many of the tokens, from the first on, are stored; these count as just used.
+    pub fn stored(&mut self, tokens: &[u32]) -> usize {
+        self.settle();
+        self.index.match_prefix(tokens).1
+    }
+
     /// Forgets up to `tokens` tokens, the least recently used first; says how many.
     pub fn evict(&mut self, tokens: usize) -> usize {
         self.settle();

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token};
 
 use crate::LoadError;
+use crate::base::Base;
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
 use crate::text::{Conversion, SessionReader, TextTokenizer, layout, llama_guard_answers};
 
@@ -63,13 +64,25 @@ impl GuardRewardModel {
         options: ModelOptions,
         template: impl FnOnce(&TextTokenizer) -> Result<GuardTemplate, LoadError>,
     ) -> Result<Self, LoadError> {
-        let dir = dir.as_ref();
-        let engine = Engine::open(dir, device, options)?;
+        Self::on(&Base::open(dir, device, options.dtype)?, options, template)
+    }
+
+    /// A guard on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    ///
+    /// # Errors
+    ///
+    /// A cache budget below one token, or a template with tokens that the model does not have.
+    pub fn on(
+        base: &Base,
+        options: ModelOptions,
+        template: impl FnOnce(&TextTokenizer) -> Result<GuardTemplate, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let engine = Engine::new(base.decoder().clone(), options)?;
         let size = engine.decoder().config().vocab_size;
-        let tokenizer = TextTokenizer::from_dir(dir, size)?;
+        let tokenizer = base.tokenizer().clone();
         let template = template(&tokenizer)?;
         if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
-            return Err(LoadError::field(dir, "answer token", format!("an id below {size}"), token));
+            return Err(LoadError::field(base.dir(), "answer token", format!("an id below {size}"), token));
         }
         let reader = SessionReader { tokenizer, layout: template.layout, form: Conversion::default() };
         Ok(Self { engine, reader, answers: [template.safe, template.not_safe] })

@@ -27,6 +27,7 @@
 //! | [`text`] | tokenizers, prompt layouts, conversion between vocabularies |
 //! | [`engine`] | a decoder with its cache, answering batches of contexts |
 
+mod base;
 pub mod checkpoint;
 mod config;
 pub mod engine;
@@ -37,6 +38,7 @@ pub mod nn;
 mod policy;
 pub mod text;
 
+pub use base::Base;
 pub use checkpoint::RewardHead;
 pub use config::{DecoderConfig, RopeScaling};
 pub use engine::ModelOptions;

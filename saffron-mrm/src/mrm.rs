@@ -9,6 +9,7 @@ use saffron_core::{
 };
 
 use crate::LoadError;
+use crate::base::Base;
 use crate::checkpoint::{LoraWeights, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
 use crate::text::{Conversion, SessionReader, TextTokenizer, layout};
@@ -75,13 +76,21 @@ impl Mrm {
     ///
     /// As [`open`](Self::open).
     pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        let dir = dir.as_ref();
-        let engine = Engine::open(dir, device, options)?;
-        let vocab_size = engine.decoder().config().vocab_size;
-        let tokenizer = TextTokenizer::from_dir(dir, vocab_size)?;
+        Self::on(&Base::open(dir, device, options.dtype)?, options)
+    }
+
+    /// A reward model on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    ///
+    /// # Errors
+    ///
+    /// A cache budget below one token, a tokenizer without the layout's tokens, a head that does not load.
+    pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
+        let engine = Engine::new(base.decoder().clone(), options)?;
+        let tokenizer = base.tokenizer().clone();
         let MrmInput { form, bias } = MrmInput::default();
         let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form };
-        Ok(Self { engine, reader, head: RewardHead::from_dir(dir, vocab_size)?, bias })
+        let head = RewardHead::from_dir(base.dir(), base.decoder().config().vocab_size)?;
+        Ok(Self { engine, reader, head, bias })
     }
 
     /// Adds a LoRA adapter to the weights and takes the reward head of the same directory.

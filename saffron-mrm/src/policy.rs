@@ -9,6 +9,7 @@ use saffron_core::{
 };
 
 use crate::LoadError;
+use crate::base::Base;
 use crate::checkpoint::files::read_json_if_there;
 use crate::config::OneOrMany;
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
@@ -44,13 +45,20 @@ impl LmPolicy {
     ///
     /// A checkpoint or tokenizer that does not load.
     pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        let dir = dir.as_ref();
-        let engine = Engine::open(dir, device, options)?;
-        let config = engine.decoder().config();
-        let tokenizer = TextTokenizer::from_dir(dir, config.vocab_size)?;
-        let end_tokens = end_tokens(dir, &config.eos_token_ids, config.vocab_size, &tokenizer)?;
+        Self::on(&Base::open(dir, device, options.dtype)?, options)
+    }
+
+    /// A policy on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    ///
+    /// # Errors
+    ///
+    /// A cache budget below one token; end-of-sequence tokens that the model does not have.
+    pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
+        let engine = Engine::new(base.decoder().clone(), options)?;
+        let (config, tokenizer) = (base.decoder().config(), base.tokenizer().clone());
+        let end_tokens = end_tokens(base.dir(), &config.eos_token_ids, config.vocab_size, &tokenizer)?;
         let layout = default_layout(&tokenizer)?;
-        Ok(Self { engine, tokenizer: Arc::new(tokenizer), layout, end_tokens })
+        Ok(Self { engine, tokenizer, layout, end_tokens })
     }
 
     /// The policy with another layout.

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use saffron_examples::cases::{Case, CaseFile, Node};
 use saffron_kvtrie::Reuse;
+use saffron_kvtrie::attention::PlanKind;
 use saffron_mrm::ModelOptions;
 
 const CASES: [&str; 8] = ["A1", "A2", "A3", "A4", "A5", "B1", "B3", "B4"];
@@ -61,6 +62,14 @@ fn in_any_order_of_prompts_too() {
     CASES.iter().for_each(|name| {
         replay(name, ModelOptions::default(), |count| (0..count).map(|place| place * 5 % count).collect());
     });
+}
+
+#[test]
+fn under_every_attention_plan_and_with_prompts_in_chunks_too() {
+    for kind in PlanKind::ALL {
+        let options = ModelOptions { attention: Some(kind), prefill_chunk: 7, ..ModelOptions::default() };
+        ["A2", "B3"].iter().for_each(|name| replay(name, options, forward));
+    }
 }
 
 #[test]

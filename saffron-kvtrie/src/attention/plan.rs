@@ -1,5 +1,6 @@
 //! Grouping the rows of a reservation: integers only.
 
+use super::PlanKind;
 use crate::index::Extent;
 use crate::reserve::{Reservation, Segment};
 
@@ -25,6 +26,8 @@ pub(super) struct GroupPlan {
     pub(super) suffix_len: usize,
     /// Suffix tokens of each chain that stand before its first row.
     before: Vec<usize>,
+    /// For a view: the slots that each row sees.
+    seen: Vec<Vec<Extent>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +36,19 @@ pub(super) enum KeySource {
     NewRows,
     /// Slots, chain by chain, padded with the null slot.
     Slots(Vec<u32>),
+    /// All slots up to the highest in use.
+    View(Extent),
 }
 
-/// The groups of a reservation: all short chains together, every long one alone.
-pub(super) fn groups(reservation: &Reservation) -> Vec<GroupPlan> {
+/// The groups of a reservation, by the kind of plan. A cascade has all short chains together and every long one alone; gathering is the
+/// same without a trunk for the short ones; flat is one group of all rows.
+pub(super) fn groups(reservation: &Reservation, kind: PlanKind) -> Vec<GroupPlan> {
+    if kind == PlanKind::Flat {
+        return vec![GroupPlan::flat(reservation)];
+    }
     let (short, long): (Vec<&Segment>, Vec<&Segment>) =
         reservation.segments().iter().partition(|segment| segment.rows.len() <= SHORT);
-    let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots()));
+    let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots(), kind));
     let alone = if frontier.is_some() { long } else { [short, long].concat() };
     let pieces = alone.into_iter().flat_map(|segment| pieces(segment, reservation.slots()));
     frontier.into_iter().chain(pieces.map(|piece| GroupPlan::single(&piece))).collect()
@@ -86,12 +95,36 @@ impl GroupPlan {
             suffix: KeySource::NewRows,
             suffix_len: len,
             before: vec![0],
+            seen: Vec::new(),
         }
     }
 
-    fn frontier(segments: &[&Segment], slots: &[u32]) -> Self {
+    fn flat(reservation: &Reservation) -> Self {
+        let (len, bound) = (reservation.tokens().len(), reservation.slot_bound());
+        let mut seen = vec![Vec::new(); len];
+        for segment in reservation.segments() {
+            let mut path = segment.prefix.clone();
+            for row in segment.rows.clone() {
+                Extent::append(&mut path, reservation.slots()[row]);
+                seen[row].clone_from(&path);
+            }
+        }
+        Self {
+            chains: 1,
+            len,
+            rows: (0..len).collect(),
+            real: vec![len],
+            trunk: Vec::new(),
+            suffix: KeySource::View(Extent { base: 0, len: bound as u32 }),
+            suffix_len: bound,
+            before: Vec::new(),
+            seen,
+        }
+    }
+
+    fn frontier(segments: &[&Segment], slots: &[u32], kind: PlanKind) -> Self {
         let len = segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
-        let trunk = common_prefix(segments);
+        let trunk = if kind == PlanKind::Gather { Vec::new() } else { common_prefix(segments) };
         let trunk_len: usize = trunk.iter().map(|extent| extent.len as usize).sum();
         let before: Vec<usize> = segments.iter().map(|segment| segment.prefix_len() - trunk_len).collect();
         let lengths = segments.iter().zip(&before).map(|(segment, before)| before + segment.rows.len());
@@ -112,6 +145,7 @@ impl GroupPlan {
             suffix: KeySource::Slots(padded),
             suffix_len,
             before,
+            seen: Vec::new(),
         }
     }
 
@@ -126,6 +160,9 @@ impl GroupPlan {
     /// A row sees the suffix tokens before its chain and the chain's rows up to itself. The group is folded into the query rows, so
     /// causality counts rows, not folded rows.
     pub(super) fn hidden(&self, group: usize) -> Option<Vec<bool>> {
+        if !self.seen.is_empty() {
+            return Some(self.unseen(group));
+        }
         let visible = |chain: usize, place: usize| {
             let real = self.real[chain].min(place + 1);
             self.before[chain] + real
@@ -145,16 +182,30 @@ impl GroupPlan {
     }
 }
 
+impl GroupPlan {
+    /// All slots of a view that are not on a row's path.
+    fn unseen(&self, group: usize) -> Vec<bool> {
+        let mut hidden = vec![true; self.len * group * self.suffix_len];
+        for (row, part) in hidden.chunks_mut(self.suffix_len).enumerate() {
+            for extent in &self.seen[row / group] {
+                part[extent.base as usize..extent.end() as usize].fill(false);
+            }
+        }
+        hidden
+    }
+}
+
 /// The slots that all prefixes begin with.
-fn common_prefix(segments: &[&Segment]) -> Vec<Extent> {
+pub(super) fn common_prefix(segments: &[&Segment]) -> Vec<Extent> {
     let mut common: Vec<Extent> = segments.first().map(|segment| segment.prefix.clone()).unwrap_or_default();
     for segment in segments {
-        common = shared(&common, &segment.prefix);
+        common = common_extents(&common, &segment.prefix);
     }
     common
 }
 
-fn shared(a: &[Extent], b: &[Extent]) -> Vec<Extent> {
+/// The slots that two paths begin with.
+pub(super) fn common_extents(a: &[Extent], b: &[Extent]) -> Vec<Extent> {
     let mut shared: Vec<Extent> = Vec::new();
     for (a, b) in a.iter().zip(b) {
         if a.base != b.base {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
-use saffron_kvtrie::attention::{AttentionPlan, AttentionShape};
+use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, PlanKind};
 use saffron_kvtrie::{KvPools, PoolShape, Reservation, Reuse, Trie, Want};
 
 const QUERIES: u64 = 1;
@@ -24,14 +24,15 @@ fn number(kind: u64, head: usize, path: &[u32], index: usize) -> f64 {
 
 struct Bench {
     shape: AttentionShape,
+    kind: PlanKind,
     trie: Trie,
     pools: KvPools,
 }
 
 impl Bench {
-    fn new(shape: AttentionShape) -> Self {
+    fn new(shape: AttentionShape, kind: PlanKind) -> Self {
         let pool = PoolShape { layers: 1, kv_heads: shape.kv_heads, head_dim: shape.head_dim, dtype: DType::F32 };
-        Self { shape, trie: Trie::new(600), pools: KvPools::new(pool, 600, &Device::flex()) }
+        Self { shape, kind, trie: Trie::new(600), pools: KvPools::new(pool, 600, &Device::flex()) }
     }
 
     /// Attends for contexts and compares every output row with the reference.
@@ -52,7 +53,7 @@ impl Bench {
         let queries =
             tensor(fill(QUERIES, group * head_dim), group * head_dim).reshape([kv_heads, rows, group, head_dim]);
         let (keys, values) = (tensor(fill(KEYS, head_dim), head_dim), tensor(fill(VALUES, head_dim), head_dim));
-        let plan = AttentionPlan::new(&reservation, self.shape, &device);
+        let plan = AttentionPlan::new(&reservation, self.shape, self.kind, &self.pools);
         let output = plan.attend(&mut self.pools, 0, queries, keys, values).into_data();
         let output: Vec<f32> = output.iter::<f32>().collect();
         for (row, path) in paths.iter().enumerate() {
@@ -118,8 +119,11 @@ fn shape(kv_heads: usize, group: usize, head_dim: usize) -> AttentionShape {
 
 #[test]
 fn every_kind_of_batch_agrees_with_float64() {
-    for (kv_heads, group, head_dim) in [(2, 1, 64), (1, 3, 80), (2, 4, 96), (1, 8, 128), (3, 3, 6)] {
-        let mut bench = Bench::new(shape(kv_heads, group, head_dim));
+    let shapes = [(2, 1, 64), (1, 3, 80), (2, 4, 96), (1, 8, 128), (3, 3, 6), (1, 20, 8)];
+    for (kind, (kv_heads, group, head_dim)) in
+        PlanKind::ALL.into_iter().flat_map(|kind| shapes.map(|shape| (kind, shape)))
+    {
+        let mut bench = Bench::new(shape(kv_heads, group, head_dim), kind);
         let prompt: Vec<u32> = (0..40).map(|i| i % 11).collect();
         let with = |tail: &[u32]| [&prompt[..], tail].concat();
         bench.check(&[prompt[..1].to_vec()], Reuse::Cached); // one row, nothing before it
@@ -141,8 +145,9 @@ proptest! {
     fn any_batches_agree_with_float64(
         steps in prop::collection::vec(prop::collection::vec(prop::collection::vec(0..3u32, 1..14), 1..6), 1..6),
         group in 1..4usize,
+        kind in prop::sample::select(PlanKind::ALL.to_vec()),
     ) {
-        let mut bench = Bench::new(shape(2, group, 4));
+        let mut bench = Bench::new(shape(2, group, 4), kind);
         for mut contexts in steps {
             contexts.sort();
             contexts.dedup();

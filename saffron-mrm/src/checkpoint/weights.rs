@@ -13,6 +13,11 @@ use crate::nn::{Block, Decoder, Linear, RmsNorm};
 
 /// Reads config and weights of a directory. Weights are read tensor by tensor, so that the file is never in memory twice.
 pub(crate) fn load_decoder(dir: &Path, dtype: DType, device: &Device) -> Result<Decoder, LoadError> {
+    if !device.supports_dtype(dtype) {
+        let found = format!("{dtype:?}, which {device:?} does not support");
+        return Err(LoadError::field(dir, "dtype", "a type of the device", found));
+    }
+    let begun = std::time::Instant::now();
     let config = DecoderConfig::from_dir(dir)?;
     let shards = Shards::open(dir)?;
     shards.check(&expected(&config), |name| is_ignored(&config, name))?;
@@ -25,6 +30,7 @@ pub(crate) fn load_decoder(dir: &Path, dtype: DType, device: &Device) -> Result<
     };
     let norm = source.norm("model.norm.weight", &config)?;
     let blocks = (0..config.num_hidden_layers).map(|layer| source.block(layer, &config)).collect::<Result<_, _>>()?;
+    tracing::info!(dir = %dir.display(), ?dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
     Ok(Decoder::new(config, embedding, blocks, norm, head))
 }
 

@@ -5,10 +5,10 @@ mod cached;
 
 use std::path::Path;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use rustc_hash::FxHashMap;
-use saffron_core::{DecoderShape, ModelError, Run, Session, Token, Work};
-use saffron_kvtrie::attention::{AttentionPlan, AttentionShape};
+use saffron_core::{DecoderShape, Forwarded, ModelError, Run, Session, Token, Work};
+use saffron_kvtrie::attention::{AttentionPlan, AttentionPlanner, AttentionShape, CostModel, Frontier, PlanKind};
 use saffron_kvtrie::{CacheError, KvPools, PoolShape, Reservation, Reuse, Trie, TrieStats, Want};
 
 use crate::LoadError;
@@ -28,11 +28,23 @@ pub struct ModelOptions {
     pub reuse: Reuse,
     /// Contexts per forward pass. Default: no limit, so that a step reads the weights once.
     pub max_batch: usize,
+    /// Tokens of a context that one forward pass computes; a longer prompt takes several, which bounds the memory of its activations.
+    /// Default: 512.
+    pub prefill_chunk: usize,
+    /// The attention plan of every pass. Default: none, so that the planner picks.
+    pub attention: Option<PlanKind>,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        Self { dtype: DType::F32, cache_bytes: 1 << 30, reuse: Reuse::Cached, max_batch: usize::MAX }
+        Self {
+            dtype: DType::F32,
+            cache_bytes: 1 << 30,
+            reuse: Reuse::Cached,
+            max_batch: usize::MAX,
+            prefill_chunk: 512,
+            attention: None,
+        }
     }
 }
 
@@ -105,6 +117,7 @@ pub struct Engine {
     options: ModelOptions,
     shape: DecoderShape,
     books: Books,
+    planner: Box<dyn AttentionPlanner>,
 }
 
 impl Engine {
@@ -114,22 +127,16 @@ impl Engine {
     ///
     /// A checkpoint that does not load, a type that the device does not support, a cache budget below one token.
     pub fn open(dir: &Path, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        if !device.supports_dtype(options.dtype) {
-            let found = format!("{:?}, which {device:?} does not support", options.dtype);
-            return Err(LoadError::field(dir, "dtype", "a type of the device", found));
-        }
-        let begun = std::time::Instant::now();
-        let engine = Self::new(load_decoder(dir, options.dtype, device)?, options)?;
-        tracing::info!(dir = %dir.display(), dtype = ?options.dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
-        Ok(engine)
+        Self::new(load_decoder(dir, options.dtype, device)?, options)
     }
 
-    /// An engine around a decoder.
+    /// An engine around a decoder; its type of weights is the options' too.
     ///
     /// # Errors
     ///
     /// A cache budget below one token.
     pub fn new(decoder: Decoder, options: ModelOptions) -> Result<Self, LoadError> {
+        let options = ModelOptions { dtype: decoder.dtype(), ..options };
         let config = decoder.config();
         let shape = PoolShape {
             layers: config.num_hidden_layers,
@@ -139,8 +146,9 @@ impl Engine {
         };
         let tokens = shape.tokens_within(options.cache_bytes)?;
         let flops = DecoderShape { lora_per_token: decoder.lora_flops_per_token(), ..config.shape() };
+        let planner = planner(&decoder);
         let pools = KvPools::new(shape, tokens, &decoder.device());
-        Ok(Self { decoder, trie: Trie::new(tokens), pools, options, shape: flops, books: Books::default() })
+        Ok(Self { decoder, trie: Trie::new(tokens), pools, options, shape: flops, books: Books::default(), planner })
     }
 
     /// The same with an adapter added to the weights, or beside them. What the cache holds is forgotten.
@@ -155,6 +163,12 @@ impl Engine {
             Merge::Beside => decoder.with_lora(lora),
         };
         Self::new(decoder, options)
+    }
+
+    /// The engine with another planner of its attention.
+    #[must_use]
+    pub fn with_planner(self, planner: Box<dyn AttentionPlanner>) -> Self {
+        Self { planner, ..self }
     }
 
     /// The decoder.
@@ -203,6 +217,9 @@ impl Engine {
             Outputs::All => self.decoder.config().vocab_size,
             Outputs::Tokens(tokens) => tokens.len(),
         };
+        for place in &distinct {
+            work[*place].computed = self.prefill(&queries[*place])?;
+        }
         let mut values = Vec::new();
         let mut batches: Vec<&[usize]> = distinct.chunks(self.options.max_batch.max(1)).rev().collect();
         while let Some(batch) = batches.pop() {
@@ -220,12 +237,35 @@ impl Engine {
             let rows = self.forward(&reservation, outputs)?;
             values = if values.is_empty() { rows } else { [values, rows].concat() };
             for (place, computed) in batch.iter().zip(reservation.computed()) {
-                work[*place].computed = self.cost(&computed, outputs, 1);
+                work[*place].computed += self.cost(&computed, outputs, 1);
             }
             self.trie.commit(reservation);
         }
         self.attribute(queries, outputs, &mut work);
         Ok(Answers { values, width, row_of, work })
+    }
+
+    /// Computes and stores all but the last chunk of a long context.
+    fn prefill(&mut self, query: &Query<'_>) -> Result<Forwarded, ModelError> {
+        let (chunk, kept) = (self.options.prefill_chunk.max(1), query.tokens.len().saturating_sub(query.scratch));
+        let mut computed = Forwarded::default();
+        if self.options.reuse == Reuse::Nothing || query.tokens.len() <= chunk {
+            return Ok(computed);
+        }
+        let mut stored = self.trie.stored(&query.tokens[..kept]);
+        while query.tokens.len() - stored > chunk && stored < kept {
+            let end = (stored + chunk).min(kept);
+            let reservation = self.trie.reserve(&[Want::keep(&query.tokens[..end])], self.options.reuse);
+            let reservation =
+                reservation.map_err(|source| ModelError::other("reserving the key–value cache", source))?;
+            self.rows(&reservation);
+            for range in reservation.computed() {
+                computed += self.cost(&range, Outputs::All, 0);
+            }
+            self.trie.commit(reservation);
+            stored = end;
+        }
+        Ok(computed)
     }
 
     fn check(&self, tokens: &[Token]) -> Result<(), ModelError> {
@@ -244,23 +284,32 @@ impl Engine {
 
     /// Computes a reservation's rows and returns the logits of each context.
     fn forward(&mut self, reservation: &Reservation, outputs: Outputs<'_>) -> Result<Vec<f32>, ModelError> {
-        self.pools.ensure(reservation.slot_bound());
-        let config = self.decoder.config();
-        let heads =
-            AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
-        let device = self.decoder.device();
-        let plan = AttentionPlan::new(reservation, heads, &device);
-        let mut attention = CachedAttention { plan: &plan, pools: &mut self.pools };
-        let hidden = self.decoder.forward(reservation.tokens(), reservation.positions(), &mut attention);
+        let hidden = self.rows(reservation);
         let wanted: Vec<u32> = reservation.outputs().map(|row| row as u32).collect();
-        let last = hidden.select(1, crate::nn::row_indices(&wanted, &device));
+        let last = hidden.select(1, crate::nn::row_indices(&wanted, &self.decoder.device()));
         match outputs {
             Outputs::All => self.decoder.read_logits(last),
             Outputs::Tokens(tokens) => crate::nn::read_columns(self.decoder.unembed_tokens(last, tokens)),
         }
     }
 
-    fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> saffron_core::Forwarded {
+    /// Computes a reservation's rows and writes their keys and values.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[hidden, rows]`
+    fn rows(&mut self, reservation: &Reservation) -> Tensor<2> {
+        self.pools.ensure(reservation.slot_bound());
+        let config = self.decoder.config();
+        let heads =
+            AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
+        let kind = self.options.attention.unwrap_or_else(|| self.planner.pick(&Frontier::new(reservation), heads));
+        let plan = AttentionPlan::new(reservation, heads, kind, &self.pools);
+        let mut attention = CachedAttention { plan: &plan, pools: &mut self.pools };
+        self.decoder.forward(reservation.tokens(), reservation.positions(), &mut attention)
+    }
+
+    fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> Forwarded {
         let mut cost = self.shape.continuation(positions.start as u64, positions.end as u64, rows);
         if let Outputs::Tokens(tokens) = outputs {
             let (whole, part) = (self.shape.vocab, tokens.len() as u64);
@@ -274,7 +323,8 @@ impl Engine {
         for (place, work) in work.iter_mut().enumerate() {
             let query = &queries[place];
             work.asked = query.tokens.len() as u64;
-            work.cached = work.asked - work.computed.tokens;
+            // More is computed than was asked for where a prompt was evicted between its chunks.
+            work.cached = work.asked.saturating_sub(work.computed.tokens);
             let same = |earlier: &&Query<'_>| {
                 query.run.same(earlier.run) && (earlier.scratch, &earlier.tokens) == (query.scratch, &query.tokens)
             };
@@ -284,6 +334,16 @@ impl Engine {
                 work.attributed = self.cost(&new, outputs, 1);
             }
         }
+    }
+}
+
+/// Tiles where their kernels run; elsewhere what costs least. What the devices of other names are is not to be known here: half-precision
+/// weights speak for a GPU.
+fn planner(decoder: &Decoder) -> Box<dyn AttentionPlanner> {
+    match decoder.dtype() {
+        _ if decoder.has_kernels() => Box::new(PlanKind::Tiles),
+        DType::F32 => Box::new(CostModel::cpu()),
+        _ => Box::new(CostModel::gpu()),
     }
 }
 

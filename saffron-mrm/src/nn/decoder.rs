@@ -56,6 +56,12 @@ impl Decoder {
         self.embedding.dtype()
     }
 
+    /// Whether passes of few rows take the kernels of the `flex` backend.
+    #[must_use]
+    pub(crate) fn has_kernels(&self) -> bool {
+        simd::serves(&self.embedding)
+    }
+
     /// The decoder with an adapter added to its weights.
     #[must_use]
     pub fn merged(mut self, lora: &LoraWeights) -> Self {

@@ -32,3 +32,7 @@ pub(crate) fn split_heads(_: &Tensor<2>, _: &RopeRows, _: &DecoderConfig) -> Opt
 pub(crate) fn beside_threads<T: Send>(_: &Tensor<2>, pass: impl FnOnce() -> T + Send) -> T {
     pass()
 }
+
+pub(crate) fn serves(_: &Tensor<2>) -> bool {
+    false
+}

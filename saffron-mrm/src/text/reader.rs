@@ -1,5 +1,7 @@
 //! How a reward model reads a session: what it sees of it, through which conversion, in which layout.
 
+use std::sync::Arc;
+
 use saffron_core::{ModelError, PromptLayout, Session, Token};
 
 use super::{Conversion, TextTokenizer};
@@ -7,7 +9,7 @@ use super::{Conversion, TextTokenizer};
 /// Renders sessions for a reward model: prompt and response, never the prefill.
 #[derive(Debug)]
 pub(crate) struct SessionReader {
-    pub(crate) tokenizer: TextTokenizer,
+    pub(crate) tokenizer: Arc<TextTokenizer>,
     pub(crate) layout: PromptLayout,
     pub(crate) form: Conversion,
 }

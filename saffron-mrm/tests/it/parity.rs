@@ -2,16 +2,23 @@
 
 use burn::tensor::Device;
 use saffron_kvtrie::Reuse;
-use saffron_mrm::engine::Merge;
-use saffron_mrm::{BiasUse, ModelOptions, Mrm, MrmInput};
+use saffron_kvtrie::attention::PlanKind;
+use saffron_mrm::engine::{Engine, Merge};
+use saffron_mrm::{Base, BiasUse, ModelOptions, Mrm, MrmInput};
 
 use crate::fixtures::{MODELS, adapted, dir, engine, gap, logits, reference};
 
 const TOLERANCE: f32 = 1e-4;
 
-fn ways() -> [ModelOptions; 3] {
+fn ways() -> Vec<ModelOptions> {
     let cached = ModelOptions::default();
-    [cached, ModelOptions { reuse: Reuse::Nothing, ..cached }, ModelOptions { max_batch: 1, ..cached }]
+    let others = [
+        ModelOptions { reuse: Reuse::Nothing, ..cached },
+        ModelOptions { max_batch: 1, ..cached },
+        ModelOptions { prefill_chunk: 5, ..cached },
+    ];
+    let plans = PlanKind::ALL.map(|kind| ModelOptions { attention: Some(kind), ..cached });
+    [cached].into_iter().chain(others).chain(plans).collect()
 }
 
 fn assert_rows(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
@@ -58,6 +65,19 @@ fn an_adapter_beside_the_weights_gives_what_a_merged_one_gives() {
         let (beside, merged) = (logits(&mut beside, &reference.sequences), logits(&mut merged, &reference.sequences));
         assert_rows(&beside, &merged, model);
     }
+}
+
+#[test]
+fn models_on_one_base_share_it_and_do_not_disturb_each_other() {
+    let reference = reference("tiny-a");
+    let options = ModelOptions::default();
+    let base = Base::open(dir("tiny-a").join("guard"), &Device::flex(), options.dtype).unwrap();
+    let plain = logits(&mut Engine::new(base.decoder().clone(), options).unwrap(), &reference.sequences);
+    // Merging an adapter into one of them leaves the others as they were.
+    let mut mrm = Mrm::on(&base, options).unwrap().with_adapter(dir("tiny-a").join("mrm")).unwrap();
+    assert_rows(&mrm.raw_rewards(&reference.sequences).unwrap(), &reference.rewards, "rewards on a shared base");
+    let again = logits(&mut Engine::new(base.decoder().clone(), options).unwrap(), &reference.sequences);
+    assert_eq!(again, plain);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(in crate::attention) fn attend(
     let AttentionShape { kv_heads, group, head_dim } = shape;
     let rows = queries.dims()[1];
     let (keys, values) = pools.tensors(layer);
-    let (keys, values, queries) = (flex(keys)?, flex(values)?, flex(queries)?);
+    let (keys, values, queries) = (flex(keys)?, flex(values)?, flex(queries)?.to_contiguous());
     let (keys, values, queries) = (keys.as_slice::<f32>()?, values.as_slice::<f32>()?, queries.as_slice::<f32>()?);
     let pool = keys.len() / kv_heads;
     let one = |place: usize| {

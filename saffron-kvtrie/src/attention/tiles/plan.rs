@@ -5,7 +5,9 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::LANES;
+use crate::attention::plan::common_extents;
 use crate::index::Extent;
+use crate::pool::KvPools;
 use crate::reserve::{Reservation, Segment};
 
 /// Some consecutive rows and what they attend to.
@@ -18,8 +20,9 @@ pub(in crate::attention) struct Tile {
     pub(super) own: Vec<(u32, u16)>,
 }
 
-/// Tiles of all rows in order; none when a row's heads alone are more than a tile holds.
-pub(in crate::attention) fn plan(reservation: &Reservation, group: usize) -> Option<Vec<Tile>> {
+/// Tiles of all rows in order; none when the pools are not for them, or a row's heads alone are more than a tile holds.
+pub(in crate::attention) fn plan(reservation: &Reservation, group: usize, pools: &KvPools) -> Option<Vec<Tile>> {
+    crate::simd::flex(pools.tensors(0).0)?;
     let height = LANES.checked_div(group).filter(|height| *height > 0)?;
     let mut segments: Vec<&Segment> = reservation.segments().iter().collect();
     segments.sort_unstable_by_key(|segment| segment.rows.start);
@@ -44,7 +47,7 @@ fn row_paths<'a>(segment: &'a Segment, slots: &'a [u32]) -> impl Iterator<Item =
 
 impl Tile {
     fn new(rows: Range<usize>, paths: &[Vec<Extent>]) -> Self {
-        let shared = paths.iter().skip(1).fold(paths[0].clone(), |shared, path| common_prefix(&shared, path));
+        let shared = paths.iter().skip(1).fold(paths[0].clone(), |shared, path| common_extents(&shared, path));
         let length: usize = shared.iter().map(|extent| extent.len as usize).sum();
         let mut places: FxHashMap<u32, usize> = FxHashMap::default();
         let mut own: Vec<(u32, u16)> = Vec::new();
@@ -68,27 +71,4 @@ fn skip(path: &[Extent], mut count: usize) -> impl Iterator<Item = u32> + '_ {
         count -= skipped;
         extent.base + skipped as u32..extent.end()
     })
-}
-
-/// What two paths begin with.
-fn common_prefix(a: &[Extent], b: &[Extent]) -> Vec<Extent> {
-    let mut common: Vec<Extent> = Vec::new();
-    let (mut a, mut b) = (a.iter().copied(), b.iter().copied());
-    let (mut left, mut right) = (a.next(), b.next());
-    while let (Some(x), Some(y)) = (left, right) {
-        let len = x.len.min(y.len);
-        if x.base != y.base {
-            break;
-        }
-        common.push(Extent { base: x.base, len });
-        let rest = |extent: Extent, following: &mut dyn Iterator<Item = Extent>| {
-            if extent.len > len {
-                Some(Extent { base: extent.base + len, len: extent.len - len })
-            } else {
-                following.next()
-            }
-        };
-        (left, right) = (rest(x, &mut a), rest(y, &mut b));
-    }
-    common
 }

@@ -14,8 +14,13 @@ pub(super) use heads::split_heads;
 pub(super) use norm::rms_norm;
 pub(super) use product::{gate, gated, linear, logits};
 
+/// Whether the kernels are for these weights.
+pub(super) fn serves(weights: &Tensor<2>) -> bool {
+    flex(weights).is_some()
+}
+
 /// Runs a forward pass where its threads are: a pass has hundreds of short parallel parts, and each would wake and put to sleep the
 /// calling thread if that were not one of them. Tensors of other backends stay on the calling thread, which their streams belong to.
 pub(super) fn beside_threads<T: Send>(weights: &Tensor<2>, pass: impl FnOnce() -> T + Send) -> T {
-    if flex(weights).is_some() { rayon::scope(|_| pass()) } else { pass() }
+    if serves(weights) { rayon::scope(|_| pass()) } else { pass() }
 }
