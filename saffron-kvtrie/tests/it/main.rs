@@ -4,4 +4,5 @@
 mod attention;
 mod oracle;
 mod pools;
+mod soak;
 mod trie;
