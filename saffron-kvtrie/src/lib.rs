@@ -6,6 +6,7 @@
 //! | module | knows | does not know |
 //! |---|---|---|
 //! | [`index`] | tokens, runs of slots, pins, eviction order | tensors |
+//! | [`evict`] | node ids and numbers: what to forget first | tokens, slots |
 //! | [`reserve`] | what a batch of contexts has to compute, row by row | tensors, models |
 //! | [`pool`] | keys and values of every slot, as burn tensors | tokens, trees |
 //! | [`attention`] | how rows attend to trunk and own suffix | where slots come from |
@@ -25,6 +26,7 @@
 //! ```
 
 pub mod attention;
+pub mod evict;
 mod inbox;
 pub mod index;
 pub mod ledger;
@@ -38,4 +40,4 @@ pub use index::{CacheError, Extent, TrieStats};
 pub use ledger::Ledger;
 pub use pool::{KvPools, PoolShape};
 pub use reserve::{Reservation, Reuse, Segment, Want};
-pub use trie::{Seq, Trie};
+pub use trie::{Match, Seq, Trie};

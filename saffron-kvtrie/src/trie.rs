@@ -1,7 +1,11 @@
 //! The trie: index, slots and handles together. Still no tensors.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
+
+use crate::evict::{EvictionPolicy, Lru};
 use crate::inbox::{Held, Inbox, Message};
 use crate::index::{CacheError, Extent, Index, NodeRef, SlotAllocator, TrieStats};
 use crate::reserve::{Reservation, Reuse, Rows, Want};
@@ -9,6 +13,15 @@ use crate::reserve::{Reservation, Reuse, Rows, Want};
 /// A stored sequence, held: while a clone of this handle lives, none of its tokens is evicted.
 #[derive(Clone, Debug)]
 pub struct Seq(Arc<Pin>);
+
+/// What a lookup found.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// The stored prefix, held.
+    pub seq: Seq,
+    /// Its length.
+    pub matched: usize,
+}
 
 #[derive(Debug)]
 struct Pin {
@@ -22,25 +35,40 @@ impl Drop for Pin {
     }
 }
 
-/// A token trie over a fixed number of slots.
+/// A token trie over a fixed number of slots. Full, it forgets what its policy names: by default the leaf whose last use lies furthest
+/// back.
 ///
 /// Two-phase writes: [`reserve`](Self::reserve) gives rows and slots, the caller computes them, [`commit`](Self::commit) makes them
 /// visible. See the [crate documentation](crate) for an example.
-#[derive(Debug)]
-pub struct Trie {
-    index: Index,
+pub struct Trie<E: EvictionPolicy = Lru, H = FxBuildHasher> {
+    index: Index<E, H>,
     slots: SlotAllocator,
     inbox: Arc<Inbox>,
     pending: usize,
     stats: TrieStats,
 }
 
+impl<E: EvictionPolicy, H> std::fmt::Debug for Trie<E, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (slots, pending) = (&self.slots, &self.pending);
+        f.debug_struct("Trie").field("slots", slots).field("pending", pending).finish_non_exhaustive()
+    }
+}
+
 impl Trie {
     /// An empty trie with room for `capacity` tokens.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
+        Self::with_policy(capacity, Lru::default())
+    }
+}
+
+impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
+    /// An empty trie with room for `capacity` tokens, of which `policy` chooses what is forgotten.
+    #[must_use]
+    pub fn with_policy(capacity: u32, policy: E) -> Self {
         Self {
-            index: Index::new(capacity),
+            index: Index::new(capacity, policy),
             slots: SlotAllocator::new(capacity),
             inbox: Arc::default(),
             pending: 0,
@@ -159,7 +187,7 @@ impl Trie {
             for row in place.rows[..keep].iter().map(|row| *row as usize) {
                 stored[row] = !superfluous.contains(&reservation.slots[row]);
             }
-            handles.extend(self.pinned_handle(node));
+            handles.push(self.handle(node));
         }
         let scratch = held.slots.iter().zip(&stored).filter(|(_, stored)| !**stored).map(|(slot, _)| *slot);
         let rest = Held { pins: held.pins, slots: scratch.collect() };
@@ -168,9 +196,11 @@ impl Trie {
         handles
     }
 
-    fn pinned_handle(&mut self, node: NodeRef) -> Option<Seq> {
-        self.index.pin(node).ok()?;
-        Some(Seq(Arc::new(Pin { node, inbox: self.inbox.clone() })))
+    /// A handle of a node that was just looked up.
+    fn handle(&mut self, node: NodeRef) -> Seq {
+        // What was just looked up is not stale.
+        self.index.pin(node).ok();
+        Seq(Arc::new(Pin { node, inbox: self.inbox.clone() }))
     }
 
     /// Does what dropped handles and reservations have left to do.
@@ -188,7 +218,9 @@ impl Trie {
 
     fn release(&mut self, held: &Held) {
         self.pending -= held.slots.len();
-        held.slots.iter().for_each(|slot| self.slots.give(Extent { base: *slot, len: 1 }));
+        let mut extents = Vec::new();
+        held.slots.iter().for_each(|slot| Extent::append(&mut extents, *slot));
+        extents.into_iter().for_each(|extent| self.slots.give(extent));
         for node in &held.pins {
             self.index.unpin(*node).ok();
         }
@@ -208,13 +240,50 @@ impl Trie {
         evicted
     }
 
+    /// The longest stored prefix of the tokens, held.
+    pub fn match_prefix(&mut self, tokens: &[u32]) -> Match {
+        self.settle();
+        let (node, matched) = self.index.match_prefix(tokens);
+        Match { seq: self.handle(node), matched }
+    }
+
+    /// The first `len` tokens of a handle as a handle of its own.
+    ///
+    /// # Errors
+    ///
+    /// A handle of another trie.
+    pub fn truncate(&mut self, seq: &Seq, len: usize) -> Result<Seq, CacheError> {
+        self.settle();
+        let mut tokens = self.tokens(seq)?;
+        tokens.truncate(len);
+        Ok(self.match_prefix(&tokens).seq)
+    }
+
+    /// Says what a sequence is worth, for policies that go by it: the reward of a search, say.
+    ///
+    /// # Errors
+    ///
+    /// A handle of another trie.
+    pub fn set_score(&mut self, seq: &Seq, score: f32) -> Result<(), CacheError> {
+        self.index.set_score(self.node_of(seq)?, score)
+    }
+
+    /// Forgets everything that no handle holds, in one go; says how many tokens.
+    pub fn clear(&mut self) -> usize {
+        self.evict(usize::MAX)
+    }
+
+    fn node_of(&self, seq: &Seq) -> Result<NodeRef, CacheError> {
+        if Arc::ptr_eq(&seq.0.inbox, &self.inbox) { Ok(seq.0.node) } else { Err(CacheError::Foreign) }
+    }
+
     /// The tokens of a handle.
     ///
     /// # Errors
     ///
     /// A handle of another trie.
     pub fn tokens(&self, seq: &Seq) -> Result<Vec<u32>, CacheError> {
-        self.index.path_tokens(seq.0.node)
+        self.index.path_tokens(self.node_of(seq)?)
     }
 
     /// The slots of a handle, in order.
@@ -223,7 +292,7 @@ impl Trie {
     ///
     /// A handle of another trie.
     pub fn path(&self, seq: &Seq) -> Result<Vec<Extent>, CacheError> {
-        self.index.path(seq.0.node)
+        self.index.path(self.node_of(seq)?)
     }
 
     /// Number of tokens there is room for.
@@ -232,13 +301,18 @@ impl Trie {
         self.slots.capacity()
     }
 
-    /// The counts. Walks the tree to count what is pinned.
+    /// The counts.
     pub fn stats(&mut self) -> TrieStats {
         self.settle();
         TrieStats {
             splits: self.index.splits(),
             live: self.index.live(),
             pinned: self.index.pinned(),
+            evictable: self.index.live() - self.index.pinned(),
+            nodes: self.index.node_count() - 1,
+            nodes_evicted: self.index.nodes_evicted(),
+            free: self.slots.free_slots(),
+            largest_free: self.slots.largest_free(),
             pending: self.pending,
             high_water: self.slots.high_water(),
             ..self.stats

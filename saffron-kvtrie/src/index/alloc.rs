@@ -55,6 +55,12 @@ impl SlotAllocator {
         self.free_slots
     }
 
+    /// Length of the longest free extent.
+    #[must_use]
+    pub fn largest_free(&self) -> usize {
+        self.free.values().max().map_or(0, |len| *len as usize)
+    }
+
     /// Number of slots in all.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -26,7 +26,7 @@ pub enum CacheError {
         /// Slots in all, the null slot excluded.
         capacity: usize,
     },
-    /// A handle of something that was evicted, or of another trie.
+    /// A reference to something that was evicted.
     #[error("stale handle: node {index} has generation {found}, the handle {expected}")]
     Stale {
         /// Place in the arena.
@@ -36,6 +36,9 @@ pub enum CacheError {
         /// The node's.
         found: u32,
     },
+    /// A handle of another trie.
+    #[error("the handle belongs to another trie")]
+    Foreign,
     /// An empty context has no row to compute and no logits.
     #[error("context {place} of the batch is empty")]
     EmptyContext {
@@ -71,8 +74,27 @@ pub struct TrieStats {
     pub live: usize,
     /// Of these, on the path of a live handle.
     pub pinned: usize,
+    /// Of the stored tokens, those that eviction could free.
+    pub evictable: usize,
+    /// Runs that are stored.
+    pub nodes: usize,
+    /// Runs that were evicted whole.
+    pub nodes_evicted: u64,
+    /// Slots that nothing uses.
+    pub free: usize,
+    /// Of these, the longest contiguous run: small beside `free` means fragmentation.
+    pub largest_free: usize,
     /// Slots held by open reservations.
     pub pending: usize,
     /// Largest number of slots ever in use at once.
     pub high_water: usize,
+}
+
+impl TrieStats {
+    /// How many times less was computed than without any sharing: the lengths of all contexts over the distinct prefixes among them that
+    /// had to be computed (Saffron paper, Proposition 2). One where nothing was asked for.
+    #[must_use]
+    pub fn saving(&self) -> f64 {
+        if self.tokens_computed == 0 { 1.0 } else { self.tokens_asked as f64 / self.tokens_computed as f64 }
+    }
 }

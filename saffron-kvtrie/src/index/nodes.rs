@@ -1,8 +1,11 @@
 //! The radix tree over token runs: matching, inserting, splitting, pinning, evicting. Iterative throughout.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::evict::{Block, EvictionPolicy, Lru};
 
 use super::{CacheError, Extent, SlotAllocator};
 
@@ -25,8 +28,9 @@ struct Node {
     /// Live handles and reservations that end here.
     pins: u32,
     children: u32,
+    /// Children that a pin, on themselves or further down, holds.
+    held_children: u32,
     generation: u32,
-    last_use: u64,
 }
 
 impl Node {
@@ -34,48 +38,58 @@ impl Node {
         self.children == 0
     }
 
+    /// Whether a pin holds the node.
+    fn is_held(&self) -> bool {
+        self.pins > 0 || self.held_children > 0
+    }
+
     fn end(&self) -> u32 {
         self.depth + self.run.len
     }
 }
 
-/// Which tokens are stored, in which slots, and in what order they may be forgotten (least recently used leaf first).
+/// Which tokens are stored, in which slots, and in what order they may be forgotten (the policy's).
+///
+/// Children are found by hash, and their tokens compared: the hasher decides how fast, never what.
 #[derive(Clone, Debug)]
-pub struct Index {
+pub struct Index<E = Lru, H = FxBuildHasher> {
     nodes: Vec<Node>,
     vacant: Vec<u32>,
     /// The token of every slot; a run's tokens are contiguous because its slots are.
     log: Vec<u32>,
-    children: FxHashMap<(u32, u32), u32>,
-    /// Unpinned leaves by last use.
-    evictable: BTreeSet<(u64, u32)>,
+    children: HashMap<(u32, u32), u32, H>,
+    policy: E,
     clock: u64,
     live: usize,
+    held: usize,
     splits: u64,
+    nodes_evicted: u64,
 }
 
-impl Index {
+impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     /// An empty index over slots `1..=capacity`.
     #[must_use]
-    pub fn new(capacity: u32) -> Self {
+    pub fn new(capacity: u32, policy: E) -> Self {
         let root = Node {
             parent: ROOT,
             run: Extent { base: 0, len: 0 },
             depth: 0,
             pins: 1,
             children: 0,
+            held_children: 0,
             generation: 0,
-            last_use: 0,
         };
         Self {
             nodes: vec![root],
             vacant: Vec::new(),
             log: vec![0; capacity as usize + 1],
-            children: FxHashMap::default(),
-            evictable: BTreeSet::new(),
+            children: HashMap::default(),
+            policy,
             clock: 0,
             live: 0,
+            held: 0,
             splits: 0,
+            nodes_evicted: 0,
         }
     }
 
@@ -95,6 +109,18 @@ impl Index {
     #[must_use]
     pub fn splits(&self) -> u64 {
         self.splits
+    }
+
+    /// Nodes that were evicted whole so far.
+    #[must_use]
+    pub fn nodes_evicted(&self) -> u64 {
+        self.nodes_evicted
+    }
+
+    /// Nodes there are, the root included.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len() - self.vacant.len()
     }
 
     fn reference(&self, index: u32) -> NodeRef {
@@ -162,8 +188,10 @@ impl Index {
         let run = Extent { base, len: tokens.len() as u32 };
         self.log[base as usize..run.end() as usize].copy_from_slice(tokens);
         let depth = self.nodes[parent as usize].end();
-        let node = Node { parent, run, depth, pins: 0, children: 0, generation: 0, last_use: self.clock };
+        let node = Node { parent, run, depth, pins: 0, children: 0, held_children: 0, generation: 0 };
         let index = self.place(node);
+        self.clock += 1;
+        self.policy.added(index, parent, self.clock);
         self.children.insert((parent, tokens[0]), index);
         self.live += tokens.len();
         self.adopt(parent);
@@ -195,8 +223,9 @@ impl Index {
             run: Extent { base: lower.run.base, len: keep },
             pins: 0,
             children: 1,
+            held_children: u32::from(lower.is_held()),
             generation: 0,
-            ..lower.clone()
+            ..lower
         };
         let upper = self.place(upper);
         self.children.insert((lower.parent, first), upper);
@@ -204,6 +233,7 @@ impl Index {
         self.children.insert((upper, self.log[rest.base as usize]), node);
         let below = &mut self.nodes[node as usize];
         (below.parent, below.run, below.depth) = (upper, rest, lower.depth + keep);
+        self.policy.split(upper, node);
         self.splits += 1;
         upper
     }
@@ -215,8 +245,14 @@ impl Index {
     /// A stale node.
     pub fn pin(&mut self, node: NodeRef) -> Result<(), CacheError> {
         let index = self.resolve(node)?;
-        self.evictable.remove(&(self.nodes[index as usize].last_use, index));
+        let was_held = self.nodes[index as usize].is_held();
         self.nodes[index as usize].pins += 1;
+        if self.nodes[index as usize].pins == 1 && index != ROOT {
+            self.policy.blocked(index, Block::Pin);
+        }
+        if !was_held {
+            self.hold(index);
+        }
         Ok(())
     }
 
@@ -228,37 +264,91 @@ impl Index {
     pub fn unpin(&mut self, node: NodeRef) -> Result<(), CacheError> {
         let index = self.resolve(node)?;
         self.nodes[index as usize].pins -= 1;
+        if self.nodes[index as usize].pins > 0 || index == ROOT {
+            return Ok(());
+        }
+        if self.nodes[index as usize].is_leaf() {
+            self.clock += 1;
+            self.policy.released(index, self.clock);
+        }
         self.offer(index);
+        if !self.nodes[index as usize].is_held() {
+            self.let_go(index);
+        }
+        Ok(())
+    }
+
+    /// Counts a node that has come to be held, and those above it that were not: each of them once, whatever hangs below.
+    fn hold(&mut self, mut index: u32) {
+        while index != ROOT {
+            let node = &self.nodes[index as usize];
+            self.held += node.run.len as usize;
+            index = node.parent;
+            let above = &mut self.nodes[index as usize];
+            let was_held = above.is_held();
+            above.held_children += 1;
+            if was_held {
+                break;
+            }
+        }
+    }
+
+    /// The opposite of [`hold`](Self::hold).
+    fn let_go(&mut self, mut index: u32) {
+        while index != ROOT {
+            let node = &self.nodes[index as usize];
+            self.held -= node.run.len as usize;
+            index = node.parent;
+            let above = &mut self.nodes[index as usize];
+            above.held_children -= 1;
+            if above.is_held() {
+                break;
+            }
+        }
+    }
+
+    /// Values a node, for policies that go by it.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub fn set_score(&mut self, node: NodeRef, score: f32) -> Result<(), CacheError> {
+        let index = self.resolve(node)?;
+        if index != ROOT {
+            self.policy.scored(index, score);
+        }
         Ok(())
     }
 
     fn touch(&mut self, index: u32) {
-        self.clock += 1;
-        self.evictable.remove(&(self.nodes[index as usize].last_use, index));
-        self.nodes[index as usize].last_use = self.clock;
-        self.offer(index);
+        if index != ROOT {
+            self.clock += 1;
+            self.policy.used(index, self.clock);
+        }
     }
 
     /// Enters the node among the evictable ones if it is one.
     fn offer(&mut self, index: u32) {
         let node = &self.nodes[index as usize];
         if index != ROOT && node.pins == 0 && node.is_leaf() {
-            self.evictable.insert((node.last_use, index));
+            self.policy.evictable(index);
         }
     }
 
     /// Counts one more child.
     fn adopt(&mut self, parent: u32) {
-        self.evictable.remove(&(self.nodes[parent as usize].last_use, parent));
         self.nodes[parent as usize].children += 1;
+        if parent != ROOT && self.nodes[parent as usize].children == 1 {
+            self.policy.blocked(parent, Block::Child);
+        }
     }
 
-    /// Forgets at least `need` tokens if it can: least recently used leaf first, tail of a run first. The freed slots go to the
+    /// Forgets at least `need` tokens if it can: the leaf that the policy names first, tail of a run first. The freed slots go to the
     /// allocator; the number of them is returned.
     pub fn evict(&mut self, need: usize, slots: &mut SlotAllocator) -> usize {
         let mut freed = 0;
         while freed < need {
-            let Some((_, victim)) = self.evictable.first().copied() else { break };
+            let Some(victim) = self.policy.victim() else { break };
             let run = self.nodes[victim as usize].run;
             let tail = run.len.min((need - freed) as u32);
             slots.give(Extent { base: run.end() - tail, len: tail });
@@ -276,8 +366,9 @@ impl Index {
     }
 
     fn remove(&mut self, index: u32, run: Extent) {
-        let (parent, last_use) = (self.nodes[index as usize].parent, self.nodes[index as usize].last_use);
-        self.evictable.remove(&(last_use, index));
+        let parent = self.nodes[index as usize].parent;
+        self.policy.removed(index);
+        self.nodes_evicted += 1;
         self.children.remove(&(parent, self.log[run.base as usize]));
         self.nodes[index as usize].generation += 1;
         self.nodes[index as usize].run.len = 0;
@@ -330,18 +421,10 @@ impl Index {
         Ok(self.path(node)?.iter().flat_map(|run| &self.log[run.base as usize..run.end() as usize]).copied().collect())
     }
 
-    /// Tokens on the path of at least one pin, counted from scratch.
+    /// Tokens on the path of at least one pin.
     #[must_use]
     pub fn pinned(&self) -> usize {
-        let mut held = vec![false; self.nodes.len()];
-        for index in (0..self.nodes.len()).filter(|index| self.nodes[*index].pins > 0) {
-            let mut at = index;
-            while at != ROOT as usize && !held[at] {
-                held[at] = true;
-                at = self.nodes[at].parent as usize;
-            }
-        }
-        held.iter().zip(&self.nodes).filter(|(held, _)| **held).map(|(_, node)| node.run.len as usize).sum()
+        self.held
     }
 
     /// Checks the books from scratch and names the first thing that is wrong. `pending` are the slots of open reservations.
@@ -351,7 +434,9 @@ impl Index {
     /// A sentence about the violation.
     pub fn validate(&self, slots: &SlotAllocator, pending: &[u32]) -> Result<(), String> {
         let mut owners = vec![0u8; slots.capacity() + 1];
-        let alive: Vec<u32> = (0..self.nodes.len() as u32).filter(|index| !self.vacant.contains(index)).collect();
+        let mut gone = vec![false; self.nodes.len()];
+        self.vacant.iter().for_each(|index| gone[*index as usize] = true);
+        let alive: Vec<u32> = (0..self.nodes.len() as u32).filter(|index| !gone[*index as usize]).collect();
         let runs = alive.iter().map(|index| self.nodes[*index as usize].run);
         let owned = runs.chain(slots.free_extents()).flat_map(Extent::slots).chain(pending.iter().copied());
         owned.for_each(|slot| owners[slot as usize] += 1);
@@ -362,23 +447,46 @@ impl Index {
         if live != self.live {
             return Err(format!("{live} tokens are stored, the counter says {}", self.live));
         }
-        alive.iter().filter(|index| **index != ROOT).try_for_each(|index| self.validate_node(*index))
+        let held = self.held_from_scratch();
+        let pinned: usize =
+            alive.iter().filter(|index| held[**index as usize]).map(|index| self.tokens(*index).len()).sum();
+        if pinned != self.held {
+            return Err(format!("{pinned} tokens are pinned, the counter says {}", self.held));
+        }
+        let mut children = vec![(0u32, 0u32); self.nodes.len()];
+        for ((parent, _), child) in &self.children {
+            let (all, of_them_held) = &mut children[*parent as usize];
+            *all += 1;
+            *of_them_held += u32::from(held[*child as usize]);
+        }
+        let mut nodes = alive.iter().filter(|index| **index != ROOT);
+        nodes.try_for_each(|index| self.validate_node(*index, children[*index as usize]))
     }
 
-    fn validate_node(&self, index: u32) -> Result<(), String> {
+    /// Nodes on the path of a pin.
+    fn held_from_scratch(&self) -> Vec<bool> {
+        let mut held = vec![false; self.nodes.len()];
+        for index in (0..self.nodes.len()).filter(|index| self.nodes[*index].pins > 0) {
+            let mut at = index;
+            while at != ROOT as usize && !held[at] {
+                held[at] = true;
+                at = self.nodes[at].parent as usize;
+            }
+        }
+        held
+    }
+
+    fn validate_node(&self, index: u32, (children, held): (u32, u32)) -> Result<(), String> {
         let node = &self.nodes[index as usize];
         let parent = &self.nodes[node.parent as usize];
-        let children = self.children.keys().filter(|(above, _)| *above == index).count();
         let key = (node.parent, self.log[node.run.base as usize]);
         let checks = [
             (node.run.len > 0, "has an empty run"),
             (node.depth == parent.end(), "does not begin where its parent ends"),
             (self.children.get(&key) == Some(&index), "is not its parent's child under its first token"),
-            (children == node.children as usize, "has a wrong count of children"),
-            (
-                self.evictable.contains(&(node.last_use, index)) == (node.pins == 0 && node.is_leaf()),
-                "is wrongly (not) evictable",
-            ),
+            (children == node.children, "has a wrong count of children"),
+            (held == node.held_children, "has a wrong count of held children"),
+            (self.policy.holds(index) == (node.pins == 0 && node.is_leaf()), "is wrongly (not) evictable"),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
             Some((_, what)) => Err(format!("node {index} {what}")),
@@ -388,7 +496,13 @@ impl Index {
 }
 
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    /// Tokens that are compared at once.
+    const BLOCK: usize = 32;
+    let len = a.len().min(b.len());
+    let (a, b) = (&a[..len], &b[..len]);
+    let same =
+        a.as_chunks::<BLOCK>().0.iter().zip(b.as_chunks::<BLOCK>().0).take_while(|(a, b)| a == b).count() * BLOCK;
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 /// How many of the slots follow each other, from the first on.

@@ -1,8 +1,10 @@
 //! A model of the trie: a host store whose row for a slot is the whole path that was written there, so that any wrong row shows.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 
 use proptest::prelude::*;
+use saffron_kvtrie::evict::{EvictionPolicy, Fifo, Lfu, Lru, NeverEvict, ScoreAware};
 use saffron_kvtrie::{CacheError, Reservation, Reuse, Seq, Trie, Want};
 
 /// Path that each slot was written for.
@@ -34,7 +36,7 @@ impl Store {
         }
     }
 
-    fn check(&self, trie: &Trie, seq: &Seq, expected: &[u32]) {
+    fn check<E: EvictionPolicy, H: BuildHasher + Default>(&self, trie: &Trie<E, H>, seq: &Seq, expected: &[u32]) {
         assert_eq!(trie.tokens(seq).unwrap(), expected);
         let slots: Vec<u32> = trie.path(seq).unwrap().iter().flat_map(|extent| extent.slots()).collect();
         for (depth, slot) in slots.iter().enumerate() {
@@ -57,6 +59,10 @@ enum Op {
     Interleave(Vec<Vec<u32>>, Vec<Vec<u32>>),
     Drop(usize),
     Fork(usize),
+    /// Hold what is stored of a context.
+    Match(Vec<u32>),
+    Truncate(usize, usize),
+    Score(usize, f32),
     Evict(usize),
 }
 
@@ -76,17 +82,20 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (contexts(), contexts()).prop_map(|(a, b)| Op::Interleave(a, b)),
         4 => (0..8usize).prop_map(Op::Drop),
         1 => (0..8usize).prop_map(Op::Fork),
+        1 => context().prop_map(Op::Match),
+        1 => (0..8usize, 0..9usize).prop_map(|(place, len)| Op::Truncate(place, len)),
+        1 => (0..8usize, -2.0..2.0f32).prop_map(|(place, score)| Op::Score(place, score)),
         1 => (0..40usize).prop_map(Op::Evict),
     ]
 }
 
-struct World {
-    trie: Trie,
+struct World<E: EvictionPolicy, H: BuildHasher + Default> {
+    trie: Trie<E, H>,
     store: Store,
     held: Vec<(Seq, Vec<u32>)>,
 }
 
-impl World {
+impl<E: EvictionPolicy, H: BuildHasher + Default> World<E, H> {
     fn reserve(&mut self, contexts: &[Vec<u32>], scratch: usize, reuse: Reuse) -> Option<Reservation> {
         let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::with_scratch(tokens, scratch)).collect();
         match self.trie.reserve(&wants, reuse) {
@@ -125,7 +134,19 @@ impl World {
             Op::Evict(tokens) => {
                 self.trie.evict(tokens);
             }
-            Op::Drop(_) | Op::Fork(_) => {}
+            Op::Match(context) => {
+                let found = self.trie.match_prefix(&context);
+                self.held.push((found.seq, context[..found.matched].to_vec()));
+            }
+            Op::Truncate(place, len) if place < self.held.len() => {
+                let (seq, tokens) = &self.held[place];
+                let tokens = tokens[..len.min(tokens.len())].to_vec();
+                self.held.push((self.trie.truncate(seq, len).unwrap(), tokens));
+            }
+            Op::Score(place, score) if place < self.held.len() => {
+                self.trie.set_score(&self.held[place].0, score).unwrap();
+            }
+            Op::Drop(_) | Op::Fork(_) | Op::Truncate(..) | Op::Score(..) => {}
         }
     }
 
@@ -158,6 +179,44 @@ impl World {
     }
 }
 
+/// A hasher that gives all keys one hash.
+#[derive(Clone, Copy, Default)]
+struct Constant;
+
+impl BuildHasher for Constant {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self
+    }
+}
+
+impl Hasher for Constant {
+    fn finish(&self) -> u64 {
+        7
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+}
+
+/// Lives through the operations and checks everything after each.
+fn live<E: EvictionPolicy, H: BuildHasher + Default>(trie: Trie<E, H>, ops: &[Op], evicts: bool) {
+    let capacity = trie.capacity() as u32;
+    let mut world = World { trie, store: Store::default(), held: Vec::new() };
+    for op in ops {
+        world.apply(op.clone());
+        world.check();
+    }
+    world.held.clear();
+    world.trie.clear();
+    world.trie.validate(&[]).unwrap();
+    if evicts {
+        assert_eq!(world.trie.stats().live, 0);
+        let all: Vec<u32> = (0..capacity).collect();
+        assert!(world.trie.reserve(&[Want::keep(&all)], Reuse::Cached).is_ok(), "every slot is free again");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -166,17 +225,13 @@ proptest! {
         capacity in 4..60u32,
         ops in prop::collection::vec(op(), 1..120),
     ) {
-        let mut world = World { trie: Trie::new(capacity), store: Store::default(), held: Vec::new() };
-        for op in ops {
-            world.apply(op);
-            world.check();
-        }
-        world.held.clear();
-        world.trie.evict(usize::MAX);
-        world.trie.validate(&[]).unwrap();
-        prop_assert_eq!(world.trie.stats().live, 0);
-        let all: Vec<u32> = (0..capacity).collect();
-        prop_assert!(world.trie.reserve(&[Want::keep(&all)], Reuse::Cached).is_ok(), "every slot is free again");
+        live(Trie::new(capacity), &ops, true);
+        live(Trie::<_>::with_policy(capacity, Lfu::default()), &ops, true);
+        live(Trie::<_>::with_policy(capacity, Fifo::default()), &ops, true);
+        live(Trie::<_>::with_policy(capacity, ScoreAware::default()), &ops, true);
+        live(Trie::<_>::with_policy(capacity, NeverEvict::default()), &ops, false);
+        // Hashes that say nothing: tokens are compared, so that only time is lost.
+        live(Trie::<Lru, Constant>::with_policy(capacity, Lru::default()), &ops, true);
     }
 
     /// Sharing is optimal: with room for all, what is stored is one token per distinct prefix, in whatever order contexts come.

@@ -1,14 +1,15 @@
 //! Named cases: eviction order, handles, reservations that fail, depth and width.
 
+use saffron_kvtrie::evict::{EvictionPolicy, Fifo, Lfu, Lru, NeverEvict, ScoreAware};
 use saffron_kvtrie::{CacheError, Reuse, Trie, Want};
 
-fn store(trie: &mut Trie, tokens: &[u32]) -> saffron_kvtrie::Seq {
+fn store<E: EvictionPolicy>(trie: &mut Trie<E>, tokens: &[u32]) -> saffron_kvtrie::Seq {
     let reservation = trie.reserve(&[Want::keep(tokens)], Reuse::Cached).unwrap();
     trie.commit(reservation).remove(0)
 }
 
 /// How many rows a context would have to compute.
-fn missing(trie: &mut Trie, tokens: &[u32]) -> usize {
+fn missing<E: EvictionPolicy>(trie: &mut Trie<E>, tokens: &[u32]) -> usize {
     trie.reserve(&[Want::keep(tokens)], Reuse::Cached).unwrap().computed().next().unwrap().len()
 }
 
@@ -126,7 +127,7 @@ fn a_million_single_token_nodes_in_a_chain_are_walked_and_evicted() {
     use saffron_kvtrie::index::{Index, SlotAllocator};
     let length = 1_000_000u32;
     let mut slots = SlotAllocator::new(2 * length);
-    let mut index = Index::new(2 * length);
+    let mut index: Index = Index::new(2 * length, Lru::default());
     let all = slots.take(2 * length).unwrap();
     assert_eq!(all.len(), 1);
     let mut at = index.root();
@@ -165,4 +166,160 @@ fn equal_calls_give_equal_slots() {
         slots
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_forgotten_prompt_is_not_found_again_after_its_slots_were_used_anew() {
+    let mut trie = Trie::new(8);
+    let prompts = [[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 9, 9], [4, 4, 4, 4], [5, 6, 1, 1]];
+    prompts.iter().for_each(|prompt| drop(store(&mut trie, prompt)));
+    assert_eq!(trie.clear(), trie.capacity());
+    store(&mut trie, &[9, 8, 7, 6, 5, 4, 3, 2]);
+    for prompt in prompts {
+        assert_eq!(trie.stored(&prompt), 0, "{prompt:?}");
+    }
+    trie.validate(&[]).unwrap();
+}
+
+#[test]
+fn clearing_leaves_what_handles_hold() {
+    let mut trie = Trie::new(16);
+    let held = store(&mut trie, &[1, 2, 3]);
+    store(&mut trie, &[1, 2, 4, 5]);
+    store(&mut trie, &[7, 8]);
+    assert_eq!(trie.clear(), 4);
+    assert_eq!(trie.tokens(&held).unwrap(), [1, 2, 3]);
+    trie.validate(&[]).unwrap();
+}
+
+#[test]
+fn two_reservations_for_one_edge_store_it_once_in_either_order() {
+    for swap in [false, true] {
+        let mut trie = Trie::new(16);
+        let one = trie.reserve(&[Want::keep(&[1, 2, 3])], Reuse::Cached).unwrap();
+        let two = trie.reserve(&[Want::keep(&[1, 2, 4])], Reuse::Cached).unwrap();
+        let (first, second) = if swap { (two, one) } else { (one, two) };
+        let first = trie.commit(first);
+        let second = trie.commit(second);
+        assert_eq!(trie.stats().live, 4, "the shared tokens are there once");
+        trie.validate(&[]).unwrap();
+        drop((first, second));
+        assert_eq!(trie.clear(), 4);
+        trie.validate(&[]).unwrap();
+    }
+}
+
+#[test]
+fn a_run_may_be_split_while_a_reservation_below_it_is_open() {
+    let mut trie = Trie::new(32);
+    store(&mut trie, &[1, 2, 3, 4, 5, 6]);
+    let open = trie.reserve(&[Want::keep(&[1, 2, 3, 4, 5, 6, 7])], Reuse::Cached).unwrap();
+    store(&mut trie, &[1, 2, 3, 9]);
+    assert_eq!(trie.stats().splits, 1);
+    trie.clear();
+    let held = trie.commit(open).remove(0);
+    assert_eq!(trie.tokens(&held).unwrap(), [1, 2, 3, 4, 5, 6, 7]);
+    trie.validate(&[]).unwrap();
+}
+
+#[test]
+fn a_reference_to_what_was_evicted_is_stale_also_when_its_place_is_used_again() {
+    use saffron_kvtrie::index::{Index, SlotAllocator};
+    let mut slots = SlotAllocator::new(4);
+    let mut index: Index = Index::new(4, Lru::default());
+    let first = slots.take(2).unwrap()[0];
+    let (old, _) = index.insert(index.root(), &[1, 2], &[first.base, first.base + 1]).unwrap();
+    index.evict(usize::MAX, &mut slots);
+    let second = slots.take(2).unwrap()[0];
+    let (new, _) = index.insert(index.root(), &[3, 4], &[second.base, second.base + 1]).unwrap();
+    assert!(matches!(index.path(old), Err(CacheError::Stale { .. })));
+    assert!(matches!(index.pin(old), Err(CacheError::Stale { .. })));
+    assert_eq!(index.path_tokens(new).unwrap(), [3, 4]);
+}
+
+#[test]
+fn a_handle_of_another_trie_is_refused() {
+    let (mut one, mut other) = (Trie::new(8), Trie::new(8));
+    let seq = store(&mut one, &[1, 2]);
+    store(&mut other, &[3, 4]);
+    assert_eq!(other.tokens(&seq), Err(CacheError::Foreign));
+    assert_eq!(other.path(&seq), Err(CacheError::Foreign));
+    assert_eq!(other.set_score(&seq, 1.0), Err(CacheError::Foreign));
+    assert!(other.truncate(&seq, 1).is_err());
+}
+
+#[test]
+fn a_forgotten_handle_only_keeps_what_it_held() {
+    let mut trie = Trie::new(8);
+    std::mem::forget(store(&mut trie, &[1, 2]));
+    store(&mut trie, &[3, 4]);
+    assert_eq!(trie.clear(), 2);
+    trie.validate(&[]).unwrap();
+}
+
+#[test]
+fn handles_dropped_while_unwinding_are_let_go() {
+    let mut trie = Trie::new(8);
+    let held = store(&mut trie, &[1, 2, 3]);
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _held = held;
+        panic!("a search that fails");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(trie.clear(), 3);
+}
+
+#[test]
+fn a_run_between_two_others_leaves_no_trace() {
+    let run = |trie: &mut Trie, seed: u32| -> Vec<usize> {
+        let contexts = (0..20u32).map(|step| (0..5).map(|place| (place * step + seed) % 4).collect::<Vec<u32>>());
+        contexts.map(|context| missing(trie, &context)).collect()
+    };
+    let mut trie = Trie::new(64);
+    let first = run(&mut trie, 0);
+    trie.clear();
+    run(&mut trie, 1);
+    trie.clear();
+    assert_eq!(run(&mut trie, 0), first);
+}
+
+/// Stores three leaves, uses the first twice and the third once, and says which of them survive when one must go.
+fn survivors<E: EvictionPolicy>(policy: E) -> Vec<u32> {
+    let mut trie: Trie<E> = Trie::with_policy(6, policy);
+    for token in [1, 2, 3] {
+        let seq = store(&mut trie, &[token, 9]);
+        trie.set_score(&seq, [5.0, 7.0, -1.0][token as usize - 1]).unwrap();
+    }
+    trie.stored(&[3, 9]);
+    trie.stored(&[1, 9]);
+    trie.stored(&[1, 9]);
+    trie.evict(2);
+    (1..4).filter(|token| trie.stored(&[*token, 9]) == 2).collect()
+}
+
+#[test]
+fn every_policy_forgets_by_its_own_rule() {
+    assert_eq!(survivors(Lru::default()), [1, 3], "the second was not used again");
+    assert_eq!(survivors(Lfu::default()), [1, 3], "the second was used least");
+    assert_eq!(survivors(Fifo::default()), [2, 3], "the first came first");
+    assert_eq!(survivors(ScoreAware::default()), [1, 2], "the third is worth least");
+    assert_eq!(survivors(NeverEvict::default()), [1, 2, 3]);
+}
+
+#[test]
+fn a_cache_that_never_evicts_says_that_it_is_full() {
+    let mut trie: Trie<NeverEvict> = Trie::with_policy(4, NeverEvict::default());
+    store(&mut trie, &[1, 2, 3]);
+    let error = trie.reserve(&[Want::keep(&[7, 8])], Reuse::Cached).unwrap_err();
+    assert!(matches!(error, CacheError::OutOfBudget { need: 2, free: 1, pinned: 0, .. }), "{error}");
+}
+
+#[test]
+fn the_saving_is_the_lengths_of_all_contexts_over_their_distinct_prefixes() {
+    let mut trie = Trie::new(64);
+    let contexts: Vec<Vec<u32>> = (0..4).map(|leaf| vec![1, 2, 3, 4, 5, 6, 7, leaf]).collect();
+    let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::keep(tokens)).collect();
+    let reservation = trie.reserve(&wants, Reuse::Cached).unwrap();
+    trie.commit(reservation);
+    assert!((trie.stats().saving() - 32.0 / 11.0).abs() < 1e-12);
 }
