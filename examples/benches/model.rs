@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
 use saffron_core::Run;
-use saffron_examples::bench::{Machine, beside_floor, engine, smollm2};
+use saffron_examples::bench::{Machine, beside_floor, engine, read, smollm2};
 use saffron_examples::device::{device, first};
 use saffron_mrm::DecoderConfig;
 use saffron_mrm::engine::{Engine, Outputs, Query};
@@ -39,6 +39,11 @@ fn ask(engine: &mut Engine, contexts: Vec<Vec<u32>>) -> Duration {
     elapsed
 }
 
+/// The width alone stands for the shorter context.
+fn step_name(batch: u32, context: usize) -> String {
+    if context == 64 { format!("decoder/step/{batch}") } else { format!("decoder/step/{batch}x{context}") }
+}
+
 fn steps(criterion: &mut Criterion) {
     let (config, device) = (smollm2(), bench_device());
     let machine = Machine::measure(&config, &device);
@@ -51,21 +56,24 @@ fn steps(criterion: &mut Criterion) {
             let bytes = weight_bytes(&config) + key_value_bytes(&config, context + batch as usize);
             let pairs = u64::from(batch) * (context as u64 + 1);
             let flops = config.shape().forwarded(u64::from(batch), pairs, u64::from(batch)).flops;
+            if context == 64 {
+                floor(criterion, batch, bytes);
+            }
             let mut next = 0u32;
-            beside_floor(
-                criterion,
-                &format!("step/{batch}x{context}"),
-                machine.floor(bytes, flops as f64),
-                target,
-                || {
-                    next = (next + 64) % 40_000;
-                    let context = |row: u32| trunk.iter().copied().chain([next + row]).collect::<Vec<u32>>();
-                    let contexts: Vec<Vec<u32>> = (0..batch).map(context).collect();
-                    ask(&mut engine, contexts)
-                },
-            );
+            beside_floor(criterion, &step_name(batch, context), machine.floor(bytes, flops as f64), target, || {
+                next = (next + 64) % 40_000;
+                let context = |row: u32| trunk.iter().copied().chain([next + row]).collect::<Vec<u32>>();
+                let contexts: Vec<Vec<u32>> = (0..batch).map(context).collect();
+                ask(&mut engine, contexts)
+            });
         }
     }
+}
+
+/// Reading as many bytes as a step must, and nothing else.
+fn floor(criterion: &mut Criterion, batch: u32, bytes: f64) {
+    let buffer = vec![1u64; (bytes / 8.0) as usize];
+    criterion.bench_function(&format!("decoder/floor/{batch}"), |bench| bench.iter(|| read(&buffer)));
 }
 
 fn prefill(criterion: &mut Criterion) {
@@ -76,7 +84,7 @@ fn prefill(criterion: &mut Criterion) {
         let flops = config.shape().continuation(0, u64::from(tokens), 1).flops;
         let floor = machine.floor(weight_bytes(&config), flops as f64);
         let mut next = 0;
-        beside_floor(criterion, &format!("prefill/{tokens}"), floor, "1.5", || {
+        beside_floor(criterion, &format!("decoder/prefill/{tokens}"), floor, "1.5", || {
             next = (next + 1) % 40_000;
             ask(&mut engine, vec![(0..tokens).map(|i| (next + i * 3) % 49_000).collect()])
         });

@@ -100,7 +100,7 @@ fn whole(criterion: &mut Criterion) {
     let mut salt = 0;
     let mut forwards = Vec::new();
     let mut totals = Vec::new();
-    criterion.bench_function("search/16x32", |bench| {
+    criterion.bench_function("search/saffron_w16", |bench| {
         bench.iter_custom(|count| {
             let mut sum = Duration::ZERO;
             for _ in 0..count {
@@ -124,7 +124,7 @@ fn whole(criterion: &mut Criterion) {
     let sum = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64() / times.len() as f64;
     let (total, forward) = (sum(&totals), sum(&forwards));
     eprintln!(
-        "search/16x32: {total:.2} s, its forward passes {forward:.2} s, ratio {:.3} (target 1.1)",
+        "search/saffron_w16: {total:.2} s, its forward passes {forward:.2} s, ratio {:.3} (target 1.1)",
         total / forward
     );
     eprintln!("outside the models: {:.1} % (target 3)\n", (total - forward) / total * 100.0);
@@ -196,7 +196,7 @@ fn overhead(criterion: &mut Criterion) {
     for (vocab_size, share) in [(49_152, 0.03), (128_256, 0.05)] {
         let (mut policy, mut reward) = (Instantly::new(vocab_size), Instantly::new(vocab_size));
         let session = session(&policy, 0);
-        let name = format!("overhead/16x32/{vocab_size}");
+        let name = format!("search/overhead/{vocab_size}");
         beside_floor(
             criterion,
             &name,

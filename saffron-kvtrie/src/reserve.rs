@@ -154,8 +154,6 @@ impl Drop for Reservation {
 enum Above {
     Node(NodeRef),
     Row(u32),
-    /// Nothing is shared: the context's own place keeps its rows apart.
-    Alone(u32),
 }
 
 /// Rows of a batch while they are collected; slots come later.
@@ -164,20 +162,43 @@ pub(crate) struct Rows {
     pub(crate) tokens: Vec<u32>,
     pub(crate) positions: Vec<u32>,
     pub(crate) places: Vec<Place>,
+    /// Whether rows of different contexts may be the same.
+    sharing: bool,
     known: FxHashMap<(Above, u32), u32>,
     /// Stored contexts whose last token is computed again for its output, and the contexts that ask for it.
     requeries: Vec<(NodeRef, u32, u32, Vec<usize>)>,
 }
 
 impl Rows {
+    /// For a batch of so many contexts.
+    pub(crate) fn new(contexts: usize, reuse: Reuse) -> Self {
+        Self { sharing: contexts > 1 && reuse == Reuse::Cached, ..Self::default() }
+    }
+
     /// Adds the rows of a context of which the trie holds the first `stored` tokens, ending at `anchor`.
-    pub(crate) fn add(&mut self, want: Want<'_>, anchor: NodeRef, stored: usize, reuse: Reuse) {
+    pub(crate) fn add(&mut self, want: Want<'_>, anchor: NodeRef, stored: usize) {
+        let (rows, first_new) =
+            if self.sharing { self.shared_rows(want, anchor, stored) } else { self.own_rows(want, stored) };
+        let computed = first_new..want.tokens.len();
+        let output = rows.last().map_or(usize::MAX, |row| *row as usize);
+        self.places.push(Place { anchor, stored, rows, keep: want.keep, computed, output });
+        if stored == want.tokens.len() {
+            self.add_requery(anchor, want.tokens[stored - 1], stored as u32 - 1);
+        }
+    }
+
+    /// The rows of a context that shares none of them with another, and the position of the first.
+    fn own_rows(&mut self, want: Want<'_>, stored: usize) -> (Vec<u32>, usize) {
+        let first = self.tokens.len() as u32;
+        self.tokens.extend_from_slice(&want.tokens[stored..]);
+        self.positions.extend(stored as u32..want.tokens.len() as u32);
+        ((first..self.tokens.len() as u32).collect(), stored)
+    }
+
+    /// The rows of a context, those that an earlier one has among them, and the position of the first new one.
+    fn shared_rows(&mut self, want: Want<'_>, anchor: NodeRef, stored: usize) -> (Vec<u32>, usize) {
         let mut rows = Vec::with_capacity(want.tokens.len() - stored);
-        let mut above = match reuse {
-            Reuse::Cached => Above::Node(anchor),
-            Reuse::Nothing => Above::Alone(self.places.len() as u32),
-        };
-        let mut first_new = want.tokens.len();
+        let (mut above, mut first_new) = (Above::Node(anchor), want.tokens.len());
         for (position, token) in want.tokens.iter().enumerate().skip(stored) {
             let next = self.tokens.len() as u32;
             let row = *self.known.entry((above, *token)).or_insert(next);
@@ -189,12 +210,7 @@ impl Rows {
             rows.push(row);
             above = Above::Row(row);
         }
-        let computed = first_new..want.tokens.len();
-        let output = rows.last().map_or(usize::MAX, |row| *row as usize);
-        self.places.push(Place { anchor, stored, rows, keep: want.keep, computed, output });
-        if stored == want.tokens.len() {
-            self.add_requery(anchor, want.tokens[stored - 1], stored as u32 - 1);
-        }
+        (rows, first_new)
     }
 
     fn add_requery(&mut self, anchor: NodeRef, token: u32, position: u32) {

@@ -110,7 +110,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     }
 
     fn collect(&mut self, wants: &[Want<'_>], reuse: Reuse, held: &mut Held) -> Result<Rows, CacheError> {
-        let mut rows = Rows::default();
+        let mut rows = Rows::new(wants.len(), reuse);
         for want in wants {
             let (anchor, stored) = match reuse {
                 Reuse::Cached => self.index.match_prefix(want.tokens),
@@ -119,7 +119,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             self.index.pin(anchor)?;
             held.pins.push(anchor);
             let keep = if reuse == Reuse::Cached { want.keep.min(want.tokens.len()) } else { 0 };
-            rows.add(Want { keep, ..*want }, anchor, stored, reuse);
+            rows.add(Want { keep, ..*want }, anchor, stored);
             self.stats.tokens_asked += want.tokens.len() as u64;
             self.stats.tokens_hit += stored as u64;
         }

@@ -73,7 +73,7 @@ impl Lru {
         }
     }
 
-    fn to_newest(&mut self, node: NodeId, now: u64) {
+    fn move_to_newest(&mut self, node: NodeId, now: u64) {
         self.unlink(node);
         self.link(node).used = now;
         self.insert(node, self.newest, END);
@@ -82,16 +82,16 @@ impl Lru {
 
 impl EvictionPolicy for Lru {
     fn added(&mut self, node: NodeId, _: NodeId, now: u64) {
-        self.to_newest(node, now);
+        self.move_to_newest(node, now);
         self.link(node).evictable = false;
     }
 
     fn used(&mut self, node: NodeId, now: u64) {
-        self.to_newest(node, now);
+        self.move_to_newest(node, now);
     }
 
     fn released(&mut self, node: NodeId, now: u64) {
-        self.to_newest(node, now);
+        self.move_to_newest(node, now);
     }
 
     fn evictable(&mut self, node: NodeId) {
