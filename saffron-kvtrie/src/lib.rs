@@ -9,7 +9,9 @@
 //! | [`evict`] | node ids and numbers: what to forget first | tokens, slots |
 //! | [`reserve`] | what a batch of contexts has to compute, row by row | tensors, models |
 //! | [`pool`] | keys and values of every slot, as burn tensors | tokens, trees |
+//! | [`payload`] | what callers keep with sequences | what it means |
 //! | [`attention`] | how rows attend to trunk and own suffix | where slots come from |
+//! | [`snapshot`] | a trie with its rows as a file | what wrote them |
 //! | [`ledger`] | which tokens a search has asked for | slots, caches |
 //!
 //! ```
@@ -30,10 +32,12 @@ pub mod evict;
 mod inbox;
 pub mod index;
 pub mod ledger;
+pub mod payload;
 pub mod pool;
 pub mod reserve;
 #[cfg(feature = "flex")]
 pub mod simd;
+pub mod snapshot;
 mod trie;
 
 pub use index::{CacheError, Extent, TrieStats};

@@ -1,7 +1,7 @@
 //! Keys and values of all slots, in burn tensors. Head-major, `[kv_heads, slots, head_dim]` per layer, so that the rows of a trunk
 //! are a view and a step's new rows one contiguous write.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::index::{CacheError, Extent};
 
@@ -149,6 +149,35 @@ impl KvPools {
                 pool.inplace(|pool| pool.slice_assign([0..heads, base..base + len, 0..width], part));
             }
         }
+    }
+
+    /// Keys and values of some extents as bytes, `[kv_heads, rows, head_dim]` each.
+    pub(crate) fn export(&self, layer: usize, extents: &[Extent]) -> Result<[Vec<u8>; 2], String> {
+        let read = |pool: &Tensor<3>| -> Result<Vec<u8>, String> {
+            let parts =
+                extents.iter().map(|extent| pool.clone().slice_dim(1, extent.base as usize..extent.end() as usize));
+            let data = Tensor::cat(parts.collect(), 1).try_into_data();
+            Ok(data.map_err(|error| format!("{error:?}"))?.as_bytes().to_vec())
+        };
+        Ok([read(&self.keys[layer])?, read(&self.values[layer])?])
+    }
+
+    /// Writes bytes that [`export`](Self::export) gave into other extents of the same lengths.
+    pub(crate) fn import(&mut self, layer: usize, extents: &[Extent], keys: Vec<u8>, values: Vec<u8>) {
+        let rows = extents.iter().map(|extent| extent.len as usize).sum();
+        let shape = [self.shape.kv_heads, rows, self.shape.head_dim];
+        let tensor = |bytes| {
+            let data = TensorData::from_bytes_vec(bytes, shape, self.shape.dtype);
+            Tensor::<3>::from_data(data, (&self.device, self.shape.dtype))
+        };
+        let (keys, values) = (tensor(keys), tensor(values));
+        let starts = extents.iter().scan(0, |row, extent| {
+            let first = *row;
+            *row += extent.len as usize;
+            Some((first, *extent))
+        });
+        let writes: Vec<(usize, Extent)> = starts.collect();
+        self.write(layer, &writes, &keys, &values);
     }
 
     /// The rows of one extent, without a copy where the backend allows.

@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::evict::{EvictionPolicy, Lru};
 use crate::inbox::{Held, Inbox, Message};
-use crate::index::{CacheError, Extent, Index, NodeRef, SlotAllocator, TrieStats};
+use crate::index::{CacheError, Extent, Index, NodeRef, SlotAllocator, StoredRun, TrieStats};
 use crate::reserve::{Reservation, Reuse, Rows, Want};
 
 /// A stored sequence, held: while a clone of this handle lives, none of its tokens is evicted.
@@ -273,7 +273,36 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         self.evict(usize::MAX)
     }
 
-    fn node_of(&self, seq: &Seq) -> Result<NodeRef, CacheError> {
+    /// All stored runs, parents before children.
+    pub(crate) fn runs(&self) -> Vec<StoredRun<'_>> {
+        self.index.runs()
+    }
+
+    pub(crate) fn root(&self) -> NodeRef {
+        self.index.root()
+    }
+
+    /// Stores a run whose rows are about to be written, in one extent. None, and nothing stored, when a run below the same parent begins
+    /// with the same token, or there is no such extent.
+    pub(crate) fn adopt(&mut self, parent: NodeRef, tokens: &[u32]) -> Option<(NodeRef, Extent)> {
+        if tokens.first().is_none_or(|token| self.index.has_child(parent, *token)) {
+            return None;
+        }
+        let taken = self.slots.take(tokens.len() as u32)?;
+        let slots: Vec<u32> = taken.iter().flat_map(|extent| extent.slots()).collect();
+        let (node, _) = self.index.insert(parent, tokens, &slots).ok()?;
+        match taken.as_slice() {
+            [extent] => Some((node, *extent)),
+            _ => None,
+        }
+    }
+
+    /// Whether a node is there still.
+    pub(crate) fn is_stored(&self, node: NodeRef) -> bool {
+        self.index.len(node).is_ok()
+    }
+
+    pub(crate) fn node_of(&self, seq: &Seq) -> Result<NodeRef, CacheError> {
         if Arc::ptr_eq(&seq.0.inbox, &self.inbox) { Ok(seq.0.node) } else { Err(CacheError::Foreign) }
     }
 

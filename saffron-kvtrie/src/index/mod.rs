@@ -4,7 +4,7 @@ mod alloc;
 mod nodes;
 
 pub use alloc::{Extent, SlotAllocator};
-pub use nodes::{Index, NodeRef};
+pub use nodes::{Index, NodeRef, StoredRun};
 
 /// The cache cannot do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

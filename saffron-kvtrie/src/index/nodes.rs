@@ -18,6 +18,17 @@ pub struct NodeRef {
 
 const ROOT: u32 = 0;
 
+/// A stored run, as snapshots have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredRun<'a> {
+    /// Place of the run above it, counted from 1; 0 is the empty prefix.
+    pub parent: u32,
+    /// The tokens.
+    pub tokens: &'a [u32],
+    /// Where their rows are.
+    pub slots: Extent,
+}
+
 #[derive(Clone, Debug)]
 struct Node {
     parent: u32,
@@ -419,6 +430,35 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     /// A stale node.
     pub fn path_tokens(&self, node: NodeRef) -> Result<Vec<u32>, CacheError> {
         Ok(self.path(node)?.iter().flat_map(|run| &self.log[run.base as usize..run.end() as usize]).copied().collect())
+    }
+
+    /// All runs, parents before children, siblings in the order of their first tokens.
+    #[must_use]
+    pub fn runs(&self) -> Vec<StoredRun<'_>> {
+        let mut below: Vec<(u32, u32, u32)> =
+            self.children.iter().map(|((parent, first), child)| (*parent, *first, *child)).collect();
+        below.sort_unstable();
+        let mut runs = Vec::with_capacity(below.len());
+        let mut stack = vec![(ROOT, 0)];
+        while let Some((node, place)) = stack.pop() {
+            let mut own = place;
+            if node != ROOT {
+                let run = self.nodes[node as usize].run;
+                runs.push(StoredRun { parent: place, tokens: self.tokens(node), slots: run });
+                own = runs.len() as u32;
+            }
+            let from = below.partition_point(|(parent, ..)| *parent < node);
+            let children = below[from..].iter().take_while(|(parent, ..)| *parent == node);
+            let first = stack.len();
+            stack.extend(children.map(|(.., child)| (*child, own)));
+            stack[first..].reverse();
+        }
+        runs
+    }
+
+    /// Whether a node has a child that begins with the token.
+    pub(crate) fn has_child(&self, node: NodeRef, token: u32) -> bool {
+        self.children.contains_key(&(node.index, token))
     }
 
     /// Tokens on the path of at least one pin.

@@ -3,6 +3,8 @@
 
 mod attention;
 mod oracle;
+mod payload;
 mod pools;
+mod snapshot;
 mod soak;
 mod trie;

@@ -1,0 +1,76 @@
+//! Writing.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
+use crate::index::Extent;
+use crate::pool::KvPools;
+use crate::trie::Trie;
+
+pub(super) fn save(path: &Path, fingerprint: &[u8], trie: &Trie, pools: &KvPools) -> Result<(), SnapshotError> {
+    if fingerprint.len() > LONGEST_FINGERPRINT {
+        return Err(SnapshotError::Unsupported { what: format!("a fingerprint of {} bytes", fingerprint.len()) });
+    }
+    let beside = beside(path);
+    let written = write(&beside, fingerprint, trie, pools).and_then(|()| {
+        fs::rename(&beside, path).map_err(|source| SnapshotError::Io { path: path.display().to_string(), source })
+    });
+    if written.is_err() {
+        fs::remove_file(&beside).ok();
+    }
+    written
+}
+
+/// Where the file grows: the same directory, so that moving it is one step.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write(path: &Path, fingerprint: &[u8], trie: &Trie, pools: &KvPools) -> Result<(), SnapshotError> {
+    let failed = |source| SnapshotError::Io { path: path.display().to_string(), source };
+    let mut out = Sum { inner: BufWriter::new(File::create(path).map_err(failed)?), crc: crc32fast::Hasher::new() };
+    let (shape, runs) = (pools.shape(), trie.runs());
+    let sizes = [shape.layers, shape.kv_heads, shape.head_dim, fingerprint.len()].map(|size| size as u32);
+    out.write_all(MAGIC).map_err(failed)?;
+    for number in [VERSION, code(shape.dtype)?].into_iter().chain(sizes) {
+        out.number(number).map_err(failed)?;
+    }
+    out.write_all(fingerprint).map_err(failed)?;
+    out.number(runs.len() as u32).map_err(failed)?;
+    for run in &runs {
+        out.number(run.parent).map_err(failed)?;
+        out.number(run.tokens.len() as u32).map_err(failed)?;
+        run.tokens.iter().try_for_each(|token| out.number(*token)).map_err(failed)?;
+    }
+    let extents: Vec<Extent> = runs.iter().map(|run| run.slots).collect();
+    for layer in (0..shape.layers).filter(|_| !extents.is_empty()) {
+        for bytes in pools.export(layer, &extents).map_err(SnapshotError::Device)? {
+            out.write_all(&bytes).map_err(failed)?;
+        }
+    }
+    let crc = out.crc.clone().finalize();
+    out.number(crc).map_err(failed)?;
+    let file = out.inner.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)
+}
+
+/// Writes and sums up.
+struct Sum<W> {
+    inner: W,
+    crc: crc32fast::Hasher,
+}
+
+impl<W: Write> Sum<W> {
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.crc.update(bytes);
+        self.inner.write_all(bytes)
+    }
+
+    fn number(&mut self, number: u32) -> std::io::Result<()> {
+        self.write_all(&number.to_le_bytes())
+    }
+}
