@@ -11,7 +11,8 @@ const MODEL: &[u8] = b"a model";
 
 /// A number for a token's place in its path, the same wherever its slot is.
 fn number(path: &[u32], layer: usize, index: usize) -> f32 {
-    let hash = path.iter().fold(layer as u32 + 1, |hash, token| hash.wrapping_mul(31).wrapping_add(*token).wrapping_add(1));
+    let hash =
+        path.iter().fold(layer as u32 + 1, |hash, token| hash.wrapping_mul(31).wrapping_add(*token).wrapping_add(1));
     (hash % 1000) as f32 + index as f32 / 16.0
 }
 
