@@ -57,6 +57,7 @@ fn stretched(frequency: f64, scaling: RopeScaling) -> f64 {
 
 impl RopeRows {
     /// Cosines and sines, each `[1, head_dim / 2, rows]`.
+    #[cfg(feature = "flex")]
     pub(crate) fn tables(&self) -> (&Tensor<3>, &Tensor<3>) {
         (&self.cos, &self.sin)
     }
