@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! cargo bench -p saffron-examples --bench search
+//! SAFFRON_MODEL=models/smollm2 cargo bench -p saffron-examples --bench search    # a checkpoint in place of random weights
 //! ```
 #![allow(missing_docs, clippy::print_stderr, reason = "criterion's macros; benchmarks print their floors")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use saffron_core::{
 };
 use saffron_examples::bench::{beside_floor, engine, smollm2};
 use saffron_examples::device::{device, first};
+use saffron_mrm::ModelOptions;
 use saffron_mrm::engine::{Engine, Outputs, Query};
 use saffron_search::{Saffron, Searcher};
 
@@ -33,10 +36,14 @@ struct Timed {
 
 impl Timed {
     fn new() -> Self {
-        let config = smollm2();
         let device = device(first()).unwrap_or_else(|error| panic!("{error}"));
-        let vocabulary = PlainVocabulary::shared(config.vocab_size);
-        Self { engine: engine(&config, &device), vocabulary, forward: Duration::ZERO }
+        let engine = match std::env::var_os("SAFFRON_MODEL") {
+            Some(dir) => Engine::open(Path::new(&dir), &device, ModelOptions::default()),
+            None => Ok(engine(&smollm2(), &device)),
+        };
+        let engine = engine.unwrap_or_else(|error| panic!("{error}"));
+        let vocabulary = PlainVocabulary::shared(engine.decoder().config().vocab_size);
+        Self { engine, vocabulary, forward: Duration::ZERO }
     }
 
     fn logits(&mut self, sessions: &[Session]) -> Result<(Vec<Vec<f32>>, Vec<Work>), ModelError> {
