@@ -154,7 +154,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     fn take(&mut self, need: usize) -> Result<Vec<Extent>, CacheError> {
         let missing = need.saturating_sub(self.slots.free_slots());
         // What can never fit must not cost the others their place.
-        if missing > 0 && need <= self.slots.capacity() - self.pending {
+        if missing > 0 && missing <= self.index.live() - self.index.pinned() {
             self.stats.tokens_evicted += self.index.evict(missing, &mut self.slots) as u64;
         }
         let taken = u32::try_from(need).ok().and_then(|need| self.slots.take(need));

@@ -363,7 +363,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         while freed < need {
             let Some(victim) = self.policy.victim() else { break };
             let run = self.nodes[victim as usize].run;
-            let tail = run.len.min((need - freed) as u32);
+            let tail = (run.len as usize).min(need - freed) as u32;
             slots.give(Extent { base: run.end() - tail, len: tail });
             self.live -= tail as usize;
             freed += tail as usize;

@@ -323,3 +323,19 @@ fn the_saving_is_the_lengths_of_all_contexts_over_their_distinct_prefixes() {
     trie.commit(reservation);
     assert!((trie.stats().saving() - 32.0 / 11.0).abs() < 1e-12);
 }
+
+#[test]
+fn asking_for_more_than_four_billion_tokens_to_go_ends() {
+    let mut trie = Trie::new(8);
+    store(&mut trie, &[1, 2]);
+    assert_eq!(trie.evict(1 << 32), 2);
+}
+
+#[test]
+fn what_pins_keep_from_fitting_costs_the_others_nothing() {
+    let mut trie = Trie::new(16);
+    let _held = store(&mut trie, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    store(&mut trie, &[20, 21, 22, 23]);
+    assert!(trie.reserve(&[Want::keep(&[40, 41, 42, 43, 44, 45, 46, 47, 48])], Reuse::Cached).is_err());
+    assert_eq!(trie.stored(&[20, 21, 22, 23]), 4);
+}
