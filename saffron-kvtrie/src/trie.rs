@@ -184,8 +184,10 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             let (tokens, slots) = (pick(&reservation.tokens), pick(&reservation.slots));
             // The anchor is pinned by this very reservation, so that it cannot be stale.
             let Ok((node, superfluous)) = self.index.insert(place.anchor, &tokens, &slots) else { continue };
-            for row in place.rows[..keep].iter().map(|row| *row as usize) {
-                stored[row] = !superfluous.contains(&reservation.slots[row]);
+            // What is superfluous comes in the order of the rows.
+            let mut superfluous = superfluous.into_iter().peekable();
+            for (row, slot) in place.rows[..keep].iter().zip(&slots) {
+                stored[*row as usize] = superfluous.next_if_eq(slot).is_none();
             }
             handles.push(self.handle(node));
         }
@@ -263,12 +265,12 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     ///
     /// # Errors
     ///
-    /// A handle of another trie.
+    /// A handle of another trie; NaN.
     pub fn set_score(&mut self, seq: &Seq, score: f32) -> Result<(), CacheError> {
         self.index.set_score(self.node_of(seq)?, score)
     }
 
-    /// Forgets everything that no handle holds, in one go; says how many tokens.
+    /// Forgets everything that no handle holds and the policy gives up, in one go; says how many tokens.
     pub fn clear(&mut self) -> usize {
         self.evict(usize::MAX)
     }
@@ -289,12 +291,13 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             return None;
         }
         let taken = self.slots.take(tokens.len() as u32)?;
-        let slots: Vec<u32> = taken.iter().flat_map(|extent| extent.slots()).collect();
+        let [extent] = *taken.as_slice() else {
+            taken.into_iter().for_each(|extent| self.slots.give(extent));
+            return None;
+        };
+        let slots: Vec<u32> = extent.slots().collect();
         let (node, _) = self.index.insert(parent, tokens, &slots).ok()?;
-        match taken.as_slice() {
-            [extent] => Some((node, *extent)),
-            _ => None,
-        }
+        Some((node, extent))
     }
 
     /// Whether a node is there still.

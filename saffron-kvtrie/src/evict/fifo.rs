@@ -1,40 +1,22 @@
 //! First in, first out.
 
-use super::ranked::Ranked;
-use super::{Block, EvictionPolicy, NodeId};
+use super::ranked::{Ranked, Rule};
 
 /// Evicts the leaf that was stored first, however often it was used.
-#[derive(Clone, Debug, Default)]
-pub struct Fifo(Ranked<u64>);
+pub type Fifo = Ranked<Stored>;
 
-impl EvictionPolicy for Fifo {
-    fn added(&mut self, node: NodeId, _: NodeId, now: u64) {
-        self.0.set(node, now);
+/// When a node was stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored;
+
+impl Rule for Stored {
+    type Key = u64;
+
+    fn added(_: u64, now: u64) -> u64 {
+        now
     }
 
-    fn used(&mut self, _: NodeId, _: u64) {}
-
-    fn evictable(&mut self, node: NodeId) {
-        self.0.offer(node);
-    }
-
-    fn blocked(&mut self, node: NodeId, _: Block) {
-        self.0.withdraw(node);
-    }
-
-    fn removed(&mut self, node: NodeId) {
-        self.0.withdraw(node);
-    }
-
-    fn split(&mut self, upper: NodeId, lower: NodeId) {
-        self.0.set(upper, self.0.key(lower));
-    }
-
-    fn victim(&mut self) -> Option<NodeId> {
-        self.0.first()
-    }
-
-    fn holds(&self, node: NodeId) -> bool {
-        self.0.holds(node)
+    fn used(key: u64, _: u64) -> u64 {
+        key
     }
 }

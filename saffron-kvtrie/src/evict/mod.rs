@@ -15,6 +15,7 @@ pub use fifo::Fifo;
 pub use lfu::Lfu;
 pub use lru::Lru;
 pub use none::NeverEvict;
+pub use ranked::{Ranked, Rule};
 pub use score::ScoreAware;
 
 /// Place of a node in the arena. Places are used again after their node was removed.

@@ -39,6 +39,23 @@ pub enum CacheError {
     /// A handle of another trie.
     #[error("the handle belongs to another trie")]
     Foreign,
+    /// A pin that was never set cannot be taken off.
+    #[error("node {index} is not pinned")]
+    NotPinned {
+        /// Place in the arena.
+        index: u32,
+    },
+    /// A run whose slots are not as many as its tokens.
+    #[error("{tokens} tokens cannot be stored in {slots} slots")]
+    SlotCount {
+        /// Tokens to store.
+        tokens: usize,
+        /// Slots given for them.
+        slots: usize,
+    },
+    /// NaN has no place in an order.
+    #[error("a score must be a number, found NaN")]
+    ScoreIsNan,
     /// An empty context has no row to compute and no logits.
     #[error("context {place} of the batch is empty")]
     EmptyContext {

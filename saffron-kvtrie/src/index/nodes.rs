@@ -175,8 +175,11 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     ///
     /// # Errors
     ///
-    /// A stale node.
+    /// A stale node; slots that are not as many as the tokens.
     pub fn insert(&mut self, below: NodeRef, tokens: &[u32], slots: &[u32]) -> Result<(NodeRef, Vec<u32>), CacheError> {
+        if tokens.len() != slots.len() {
+            return Err(CacheError::SlotCount { tokens: tokens.len(), slots: slots.len() });
+        }
         let (mut at, mut done, mut superfluous) = (self.resolve(below)?, 0, Vec::new());
         while done < tokens.len() {
             let Some(child) = self.children.get(&(at, tokens[done])).copied() else {
@@ -273,10 +276,11 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     ///
     /// # Errors
     ///
-    /// A stale node. (A pinned node cannot become stale.)
+    /// A stale node (a pinned one cannot become stale); one that is not pinned.
     pub fn unpin(&mut self, node: NodeRef) -> Result<(), CacheError> {
         let index = self.resolve(node)?;
-        self.nodes[index as usize].pins -= 1;
+        let pins = self.nodes[index as usize].pins;
+        self.nodes[index as usize].pins = pins.checked_sub(1).ok_or(CacheError::NotPinned { index })?;
         if self.nodes[index as usize].pins > 0 || index == ROOT {
             return Ok(());
         }
@@ -324,8 +328,11 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     ///
     /// # Errors
     ///
-    /// A stale node.
+    /// A stale node; NaN.
     pub fn set_score(&mut self, node: NodeRef, score: f32) -> Result<(), CacheError> {
+        if score.is_nan() {
+            return Err(CacheError::ScoreIsNan);
+        }
         let index = self.resolve(node)?;
         if index != ROOT {
             self.policy.scored(index, score);

@@ -339,3 +339,15 @@ fn what_pins_keep_from_fitting_costs_the_others_nothing() {
     assert!(trie.reserve(&[Want::keep(&[40, 41, 42, 43, 44, 45, 46, 47, 48])], Reuse::Cached).is_err());
     assert_eq!(trie.stored(&[20, 21, 22, 23]), 4);
 }
+
+#[test]
+fn a_score_that_is_no_number_and_books_that_cannot_be_right_are_refused() {
+    use saffron_kvtrie::index::Index;
+    let mut trie = Trie::new(4);
+    let seq = store(&mut trie, &[1]);
+    assert_eq!(trie.set_score(&seq, f32::NAN), Err(CacheError::ScoreIsNan));
+    let mut index: Index = Index::new(4, Lru::default());
+    assert_eq!(index.insert(index.root(), &[1, 2], &[1]).unwrap_err(), CacheError::SlotCount { tokens: 2, slots: 1 });
+    let (node, _) = index.insert(index.root(), &[1, 2], &[1, 2]).unwrap();
+    assert!(matches!(index.unpin(node), Err(CacheError::NotPinned { .. })));
+}

@@ -68,7 +68,7 @@ fn an_adapter_beside_the_weights_gives_what_a_merged_one_gives() {
 }
 
 #[test]
-fn models_on_one_base_share_it_and_do_not_disturb_each_other() {
+fn models_on_one_base_do_not_disturb_each_other() {
     let reference = reference("tiny-a");
     let options = ModelOptions::default();
     let base = Base::open(dir("tiny-a").join("guard"), &Device::flex(), options.dtype).unwrap();
