@@ -8,7 +8,7 @@ mod products;
 mod tensor;
 
 pub use columns::Columns;
-pub use products::{PREFETCH_STEP, products, scaled_rows};
+pub use products::{PREFETCH_STEP, fetch, products, scaled_rows};
 pub use tensor::{flex, flex_tensor, host};
 
 use pulp::{Simd, WithSimd};

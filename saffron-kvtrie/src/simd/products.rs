@@ -72,6 +72,13 @@ pub fn scaled_rows<'a, S: Simd, const R: usize, const C: usize>(
     }
 }
 
+/// Asks for a row that will be read soon.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "one instruction a cache line")]
+pub fn fetch(row: &[f32]) {
+    row.iter().step_by(PREFETCH_STEP).for_each(prefetch);
+}
+
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "one instruction")]
 fn prefetch(number: &f32) {

@@ -1,11 +1,23 @@
 //! Attention on the `flex` backend, straight from the pools: a tile of query rows walks over the slots that any of them sees. Nothing is
 //! gathered, padded or expanded; what several rows share is read once a tile, whatever the shape of their tree.
 
-mod kernel;
+mod attend;
+mod few;
+mod many;
 mod plan;
+mod state;
 
-pub(super) use kernel::attend;
+pub(super) use attend::attend;
 pub(super) use plan::{Tile, plan};
 
 /// Query rows of a tile, heads of a group included.
 const LANES: usize = 16;
+
+/// A number for every lane.
+type Lane = [f32; LANES];
+
+/// Keys of a block: they are scored, weighed and mixed together.
+const BLOCK: usize = 64;
+
+/// A score that vanishes beside any other.
+const HIDDEN: f32 = -1e30;

@@ -46,9 +46,21 @@ fn row_paths<'a>(segment: &'a Segment, slots: &'a [u32]) -> impl Iterator<Item =
 }
 
 impl Tile {
+    /// Number of slots that are read.
+    pub(super) fn keys(&self) -> usize {
+        length(&self.shared) + self.own.len()
+    }
+
+    /// Some of the slots in order, each with the mask of the rows that see it.
+    pub(super) fn slots(&self, range: Range<usize>) -> impl Iterator<Item = (u32, u16)> + '_ {
+        let shared = skip(&self.shared, range.start).map(|slot| (slot, u16::MAX));
+        let own = self.own.iter().skip(range.start.saturating_sub(length(&self.shared))).copied();
+        shared.chain(own).take(range.len())
+    }
+
     fn new(rows: Range<usize>, paths: &[Vec<Extent>]) -> Self {
         let shared = paths.iter().skip(1).fold(paths[0].clone(), |shared, path| common_extents(&shared, path));
-        let length: usize = shared.iter().map(|extent| extent.len as usize).sum();
+        let length = length(&shared);
         let mut places: FxHashMap<u32, usize> = FxHashMap::default();
         let mut own: Vec<(u32, u16)> = Vec::new();
         for (row, path) in paths.iter().enumerate() {
@@ -62,6 +74,10 @@ impl Tile {
         }
         Self { rows, shared, own }
     }
+}
+
+fn length(path: &[Extent]) -> usize {
+    path.iter().map(|extent| extent.len as usize).sum()
 }
 
 /// The slots of a path after the first `count`.

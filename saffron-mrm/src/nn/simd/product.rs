@@ -210,25 +210,54 @@ impl Task<'_> {
         let Self { weights, product: Product { width, right, columns, .. }, pick, first, out } = self;
         let columns = *columns;
         let step = R / pick.each();
+        let blocks = Blocks::new(out.len() / columns, step, right.is_few());
         let row = |row: usize| &weights[row * width..(row + 1) * width];
         let last = weights.len() / width / pick.each() - 1;
         // A block at the end repeats the last row: it is computed more than once and used once.
-        let rows_from = |first: usize| -> [&[f32]; R] {
+        let rows_of = |block: usize| -> [&[f32]; R] {
+            let at = |place: usize| (first + blocks.row(block, place)).min(last);
             std::array::from_fn(|place| match pick {
-                Pick::Rows => row((first + place).min(last)),
-                Pick::Pairs { apart } => row((first + place % step).min(last) + place / step * apart),
+                Pick::Rows => row(at(place)),
+                Pick::Pairs { apart } => row(at(place % step) + place / step * apart),
             })
         };
-        let mut block = vec![0.0; R * columns];
-        for (place, out) in out.chunks_mut(step * columns).enumerate() {
-            let first = first + place * step;
-            right.times(simd, rows_from(first), rows_from(first + step), columns, &mut block);
+        let mut results = vec![0.0; R * columns];
+        for block in 0..blocks.count {
+            right.times(simd, rows_of(block), rows_of(block + 1), columns, &mut results);
             if matches!(pick, Pick::Pairs { .. }) {
-                let (gate, up) = block.split_at_mut(step * columns);
+                let (gate, up) = results.split_at_mut(step * columns);
                 gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = silu(*gate) * *up);
             }
-            out.iter_mut().zip(&block).for_each(|(out, value)| *out += value);
+            for (place, results) in results.chunks_exact(columns).take(step).enumerate() {
+                let first = blocks.row(block, place) * columns;
+                let out = out.get_mut(first..first + columns).unwrap_or_default();
+                out.iter_mut().zip(results).for_each(|(out, value)| *out += value);
+            }
         }
+    }
+}
+
+/// Which of a task's rows are multiplied together.
+///
+/// Dot products wait for memory alone, and processors fetch ahead along a few long streams best: so a block's rows lie far apart, each of
+/// them followed in the next block by its neighbour. Where columns are multiplied side by side, a block's rows are neighbours and the next
+/// ones are asked for by name.
+struct Blocks {
+    count: usize,
+    step: usize,
+    far: bool,
+}
+
+impl Blocks {
+    fn new(rows: usize, step: usize, far: bool) -> Self {
+        Self { count: rows.div_ceil(step), step, far }
+    }
+
+    /// The row in a place of a block; at the end it may lie beyond the last.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "two multiplications")]
+    fn row(&self, block: usize, place: usize) -> usize {
+        if self.far { place * self.count + block } else { block * self.step + place }
     }
 }
 

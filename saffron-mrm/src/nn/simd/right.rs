@@ -26,6 +26,11 @@ impl Right {
         Self::Many(Columns::pack(rows, columns, tile, at))
     }
 
+    /// Whether columns are multiplied one by one.
+    pub(super) fn is_few(&self) -> bool {
+        matches!(self, Self::Few(_))
+    }
+
     /// Whether tiles are two vectors wide.
     pub(super) fn is_wide<S: Simd>(&self) -> bool {
         matches!(self, Self::Many(columns) if columns.tile() > S::F32_LANES)
@@ -94,16 +99,11 @@ fn dots<S: Simd, const R: usize>(simd: S, rows: [&[f32]; R], x: &[f32]) -> [f32;
             *sum = simd.mul_add_e_f32s(body[place], *x, *sum);
         }
     }
-    let from = x.len() * S::F32_LANES;
-    std::array::from_fn(|row| {
-        let tail = rows[row][from..].iter().zip(rest).map(|(weight, x)| weight * x).sum::<f32>();
-        let mut lanes = [0.0; 64];
-        simd.partial_store_f32s(&mut lanes[..S::F32_LANES], sums[row]);
-        let mut half = S::F32_LANES / 2;
-        while half > 0 {
-            (0..half).for_each(|place| lanes[place] += lanes[place + half]);
-            half /= 2;
-        }
-        lanes[0] + tail
-    })
+    // A loop: a closure would be compiled without the caller's instruction set.
+    let mut dots = [0.0; R];
+    for ((dot, sum), row) in dots.iter_mut().zip(sums).zip(rows) {
+        let tail = row[row.len() - rest.len()..].iter().zip(rest);
+        *dot = simd.reduce_sum_f32s(sum) + tail.map(|(weight, x)| weight * x).sum::<f32>();
+    }
+    dots
 }
