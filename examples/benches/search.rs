@@ -19,8 +19,8 @@ use saffron_core::{
 };
 use saffron_examples::bench::{beside_floor, engine, smollm2};
 use saffron_examples::device::{device, first};
-use saffron_mrm::ModelOptions;
 use saffron_mrm::engine::{Engine, Outputs, Query};
+use saffron_mrm::{DecoderConfig, ModelOptions};
 use saffron_search::{Saffron, Searcher};
 
 const WIDTH: usize = 16;
@@ -41,7 +41,16 @@ impl Timed {
             Some(dir) => Engine::open(Path::new(&dir), &device, ModelOptions::default()),
             None => Ok(engine(&smollm2(), &device)),
         };
-        let engine = engine.unwrap_or_else(|error| panic!("{error}"));
+        Self::around(engine.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Random weights, with so many tokens.
+    fn of_vocabulary(size: usize) -> Self {
+        let device = device(first()).unwrap_or_else(|error| panic!("{error}"));
+        Self::around(engine(&DecoderConfig { vocab_size: size, ..smollm2() }, &device))
+    }
+
+    fn around(engine: Engine) -> Self {
         let vocabulary = PlainVocabulary::shared(engine.decoder().config().vocab_size);
         Self { engine, vocabulary, forward: Duration::ZERO }
     }
@@ -188,9 +197,9 @@ impl MultifurcationRewardModel for Instantly {
     }
 }
 
-/// Time of the forward passes of one whole search.
-fn forward_time() -> Duration {
-    let (mut policy, mut reward) = (Timed::new(), Timed::new());
+/// Time of the forward passes of one whole search with models of such a vocabulary.
+fn forward_time(vocab_size: usize) -> Duration {
+    let (mut policy, mut reward) = (Timed::of_vocabulary(vocab_size), Timed::of_vocabulary(vocab_size));
     let session = session(&policy, 0);
     let outcome = searcher().run(&session, &mut policy, &mut reward);
     assert!(outcome.is_ok(), "a full search");
@@ -199,8 +208,8 @@ fn forward_time() -> Duration {
 
 /// Everything but the models: filter, sort, tree, events. Beside it the shares of the forward passes' time that are aimed at.
 fn overhead(criterion: &mut Criterion) {
-    let forward = forward_time();
     for (vocab_size, share) in [(49_152, 0.03), (128_256, 0.05)] {
+        let forward = forward_time(vocab_size);
         let (mut policy, mut reward) = (Instantly::new(vocab_size), Instantly::new(vocab_size));
         let session = session(&policy, 0);
         let name = format!("search/overhead/{vocab_size}");
