@@ -1,0 +1,64 @@
+//! Recorded searches, replayed one way or another.
+
+use burn::tensor::Device;
+use saffron_examples::cases::{Case, CaseFile, Models};
+use saffron_mrm::ModelOptions;
+
+use crate::margin::{Parting, TIE, Trail, Witness};
+
+/// The recorded searches.
+pub(crate) const CASES: [&str; 8] = ["A1", "A2", "A3", "A4", "A5", "B1", "B3", "B4"];
+
+pub(crate) fn case_file(name: &str) -> CaseFile {
+    CaseFile::read(&crate::fixtures().join(format!("cases/{name}.json"))).unwrap()
+}
+
+/// What a replay's two caches did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) computed: u64,
+    pub(crate) evicted: u64,
+    /// Tokens that the first search alone evicted, by either model: the lesser figure.
+    pub(crate) evicted_in_first: u64,
+    pub(crate) copied_writes: u64,
+}
+
+/// Replays the prompts at `places` and holds every search against its record.
+pub(crate) fn replay(name: &str, device: &Device, options: ModelOptions, places: &[usize]) -> Counts {
+    let file = case_file(name);
+    let mut models = file.open_models(&crate::fixtures(), device, options).unwrap();
+    let mut counts = Counts::default();
+    for (count, place) in places.iter().enumerate() {
+        check(&format!("{name}, prompt {place}, {options:?}"), &file, &file.cases[*place], &mut models);
+        if count == 0 {
+            let evicted = engines(&mut models).map(|engine| engine.cache_stats().tokens_evicted);
+            counts.evicted_in_first = evicted[0].min(evicted[1]);
+        }
+    }
+    for engine in engines(&mut models) {
+        let stats = engine.cache_stats();
+        counts.computed += stats.tokens_computed;
+        counts.evicted += stats.tokens_evicted;
+        counts.copied_writes += engine.pools().copied_writes();
+        assert!(engine.pools().bytes() <= options.cache_bytes, "{name}: pools above their budget");
+    }
+    counts
+}
+
+fn engines(models: &mut Models) -> [&mut saffron_mrm::engine::Engine; 2] {
+    [models.policy.engine(), models.mrm.engine()]
+}
+
+fn check(what: &str, file: &CaseFile, expected: &Case, models: &mut Models) {
+    let mut witness = Witness::new(&mut models.mrm);
+    let found = file.replay_with(expected, &mut models.policy, &mut witness).unwrap();
+    assert_eq!(found.policy_context, expected.policy_context, "{what}: context");
+    if let Some(parting) = witness.parting(trail(&found), trail(expected), file.top_p) {
+        let Parting { margin, .. } = parting;
+        assert!(margin < TIE, "{what}: {parting:?}");
+    }
+}
+
+fn trail(case: &Case) -> Trail<'_> {
+    Trail { levels: &case.levels, output: &case.output }
+}
