@@ -5,7 +5,7 @@ use saffron_kvtrie::Reuse;
 use saffron_kvtrie::attention::{Buckets, PlanKind};
 use saffron_mrm::ModelOptions;
 
-use crate::replay::{CASES, Counts, case_file, replay};
+use crate::replay::{CASES, Counts, case_file, replay, replay_within};
 
 fn prompts(name: &str) -> Vec<usize> {
     (0..case_file(name).cases.len()).collect()
@@ -26,15 +26,21 @@ fn planned(kind: PlanKind) -> ModelOptions {
     ModelOptions { attention: Some(kind), ..ModelOptions::default() }
 }
 
-/// Just enough for one context of the longest: all contexts of a step together do not fit.
-fn scarce(name: &str) -> u64 {
+/// Bytes for policy and reward model that are just enough for one of the longest contexts: those of a step together do not fit.
+fn scarce(name: &str) -> [u64; 2] {
     let file = case_file(name);
-    let options = ModelOptions::default();
-    let mut models = file.open_models(&crate::fixtures(), &Device::flex(), options).unwrap();
-    let (policy, mrm) = (models.policy.engine().pools().shape(), models.mrm.engine().pools().shape());
+    let mut models = file.open_models(&crate::fixtures(), &Device::flex(), ModelOptions::default()).unwrap();
     let prompt = file.cases.iter().map(|case| case.policy_context.len()).max().unwrap_or(0);
     let tokens = (prompt + file.max_new_tokens) as u64 * 5 / 4 + 16;
-    tokens * policy.bytes_per_token().max(mrm.bytes_per_token())
+    [models.policy.engine(), models.mrm.engine()].map(|engine| tokens * engine.pools().shape().bytes_per_token())
+}
+
+/// Prompts, the longest first.
+fn longest_first(name: &str) -> Vec<usize> {
+    let file = case_file(name);
+    let mut places = prompts(name);
+    places.sort_by_key(|place| std::cmp::Reverse(file.cases[*place].policy_context.len()));
+    places
 }
 
 #[test]
@@ -56,27 +62,31 @@ fn with_sizes_rounded_up_too() {
 
 #[test]
 fn without_a_cache_too() {
-    matrix(|name, kind| {
-        let with = in_order(name, planned(kind));
-        let without = in_order(name, ModelOptions { reuse: Reuse::Nothing, ..planned(kind) });
-        assert!(without.computed > 2 * with.computed, "{name}: {without:?} beside {with:?}");
-    });
+    for name in CASES {
+        let with = in_order(name, ModelOptions::default());
+        for kind in PlanKind::ALL {
+            let without = in_order(name, ModelOptions { reuse: Reuse::Nothing, ..planned(kind) });
+            assert!(without.computed > 2 * with.computed, "{name}: {without:?} beside {with:?}");
+        }
+    }
 }
 
 #[test]
 fn with_a_cache_that_forgets_in_the_middle_of_a_search_too() {
-    matrix(|name, kind| {
-        let with = in_order(name, planned(kind));
-        let cache_bytes = scarce(name);
-        let scarce = in_order(name, ModelOptions { cache_bytes, ..planned(kind) });
+    for name in CASES {
+        let with = in_order(name, ModelOptions::default());
         assert_eq!(with.evicted, 0, "{name}: an ample cache forgets nothing");
-        assert!(scarce.evicted > 0, "{name}: nothing forgotten in {cache_bytes} bytes");
-        // A narrow beam is one context long: what it forgets is another prompt's.
-        if case_file(name).width > 2 {
-            assert!(scarce.evicted_in_first > 0, "{name}: forgotten between prompts only");
-            assert!(scarce.computed > with.computed, "{name}: {scarce:?} beside {with:?}");
+        let (budgets, places, width) = (scarce(name), longest_first(name), case_file(name).width);
+        for kind in PlanKind::ALL {
+            let scarce = replay_within(name, &Device::flex(), planned(kind), budgets, &places);
+            assert!(scarce.evicted > 0, "{name}: nothing forgotten in {budgets:?} bytes");
+            // A narrow beam is little more than one context: what is forgotten for it is another prompt's.
+            if width > 2 {
+                assert!(scarce.evicted_in_first > 0, "{name}: forgotten between prompts only");
+                assert!(scarce.computed > with.computed, "{name}: {scarce:?} beside {with:?}");
+            }
         }
-    });
+    }
 }
 
 #[test]

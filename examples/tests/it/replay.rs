@@ -25,8 +25,21 @@ pub(crate) struct Counts {
 
 /// Replays the prompts at `places` and holds every search against its record.
 pub(crate) fn replay(name: &str, device: &Device, options: ModelOptions, places: &[usize]) -> Counts {
+    replay_within(name, device, options, [options.cache_bytes; 2], places)
+}
+
+/// The same with a cache budget for the policy and one for the reward model.
+pub(crate) fn replay_within(
+    name: &str,
+    device: &Device,
+    options: ModelOptions,
+    budgets: [u64; 2],
+    places: &[usize],
+) -> Counts {
     let file = case_file(name);
-    let mut models = file.open_models(&crate::fixtures(), device, options).unwrap();
+    let open =
+        |cache_bytes| file.open_models(&crate::fixtures(), device, ModelOptions { cache_bytes, ..options }).unwrap();
+    let mut models = Models { policy: open(budgets[0]).policy, mrm: open(budgets[1]).mrm };
     let mut counts = Counts::default();
     for (count, place) in places.iter().enumerate() {
         check(&format!("{name}, prompt {place}, {options:?}"), &file, &file.cases[*place], &mut models);
@@ -35,12 +48,12 @@ pub(crate) fn replay(name: &str, device: &Device, options: ModelOptions, places:
             counts.evicted_in_first = evicted[0].min(evicted[1]);
         }
     }
-    for engine in engines(&mut models) {
+    for (engine, budget) in engines(&mut models).into_iter().zip(budgets) {
         let stats = engine.cache_stats();
         counts.computed += stats.tokens_computed;
         counts.evicted += stats.tokens_evicted;
         counts.copied_writes += engine.pools().copied_writes();
-        assert!(engine.pools().bytes() <= options.cache_bytes, "{name}: pools above their budget");
+        assert!(engine.pools().bytes() <= budget, "{name}: pools above their budget");
     }
     counts
 }
