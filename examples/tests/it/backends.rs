@@ -1,7 +1,7 @@
 //! The other backends: the same recorded searches and reference numbers as on `flex`. They need features that are off by default:
 //!
 //! ```text
-//! cargo test -p saffron-examples --features ndarray,wgpu --test it -- --include-ignored backends
+//! cargo test -p saffron-examples --features ndarray,wgpu-plain --test it -- --include-ignored backends
 //! ```
 #![cfg(any(feature = "ndarray", feature = "wgpu-plain"))]
 
@@ -67,14 +67,14 @@ fn ndarray_reproduces_recorded_searches_under_every_plan() {
 
 #[cfg(feature = "wgpu-plain")]
 #[test]
-#[ignore = "needs a Vulkan driver; cargo test -p saffron-examples --features wgpu --test it -- --ignored wgpu"]
+#[ignore = "needs a Vulkan driver; cargo test -p saffron-examples --features wgpu-plain --test it -- --ignored wgpu"]
 fn wgpu_reproduces_reference_numbers_under_every_plan() {
     PLANS.iter().for_each(|kind| reference_numbers(&device("wgpu").unwrap(), *kind));
 }
 
 #[cfg(feature = "wgpu-plain")]
 #[test]
-#[ignore = "needs a Vulkan driver; cargo test -p saffron-examples --features wgpu --test it -- --ignored wgpu"]
+#[ignore = "needs a Vulkan driver; cargo test -p saffron-examples --features wgpu-plain --test it -- --ignored wgpu"]
 fn wgpu_reproduces_recorded_searches_and_writes_in_place() {
     for name in ["A2", "B3"] {
         let counts = replay(name, &device("wgpu").unwrap(), ModelOptions::default(), &[0, 1]);

@@ -175,7 +175,7 @@ fn every_kind_of_batch_agrees_with_float64_on_ndarray() {
 
 #[cfg(feature = "wgpu-plain")]
 #[test]
-#[ignore = "needs a Vulkan driver; cargo test -p saffron-kvtrie --features wgpu --test it -- --ignored wgpu"]
+#[ignore = "needs a Vulkan driver; cargo test -p saffron-kvtrie --features wgpu-plain --test it -- --ignored wgpu"]
 fn every_kind_of_batch_agrees_with_float64_on_wgpu() {
     let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
     for (kind, buckets) in combinations() {
