@@ -35,13 +35,8 @@ fn scarce(name: &str) -> [u64; 2] {
     [models.policy.engine(), models.mrm.engine()].map(|engine| tokens * engine.pools().shape().bytes_per_token())
 }
 
-/// Prompts, the longest first.
-fn longest_first(name: &str) -> Vec<usize> {
-    let file = case_file(name);
-    let mut places = prompts(name);
-    places.sort_by_key(|place| std::cmp::Reverse(file.cases[*place].policy_context.len()));
-    places
-}
+/// The cases with a search that alone has more tokens than the scarce caches hold.
+const LARGE: [&str; 5] = ["A2", "A3", "A4", "B1", "B3"];
 
 #[test]
 fn every_recorded_search_is_reproduced_in_order() {
@@ -80,14 +75,15 @@ fn with_a_cache_that_forgets_in_the_middle_of_a_search_too() {
     for name in CASES {
         let with = in_order(name, ModelOptions::default());
         assert_eq!(with.evicted, 0, "{name}: an ample cache forgets nothing");
-        let (budgets, places, width) = (scarce(name), longest_first(name), case_file(name).width);
+        let (budgets, width) = (scarce(name), case_file(name).width);
         for kind in PlanKind::ALL {
-            let scarce = replay_within(name, &Device::flex(), planned(kind), budgets, &places);
+            let scarce = replay_within(name, &Device::flex(), planned(kind), budgets, &prompts(name));
             assert!(scarce.evicted > 0, "{name}: nothing forgotten in {budgets:?} bytes");
-            // A narrow beam is little more than one context: what is forgotten for it is another prompt's, or no longer wanted.
-            assert!(width <= 2 || scarce.evicted_in_first > 0, "{name}: forgotten between prompts only");
+            assert!(!LARGE.contains(&name) || scarce.evicted_own > 0, "{name}: forgotten between searches only");
+            // What a narrow beam forgets is no longer wanted; a wide one has to compute some of it again.
             let again = scarce.computed.checked_sub(with.computed);
-            assert!(again >= Some(u64::from(width > 4)), "{name}: {scarce:?} beside {with:?}");
+            let least = u64::from(LARGE.contains(&name) && width > 4);
+            assert!(again >= Some(least), "{name}: {scarce:?} beside {with:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use saffron_examples::cases::{Case, CaseFile, Models};
 use saffron_mrm::ModelOptions;
+use saffron_mrm::engine::Engine;
 
 use crate::margin::{Parting, TIE, Trail, Witness};
 
@@ -18,8 +19,8 @@ pub(crate) fn case_file(name: &str) -> CaseFile {
 pub(crate) struct Counts {
     pub(crate) computed: u64,
     pub(crate) evicted: u64,
-    /// Tokens that the first search alone evicted, by either model: the lesser figure.
-    pub(crate) evicted_in_first: u64,
+    /// The most of its own tokens that one search evicted, beyond all that was there before it; of the model where that is less.
+    pub(crate) evicted_own: u64,
     pub(crate) copied_writes: u64,
 }
 
@@ -41,13 +42,17 @@ pub(crate) fn replay_within(
         |cache_bytes| file.open_models(&crate::fixtures(), device, ModelOptions { cache_bytes, ..options }).unwrap();
     let mut models = Models { policy: open(budgets[0]).policy, mrm: open(budgets[1]).mrm };
     let mut counts = Counts::default();
-    for (count, place) in places.iter().enumerate() {
+    let mut own = [0; 2];
+    for place in places {
+        let before = engines(&mut models).map(Engine::cache_stats);
         check(&format!("{name}, prompt {place}, {options:?}"), &file, &file.cases[*place], &mut models);
-        if count == 0 {
-            let evicted = engines(&mut models).map(|engine| engine.cache_stats().tokens_evicted);
-            counts.evicted_in_first = evicted[0].min(evicted[1]);
+        let after = engines(&mut models).map(Engine::cache_stats);
+        for (own, (before, after)) in own.iter_mut().zip(before.iter().zip(&after)) {
+            let evicted = after.tokens_evicted - before.tokens_evicted;
+            *own = evicted.saturating_sub(before.live as u64).max(*own);
         }
     }
+    counts.evicted_own = own[0].min(own[1]);
     for (engine, budget) in engines(&mut models).into_iter().zip(budgets) {
         let stats = engine.cache_stats();
         counts.computed += stats.tokens_computed;
@@ -58,7 +63,7 @@ pub(crate) fn replay_within(
     counts
 }
 
-fn engines(models: &mut Models) -> [&mut saffron_mrm::engine::Engine; 2] {
+fn engines(models: &mut Models) -> [&mut Engine; 2] {
     [models.policy.engine(), models.mrm.engine()]
 }
 
