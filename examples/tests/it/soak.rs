@@ -171,9 +171,9 @@ fn two_thousand_random_searches_stay_right_within_memory_that_stays_flat() {
         let world = &mut worlds[usize::from(search % 4 == 3)];
         let draw = Draw::new(&mut rng);
         if search % AGAIN == 0 {
-            ties += usize::from(world.search_twice(&draw))
+            ties += usize::from(world.search_twice(&draw));
         } else {
-            world.search(&draw)
+            world.search(&draw);
         }
         if search % LOOK == LOOK - 1 && worlds.iter_mut().map(World::look).min() > Some(0) {
             full_after.get_or_insert(search);
