@@ -34,6 +34,9 @@ struct Args {
     /// Contexts per forward pass; all of a step by default.
     #[arg(long)]
     max_batch: Option<usize>,
+    /// Only the first so many prompts; all by default.
+    #[arg(long)]
+    prompts: Option<usize>,
 }
 
 fn main() -> Result<()> {
@@ -45,6 +48,7 @@ fn main() -> Result<()> {
         ..ModelOptions::default()
     };
     let mut file = CaseFile::read(&args.case)?;
+    file.cases.truncate(args.prompts.unwrap_or(usize::MAX));
     let mut models = file.open_models(&args.models, &device, options)?;
     let replayed = file.cases.iter().map(|case| file.replay(case, &mut models)).collect::<Result<_>>()?;
     file.cases = replayed;

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Compares two case files: the same levels, rewards to 1e-3, the same outputs. Ends with status 1 and the first difference if not.
 
-usage: compare_cases.py [--any-order] EXPECTED FOUND        --any-order: within a level, sequences may stand in any order
+usage: compare_cases.py [--any-order] [--first] EXPECTED FOUND
+       --any-order: within a level, sequences may stand in any order
+       --first: FOUND has only the first prompts of EXPECTED (replay_case --prompts)
 """
 
 import json
@@ -37,6 +39,8 @@ def main(arguments):
     any_order = "--any-order" in arguments
     files = [argument for argument in arguments if not argument.startswith("--")]
     expected, found = (json.load(open(path, encoding="utf-8")) for path in files)
+    if "--first" in arguments and found["cases"]:
+        expected["cases"] = expected["cases"][: len(found["cases"])]
     what = difference(expected, found, any_order)
     if what:
         raise SystemExit(f"{files[1]} differs from {files[0]}: {what}")

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use saffron_core::{Level, PromptLayout, SearchObserver, Token};
+use saffron_core::{ChildScorer, Level, PromptLayout, SearchObserver, Token};
 use saffron_mrm::{LmPolicy, ModelOptions, Mrm, MrmInput};
 use saffron_search::{Saffron, Searcher};
 use serde::{Deserialize, Serialize};
@@ -121,12 +121,20 @@ impl CaseFile {
     ///
     /// A failed search.
     pub fn replay(&self, case: &Case, models: &mut Models) -> Result<Case> {
-        let session = models.policy.attacked_session(&case.prompt, &case.prefill, case.prefill_len)?;
+        self.replay_with(case, &mut models.policy, &mut models.mrm)
+    }
+
+    /// The same with any scorer.
+    ///
+    /// # Errors
+    ///
+    /// A failed search.
+    pub fn replay_with(&self, case: &Case, policy: &mut LmPolicy, scorer: &mut dyn ChildScorer) -> Result<Case> {
+        let session = policy.attacked_session(&case.prompt, &case.prefill, case.prefill_len)?;
         let mut levels = Levels::default();
-        let Models { policy, mrm } = models;
-        let outcome = self.searcher().run_observed(&session, policy, mrm, &mut levels)?;
+        let outcome = self.searcher().run_observed(&session, policy, scorer, &mut levels)?;
         Ok(Case {
-            policy_context: models.policy.context(&session)?,
+            policy_context: policy.context(&session)?,
             output: outcome.best.tokens,
             levels: levels.0,
             ..case.clone()

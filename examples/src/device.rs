@@ -25,7 +25,7 @@ pub fn device(name: &str) -> Result<Device> {
         }
         #[cfg(feature = "cuda")]
         "cuda" => Ok(Device::cuda(index.unwrap_or(0))),
-        #[cfg(feature = "wgpu")]
+        #[cfg(feature = "wgpu-plain")]
         "wgpu" if index.is_none() => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         _ => bail!("no device {name:?} in this build; it has {}", available().join(", ")),
     }
@@ -38,7 +38,7 @@ pub fn available() -> Vec<&'static str> {
         ("flex", cfg!(feature = "flex")),
         ("ndarray", cfg!(feature = "ndarray")),
         ("cuda", cfg!(feature = "cuda")),
-        ("wgpu", cfg!(feature = "wgpu")),
+        ("wgpu", cfg!(feature = "wgpu-plain")),
     ];
     all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
 }

@@ -66,16 +66,25 @@ impl ReferenceFile {
     ///
     /// Models that do not load or do not answer.
     pub fn recompute(&self, models: &Path, device: &Device) -> Result<Self> {
-        let mut policy = Engine::open(&models.join("policy"), device, ModelOptions::default())?;
+        let train = TrainRecord { losses: self.train.losses(models, device)?, ..self.train.clone() };
+        Ok(Self { train, ..self.answers(models, device, ModelOptions::default())? })
+    }
+
+    /// The same file with logits and rewards computed from the models of a directory.
+    ///
+    /// # Errors
+    ///
+    /// Models that do not load or do not answer.
+    pub fn answers(&self, models: &Path, device: &Device, options: ModelOptions) -> Result<Self> {
+        let mut policy = Engine::open(&models.join("policy"), device, options)?;
         let run = Run::new();
         let query = |tokens: &Vec<Token>| Query { run: &run, tokens: tokens.clone(), scratch: 0 };
         let queries: Vec<Query<'_>> = self.sequences.iter().map(query).collect();
         let answers = policy.last_logits(&queries, Outputs::All)?;
         let logits = (0..answers.len()).map(|place| answers.logits(place).to_vec()).collect();
-        let mut mrm = Mrm::open(models.join("guard"), device)?.with_adapter(models.join("mrm"))?;
+        let mut mrm = Mrm::open_with(models.join("guard"), device, options)?.with_adapter(models.join("mrm"))?;
         let rewards = mrm.raw_rewards(&self.sequences)?;
-        let train = TrainRecord { losses: self.train.losses(models, device)?, ..self.train.clone() };
-        Ok(Self { logits, rewards, train, ..self.clone() })
+        Ok(Self { logits, rewards, ..self.clone() })
     }
 }
 

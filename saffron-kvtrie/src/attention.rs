@@ -5,19 +5,26 @@
 //! that is stored before it, its suffix the new rows themselves. Scores over trunk and suffix are joined before one softmax.
 //!
 //! The group of query heads that share a key head is folded into the query rows, so keys and values are never repeated.
+//!
+//! Where a backend pays for every new shape, sizes are rounded up ([`Buckets`]): rows, chains, their lengths, trunks and suffixes. What is
+//! added reads the null row, is masked, writes nothing, and its outputs are dropped.
 
+mod buckets;
 mod plan;
 mod planner;
 #[cfg(feature = "flex")]
 mod tiles;
 
+use std::borrow::Cow;
+
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, DType, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 use crate::index::Extent;
 use crate::pool::KvPools;
 use crate::reserve::Reservation;
-use plan::{GroupPlan, KeySource};
+pub use buckets::Buckets;
+use plan::{GroupPlan, KeySource, Sizes};
 pub use planner::{AttentionPlanner, CostModel, Frontier, PlanKind};
 
 /// Heads of the attention that a plan is for.
@@ -35,6 +42,8 @@ pub struct AttentionShape {
 #[derive(Debug)]
 pub struct AttentionPlan {
     shape: AttentionShape,
+    /// Rows of the pass, padding included.
+    rows: usize,
     writes: Vec<(usize, Extent)>,
     groups: Vec<Group>,
     #[cfg(feature = "flex")]
@@ -66,7 +75,8 @@ enum Rows {
 enum Trunk {
     None,
     View(Extent),
-    Gather(Tensor<1, Int>),
+    /// Slots, and where they are padding: `[1, 1, 1, trunk]`.
+    Gather(Tensor<1, Int>, Option<Tensor<4, Bool>>),
 }
 
 #[derive(Debug)]
@@ -100,23 +110,35 @@ impl AttentionPlan {
     /// Plans the rows of a reservation. [`PlanKind::Tiles`] needs pools of the `flex` backend in float32; the cascade stands in for it.
     #[must_use]
     pub fn new(reservation: &Reservation, shape: AttentionShape, kind: PlanKind, pools: &KvPools) -> Self {
-        let device = &pools.device();
+        Self::with_buckets(reservation, shape, kind, Buckets::Exact, pools)
+    }
+
+    /// The same with sizes rounded up. The pass then has [`rows`](Self::rows) rows, those of the reservation first. Tiles have exact
+    /// sizes always.
+    #[must_use]
+    pub fn with_buckets(
+        reservation: &Reservation,
+        shape: AttentionShape,
+        kind: PlanKind,
+        buckets: Buckets,
+        pools: &KvPools,
+    ) -> Self {
+        let (device, writes) = (&pools.device(), reservation.writes());
         #[cfg(feature = "flex")]
         let tiles = if kind == PlanKind::Tiles { tiles::plan(reservation, shape.group, pools) } else { None };
         #[cfg(feature = "flex")]
         if tiles.is_some() {
-            return Self { shape, writes: reservation.writes(), groups: Vec::new(), reorder: None, tiles };
+            let rows = reservation.tokens().len();
+            return Self { shape, rows, writes, groups: Vec::new(), reorder: None, tiles };
         }
-        let plans = plan::groups(reservation, kind);
-        let order: Vec<usize> = plans.iter().flat_map(GroupPlan::real_rows).collect();
-        let total: usize = plans.iter().map(|plan| plan.rows.len()).sum();
-        let reorder = (total != order.len() || order.iter().enumerate().any(|(place, row)| place != *row))
-            .then(|| indices(&plan::places_in_order(&plans), device));
-        let alone = plans.len() == 1;
-        let groups = plans.into_iter().map(|plan| Group::new(plan, alone, shape, device)).collect();
+        let sizes = Sizes::new(reservation, buckets, pools.slots());
+        let plans = plan::groups(reservation, kind, &sizes);
+        let reorder = plan::reorder(&plans, &sizes).map(|places| indices(&places, device));
+        let groups = plans.into_iter().map(|plan| Group::new(plan, &sizes, shape, device)).collect();
         Self {
             shape,
-            writes: reservation.writes(),
+            rows: sizes.padded,
+            writes,
             groups,
             reorder,
             #[cfg(feature = "flex")]
@@ -124,9 +146,23 @@ impl AttentionPlan {
         }
     }
 
+    /// Rows of the pass, padding included: what the tensors of [`attend`](Self::attend) have.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// One value a row, tokens or positions, with zeros for the padding rows.
+    #[must_use]
+    pub fn padded<'a>(&self, values: &'a [u32]) -> Cow<'a, [u32]> {
+        buckets::padded(values, self.rows)
+    }
+
     /// Writes the new rows of a layer into the pools and attends.
     ///
     /// # Shapes
+    ///
+    /// `rows` as [`rows`](Self::rows) says.
     ///
     /// - queries: `[kv_heads, rows, group, head_dim]`, rotated and scaled
     /// - keys, values: `[kv_heads, rows, head_dim]`, keys rotated
@@ -164,17 +200,13 @@ impl AttentionPlan {
 }
 
 impl Group {
-    fn new(plan: GroupPlan, alone: bool, shape: AttentionShape, device: &Device) -> Self {
+    fn new(plan: GroupPlan, sizes: &Sizes, shape: AttentionShape, device: &Device) -> Self {
         let (chains, len) = (plan.chains, plan.len);
         let hidden = plan.hidden(shape.group).map(|hidden| {
             let size = [1, chains, len * shape.group, plan.suffix_len];
-            Tensor::from_data(burn::tensor::TensorData::new(hidden, size), device)
+            Tensor::from_data(TensorData::new(hidden, size), device)
         });
-        let trunk = match plan.trunk.as_slice() {
-            [] => Trunk::None,
-            [whole] => Trunk::View(*whole),
-            parts => Trunk::Gather(indices(&parts.iter().flat_map(|part| part.slots()).collect::<Vec<_>>(), device)),
-        };
+        let trunk = Trunk::new(&plan, sizes.buckets, device);
         let keys = match &plan.suffix {
             KeySource::NewRows => SuffixKeys::NewRows,
             KeySource::Slots(slots) => SuffixKeys::Gather(indices(slots, device)),
@@ -183,7 +215,7 @@ impl Group {
         let suffix = Suffix { keys, len: plan.suffix_len, hidden };
         let in_order = plan.rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let rows = match (in_order, plan.rows.first()) {
-            (true, Some(_)) if alone => Rows::All,
+            (true, Some(0)) if plan.rows.len() == sizes.padded => Rows::All,
             (true, Some(first)) => Rows::Range(*first..first + plan.rows.len()),
             _ => Rows::Gather(indices(&plan.rows.iter().map(|row| *row as u32).collect::<Vec<_>>(), device)),
         };
@@ -196,10 +228,7 @@ impl Group {
         let queries = self.rows.of(layer.queries.clone()).reshape([kv_heads, self.chains, self.len * group, head_dim]);
         let (suffix_keys, suffix_values) = self.suffix_rows(shape, layer);
         let scores = queries.clone().matmul(suffix_keys.swap_dims(2, 3));
-        let scores = match &self.suffix.hidden {
-            Some(hidden) => scores.mask_fill(hidden.clone(), lowest(queries.dtype())),
-            None => scores,
-        };
+        let scores = masked(scores, self.suffix.hidden.as_ref());
         let folded = queries.reshape([kv_heads, rows * group, head_dim]);
         let output = match self.trunk.rows(layer) {
             None => softmax_f32(scores).matmul(suffix_values),
@@ -207,6 +236,7 @@ impl Group {
                 let trunk_len = trunk_keys.dims()[1];
                 let trunk = folded.matmul(trunk_keys.swap_dims(1, 2));
                 let trunk = trunk.reshape([kv_heads, self.chains, self.len * group, trunk_len]);
+                let trunk = masked(trunk, self.trunk.hidden());
                 let weights = softmax_f32(Tensor::cat(vec![trunk, scores], 3));
                 let own = weights.clone().slice_dim(3, trunk_len..trunk_len + self.suffix.len).matmul(suffix_values);
                 let trunk = weights.slice_dim(3, 0..trunk_len).reshape([kv_heads, rows * group, trunk_len]);
@@ -244,11 +274,32 @@ impl Rows {
 }
 
 impl Trunk {
+    /// A view where slots are contiguous and sizes exact. Rounded up it is gathered: beyond a view lies what others wrote, and zero
+    /// times that is not always zero.
+    fn new(plan: &GroupPlan, buckets: Buckets, device: &Device) -> Self {
+        match (plan.trunk.as_slice(), buckets) {
+            ([], _) => Self::None,
+            ([whole], Buckets::Exact) => Self::View(*whole),
+            _ => {
+                let (slots, real) = (plan.trunk_slots(buckets), plan.trunk_len());
+                let hidden: Vec<bool> = (0..slots.len()).map(|place| place >= real).collect();
+                let hidden = TensorData::new(hidden, [1, 1, 1, slots.len()]);
+                let hidden = (real < slots.len()).then(|| Tensor::from_data(hidden, device));
+                Self::Gather(indices(&slots, device), hidden)
+            }
+        }
+    }
+
+    /// Which of its keys are padding.
+    fn hidden(&self) -> Option<&Tensor<4, Bool>> {
+        if let Self::Gather(_, hidden) = self { hidden.as_ref() } else { None }
+    }
+
     fn rows(&self, layer: &LayerRows<'_>) -> Option<(Tensor<3>, Tensor<3>)> {
         match self {
             Self::None => None,
             Self::View(extent) => Some(layer.pools.view(layer.layer, *extent)),
-            Self::Gather(slots) => Some(layer.pools.gather(layer.layer, slots)),
+            Self::Gather(slots, _) => Some(layer.pools.gather(layer.layer, slots)),
         }
     }
 }
@@ -261,6 +312,15 @@ fn softmax_f32(scores: Tensor<4>) -> Tensor<4> {
     }
 }
 
+/// Scores with those of hidden keys so low that they vanish.
+fn masked(scores: Tensor<4>, hidden: Option<&Tensor<4, Bool>>) -> Tensor<4> {
+    let lowest = lowest(scores.dtype());
+    match hidden {
+        Some(hidden) => scores.mask_fill(hidden.clone(), lowest),
+        None => scores,
+    }
+}
+
 /// A score that vanishes in the softmax and is finite in the type.
 fn lowest(dtype: DType) -> f32 {
     if dtype == DType::F16 { -6e4 } else { -1e30 }
@@ -268,5 +328,5 @@ fn lowest(dtype: DType) -> f32 {
 
 fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = values.iter().map(|value| *value as i32).collect();
-    Tensor::from_data(burn::tensor::TensorData::from(values.as_slice()), device)
+    Tensor::from_data(TensorData::from(values.as_slice()), device)
 }

@@ -2,11 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod backends;
 mod cases;
+mod margin;
 mod programs;
+mod prompts;
 mod reference;
 mod released;
+mod replay;
 mod smollm2;
+mod soak;
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use saffron_examples::reference::ReferenceFile;
 
-fn gap(found: &[f32], expected: &[f32]) -> f32 {
+pub(crate) fn gap(found: &[f32], expected: &[f32]) -> f32 {
     let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
     found.iter().zip(expected).fold(0f32, |gap, (a, b)| gap.max((a - b).abs())) / largest
 }

@@ -1,6 +1,6 @@
 //! Grouping the rows of a reservation: integers only.
 
-use super::PlanKind;
+use super::{Buckets, PlanKind};
 use crate::index::Extent;
 use crate::reserve::{Reservation, Segment};
 
@@ -11,15 +11,39 @@ const SHORT: usize = 8;
 /// included (a layer's rows are written before they are read), so that only a piece's own square of scores is half hidden.
 const PIECE: usize = 64;
 
+/// How much a pass has to compute, and how its sizes are rounded up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) buckets: Buckets,
+    /// Rows of the reservation.
+    rows: usize,
+    /// Rows of the pass: those of the reservation, and padding that writes nothing.
+    pub(super) padded: usize,
+    /// Slots of the pools.
+    slots: usize,
+}
+
+impl Sizes {
+    pub(super) fn new(reservation: &Reservation, buckets: Buckets, slots: usize) -> Self {
+        let rows = reservation.tokens().len();
+        Self { buckets, rows, padded: buckets.round(rows), slots }
+    }
+
+    /// The pass's padding rows, or its last row where they do not suffice.
+    fn padding(&self) -> impl Iterator<Item = usize> + '_ {
+        (self.rows..).map(|row| row.min(self.padded - 1))
+    }
+}
+
 /// A group as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GroupPlan {
     pub(super) chains: usize,
     /// Rows per chain, padding included.
     pub(super) len: usize,
-    /// Row of every place; padding repeats a chain's last row.
+    /// Row of every place. Padding repeats a chain's last row, or takes padding rows of the pass where that keeps rows in order.
     pub(super) rows: Vec<usize>,
-    /// Rows of each chain that are no padding.
+    /// Rows of each chain that are no padding; none of a chain that is padding.
     real: Vec<usize>,
     pub(super) trunk: Vec<Extent>,
     pub(super) suffix: KeySource,
@@ -42,16 +66,17 @@ pub(super) enum KeySource {
 
 /// The groups of a reservation, by the kind of plan. A cascade has all short chains together and every long one alone; gathering is the
 /// same without a trunk for the short ones; flat is one group of all rows.
-pub(super) fn groups(reservation: &Reservation, kind: PlanKind) -> Vec<GroupPlan> {
+pub(super) fn groups(reservation: &Reservation, kind: PlanKind, sizes: &Sizes) -> Vec<GroupPlan> {
     if kind == PlanKind::Flat {
-        return vec![GroupPlan::flat(reservation)];
+        return vec![GroupPlan::flat(reservation, sizes)];
     }
     let (short, long): (Vec<&Segment>, Vec<&Segment>) =
         reservation.segments().iter().partition(|segment| segment.rows.len() <= SHORT);
-    let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots(), kind));
-    let alone = if frontier.is_some() { long } else { [short, long].concat() };
-    let pieces = alone.into_iter().flat_map(|segment| pieces(segment, reservation.slots()));
-    frontier.into_iter().chain(pieces.map(|piece| GroupPlan::single(&piece))).collect()
+    let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots(), kind, sizes));
+    let single = if frontier.is_some() { long } else { [short, long].concat() };
+    let pieces: Vec<Segment> = single.into_iter().flat_map(|segment| pieces(segment, reservation.slots())).collect();
+    let alone = frontier.is_none() && pieces.len() == 1;
+    frontier.into_iter().chain(pieces.iter().map(|piece| GroupPlan::single(piece, alone, sizes))).collect()
 }
 
 /// A chain in pieces, each with the rows before it added to its prefix.
@@ -68,8 +93,18 @@ fn pieces(segment: &Segment, slots: &[u32]) -> Vec<Segment> {
         .collect()
 }
 
+/// For every row of the reservation in order its place among the groups' rows, joined; none when each is at its own place and there are
+/// as many places as the pass has rows. Padding rows take any place.
+pub(super) fn reorder(groups: &[GroupPlan], sizes: &Sizes) -> Option<Vec<u32>> {
+    let total: usize = groups.iter().map(|group| group.rows.len()).sum();
+    let mut places = places_in_order(groups);
+    let in_order = total == sizes.padded && places.iter().enumerate().all(|(row, place)| row == *place as usize);
+    places.resize(sizes.padded, 0);
+    (!in_order).then_some(places)
+}
+
 /// For every row in order its place among the groups' rows, joined.
-pub(super) fn places_in_order(groups: &[GroupPlan]) -> Vec<u32> {
+fn places_in_order(groups: &[GroupPlan]) -> Vec<u32> {
     let mut places: Vec<(usize, u32)> = Vec::new();
     let mut offset = 0;
     for group in groups {
@@ -84,13 +119,17 @@ pub(super) fn places_in_order(groups: &[GroupPlan]) -> Vec<u32> {
 }
 
 impl GroupPlan {
-    fn single(segment: &Segment) -> Self {
-        let len = segment.rows.len();
+    /// One chain; `alone` when it is all that the pass computes. In company its padding is its own last row, so that it multiplies no
+    /// number that is another's.
+    fn single(segment: &Segment, alone: bool, sizes: &Sizes) -> Self {
+        let (real, last) = (segment.rows.len(), segment.rows.end - 1);
+        let len = sizes.buckets.round(real);
+        let padding = sizes.padding().map(|row| if alone { row } else { last });
         Self {
             chains: 1,
             len,
-            rows: segment.rows.clone().collect(),
-            real: vec![len],
+            rows: segment.rows.clone().chain(padding).take(len).collect(),
+            real: vec![real],
             trunk: segment.prefix.clone(),
             suffix: KeySource::NewRows,
             suffix_len: len,
@@ -99,9 +138,10 @@ impl GroupPlan {
         }
     }
 
-    fn flat(reservation: &Reservation) -> Self {
-        let (len, bound) = (reservation.tokens().len(), reservation.slot_bound());
-        let mut seen = vec![Vec::new(); len];
+    fn flat(reservation: &Reservation, sizes: &Sizes) -> Self {
+        let bound = reservation.slot_bound();
+        let bound = sizes.buckets.round(bound).min(sizes.slots.max(bound));
+        let mut seen = vec![Vec::new(); sizes.padded];
         for segment in reservation.segments() {
             let mut path = segment.prefix.clone();
             for row in segment.rows.clone() {
@@ -111,9 +151,9 @@ impl GroupPlan {
         }
         Self {
             chains: 1,
-            len,
-            rows: (0..len).collect(),
-            real: vec![len],
+            len: sizes.padded,
+            rows: (0..sizes.padded).collect(),
+            real: vec![sizes.rows],
             trunk: Vec::new(),
             suffix: KeySource::View(Extent { base: 0, len: bound as u32 }),
             suffix_len: bound,
@@ -122,25 +162,31 @@ impl GroupPlan {
         }
     }
 
-    fn frontier(segments: &[&Segment], slots: &[u32], kind: PlanKind) -> Self {
-        let len = segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
+    fn frontier(segments: &[&Segment], slots: &[u32], kind: PlanKind, sizes: &Sizes) -> Self {
+        let longest = segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
+        let (chains, len) = (sizes.buckets.round(segments.len()), sizes.buckets.round(longest));
         let trunk = if kind == PlanKind::Gather { Vec::new() } else { common_prefix(segments) };
         let trunk_len: usize = trunk.iter().map(|extent| extent.len as usize).sum();
-        let before: Vec<usize> = segments.iter().map(|segment| segment.prefix_len() - trunk_len).collect();
+        let mut before: Vec<usize> = segments.iter().map(|segment| segment.prefix_len() - trunk_len).collect();
         let lengths = segments.iter().zip(&before).map(|(segment, before)| before + segment.rows.len());
-        let suffix_len = lengths.max().unwrap_or(0);
-        let mut padded = Vec::with_capacity(segments.len() * suffix_len);
+        let suffix_len = sizes.buckets.round(lengths.max().unwrap_or(0));
+        let mut padded = Vec::with_capacity(chains * suffix_len);
         for segment in segments {
             let stored = segment.prefix.iter().flat_map(|extent| extent.slots()).skip(trunk_len);
             let suffix = stored.chain(segment.rows.clone().map(|row| slots[row]));
             padded.extend(suffix.chain(std::iter::repeat(0)).take(suffix_len));
         }
         let row = |segment: &Segment, place: usize| segment.rows.start + place.min(segment.rows.len() - 1);
+        let rows = segments.iter().flat_map(|segment| (0..len).map(|place| row(segment, place)));
+        let mut real: Vec<usize> = segments.iter().map(|segment| segment.rows.len()).collect();
+        padded.resize(chains * suffix_len, 0);
+        before.resize(chains, 0);
+        real.resize(chains, 0);
         Self {
-            chains: segments.len(),
+            chains,
             len,
-            rows: segments.iter().flat_map(|segment| (0..len).map(|place| row(segment, place))).collect(),
-            real: segments.iter().map(|segment| segment.rows.len()).collect(),
+            rows: rows.chain(sizes.padding()).take(chains * len).collect(),
+            real,
             trunk,
             suffix: KeySource::Slots(padded),
             suffix_len,
@@ -149,10 +195,16 @@ impl GroupPlan {
         }
     }
 
-    /// The rows without padding, in the group's order.
-    pub(super) fn real_rows(&self) -> impl Iterator<Item = usize> + '_ {
-        let chains = self.real.iter().enumerate();
-        chains.flat_map(|(chain, real)| self.rows[chain * self.len..chain * self.len + real].iter().copied())
+    /// Slots of the trunk, padded with the null slot.
+    pub(super) fn trunk_slots(&self, buckets: Buckets) -> Vec<u32> {
+        let mut slots: Vec<u32> = self.trunk.iter().flat_map(|extent| extent.slots()).collect();
+        slots.resize(buckets.round(slots.len()), 0);
+        slots
+    }
+
+    /// Number of tokens in the trunk.
+    pub(super) fn trunk_len(&self) -> usize {
+        self.trunk.iter().map(|extent| extent.len as usize).sum()
     }
 
     /// Which suffix keys each folded query row must not see, or `None` when each may see all: `[chains, len · group, suffix]`.

@@ -1,5 +1,6 @@
 //! A decoder with its key–value cache: contexts in, logits of their last tokens out, and what it cost.
 
+mod audit;
 mod books;
 mod cached;
 
@@ -8,7 +9,9 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor};
 use rustc_hash::FxHashMap;
 use saffron_core::{DecoderShape, Forwarded, ModelError, Run, Session, Token, Work};
-use saffron_kvtrie::attention::{AttentionPlan, AttentionPlanner, AttentionShape, CostModel, Frontier, PlanKind};
+use saffron_kvtrie::attention::{
+    AttentionPlan, AttentionPlanner, AttentionShape, Buckets, CostModel, Frontier, PlanKind,
+};
 use saffron_kvtrie::{CacheError, KvPools, PoolShape, Reservation, Reuse, Trie, TrieStats, Want};
 
 use crate::LoadError;
@@ -33,6 +36,9 @@ pub struct ModelOptions {
     pub prefill_chunk: usize,
     /// The attention plan of every pass. Default: none, so that the planner picks.
     pub attention: Option<PlanKind>,
+    /// How the sizes of a pass are rounded up. Default: none, so that the device decides: exact sizes on `flex`; elsewhere few, because
+    /// most backends compile or tune kernels for every shape.
+    pub buckets: Option<Buckets>,
 }
 
 impl Default for ModelOptions {
@@ -44,6 +50,7 @@ impl Default for ModelOptions {
             max_batch: usize::MAX,
             prefill_chunk: 512,
             attention: None,
+            buckets: None,
         }
     }
 }
@@ -285,28 +292,39 @@ impl Engine {
     /// Computes a reservation's rows and returns the logits of each context.
     fn forward(&mut self, reservation: &Reservation, outputs: Outputs<'_>) -> Result<Vec<f32>, ModelError> {
         let hidden = self.rows(reservation);
-        let wanted: Vec<u32> = reservation.outputs().map(|row| row as u32).collect();
+        let mut wanted: Vec<u32> = reservation.outputs().map(|row| row as u32).collect();
+        let real = wanted.len();
+        wanted.resize(self.buckets().round(real), 0);
         let last = hidden.select(1, crate::nn::row_indices(&wanted, &self.decoder.device()));
-        match outputs {
+        let mut logits = match outputs {
             Outputs::All => self.decoder.read_logits(last),
             Outputs::Tokens(tokens) => crate::nn::read_columns(self.decoder.unembed_tokens(last, tokens)),
-        }
+        }?;
+        logits.truncate(logits.len() / wanted.len().max(1) * real);
+        Ok(logits)
     }
 
     /// Computes a reservation's rows and writes their keys and values.
     ///
     /// # Shapes
     ///
-    /// - output: `[hidden, rows]`
+    /// - output: `[hidden, rows]`, those of the reservation first
     fn rows(&mut self, reservation: &Reservation) -> Tensor<2> {
         self.pools.ensure(reservation.slot_bound());
         let config = self.decoder.config();
         let heads =
             AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
         let kind = self.options.attention.unwrap_or_else(|| self.planner.pick(&Frontier::new(reservation), heads));
-        let plan = AttentionPlan::new(reservation, heads, kind, &self.pools);
+        let plan = AttentionPlan::with_buckets(reservation, heads, kind, self.buckets(), &self.pools);
+        let (tokens, positions) = (plan.padded(reservation.tokens()), plan.padded(reservation.positions()));
         let mut attention = CachedAttention { plan: &plan, pools: &mut self.pools };
-        self.decoder.forward(reservation.tokens(), reservation.positions(), &mut attention)
+        self.decoder.forward(&tokens, &positions, &mut attention)
+    }
+
+    /// How sizes are rounded up.
+    fn buckets(&self) -> Buckets {
+        let own = if self.decoder.has_kernels() { Buckets::Exact } else { Buckets::Powers };
+        self.options.buckets.unwrap_or(own)
     }
 
     fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> Forwarded {

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use saffron_kvtrie::Reuse;
-use saffron_kvtrie::attention::PlanKind;
+use saffron_kvtrie::attention::{Buckets, PlanKind};
 use saffron_mrm::engine::{Engine, Merge};
 use saffron_mrm::{Base, BiasUse, ModelOptions, Mrm, MrmInput};
 
@@ -17,8 +17,9 @@ fn ways() -> Vec<ModelOptions> {
         ModelOptions { max_batch: 1, ..cached },
         ModelOptions { prefill_chunk: 5, ..cached },
     ];
-    let plans = PlanKind::ALL.map(|kind| ModelOptions { attention: Some(kind), ..cached });
-    [cached].into_iter().chain(others).chain(plans).collect()
+    let plan = |kind, buckets| ModelOptions { attention: Some(kind), buckets: Some(buckets), ..cached };
+    let plans = PlanKind::ALL.map(|kind| [plan(kind, Buckets::Exact), plan(kind, Buckets::Powers)]);
+    [cached].into_iter().chain(others).chain(plans.into_iter().flatten()).collect()
 }
 
 fn assert_rows(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
