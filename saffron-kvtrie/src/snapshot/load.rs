@@ -20,7 +20,7 @@ pub(super) fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
 ) -> Result<KvTrie<S, E, H>, SnapshotError> {
     let shape = store.shape();
     source.header(fingerprint, shape)?;
-    let mut trie = Trie::with_policy(u32::try_from(store.limit() - 1).unwrap_or(u32::MAX - 1), policy);
+    let mut trie = Trie::with_policy(u32::try_from(store.limit().saturating_sub(1)).unwrap_or(u32::MAX - 1), policy);
     let extents = source.runs(&mut trie)?;
     let count: usize = extents.iter().map(|extent| extent.len as usize).sum();
     let size = count * shape.width() * shape.element.bytes();

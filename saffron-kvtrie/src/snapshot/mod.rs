@@ -40,6 +40,19 @@ pub fn save<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     save::save(path, fingerprint, trie, store)
 }
 
+/// The same as bytes in memory.
+///
+/// # Errors
+///
+/// As [`save`], but for the file.
+pub fn save_bytes<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
+    fingerprint: &[u8],
+    trie: &Trie<E, H>,
+    store: &S,
+) -> Result<Vec<u8>, SnapshotError> {
+    save::write_to(Vec::new(), "(bytes)", fingerprint, trie, store)
+}
+
 /// Reads what [`save`] wrote into an empty store. Nothing is held.
 ///
 /// # Errors

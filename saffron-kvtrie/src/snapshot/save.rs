@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
 use crate::evict::EvictionPolicy;
 use crate::index::{Extent, StoredRun};
-use crate::store::KvStore;
+use crate::store::{KvStore, StoreShape};
 use crate::trie::Trie;
 
 pub(super) fn save<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
@@ -17,9 +17,6 @@ pub(super) fn save<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     trie: &Trie<E, H>,
     store: &S,
 ) -> Result<(), SnapshotError> {
-    if fingerprint.len() > LONGEST_FINGERPRINT {
-        return Err(SnapshotError::Unsupported { what: format!("a fingerprint of {} bytes", fingerprint.len()) });
-    }
     let beside = beside(path);
     let written = write(&beside, fingerprint, trie, store).and_then(|()| {
         fs::rename(&beside, path).map_err(|source| SnapshotError::Io { path: path.display().to_string(), source })
@@ -44,15 +41,27 @@ fn write<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     store: &S,
 ) -> Result<(), SnapshotError> {
     let failed = |source| SnapshotError::Io { path: path.display().to_string(), source };
-    let (shape, runs) = (store.shape(), trie.runs());
-    let element = code(shape.element)?;
-    let mut out = Sum { inner: BufWriter::new(File::create(path).map_err(failed)?), crc: crc32fast::Hasher::new() };
-    let sizes = [shape.layers, shape.kv_heads, shape.head_dim, fingerprint.len()].map(|size| size as u32);
-    out.write_all(MAGIC).map_err(failed)?;
-    for number in [VERSION, element].into_iter().chain(sizes) {
-        out.number(number).map_err(failed)?;
+    let file = BufWriter::new(File::create(path).map_err(failed)?);
+    let file = write_to(file, &path.display().to_string(), fingerprint, trie, store)?;
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)
+}
+
+/// Writes to anything, and gives it back.
+pub(super) fn write_to<W: Write, S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
+    out: W,
+    name: &str,
+    fingerprint: &[u8],
+    trie: &Trie<E, H>,
+    store: &S,
+) -> Result<W, SnapshotError> {
+    if fingerprint.len() > LONGEST_FINGERPRINT {
+        return Err(SnapshotError::Unsupported { what: format!("a fingerprint of {} bytes", fingerprint.len()) });
     }
-    out.write_all(fingerprint).map_err(failed)?;
+    let failed = |source| SnapshotError::Io { path: name.into(), source };
+    let (shape, runs) = (store.shape(), trie.runs());
+    let mut out = Sum { inner: out, crc: crc32fast::Hasher::new() };
+    out.header(code(shape.element)?, shape, fingerprint).map_err(failed)?;
     out.runs(&runs).map_err(failed)?;
     let extents: Vec<Extent> = runs.iter().map(|run| run.slots).collect();
     for layer in (0..shape.layers).filter(|_| !extents.is_empty()) {
@@ -62,8 +71,7 @@ fn write<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     }
     let crc = out.crc.clone().finalize();
     out.number(crc).map_err(failed)?;
-    let file = out.inner.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)
+    Ok(out.inner)
 }
 
 /// Writes and sums up.
@@ -80,6 +88,13 @@ impl<W: Write> Sum<W> {
 
     fn number(&mut self, number: u32) -> std::io::Result<()> {
         self.write_all(&number.to_le_bytes())
+    }
+
+    fn header(&mut self, element: u32, shape: StoreShape, fingerprint: &[u8]) -> std::io::Result<()> {
+        self.write_all(MAGIC)?;
+        let sizes = [shape.layers, shape.kv_heads, shape.head_dim, fingerprint.len()].map(|size| size as u32);
+        [VERSION, element].into_iter().chain(sizes).try_for_each(|number| self.number(number))?;
+        self.write_all(fingerprint)
     }
 
     fn runs(&mut self, runs: &[StoredRun<'_>]) -> std::io::Result<()> {

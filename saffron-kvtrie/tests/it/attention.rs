@@ -22,29 +22,33 @@ fn number(kind: u64, head: usize, path: &[u32], index: usize) -> f64 {
     if kind == QUERIES { value / 8.0 } else { value }
 }
 
-struct Bench {
+pub(crate) struct Bench {
     shape: AttentionShape,
     kind: PlanKind,
-    trie: Trie,
-    pools: KvPools,
+    pub(crate) trie: Trie,
+    pub(crate) pools: KvPools,
+    /// A path whose rows are NaN, and all that descends from it.
+    pub(crate) poisoned: Option<Vec<u32>>,
 }
 
 impl Bench {
-    fn new(shape: AttentionShape, kind: PlanKind) -> Self {
+    pub(crate) fn new(shape: AttentionShape, kind: PlanKind) -> Self {
         let pool = PoolShape { layers: 1, kv_heads: shape.kv_heads, head_dim: shape.head_dim, dtype: DType::F32 };
-        Self { shape, kind, trie: Trie::new(600), pools: KvPools::new(pool, 600, &Device::flex()) }
+        Self { shape, kind, trie: Trie::new(600), pools: KvPools::new(pool, 600, &Device::flex()), poisoned: None }
     }
 
     /// Attends for contexts and compares every output row with the reference.
-    fn check(&mut self, contexts: &[Vec<u32>], reuse: Reuse) {
+    pub(crate) fn check(&mut self, contexts: &[Vec<u32>], reuse: Reuse) {
         let AttentionShape { kv_heads, group, head_dim } = self.shape;
         let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::keep(tokens)).collect();
         let reservation = self.trie.reserve(&wants, reuse).unwrap();
-        self.pools.ensure(reservation.slot_bound());
+        self.pools.ensure(reservation.slot_bound()).unwrap();
         let paths = row_paths(&reservation, contexts);
         let rows = paths.len();
         let fill = |kind: u64, inner: usize| -> Vec<f32> {
-            let cell = |head: usize, row: usize, index: usize| number(kind, head, &paths[row], index) as f32;
+            let cell = |head: usize, row: usize, index: usize| {
+                if self.is_poisoned(&paths[row]) { f32::NAN } else { number(kind, head, &paths[row], index) as f32 }
+            };
             let cells = (0..kv_heads).flat_map(|head| (0..rows).map(move |row| (head, row)));
             cells.flat_map(|(head, row)| (0..inner).map(move |index| cell(head, row, index))).collect()
         };
@@ -62,6 +66,10 @@ impl Bench {
                     let start = (head * group + member) * head_dim;
                     let found = (start..start + head_dim).map(|feature| &output[feature * rows + row]);
                     let expected = self.dense(path, head, member);
+                    if self.is_poisoned(path) {
+                        assert!(found.into_iter().all(|found| found.is_nan()), "what attends to NaN is NaN");
+                        continue;
+                    }
                     for (found, expected) in found.zip(&expected) {
                         assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} for {expected}, row {path:?}");
                     }
@@ -69,7 +77,11 @@ impl Bench {
             }
         }
         assert_eq!(self.pools.copied_writes(), 0, "writes are in place");
-        self.trie.commit(reservation);
+        self.trie.commit(reservation).unwrap();
+    }
+
+    fn is_poisoned(&self, path: &[u32]) -> bool {
+        self.poisoned.as_ref().is_some_and(|poisoned| path.starts_with(poisoned))
     }
 
     /// One row's attention over its whole path, in float64.
@@ -113,7 +125,7 @@ fn row_paths(reservation: &Reservation, contexts: &[Vec<u32>]) -> Vec<Vec<u32>> 
     paths
 }
 
-fn shape(kv_heads: usize, group: usize, head_dim: usize) -> AttentionShape {
+pub(crate) fn shape(kv_heads: usize, group: usize, head_dim: usize) -> AttentionShape {
     AttentionShape { kv_heads, group, head_dim }
 }
 

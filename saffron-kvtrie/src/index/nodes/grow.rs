@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use super::lookup::common_prefix;
-use super::{Index, Node, NodeRef};
+use super::{Index, Node, NodeRef, ROOT};
 use crate::evict::{Block, EvictionPolicy};
 use crate::index::{CacheError, Extent};
 
