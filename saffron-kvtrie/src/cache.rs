@@ -1,5 +1,6 @@
 //! The cache as one thing: a trie, and the store that has its rows.
 
+use std::fmt;
 use std::hash::BuildHasher;
 use std::path::Path;
 
@@ -75,10 +76,15 @@ pub struct CacheStats {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct KvTrie<S: KvStore, E: EvictionPolicy = Lru, H = FxBuildHasher> {
     trie: Trie<E, H>,
     store: S,
+}
+
+impl<S: KvStore + fmt::Debug, E: EvictionPolicy, H> fmt::Debug for KvTrie<S, E, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KvTrie").field("trie", &self.trie).field("store", &self.store).finish()
+    }
 }
 
 impl<S: KvStore> KvTrie<S> {

@@ -42,12 +42,7 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
         }
         4 => Op::Abandon(contexts(bytes)?),
         5 => Op::Fail(contexts(bytes)?),
-        6 => Op::Interleave(
-            contexts(bytes)?,
-            contexts(bytes)?,
-            bytes.int_in_range(0..=9)?,
-            bytes.int_in_range(0..=3)?,
-        ),
+        6 => Op::Interleave(contexts(bytes)?, contexts(bytes)?, bytes.int_in_range(0..=9)?, bytes.int_in_range(0..=3)?),
         7 => Op::Drop(place(bytes)?),
         8 => Op::Fork(place(bytes)?),
         9 => Op::Match(tokens(bytes, 0)?),
@@ -62,8 +57,7 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
 
 fn live<E: EvictionPolicy + Clone>(mut bytes: Unstructured<'_>, policy: E, evicts: bool) -> Result<()> {
     let store = |tokens| HostStore::new(LAYERS, HEADS, WIDTH, tokens);
-    let mut world: World<HostStore, E, FxBuildHasher> =
-        World::new(bytes.int_in_range(0..=60)?, policy, evicts, store);
+    let mut world: World<HostStore, E, FxBuildHasher> = World::new(bytes.int_in_range(0..=60)?, policy, evicts, store);
     while !bytes.is_empty() {
         let Ok(op) = op(&mut bytes) else { break };
         if let Err(error) = world.apply(&op) {

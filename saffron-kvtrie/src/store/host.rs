@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Element, KvStore, StoreError, StoreShape, StoreStats, check, check_rows, check_target, grown, in_order, total};
+use super::{
+    Element, KvStore, StoreError, StoreShape, StoreStats, check, check_rows, check_target, grown, in_order, total,
+};
 use crate::index::{Extent, Move};
 
 /// Some tokens' keys and values in one layer, token after token: `[rows, kv_heads · head_dim]` each.
@@ -104,7 +106,7 @@ impl HostStore {
     fn bytes(&self, numbers: &[f32]) -> Vec<u8> {
         let StoreShape { kv_heads, head_dim, .. } = self.shape;
         let heads = (0..kv_heads).flat_map(|head| {
-            let rows = numbers.chunks(kv_heads * head_dim);
+            let rows = numbers.chunks((kv_heads * head_dim).max(1));
             rows.flat_map(move |row| &row[head * head_dim..(head + 1) * head_dim])
         });
         heads.flat_map(|number| number.to_le_bytes()).collect()

@@ -113,7 +113,12 @@ pub(crate) fn grown(slots: usize, need: usize, limit: usize) -> Result<usize, St
 }
 
 /// Whether a store has a layer and the slots of some extents.
-fn check(layer: usize, layers: usize, extents: impl IntoIterator<Item = Extent>, slots: usize) -> Result<(), StoreError> {
+fn check(
+    layer: usize,
+    layers: usize,
+    extents: impl IntoIterator<Item = Extent>,
+    slots: usize,
+) -> Result<(), StoreError> {
     if layer >= layers {
         return Err(StoreError::Layer { layer, layers });
     }

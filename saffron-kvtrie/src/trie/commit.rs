@@ -24,9 +24,8 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         let held = reservation.held.take().unwrap_or_default();
         let mut stored = vec![false; reservation.written];
         let places = reservation.places.iter();
-        let kept: Result<Vec<Seq>, CacheError> = places
-            .map(|place| self.keep(place, &reservation, &mut stored).map(|node| self.handle(node)))
-            .collect();
+        let kept: Result<Vec<Seq>, CacheError> =
+            places.map(|place| self.keep(place, &reservation, &mut stored).map(|node| self.handle(node))).collect();
         let scratch = held.slots.iter().zip(&stored).filter(|(_, stored)| !**stored).map(|(slot, _)| *slot);
         let rest = Held { pins: held.pins, slots: scratch.collect() };
         self.pending -= held.slots.len() - rest.slots.len();

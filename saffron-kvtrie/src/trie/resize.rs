@@ -13,10 +13,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     /// # Errors
     ///
     /// [`CacheError::ReservationsOpen`]; whatever `copy` fails with: the trie then takes all rows to be where they were.
-    pub fn compact<F: From<CacheError>>(
-        &mut self,
-        copy: impl FnOnce(&[Move]) -> Result<(), F>,
-    ) -> Result<usize, F> {
+    pub fn compact<F: From<CacheError>>(&mut self, copy: impl FnOnce(&[Move]) -> Result<(), F>) -> Result<usize, F> {
         self.settle();
         self.expect_closed()?;
         let moves = self.index.packing();

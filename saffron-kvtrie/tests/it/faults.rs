@@ -6,7 +6,9 @@ use std::rc::Rc;
 use rustc_hash::FxBuildHasher;
 use saffron_kvtrie::evict::Lru;
 use saffron_kvtrie::store::{HostRows, StoreShape};
-use saffron_kvtrie::{CacheError, Extent, HostStore, KvError, KvStore, KvTrie, Move, Reuse, StoreError, StoreStats, Trie, Want};
+use saffron_kvtrie::{
+    CacheError, Extent, HostStore, KvError, KvStore, KvTrie, Move, Reuse, StoreError, StoreStats, Trie, Want,
+};
 
 use crate::machine::canary::{self, HEADS, LAYERS, WIDTH};
 use crate::machine::op::Op;
@@ -244,7 +246,9 @@ fn a_forward_pass_that_panics_leaves_nothing_reserved() {
 fn more_than_the_budget_in_one_prompt_is_refused_and_nothing_is_lost() {
     let mut cache = KvTrie::new(HostStore::new(LAYERS, HEADS, WIDTH, 4));
     let context = [vec![1, 2]];
-    cache.step(&[Want::keep(&context[0])], Reuse::Cached, |rows, store| canary::forward(rows, store, &context)).unwrap();
+    cache
+        .step(&[Want::keep(&context[0])], Reuse::Cached, |rows, store| canary::forward(rows, store, &context))
+        .unwrap();
     let refused = cache.reserve(&[Want::keep(&[5; 5])], Reuse::Cached).unwrap_err();
     assert!(matches!(refused, KvError::Cache(CacheError::OutOfBudget { need: 5, capacity: 4, .. })), "{refused}");
     assert_eq!(cache.stored(&[1, 2]), 2);

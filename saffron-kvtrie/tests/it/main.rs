@@ -7,6 +7,8 @@ mod faults;
 #[path = "../machine/mod.rs"]
 mod machine;
 #[cfg(feature = "tensors")]
+mod moved;
+#[cfg(feature = "tensors")]
 mod nan;
 mod oracle;
 mod payload;
@@ -14,6 +16,7 @@ mod payload;
 mod pools;
 mod regressions;
 mod resize;
+mod slots;
 #[cfg(feature = "tensors")]
 mod snapshot;
 mod soak;

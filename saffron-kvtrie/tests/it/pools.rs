@@ -75,7 +75,8 @@ fn what_is_not_there_is_refused_on_the_host() {
     let one = Extent { base: 1, len: 1 };
     let last = Extent { base: slots as u32 - 1, len: 2 };
     let outside = StoreError::OutOfRange { base: last.base, len: 2, slots };
-    let mut refused = |layer, writes: &[(usize, Extent)], rows| KvStore::write(&mut pools, layer, writes, &rows).unwrap_err();
+    let mut refused =
+        |layer, writes: &[(usize, Extent)], rows| KvStore::write(&mut pools, layer, writes, &rows).unwrap_err();
     assert_eq!(refused(0, &[(0, last)], pair(0.0, 2)), outside);
     assert_eq!(refused(2, &[(0, one)], pair(0.0, 2)), StoreError::Layer { layer: 2, layers: 2 });
     assert_eq!(refused(0, &[(0, Extent { base: 0, len: 1 })], pair(0.0, 2)), StoreError::NullRow);
@@ -84,11 +85,10 @@ fn what_is_not_there_is_refused_on_the_host() {
     let expected = StoreError::Shape { what: "values", expected: vec![3, 2, 4], found: vec![3, 2, 5] };
     assert_eq!(refused(0, &[(0, one)], wide), expected);
     assert_eq!(pools.read(0, &[last]).unwrap_err(), outside);
-    assert_eq!(pools.copy(&[Move { from: one, to: last.base + 1 }]).unwrap_err(), StoreError::OutOfRange {
-        base: last.base + 1,
-        len: 1,
-        slots
-    });
+    assert_eq!(
+        pools.copy(&[Move { from: one, to: last.base + 1 }]).unwrap_err(),
+        StoreError::OutOfRange { base: last.base + 1, len: 1, slots }
+    );
     assert_eq!(pools.ensure(402).unwrap_err(), StoreError::Limit { need: 402, limit: 401 });
     assert_eq!(pools.copied_writes(), 0);
 }

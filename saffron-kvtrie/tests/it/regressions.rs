@@ -276,7 +276,7 @@ fn a_cache_that_is_full_and_pinned_refuses_without_a_search() {
 fn free_slots_that_lie_apart_serve_where_no_extent_is_long_enough() {
     let mut cache = cache(12);
     let contexts: Vec<Vec<u32>> = (0..12).map(|token| vec![token]).collect();
-    let held: Vec<Seq> = contexts.iter().flat_map(|context| hold(&mut cache, &[context])).collect();
+    let held: Vec<Seq> = contexts.iter().flat_map(|context| hold(&mut cache, &[context.as_slice()])).collect();
     let kept: Vec<Seq> = held.into_iter().step_by(2).collect();
     cache.clear();
     assert_eq!((cache.stats().trie.free, cache.stats().trie.largest_free), (6, 1));

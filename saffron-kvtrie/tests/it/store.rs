@@ -25,10 +25,17 @@ fn what_is_not_there_is_refused_before_anything_is_written() {
     let mut store = filled();
     let four = rows(&[7., 7., 7., 7.]);
     let slots = store.slots();
-    let mut refused = |layer, writes: &[(usize, Extent)], rows: &HostRows| store.write(layer, writes, rows).unwrap_err();
+    let mut refused =
+        |layer, writes: &[(usize, Extent)], rows: &HostRows| store.write(layer, writes, rows).unwrap_err();
     assert_eq!(refused(2, &[(0, extent(1, 1))], &four), StoreError::Layer { layer: 2, layers: 2 });
-    assert_eq!(refused(0, &[(0, extent(1, 1)), (1, extent(8, 1))], &four), StoreError::OutOfRange { base: 8, len: 1, slots });
-    assert_eq!(refused(0, &[(0, extent(u32::MAX, 2))], &four), StoreError::OutOfRange { base: u32::MAX, len: 2, slots });
+    assert_eq!(
+        refused(0, &[(0, extent(1, 1)), (1, extent(8, 1))], &four),
+        StoreError::OutOfRange { base: 8, len: 1, slots }
+    );
+    assert_eq!(
+        refused(0, &[(0, extent(u32::MAX, 2))], &four),
+        StoreError::OutOfRange { base: u32::MAX, len: 2, slots }
+    );
     assert_eq!(refused(0, &[(0, extent(0, 1))], &four), StoreError::NullRow);
     assert_eq!(refused(0, &[(1, extent(1, 2))], &four), StoreError::RowCount { need: 3, found: 2 });
     assert!(matches!(refused(0, &[], &rows(&[1.0])), StoreError::Shape { .. }));

@@ -6,9 +6,9 @@ use saffron_kvtrie::evict::EvictionPolicy;
 use saffron_kvtrie::store::{HostRows, KvStore};
 use saffron_kvtrie::{KvTrie, Reservation, Seq, StoreError};
 
-pub const LAYERS: usize = 2;
-pub const HEADS: usize = 1;
-pub const WIDTH: usize = 2;
+pub(crate) const LAYERS: usize = 2;
+pub(crate) const HEADS: usize = 1;
+pub(crate) const WIDTH: usize = 2;
 
 /// The hash of every prefix of a path, shortest first.
 fn hashes(path: &[u32], layer: usize) -> impl Iterator<Item = u64> + '_ {
@@ -29,7 +29,7 @@ fn append(rows: &mut HostRows, hash: u64) {
 }
 
 /// The rows of a path.
-pub fn rows_of(path: &[u32], layer: usize) -> HostRows {
+pub(crate) fn rows_of(path: &[u32], layer: usize) -> HostRows {
     let mut rows = HostRows::default();
     hashes(path, layer).for_each(|hash| append(&mut rows, hash));
     rows
@@ -51,7 +51,7 @@ fn row_paths<'a>(reservation: &Reservation, contexts: &'a [Vec<u32>]) -> Vec<&'a
 }
 
 /// Writes a reservation's rows and checks that everything each chain attends to is its own prefix.
-pub fn forward<S: KvStore<Rows = HostRows>>(
+pub(crate) fn forward<S: KvStore<Rows = HostRows>>(
     reservation: &Reservation,
     store: &mut S,
     contexts: &[Vec<u32>],
@@ -72,7 +72,7 @@ pub fn forward<S: KvStore<Rows = HostRows>>(
 }
 
 /// Checks a handle's tokens and every row of it.
-pub fn check<S: KvStore<Rows = HostRows>, E: EvictionPolicy, H: BuildHasher + Default>(
+pub(crate) fn check<S: KvStore<Rows = HostRows>, E: EvictionPolicy, H: BuildHasher + Default>(
     cache: &KvTrie<S, E, H>,
     seq: &Seq,
     expected: &[u32],

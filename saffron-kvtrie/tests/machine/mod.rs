@@ -2,6 +2,6 @@
 //! everything checked after each. Driven by the property tests and by the fuzzer.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-pub mod canary;
-pub mod op;
-pub mod world;
+pub(crate) mod canary;
+pub(crate) mod op;
+pub(crate) mod world;

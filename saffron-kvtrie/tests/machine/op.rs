@@ -2,7 +2,7 @@
 
 /// One thing that happens. Places are of the handles that are held, and mean nothing where there are not as many.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     /// Reserve contexts, forward, commit all but a scratch tail.
     Step {
         /// The contexts.

@@ -19,9 +19,9 @@ const HANDLES: usize = 14;
 const MODEL: &[u8] = b"canary";
 
 /// A cache with the handles that are held, and the tokens of each.
-pub struct World<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: BuildHasher + Default> {
-    pub cache: KvTrie<S, E, H>,
-    pub held: Vec<(Seq, Vec<u32>)>,
+pub(crate) struct World<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: BuildHasher + Default> {
+    pub(crate) cache: KvTrie<S, E, H>,
+    pub(crate) held: Vec<(Seq, Vec<u32>)>,
     /// Whether the policy gives up whatever is not pinned.
     evicts: bool,
     fresh: E,
@@ -30,13 +30,13 @@ pub struct World<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: Buil
 
 impl<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: BuildHasher + Default> World<S, E, H> {
     /// An empty cache over a store that `store` makes for a capacity.
-    pub fn new(capacity: u32, policy: E, evicts: bool, store: impl Fn(u32) -> S + 'static) -> Self {
+    pub(crate) fn new(capacity: u32, policy: E, evicts: bool, store: impl Fn(u32) -> S + 'static) -> Self {
         let cache = KvTrie::with_policy(store(capacity), policy.clone());
         Self { cache, held: Vec::new(), evicts, fresh: policy, store: Box::new(store) }
     }
 
     /// Lets something happen. An error is one that the store made up: everything is checked to be as it should afterwards.
-    pub fn apply(&mut self, op: &Op) -> Result<(), StoreError> {
+    pub(crate) fn apply(&mut self, op: &Op) -> Result<(), StoreError> {
         match op {
             Op::Step { contexts, scratch, cached } => {
                 let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::with_scratch(tokens, *scratch)).collect();
@@ -221,7 +221,7 @@ impl<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: BuildHasher + De
     }
 
     /// Checks every book and every row of what is held.
-    pub fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         self.held.drain(..self.held.len().saturating_sub(HANDLES));
         self.cache.validate(&[]).unwrap();
         for (seq, tokens) in &self.held {
@@ -237,7 +237,7 @@ impl<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: BuildHasher + De
     }
 
     /// Lets everything go, and finds every slot free.
-    pub fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.held.clear();
         self.cache.clear();
         self.cache.validate(&[]).unwrap();
