@@ -166,7 +166,7 @@ impl KvPools {
         (&self.keys[layer], &self.values[layer])
     }
 
-    /// Writes new rows into their slots.
+    /// Writes new rows into their slots, in place. Nothing is checked on the host; [`KvStore::write`](crate::KvStore::write) does.
     ///
     /// # Shapes
     ///

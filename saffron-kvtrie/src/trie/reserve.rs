@@ -34,40 +34,34 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
 
     fn collect(&mut self, wants: &[Want<'_>], reuse: Reuse, held: &mut Held) -> Result<Rows, CacheError> {
         let mut rows = Rows::new(wants.len(), reuse);
-        let (mut asked, mut hit) = (0, 0);
         for (place, want) in wants.iter().enumerate() {
             let start = want.after.map_or(Ok(self.index.root()), |seq| self.node_of(seq))?;
-            let before = self.index.len(start)?;
-            if before + want.tokens.len() == 0 {
+            if self.index.len(start)? + want.tokens.len() == 0 {
                 return Err(CacheError::EmptyContext { place });
             }
-            let stored = match reuse {
+            match reuse {
                 Reuse::Cached => self.add_cached(&mut rows, held, start, want)?,
                 Reuse::Nothing => self.add_anew(&mut rows, held, start, want)?,
-            };
-            asked += before + want.tokens.len();
-            hit += stored;
+            }
         }
-        self.stats.tokens_asked += asked as u64;
-        self.stats.tokens_hit += hit as u64;
         Ok(rows)
     }
 
-    /// Rows for what is not stored; says how much is.
+    /// Rows for what is not stored.
     fn add_cached(
         &mut self,
         rows: &mut Rows,
         held: &mut Held,
         start: NodeRef,
         want: &Want<'_>,
-    ) -> Result<usize, CacheError> {
+    ) -> Result<(), CacheError> {
         let before = self.index.len(start)?;
         let (anchor, matched) = self.index.match_below(start, want.tokens)?;
         self.hold(anchor, held)?;
         let (stored, rest) = (before + matched, &want.tokens[matched..]);
         let last = if rest.is_empty() { self.index.last_token(anchor)? } else { None };
         rows.add(Context { anchor, stored, rest, keep: before + want.keep.min(want.tokens.len()) }, last);
-        Ok(stored)
+        Ok(())
     }
 
     /// Rows for everything, whatever is stored.
@@ -77,12 +71,12 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         held: &mut Held,
         start: NodeRef,
         want: &Want<'_>,
-    ) -> Result<usize, CacheError> {
+    ) -> Result<(), CacheError> {
         let (anchor, mut rest) = (self.index.root(), self.index.path_tokens(start)?);
         self.hold(anchor, held)?;
         rest.extend_from_slice(want.tokens);
         rows.add(Context { anchor, stored: 0, rest: &rest, keep: 0 }, None);
-        Ok(0)
+        Ok(())
     }
 
     fn hold(&mut self, anchor: NodeRef, held: &mut Held) -> Result<(), CacheError> {
@@ -102,6 +96,9 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         let mut segments = rows.segments(&slots, path);
         segments.extend(rows.append_requeries(&mut slots, path));
         let missing: usize = rows.places.iter().map(|place| place.rows.len()).sum();
+        let hit: usize = rows.places.iter().map(|place| place.stored).sum();
+        self.stats.tokens_asked += (hit + missing) as u64;
+        self.stats.tokens_hit += hit as u64;
         self.stats.tokens_shared += (missing - written) as u64;
         self.stats.tokens_computed += slots.len() as u64;
         Reservation {

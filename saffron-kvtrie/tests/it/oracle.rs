@@ -55,7 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// A hasher that gives all keys one hash.
 #[derive(Clone, Copy, Default)]
-struct Constant;
+pub(crate) struct Constant;
 
 impl BuildHasher for Constant {
     type Hasher = Self;

@@ -10,6 +10,7 @@ use saffron_kvtrie::index::SlotAllocator;
 use saffron_kvtrie::{CacheError, Extent, HostStore, KvTrie, Reuse, Seq, Trie, Want};
 
 use crate::machine::canary::{self, HEADS, LAYERS, WIDTH};
+use crate::oracle::Constant;
 use crate::trie::{missing, store};
 
 /// A least-recently-used policy that counts how often it is asked.
@@ -175,22 +176,6 @@ fn an_eviction_costs_its_victims_however_much_is_stored() {
 
 #[test]
 fn equal_hashes_never_answer_with_another_sequence() {
-    #[derive(Clone, Copy, Default)]
-    struct Constant;
-    impl std::hash::BuildHasher for Constant {
-        type Hasher = Self;
-
-        fn build_hasher(&self) -> Self {
-            Self
-        }
-    }
-    impl std::hash::Hasher for Constant {
-        fn finish(&self) -> u64 {
-            0
-        }
-
-        fn write(&mut self, _: &[u8]) {}
-    }
     let mut trie: Trie<Lru, Constant> = Trie::with_policy(600, Lru::default());
     for token in 0..200 {
         let reservation = trie.reserve(&[Want::keep(&[token, token + 1])], Reuse::Cached).unwrap();
