@@ -115,7 +115,7 @@ impl Rows {
     }
 
     /// The chains of new rows: where a context's own new rows begin, everything before them is its prefix.
-    pub(crate) fn segments(&self, slots: &[u32], path: impl Fn(NodeRef) -> Vec<Extent>) -> Vec<Segment> {
+    pub(crate) fn segments(&self, slots: &[u32], mut path: impl FnMut(NodeRef) -> Vec<Extent>) -> Vec<Segment> {
         let mut segments = Vec::new();
         for place in self.places.iter().filter(|place| !place.rows.is_empty() && !place.computed.is_empty()) {
             let shared = place.computed.start - place.stored;
@@ -131,7 +131,7 @@ impl Rows {
     pub(crate) fn append_requeries(
         &mut self,
         slots: &mut Vec<u32>,
-        path: impl Fn(NodeRef) -> Vec<Extent>,
+        mut path: impl FnMut(NodeRef) -> Vec<Extent>,
     ) -> Vec<Segment> {
         let mut segments = Vec::new();
         for Requery { node, token, position, askers } in std::mem::take(&mut self.requeries) {

@@ -1,5 +1,6 @@
 //! The second phase of a write, and the end of reservations and handles.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use super::{Seq, Trie};
@@ -39,12 +40,11 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             return self.index.prefix(place.anchor, place.keep);
         }
         let rows = &place.rows[..(place.keep - place.stored).min(place.rows.len())];
-        let pick = |values: &[u32]| rows.iter().map(|row| values[*row as usize]).collect::<Vec<u32>>();
-        let (tokens, slots) = (pick(&from.tokens), pick(&from.slots));
+        let (tokens, slots) = (pick(&from.tokens, rows), pick(&from.slots, rows));
         let (node, superfluous) = self.index.insert(place.anchor, &tokens, &slots)?;
         // What is superfluous comes in the order of the rows.
         let mut superfluous = superfluous.into_iter().peekable();
-        for (row, slot) in rows.iter().zip(&slots) {
+        for (row, slot) in rows.iter().zip(slots.iter()) {
             stored[*row as usize] = superfluous.next_if_eq(slot).is_none();
         }
         Ok(node)
@@ -85,5 +85,15 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         for node in &held.pins {
             self.index.unpin(*node).ok();
         }
+    }
+}
+
+/// The values of some rows: as they stand where the rows follow each other.
+fn pick<'a>(values: &'a [u32], rows: &[u32]) -> Cow<'a, [u32]> {
+    let first = rows.first().copied().unwrap_or(0) as usize;
+    if rows.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+        Cow::Borrowed(&values[first..first + rows.len()])
+    } else {
+        Cow::Owned(rows.iter().map(|row| values[*row as usize]).collect())
     }
 }

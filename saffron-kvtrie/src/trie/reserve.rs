@@ -92,9 +92,10 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         self.open += 1;
         self.pending += written;
         // Anchors are pinned, so that none is stale.
-        let path = |node| self.index.path(node).unwrap_or_default();
-        let mut segments = rows.segments(&slots, path);
-        segments.extend(rows.append_requeries(&mut slots, path));
+        let mut upward = Vec::new();
+        let mut path = |node| self.index.path_with(node, &mut upward).unwrap_or_default();
+        let mut segments = rows.segments(&slots, &mut path);
+        segments.extend(rows.append_requeries(&mut slots, &mut path));
         let missing: usize = rows.places.iter().map(|place| place.rows.len()).sum();
         let hit: usize = rows.places.iter().map(|place| place.stored).sum();
         self.stats.tokens_asked += (hit + missing) as u64;

@@ -92,18 +92,22 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     ///
     /// A stale node.
     pub fn path(&self, node: NodeRef) -> Result<Vec<Extent>, CacheError> {
+        self.path_with(node, &mut Vec::new())
+    }
+
+    /// The same with a vector to walk in, for callers with many paths.
+    pub(crate) fn path_with(&self, node: NodeRef, upward: &mut Vec<Extent>) -> Result<Vec<Extent>, CacheError> {
         let mut at = self.resolve(node)?;
-        let mut path: Vec<Extent> = Vec::new();
+        upward.clear();
         while at != ROOT {
             let run = self.nodes[at as usize].run;
-            match path.last_mut() {
+            match upward.last_mut() {
                 Some(below) if run.end() == below.base => *below = Extent { base: run.base, len: run.len + below.len },
-                _ => path.push(run),
+                _ => upward.push(run),
             }
             at = self.nodes[at as usize].parent;
         }
-        path.reverse();
-        Ok(path)
+        Ok(upward.iter().rev().copied().collect())
     }
 
     /// The tokens of the path to the node.
