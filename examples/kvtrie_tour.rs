@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_examples::device::{device, first};
 use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, PlanKind};
-use saffron_kvtrie::{KvPools, PoolShape, Reservation, Reuse, Seq, Trie, Want};
+use saffron_kvtrie::{CacheStats, KvPools, KvTrie, PoolShape, Reservation, Reuse, Seq, StepError, Want};
 
 const SHAPE: AttentionShape = AttentionShape { kv_heads: 2, group: 3, head_dim: 64 };
 const VOCAB: usize = 100;
@@ -23,8 +23,12 @@ const CAPACITY: u32 = 150;
 
 /// One attention layer over a trie.
 struct Layer {
-    trie: Trie,
-    pools: KvPools,
+    cache: KvTrie<KvPools>,
+    tables: Tables,
+}
+
+/// What the layer makes of a token.
+struct Tables {
     queries: Tensor<3>,
     keys: Tensor<3>,
     values: Tensor<3>,
@@ -40,60 +44,45 @@ impl Layer {
             let numbers: Vec<f32> = (0..SHAPE.kv_heads * VOCAB * width).map(|_| number()).collect();
             Tensor::from_data(TensorData::new(numbers, [SHAPE.kv_heads, VOCAB, width]), device)
         };
-        Self {
-            trie: Trie::new(CAPACITY),
-            pools: KvPools::new(shape, CAPACITY, device),
+        let tables = Tables {
             queries: table(SHAPE.group * SHAPE.head_dim),
             keys: table(SHAPE.head_dim),
             values: table(SHAPE.head_dim),
             device: device.clone(),
-        }
+        };
+        Self { cache: KvTrie::new(KvPools::new(shape, CAPACITY, device)), tables }
     }
 
     /// Asks for contexts: reserve, compute, commit.
     fn ask(&mut self, what: &str, contexts: &[Vec<u32>]) -> Result<Vec<Seq>> {
         let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::keep(tokens)).collect();
-        let reservation = self.trie.reserve(&wants, Reuse::Cached)?;
-        let answers = self.forward(&reservation)?;
+        let step = self.cache.step(&wants, Reuse::Cached, |reservation, pools| {
+            let counts = (reservation.tokens().len(), reservation.segments().len());
+            Ok::<_, anyhow::Error>((self.tables.forward(reservation, pools)?, counts))
+        });
+        let step = step.map_err(failure)?;
+        let (answers, (rows, chains)) = step.output;
         for (context, answer) in contexts.iter().zip(&answers) {
-            let cold = Layer::new(&self.device).cold(context)?;
+            let cold = Layer::new(&self.tables.device).cold(context)?;
             let gap = answer.iter().zip(&cold).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             ensure!(gap < 1e-5, "an answer from the cache differs by {gap}");
         }
-        let (rows, segments) = (reservation.tokens().len(), reservation.segments().len());
-        let handles = self.trie.commit(reservation);
         println!(
-            "{what}: {} contexts, {rows} rows in {segments} chains computed, answers as without a cache",
+            "{what}: {} contexts, {rows} rows in {chains} chains computed, answers as without a cache",
             contexts.len()
         );
         self.show();
-        Ok(handles)
+        Ok(step.seqs)
     }
 
     /// The answer of one context that nothing is known about.
     fn cold(&mut self, context: &[u32]) -> Result<Vec<f32>> {
-        let reservation = self.trie.reserve(&[Want::keep(context)], Reuse::Nothing)?;
-        Ok(self.forward(&reservation)?.remove(0))
-    }
-
-    /// Attention for all rows of a reservation, and from it the output of every context's last row.
-    fn forward(&mut self, reservation: &Reservation) -> Result<Vec<Vec<f32>>> {
-        self.pools.ensure(reservation.slot_bound());
-        let tokens: Vec<i32> = reservation.tokens().iter().map(|token| *token as i32).collect();
-        let rows = tokens.len();
-        let tokens = Tensor::<1, burn::tensor::Int>::from_data(tokens.as_slice(), &self.device);
-        let pick = |table: &Tensor<3>| table.clone().select(1, tokens.clone());
-        let queries = pick(&self.queries).reshape([SHAPE.kv_heads, rows, SHAPE.group, SHAPE.head_dim]);
-        let plan = AttentionPlan::new(reservation, SHAPE, PlanKind::Cascade, &self.pools);
-        let mixed = plan.attend(&mut self.pools, 0, queries, pick(&self.keys), pick(&self.values));
-        let mixed =
-            mixed.transpose().into_data().try_into_vec::<f32>().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        let width = mixed.len() / rows;
-        Ok(reservation.outputs().map(|row| mixed[row * width..(row + 1) * width].to_vec()).collect())
+        let forward = |reservation: &Reservation, pools: &mut KvPools| self.tables.forward(reservation, pools);
+        Ok(self.cache.step(&[Want::keep(context)], Reuse::Nothing, forward).map_err(failure)?.output.remove(0))
     }
 
     fn show(&mut self) {
-        let stats = self.trie.stats();
+        let CacheStats { trie: stats, store } = self.cache.stats();
         println!(
             "    asked {} tokens: {} found, {} shared within a call, {} computed; {} live, {} pinned, {} evicted; pools {} bytes\n",
             stats.tokens_asked,
@@ -103,8 +92,33 @@ impl Layer {
             stats.live,
             stats.pinned,
             stats.tokens_evicted,
-            self.pools.bytes(),
+            store.bytes,
         );
+    }
+}
+
+impl Tables {
+    /// Attention for all rows of a reservation, and from it the output of every context's last row.
+    fn forward(&self, reservation: &Reservation, pools: &mut KvPools) -> Result<Vec<Vec<f32>>> {
+        let tokens: Vec<i32> = reservation.tokens().iter().map(|token| *token as i32).collect();
+        let rows = tokens.len();
+        let tokens = Tensor::<1, burn::tensor::Int>::from_data(tokens.as_slice(), &self.device);
+        let pick = |table: &Tensor<3>| table.clone().select(1, tokens.clone());
+        let queries = pick(&self.queries).reshape([SHAPE.kv_heads, rows, SHAPE.group, SHAPE.head_dim]);
+        let plan = AttentionPlan::new(reservation, SHAPE, PlanKind::Cascade, pools);
+        let mixed = plan.attend(pools, 0, queries, pick(&self.keys), pick(&self.values));
+        let mixed =
+            mixed.transpose().into_data().try_into_vec::<f32>().map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        let width = mixed.len() / rows;
+        Ok(reservation.outputs().map(|row| mixed[row * width..(row + 1) * width].to_vec()).collect())
+    }
+}
+
+/// Why a step came to nothing.
+fn failure(error: StepError<anyhow::Error>) -> anyhow::Error {
+    match error {
+        StepError::Cache(error) => error.into(),
+        StepError::Forward(error) => error,
     }
 }
 
@@ -126,12 +140,15 @@ fn main() -> Result<()> {
     layer.ask("a long prompt that the rest must make room for", &[other])?;
     println!("the first beam is held, so that it was not what made room:");
     for seq in prefill.iter().chain(&deeper) {
-        ensure!(layer.trie.tokens(seq)?.starts_with(&prompt), "a held sequence is what it was");
+        ensure!(layer.cache.trie().tokens(seq)?.starts_with(&prompt), "a held sequence is what it was");
     }
+    let moved = layer.cache.compact()?;
+    println!("    {moved} rows moved to the lowest slots, path after path; the handles are what they were");
+    layer.ask("the grandchildren from their new places", &grandchildren)?;
     drop((prefill, deeper));
-    println!("    {} tokens evicted when nothing is held and everything is asked to go", layer.trie.evict(usize::MAX));
-    layer.trie.validate(&[]).map_err(|violation| anyhow::anyhow!(violation))?;
-    ensure!(layer.pools.copied_writes() == 0 || first() == "ndarray", "writes are in place");
+    println!("    {} tokens evicted when nothing is held and everything is asked to go", layer.cache.clear());
+    layer.cache.validate(&[]).map_err(|violation| anyhow::anyhow!(violation))?;
+    ensure!(layer.cache.stats().store.writes_copied == 0 || first() == "ndarray", "writes are in place");
     println!("    the books are right, and every write was in place");
     Ok(())
 }

@@ -21,7 +21,7 @@ fn random(count: usize, vocabulary: u32, rng: &mut ChaCha8Rng) -> Vec<u32> {
 
 fn store(trie: &mut Trie, tokens: &[u32]) -> Seq {
     let reservation = trie.reserve(&[Want::keep(tokens)], Reuse::Cached).unwrap_or_else(|error| panic!("{error}"));
-    trie.commit(reservation).remove(0)
+    trie.commit(reservation).unwrap_or_else(|error| panic!("{error}")).remove(0)
 }
 
 /// A beam of the index alone: every leaf forks its parent, takes a token and a slot, and lets the parent go.
@@ -77,6 +77,9 @@ fn extend(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("reserve_commit", format!("{prompt}x{width}")), |bench| {
             bench.iter_custom(|count| reserve_and_commit(prompt, width, count));
         });
+        group.bench_function(BenchmarkId::new("after", format!("{prompt}x{width}")), |bench| {
+            bench.iter_custom(|count| reserve_after(prompt, width, count));
+        });
     }
     group.finish();
 }
@@ -94,7 +97,28 @@ fn reserve_and_commit(prompt: usize, width: usize, count: u64) -> Duration {
             let begun = Instant::now();
             let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::keep(tokens)).collect();
             let reservation = trie.reserve(&wants, Reuse::Cached).unwrap_or_else(|error| panic!("{error}"));
-            held = trie.commit(black_box(reservation));
+            held = trie.commit(black_box(reservation)).unwrap_or_else(|error| panic!("{error}"));
+            total += begun.elapsed();
+        }
+        drop(held);
+        leaves += (STEPS * width) as u64;
+    }
+    total.mul_f64(count as f64 / leaves as f64)
+}
+
+/// The same with every context given as its parent's handle and one token: nothing is matched from the root.
+fn reserve_after(prompt: usize, width: usize, count: u64) -> Duration {
+    let (mut total, mut leaves) = (Duration::ZERO, 0);
+    while leaves < count {
+        let mut trie = Trie::new((prompt + width * (STEPS + 1)) as u32);
+        let tokens = random(prompt, 50_000, &mut ChaCha8Rng::seed_from_u64(1));
+        let mut held = vec![store(&mut trie, &tokens); width];
+        for step in 0..STEPS as u32 {
+            let next: Vec<[u32; 1]> = (0..width as u32).map(|place| [step * 64 + place]).collect();
+            let begun = Instant::now();
+            let wants: Vec<Want<'_>> = held.iter().zip(&next).map(|(seq, token)| Want::after(seq, token)).collect();
+            let reservation = trie.reserve(&wants, Reuse::Cached).unwrap_or_else(|error| panic!("{error}"));
+            held = trie.commit(black_box(reservation)).unwrap_or_else(|error| panic!("{error}"));
             total += begun.elapsed();
         }
         drop(held);

@@ -2,9 +2,11 @@
 //! size of a token's keys and values.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
 use rustc_hash::FxHashMap;
 
+use crate::evict::EvictionPolicy;
 use crate::index::{CacheError, NodeRef};
 use crate::trie::{Seq, Trie};
 
@@ -40,7 +42,7 @@ struct Entry<P> {
 /// use saffron_kvtrie::{Reuse, Trie, Want};
 /// let mut trie = Trie::new(8);
 /// let reservation = trie.reserve(&[Want::keep(&[1, 2])], Reuse::Cached)?;
-/// let seq = trie.commit(reservation).remove(0);
+/// let seq = trie.commit(reservation)?.remove(0);
 /// let mut rewards: Payloads<f32> = Payloads::new(1024);
 /// rewards.insert(&trie, &seq, 0.75, 4)?;
 /// assert_eq!(rewards.get(&trie, &seq)?, Some(&0.75));
@@ -67,7 +69,13 @@ impl<P> Payloads<P> {
     /// # Errors
     ///
     /// A value above the whole budget; a handle of another trie. The table is then as before.
-    pub fn insert(&mut self, trie: &Trie, seq: &Seq, value: P, bytes: usize) -> Result<(), PayloadError> {
+    pub fn insert<E: EvictionPolicy, H: BuildHasher + Default>(
+        &mut self,
+        trie: &Trie<E, H>,
+        seq: &Seq,
+        value: P,
+        bytes: usize,
+    ) -> Result<(), PayloadError> {
         let node = trie.node_of(seq)?;
         if bytes > self.budget {
             return Err(PayloadError::TooLarge { bytes, budget: self.budget });
@@ -86,18 +94,22 @@ impl<P> Payloads<P> {
     /// # Errors
     ///
     /// A handle of another trie.
-    pub fn get(&self, trie: &Trie, seq: &Seq) -> Result<Option<&P>, CacheError> {
+    pub fn get<E: EvictionPolicy, H: BuildHasher + Default>(
+        &self,
+        trie: &Trie<E, H>,
+        seq: &Seq,
+    ) -> Result<Option<&P>, CacheError> {
         Ok(self.entries.get(&trie.node_of(seq)?).map(|entry| &entry.value))
     }
 
     /// Drops the values of sequences that were evicted.
-    pub fn sweep(&mut self, trie: &Trie) {
+    pub fn sweep<E: EvictionPolicy, H: BuildHasher + Default>(&mut self, trie: &Trie<E, H>) {
         let gone: Vec<NodeRef> = self.by_age.values().copied().filter(|node| !trie.is_stored(*node)).collect();
         gone.into_iter().for_each(|node| self.remove(node));
     }
 
     /// Makes room: first from what was evicted, then from the oldest.
-    fn sweep_for(&mut self, trie: &Trie, bytes: usize) {
+    fn sweep_for<E: EvictionPolicy, H: BuildHasher + Default>(&mut self, trie: &Trie<E, H>, bytes: usize) {
         if self.bytes + bytes > self.budget {
             self.sweep(trie);
         }

@@ -1,9 +1,12 @@
 //! Keys and values of all slots, in burn tensors. Head-major, `[kv_heads, slots, head_dim]` per layer, so that the rows of a trunk
 //! are a view and a step's new rows one contiguous write.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::index::{CacheError, Extent};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::index::{CacheError, Extent, Move};
+use crate::store::{StoreError, StoreStats};
 
 /// The sizes of a model's keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +28,17 @@ impl PoolShape {
         (self.layers * 2 * self.kv_heads * self.head_dim * self.dtype.size()) as u64
     }
 
-    /// How many tokens a budget of bytes holds, the null row and the copy that is made when one pool grows to its last size
-    /// included: the budget is never exceeded, not even for a moment.
+    /// How many tokens a budget of bytes holds, the null row and the copy that is made while a pool grows or is put in order included:
+    /// the budget is never exceeded, not even for a moment.
     ///
     /// # Errors
     ///
     /// A budget that does not hold one token.
     pub fn tokens_within(&self, budget: u64) -> Result<u32, CacheError> {
         let per_token = self.bytes_per_token();
-        // While the last pool doubles, its old half is there too: a quarter of a layer's two pools on top.
-        let with_growth = u128::from(budget) * 4 * self.layers as u128;
-        let slots = with_growth / (u128::from(per_token) * (4 * self.layers as u128 + 1));
+        // One of all pools, of which a layer has two, may exist twice.
+        let pools = 2 * self.layers as u128;
+        let slots = u128::from(budget) * pools / (u128::from(per_token) * (pools + 1)).max(1);
         let tokens = u32::try_from(slots.saturating_sub(1)).unwrap_or(u32::MAX - 1);
         if tokens == 0 { Err(CacheError::BudgetTooSmall { budget, per_token }) } else { Ok(tokens) }
     }
@@ -52,7 +55,10 @@ pub struct KvPools {
     values: Vec<Tensor<3>>,
     slots: usize,
     limit: usize,
+    writes: u64,
     copied_writes: u64,
+    gathered: AtomicU64,
+    grows: u64,
     device: Device,
 }
 
@@ -67,7 +73,8 @@ impl KvPools {
         }
         let pool = || (0..shape.layers).map(|_| zeros(shape, slots, device)).collect();
         let (keys, values) = (pool(), pool());
-        Self { shape, keys, values, slots, limit, copied_writes: 0, device: device.clone() }
+        let (gathered, device) = (AtomicU64::new(0), device.clone());
+        Self { shape, keys, values, slots, limit, writes: 0, copied_writes: 0, gathered, grows: 0, device }
     }
 
     /// The sizes.
@@ -88,6 +95,12 @@ impl KvPools {
         self.slots
     }
 
+    /// Slots there may be, the null row included.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Bytes of all pools now.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -100,26 +113,47 @@ impl KvPools {
         self.copied_writes
     }
 
+    pub(crate) fn counts(&self) -> StoreStats {
+        StoreStats {
+            writes_in_place: self.writes - self.copied_writes,
+            writes_copied: self.copied_writes,
+            gathered_bytes: self.gathered.load(Ordering::Relaxed),
+            grows: self.grows,
+            bytes: self.bytes(),
+        }
+    }
+
     /// Grows the pools until they have at least `slots` slots, by doubling up to the limit.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When the slots exceed the limit: slots come from a trie of the same size, so that books must be wrong.
-    pub fn ensure(&mut self, slots: usize) {
-        assert!(slots <= self.limit, "slot {slots} of a pool of {}", self.limit);
-        let mut target = self.slots;
-        while target < slots {
-            target = (target * 2).min(self.limit);
+    /// More slots than the limit; the pools are then as before.
+    pub fn ensure(&mut self, slots: usize) -> Result<(), StoreError> {
+        let target = crate::store::grown(self.slots, slots, self.limit)?;
+        if target > self.slots {
+            self.resize(target);
+            self.grows += 1;
         }
-        if target == self.slots {
-            return;
+        Ok(())
+    }
+
+    /// Changes how many slots there may be, the null row included; those above a lower limit are given up, layer by layer.
+    pub fn set_limit(&mut self, slots: usize) {
+        self.limit = slots.max(1);
+        if self.slots > self.limit {
+            self.resize(self.limit);
         }
+    }
+
+    /// Pools of another size, with the rows that both have.
+    fn resize(&mut self, slots: usize) {
+        let PoolShape { kv_heads, head_dim, .. } = self.shape;
+        let both = [0..kv_heads, 0..slots.min(self.slots), 0..head_dim];
         for pool in self.keys.iter_mut().chain(&mut self.values) {
-            let larger = zeros(self.shape, target, &self.device);
-            let PoolShape { kv_heads, head_dim, .. } = self.shape;
-            pool.inplace(|old| larger.slice_assign([0..kv_heads, 0..self.slots, 0..head_dim], old));
+            let other = zeros(self.shape, slots, &self.device);
+            pool.inplace(|old| other.slice_assign(both.clone(), old.slice(both.clone())));
         }
-        self.slots = target;
+        self.slots = slots;
     }
 
     /// Keys and values of a layer, all slots.
@@ -132,7 +166,7 @@ impl KvPools {
         (&self.keys[layer], &self.values[layer])
     }
 
-    /// Writes new rows into their slots.
+    /// Writes new rows into their slots, in place. Nothing is checked on the host; [`KvStore::write`](crate::KvStore::write) does.
     ///
     /// # Shapes
     ///
@@ -140,44 +174,56 @@ impl KvPools {
     ///   from its first row on
     pub fn write(&mut self, layer: usize, writes: &[(usize, Extent)], keys: &Tensor<3>, values: &Tensor<3>) {
         for (pool, rows) in [(&mut self.keys[layer], keys), (&mut self.values[layer], values)] {
+            self.writes += 1;
             self.copied_writes += u64::from(!pool.can_mut());
-            let [heads, total, width] = rows.dims();
-            for (first, extent) in writes {
-                let (base, len) = (extent.base as usize, extent.len as usize);
-                let part =
-                    if len == total { rows.clone() } else { rows.clone().slice([0..heads, *first..first + len]) };
-                pool.inplace(|pool| pool.slice_assign([0..heads, base..base + len, 0..width], part));
+            writes.iter().for_each(|(first, extent)| put(pool, *extent, rows, *first));
+        }
+    }
+
+    /// Keys and values of some extents, one after the other, copied.
+    ///
+    /// # Shapes
+    ///
+    /// - each: `[kv_heads, rows, head_dim]`
+    pub(crate) fn collect(&self, layer: usize, extents: &[Extent]) -> (Tensor<3>, Tensor<3>) {
+        if extents.iter().all(|extent| extent.len == 0) {
+            return (zeros(self.shape, 0, &self.device), zeros(self.shape, 0, &self.device));
+        }
+        self.gather(layer, &self.slots_of(extents))
+    }
+
+    fn slots_of(&self, extents: &[Extent]) -> Tensor<1, Int> {
+        let slots: Vec<i32> = extents.iter().flat_map(|extent| extent.slots()).map(|slot| slot as i32).collect();
+        Tensor::from_data(slots.as_slice(), &self.device)
+    }
+
+    fn count_gathered(&self, rows: usize) {
+        let bytes = 2 * rows * self.shape.kv_heads * self.shape.head_dim * self.shape.dtype.size();
+        self.gathered.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Moves rows in all layers, pool by pool.
+    pub(crate) fn rearrange(&mut self, moves: &[Move]) {
+        let from: Vec<Extent> = moves.iter().map(|moved| moved.from).collect();
+        if from.iter().all(|extent| extent.len == 0) {
+            return;
+        }
+        let slots = self.slots_of(&from);
+        for pool in self.keys.iter_mut().chain(&mut self.values) {
+            let moved = pool.clone().select(1, slots.clone());
+            let mut first = 0;
+            for to in moves.iter().map(|moved| moved.target()) {
+                put(pool, to, &moved, first);
+                first += to.len as usize;
             }
         }
     }
 
-    /// Keys and values of some extents as bytes, `[kv_heads, rows, head_dim]` each.
-    pub(crate) fn export(&self, layer: usize, extents: &[Extent]) -> Result<[Vec<u8>; 2], String> {
-        let read = |pool: &Tensor<3>| -> Result<Vec<u8>, String> {
-            let parts =
-                extents.iter().map(|extent| pool.clone().slice_dim(1, extent.base as usize..extent.end() as usize));
-            let data = Tensor::cat(parts.collect(), 1).try_into_data();
-            Ok(data.map_err(|error| format!("{error:?}"))?.as_bytes().to_vec())
-        };
-        Ok([read(&self.keys[layer])?, read(&self.values[layer])?])
-    }
-
-    /// Writes bytes that [`export`](Self::export) gave into other extents of the same lengths.
-    pub(crate) fn import(&mut self, layer: usize, extents: &[Extent], keys: Vec<u8>, values: Vec<u8>) {
-        let rows = extents.iter().map(|extent| extent.len as usize).sum();
+    /// Rows from their bytes, `[kv_heads, rows, head_dim]`.
+    pub(crate) fn rows_of(&self, rows: usize, bytes: Vec<u8>) -> Tensor<3> {
         let shape = [self.shape.kv_heads, rows, self.shape.head_dim];
-        let tensor = |bytes| {
-            let data = TensorData::from_bytes_vec(bytes, shape, self.shape.dtype);
-            Tensor::<3>::from_data(data, (&self.device, self.shape.dtype))
-        };
-        let (keys, values) = (tensor(keys), tensor(values));
-        let starts = extents.iter().scan(0, |row, extent| {
-            let first = *row;
-            *row += extent.len as usize;
-            Some((first, *extent))
-        });
-        let writes: Vec<(usize, Extent)> = starts.collect();
-        self.write(layer, &writes, &keys, &values);
+        let data = TensorData::from_bytes_vec(bytes, shape, self.shape.dtype);
+        Tensor::from_data(data, (&self.device, self.shape.dtype))
     }
 
     /// The rows of one extent, without a copy where the backend allows.
@@ -199,7 +245,8 @@ impl KvPools {
     /// - slots: `[n]`, every one below [`slots`](Self::slots)
     /// - each: `[kv_heads, n, head_dim]`
     #[must_use]
-    pub fn gather(&self, layer: usize, slots: &Tensor<1, burn::tensor::Int>) -> (Tensor<3>, Tensor<3>) {
+    pub fn gather(&self, layer: usize, slots: &Tensor<1, Int>) -> (Tensor<3>, Tensor<3>) {
+        self.count_gathered(slots.dims()[0]);
         let gather = |pool: &Tensor<3>| pool.clone().select(1, slots.clone());
         (gather(&self.keys[layer]), gather(&self.values[layer]))
     }
@@ -208,4 +255,12 @@ impl KvPools {
 /// Zeros, never uninitialised memory: padding reads the null row, and 0 · NaN would leak through a matrix product.
 fn zeros(shape: PoolShape, slots: usize, device: &Device) -> Tensor<3> {
     Tensor::zeros([shape.kv_heads, slots, shape.head_dim], (device, shape.dtype))
+}
+
+/// Writes rows from `first` on into an extent.
+fn put(pool: &mut Tensor<3>, extent: Extent, rows: &Tensor<3>, first: usize) {
+    let [heads, total, width] = rows.dims();
+    let (base, len) = (extent.base as usize, extent.len as usize);
+    let part = if len == total { rows.clone() } else { rows.clone().slice([0..heads, first..first + len]) };
+    pool.inplace(|pool| pool.slice_assign([0..heads, base..base + len, 0..width], part));
 }

@@ -1,41 +1,16 @@
-//! Slots of the pools, handed out as contiguous extents, lowest address first.
+//! Slots of the pools, handed out as contiguous extents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// `len` slots from `base` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// First slot.
-    pub base: u32,
-    /// Number of slots.
-    pub len: u32,
-}
-
-impl Extent {
-    /// The slot after the last.
-    #[must_use]
-    pub fn end(self) -> u32 {
-        self.base + self.len
-    }
-
-    /// Adds a slot to the end of a path, joined to the last extent if it follows it.
-    pub(crate) fn append(path: &mut Vec<Self>, slot: u32) {
-        match path.last_mut() {
-            Some(last) if last.end() == slot => last.len += 1,
-            _ => path.push(Self { base: slot, len: 1 }),
-        }
-    }
-
-    /// The slots.
-    pub fn slots(self) -> impl Iterator<Item = u32> {
-        self.base..self.end()
-    }
-}
+use super::{CacheError, Extent};
 
 /// The free slots `1..=capacity`. Slot 0 is the null row: never handed out, so that padding has something finite to read.
+///
+/// Free extents are known by address and by size, so that no operation depends on how many there are but by their logarithm.
 #[derive(Clone, Debug)]
 pub struct SlotAllocator {
-    free: BTreeMap<u32, u32>,
+    by_base: BTreeMap<u32, u32>,
+    by_len: BTreeSet<(u32, u32)>,
     free_slots: usize,
     capacity: usize,
     high_water: usize,
@@ -45,8 +20,10 @@ impl SlotAllocator {
     /// All of `capacity` slots free.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
-        let free = if capacity == 0 { BTreeMap::new() } else { BTreeMap::from([(1, capacity)]) };
-        Self { free, free_slots: capacity as usize, capacity: capacity as usize, high_water: 0 }
+        let (by_base, by_len) = (BTreeMap::new(), BTreeSet::new());
+        let mut slots = Self { by_base, by_len, free_slots: 0, capacity: capacity as usize, high_water: 0 };
+        slots.pack(0);
+        slots
     }
 
     /// Number of free slots.
@@ -58,7 +35,7 @@ impl SlotAllocator {
     /// Length of the longest free extent.
     #[must_use]
     pub fn largest_free(&self) -> usize {
-        self.free.values().max().map_or(0, |len| *len as usize)
+        self.by_len.last().map_or(0, |(len, _)| *len as usize)
     }
 
     /// Number of slots in all.
@@ -73,22 +50,20 @@ impl SlotAllocator {
         self.high_water
     }
 
-    /// Takes `len` slots: one extent if there is one large enough (the lowest), else several from the lowest up. `None`, and
-    /// nothing taken, when there are not as many.
+    /// Takes `len` slots: the smallest extent that holds them all (the lowest among equals), else several, the largest first, so that
+    /// they are few. `None`, and nothing taken, when there are not as many.
     pub fn take(&mut self, len: u32) -> Option<Vec<Extent>> {
         if len as usize > self.free_slots {
             return None;
         }
-        let whole = self.free.iter().find(|(_, found)| **found >= len).map(|(base, _)| *base);
         let mut taken = Vec::new();
         let mut missing = len;
         while missing > 0 {
-            let base = whole.or_else(|| self.free.keys().next().copied())?;
-            let found = self.free.remove(&base)?;
+            let fitting = self.by_len.range((missing, 0)..).next();
+            let (found, base) = *fitting.or_else(|| self.by_len.last())?;
             let part = found.min(missing);
-            if found > part {
-                self.free.insert(base + part, found - part);
-            }
+            self.forget(base, found);
+            self.list(base + part, found - part);
             taken.push(Extent { base, len: part });
             missing -= part;
         }
@@ -107,8 +82,8 @@ impl SlotAllocator {
         if extent.len == 0 {
             return;
         }
-        let before = self.free.range(..extent.base).next_back().map(|(base, len)| (*base, *len));
-        let after = self.free.range(extent.base..).next().map(|(base, len)| (*base, *len));
+        let before = self.by_base.range(..extent.base).next_back().map(|(base, len)| (*base, *len));
+        let after = self.by_base.range(extent.base..).next().map(|(base, len)| (*base, *len));
         let apart = before.is_none_or(|(base, len)| base + len <= extent.base)
             && after.is_none_or(|(base, _)| extent.end() <= base);
         assert!(
@@ -117,19 +92,66 @@ impl SlotAllocator {
         );
         let (mut base, mut len) = (extent.base, extent.len);
         if let Some((left, left_len)) = before.filter(|(left, left_len)| left + left_len == base) {
-            self.free.remove(&left);
+            self.forget(left, left_len);
             (base, len) = (left, left_len + len);
         }
         if let Some((right, right_len)) = after.filter(|(right, _)| *right == extent.end()) {
-            self.free.remove(&right);
+            self.forget(right, right_len);
             len += right_len;
         }
-        self.free.insert(base, len);
+        self.list(base, len);
         self.free_slots += extent.len as usize;
+    }
+
+    /// Enters a free extent, unless it is empty.
+    fn list(&mut self, base: u32, len: u32) {
+        if len > 0 {
+            self.by_base.insert(base, len);
+            self.by_len.insert((len, base));
+        }
+    }
+
+    fn forget(&mut self, base: u32, len: u32) {
+        self.by_base.remove(&base);
+        self.by_len.remove(&(len, base));
+    }
+
+    /// Books the first `used` slots as taken and all others as free, whatever was so before.
+    pub(super) fn pack(&mut self, used: usize) {
+        self.by_base.clear();
+        self.by_len.clear();
+        self.free_slots = self.capacity - used;
+        self.list(used as u32 + 1, self.free_slots as u32);
+    }
+
+    /// Changes the number of slots.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::SlotInUse`] when one of those that would go is taken; nothing has changed then.
+    pub fn resize(&mut self, capacity: u32) -> Result<(), CacheError> {
+        let (old, new) = (self.capacity as u32, capacity);
+        if new >= old {
+            self.capacity = new as usize;
+            self.give(Extent { base: old + 1, len: new - old });
+            return Ok(());
+        }
+        let last = self.by_base.last_key_value().map(|(base, len)| Extent { base: *base, len: *len });
+        let free_from = last.filter(|last| last.end() == old + 1).map_or(old + 1, |last| last.base);
+        if free_from > new + 1 {
+            return Err(CacheError::SlotInUse { slot: free_from - 1, capacity: new as usize });
+        }
+        if let Some(last) = last {
+            self.forget(last.base, last.len);
+            self.list(last.base, new + 1 - last.base);
+        }
+        self.capacity = new as usize;
+        self.free_slots -= (old - new) as usize;
+        Ok(())
     }
 
     /// The free extents in address order.
     pub fn free_extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        self.free.iter().map(|(base, len)| Extent { base: *base, len: *len })
+        self.by_base.iter().map(|(base, len)| Extent { base: *base, len: *len })
     }
 }

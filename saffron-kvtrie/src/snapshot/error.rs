@@ -1,5 +1,7 @@
 //! Why a snapshot is refused.
 
+use crate::store::StoreError;
+
 /// A snapshot that cannot be written or is not to be trusted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,7 +32,7 @@ pub enum SnapshotError {
         /// What was asked for.
         what: String,
     },
-    /// The device did not give or take rows.
+    /// The store did not give or take rows.
     #[error("moving rows: {0}")]
-    Device(String),
+    Store(#[from] StoreError),
 }

@@ -1,53 +1,60 @@
 //! Reading, with no trust in what is read.
 
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use burn::tensor::Device;
-
 use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
+use crate::cache::KvTrie;
+use crate::evict::EvictionPolicy;
 use crate::index::Extent;
-use crate::pool::{KvPools, PoolShape};
+use crate::store::{KvStore, StoreShape};
 use crate::trie::Trie;
 
-pub(super) fn load(
-    path: &Path,
+pub(super) fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
+    mut source: Source<impl Read>,
     fingerprint: &[u8],
-    shape: PoolShape,
-    tokens: u32,
-    device: &Device,
-) -> Result<(Trie, KvPools), SnapshotError> {
-    let mut source = Source::open(path)?;
+    mut store: S,
+    policy: E,
+) -> Result<KvTrie<S, E, H>, SnapshotError> {
+    let shape = store.shape();
     source.header(fingerprint, shape)?;
-    let mut trie = Trie::new(tokens);
-    let extents = source.runs(&mut trie, tokens)?;
-    let mut pools = KvPools::new(shape, tokens, device);
-    pools.ensure(extents.iter().map(|extent| extent.end() as usize).max().unwrap_or(1));
+    let mut trie = Trie::with_policy(u32::try_from(store.limit().saturating_sub(1)).unwrap_or(u32::MAX - 1), policy);
+    let extents = source.runs(&mut trie)?;
     let count: usize = extents.iter().map(|extent| extent.len as usize).sum();
+    let size = count * shape.width() * shape.element.bytes();
+    source.expect_left(2 * shape.layers as u64 * size as u64 + 4)?;
+    store.ensure(extents.iter().map(|extent| extent.end() as usize).max().unwrap_or(1))?;
     for layer in (0..shape.layers).filter(|_| count > 0) {
-        let size = count * shape.kv_heads * shape.head_dim * shape.dtype.size();
-        let (keys, values) = (source.bytes(size)?, source.bytes(size)?);
-        pools.import(layer, &extents, keys, values);
+        let rows = [source.bytes(size)?, source.bytes(size)?];
+        store.import(layer, &extents, rows)?;
     }
     source.end()?;
-    Ok((trie, pools))
+    Ok(KvTrie::join(trie, store))
 }
 
-struct Source {
+/// What is read, with how much of it is left.
+pub(super) struct Source<R> {
     path: String,
-    file: BufReader<File>,
+    from: R,
     left: u64,
     crc: crc32fast::Hasher,
 }
 
-impl Source {
-    fn open(path: &Path) -> Result<Self, SnapshotError> {
+impl Source<BufReader<File>> {
+    pub(super) fn open(path: &Path) -> Result<Self, SnapshotError> {
         let name = path.display().to_string();
         let failed = |source| SnapshotError::Io { path: name.clone(), source };
         let file = File::open(path).map_err(failed)?;
         let left = file.metadata().map_err(failed)?.len();
-        Ok(Self { path: name, file: BufReader::new(file), left, crc: crc32fast::Hasher::new() })
+        Ok(Self::new(name, BufReader::new(file), left))
+    }
+}
+
+impl<R: Read> Source<R> {
+    pub(super) fn new(path: String, from: R, left: u64) -> Self {
+        Self { path, from, left, crc: crc32fast::Hasher::new() }
     }
 
     fn mismatch(&self, field: &'static str, expected: impl ToString, found: impl ToString) -> SnapshotError {
@@ -61,7 +68,7 @@ impl Source {
             return Err(self.mismatch("length", format!("{count} bytes more"), format!("{} bytes more", self.left)));
         }
         let mut bytes = vec![0; count];
-        let read = self.file.read_exact(&mut bytes);
+        let read = self.from.read_exact(&mut bytes);
         read.map_err(|source| SnapshotError::Io { path: self.path.clone(), source })?;
         self.left -= count as u64;
         self.crc.update(&bytes);
@@ -78,13 +85,13 @@ impl Source {
         if found == expected { Ok(()) } else { Err(self.mismatch(field, expected, found)) }
     }
 
-    fn header(&mut self, fingerprint: &[u8], shape: PoolShape) -> Result<(), SnapshotError> {
+    fn header(&mut self, fingerprint: &[u8], shape: StoreShape) -> Result<(), SnapshotError> {
         let magic = self.bytes(MAGIC.len())?;
         if magic != MAGIC {
             return Err(self.mismatch("magic", format!("{MAGIC:?}"), format!("{magic:?}")));
         }
         self.expect("format version", VERSION)?;
-        self.expect("element type", code(shape.dtype)?)?;
+        self.expect("element type", code(shape.element)?)?;
         self.expect("layers", shape.layers as u32)?;
         self.expect("key heads", shape.kv_heads as u32)?;
         self.expect("head width", shape.head_dim as u32)?;
@@ -100,9 +107,12 @@ impl Source {
     }
 
     /// The runs, entered into the trie; their slots.
-    fn runs(&mut self, trie: &mut Trie, capacity: u32) -> Result<Vec<Extent>, SnapshotError> {
-        let count = self.number()?;
-        let (mut nodes, mut extents, mut total) = (vec![trie.root()], Vec::new(), 0u64);
+    fn runs<E: EvictionPolicy, H: BuildHasher + Default>(
+        &mut self,
+        trie: &mut Trie<E, H>,
+    ) -> Result<Vec<Extent>, SnapshotError> {
+        let (count, capacity) = (self.number()?, trie.capacity());
+        let (mut nodes, mut extents, mut total) = (vec![trie.top()], Vec::new(), 0u64);
         for place in 0..count {
             let parent = self.number()?;
             if parent > place {
@@ -110,7 +120,7 @@ impl Source {
             }
             let length = self.number()?;
             total += u64::from(length);
-            if length == 0 || total > u64::from(capacity) {
+            if length == 0 || total > capacity as u64 {
                 return Err(self.mismatch("tokens", format!("1 to {capacity}"), total));
             }
             let bytes = self.bytes(length as usize * 4)?;
@@ -129,14 +139,13 @@ impl Source {
         Ok(extents)
     }
 
+    fn expect_left(&self, expected: u64) -> Result<(), SnapshotError> {
+        if self.left == expected { Ok(()) } else { Err(self.mismatch("length", expected, self.left)) }
+    }
+
     fn end(&mut self) -> Result<(), SnapshotError> {
         let expected = self.crc.clone().finalize();
-        self.expect("checksum", expected)?;
-        if self.left == 0 {
-            Ok(())
-        } else {
-            Err(self.mismatch("length", "nothing more", format!("{} bytes", self.left)))
-        }
+        self.expect("checksum", expected)
     }
 }
 

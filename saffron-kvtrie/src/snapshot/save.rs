@@ -1,20 +1,24 @@
 //! Writing.
 
 use std::fs::{self, File};
+use std::hash::BuildHasher;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
-use crate::index::Extent;
-use crate::pool::KvPools;
+use crate::evict::EvictionPolicy;
+use crate::index::{Extent, StoredRun};
+use crate::store::{KvStore, StoreShape};
 use crate::trie::Trie;
 
-pub(super) fn save(path: &Path, fingerprint: &[u8], trie: &Trie, pools: &KvPools) -> Result<(), SnapshotError> {
-    if fingerprint.len() > LONGEST_FINGERPRINT {
-        return Err(SnapshotError::Unsupported { what: format!("a fingerprint of {} bytes", fingerprint.len()) });
-    }
+pub(super) fn save<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
+    path: &Path,
+    fingerprint: &[u8],
+    trie: &Trie<E, H>,
+    store: &S,
+) -> Result<(), SnapshotError> {
     let beside = beside(path);
-    let written = write(&beside, fingerprint, trie, pools).and_then(|()| {
+    let written = write(&beside, fingerprint, trie, store).and_then(|()| {
         fs::rename(&beside, path).map_err(|source| SnapshotError::Io { path: path.display().to_string(), source })
     });
     if written.is_err() {
@@ -30,32 +34,44 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write(path: &Path, fingerprint: &[u8], trie: &Trie, pools: &KvPools) -> Result<(), SnapshotError> {
+fn write<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
+    path: &Path,
+    fingerprint: &[u8],
+    trie: &Trie<E, H>,
+    store: &S,
+) -> Result<(), SnapshotError> {
     let failed = |source| SnapshotError::Io { path: path.display().to_string(), source };
-    let mut out = Sum { inner: BufWriter::new(File::create(path).map_err(failed)?), crc: crc32fast::Hasher::new() };
-    let (shape, runs) = (pools.shape(), trie.runs());
-    let sizes = [shape.layers, shape.kv_heads, shape.head_dim, fingerprint.len()].map(|size| size as u32);
-    out.write_all(MAGIC).map_err(failed)?;
-    for number in [VERSION, code(shape.dtype)?].into_iter().chain(sizes) {
-        out.number(number).map_err(failed)?;
+    let file = BufWriter::new(File::create(path).map_err(failed)?);
+    let file = write_to(file, &path.display().to_string(), fingerprint, trie, store)?;
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)
+}
+
+/// Writes to anything, and gives it back.
+pub(super) fn write_to<W: Write, S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
+    out: W,
+    name: &str,
+    fingerprint: &[u8],
+    trie: &Trie<E, H>,
+    store: &S,
+) -> Result<W, SnapshotError> {
+    if fingerprint.len() > LONGEST_FINGERPRINT {
+        return Err(SnapshotError::Unsupported { what: format!("a fingerprint of {} bytes", fingerprint.len()) });
     }
-    out.write_all(fingerprint).map_err(failed)?;
-    out.number(runs.len() as u32).map_err(failed)?;
-    for run in &runs {
-        out.number(run.parent).map_err(failed)?;
-        out.number(run.tokens.len() as u32).map_err(failed)?;
-        run.tokens.iter().try_for_each(|token| out.number(*token)).map_err(failed)?;
-    }
+    let failed = |source| SnapshotError::Io { path: name.into(), source };
+    let (shape, runs) = (store.shape(), trie.runs());
+    let mut out = Sum { inner: out, crc: crc32fast::Hasher::new() };
+    out.header(code(shape.element)?, shape, fingerprint).map_err(failed)?;
+    out.runs(&runs).map_err(failed)?;
     let extents: Vec<Extent> = runs.iter().map(|run| run.slots).collect();
     for layer in (0..shape.layers).filter(|_| !extents.is_empty()) {
-        for bytes in pools.export(layer, &extents).map_err(SnapshotError::Device)? {
+        for bytes in store.export(layer, &extents)? {
             out.write_all(&bytes).map_err(failed)?;
         }
     }
     let crc = out.crc.clone().finalize();
     out.number(crc).map_err(failed)?;
-    let file = out.inner.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)
+    Ok(out.inner)
 }
 
 /// Writes and sums up.
@@ -72,5 +88,22 @@ impl<W: Write> Sum<W> {
 
     fn number(&mut self, number: u32) -> std::io::Result<()> {
         self.write_all(&number.to_le_bytes())
+    }
+
+    fn header(&mut self, element: u32, shape: StoreShape, fingerprint: &[u8]) -> std::io::Result<()> {
+        self.write_all(MAGIC)?;
+        let sizes = [shape.layers, shape.kv_heads, shape.head_dim, fingerprint.len()].map(|size| size as u32);
+        [VERSION, element].into_iter().chain(sizes).try_for_each(|number| self.number(number))?;
+        self.write_all(fingerprint)
+    }
+
+    fn runs(&mut self, runs: &[StoredRun<'_>]) -> std::io::Result<()> {
+        self.number(runs.len() as u32)?;
+        for run in runs {
+            self.number(run.parent)?;
+            self.number(run.tokens.len() as u32)?;
+            run.tokens.iter().try_for_each(|token| self.number(*token))?;
+        }
+        Ok(())
     }
 }

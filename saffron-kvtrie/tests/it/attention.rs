@@ -24,28 +24,35 @@ fn number(kind: u64, head: usize, path: &[u32], index: usize) -> f64 {
     if kind == QUERIES { value / 8.0 } else { value }
 }
 
-struct Bench {
+pub(crate) struct Bench {
     shape: AttentionShape,
     kind: PlanKind,
     buckets: Buckets,
     device: Device,
-    trie: Trie,
-    pools: KvPools,
+    pub(crate) trie: Trie,
+    pub(crate) pools: KvPools,
+    /// A path whose rows are NaN, and all that descends from it.
+    pub(crate) poisoned: Option<Vec<u32>>,
 }
 
 impl Bench {
-    fn new(shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> Self {
+    /// Exact sizes, on `flex`.
+    pub(crate) fn new(shape: AttentionShape, kind: PlanKind) -> Self {
+        Self::on(shape, kind, Buckets::Exact, &Device::flex())
+    }
+
+    fn on(shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> Self {
         let pool = PoolShape { layers: 1, kv_heads: shape.kv_heads, head_dim: shape.head_dim, dtype: DType::F32 };
         let pools = KvPools::new(pool, 600, device);
-        Self { shape, kind, buckets, device: device.clone(), trie: Trie::new(600), pools }
+        Self { shape, kind, buckets, device: device.clone(), trie: Trie::new(600), pools, poisoned: None }
     }
 
     /// Attends for contexts and compares every output row with the reference.
-    fn check(&mut self, contexts: &[Vec<u32>], reuse: Reuse) {
+    pub(crate) fn check(&mut self, contexts: &[Vec<u32>], reuse: Reuse) {
         let AttentionShape { kv_heads, group, head_dim } = self.shape;
         let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::keep(tokens)).collect();
         let reservation = self.trie.reserve(&wants, reuse).unwrap();
-        self.pools.ensure(reservation.slot_bound());
+        self.pools.ensure(reservation.slot_bound()).unwrap();
         let paths = row_paths(&reservation, contexts);
         let rows = paths.len();
         let plan = AttentionPlan::with_buckets(&reservation, self.shape, self.kind, self.buckets, &self.pools);
@@ -54,7 +61,8 @@ impl Bench {
         // Padding rows hold numbers that would show if they reached another row.
         let fill = |kind: u64, inner: usize| -> Vec<f32> {
             let cell = |head: usize, row: usize, index: usize| {
-                paths.get(row).map_or(1e4, |path| number(kind, head, path, index) as f32)
+                let Some(path) = paths.get(row) else { return 1e4 };
+                if self.is_poisoned(path) { f32::NAN } else { number(kind, head, path, index) as f32 }
             };
             let cells = (0..kv_heads).flat_map(|head| (0..padded).map(move |row| (head, row)));
             cells.flat_map(|(head, row)| (0..inner).map(move |index| cell(head, row, index))).collect()
@@ -73,6 +81,10 @@ impl Bench {
                     let start = (head * group + member) * head_dim;
                     let found = (start..start + head_dim).map(|feature| &output[feature * padded + row]);
                     let expected = self.dense(path, head, member);
+                    if self.is_poisoned(path) {
+                        assert!(found.into_iter().all(|found| found.is_nan()), "what attends to NaN is NaN");
+                        continue;
+                    }
                     for (found, expected) in found.zip(&expected) {
                         assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} for {expected}, row {path:?}");
                     }
@@ -83,7 +95,11 @@ impl Bench {
         for rows in [null.0, null.1] {
             assert_eq!(rows.abs().sum().into_scalar::<f32>(), 0.0, "nothing is written to the null row");
         }
-        self.trie.commit(reservation);
+        self.trie.commit(reservation).unwrap();
+    }
+
+    fn is_poisoned(&self, path: &[u32]) -> bool {
+        self.poisoned.as_ref().is_some_and(|poisoned| path.starts_with(poisoned))
     }
 
     /// One row's attention over its whole path, in float64.
@@ -127,13 +143,13 @@ fn row_paths(reservation: &Reservation, contexts: &[Vec<u32>]) -> Vec<Vec<u32>> 
     paths
 }
 
-fn shape(kv_heads: usize, group: usize, head_dim: usize) -> AttentionShape {
+pub(crate) fn shape(kv_heads: usize, group: usize, head_dim: usize) -> AttentionShape {
     AttentionShape { kv_heads, group, head_dim }
 }
 
 /// Batches of every kind, one after the other; returns how many writes copied a pool.
 fn every_kind_of_batch(shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> u64 {
-    let mut bench = Bench::new(shape, kind, buckets, device);
+    let mut bench = Bench::on(shape, kind, buckets, device);
     let prompt: Vec<u32> = (0..40).map(|i| i % 11).collect();
     let with = |tail: &[u32]| [&prompt[..], tail].concat();
     bench.check(&[prompt[..1].to_vec()], Reuse::Cached); // one row, nothing before it
@@ -194,7 +210,7 @@ proptest! {
         kind in prop::sample::select(PlanKind::ALL.to_vec()),
         buckets in prop::sample::select(BUCKETS.to_vec()),
     ) {
-        let mut bench = Bench::new(shape(2, group, 4), kind, buckets, &Device::flex());
+        let mut bench = Bench::on(shape(2, group, 4), kind, buckets, &Device::flex());
         for mut contexts in steps {
             contexts.sort();
             contexts.dedup();

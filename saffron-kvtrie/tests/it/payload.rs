@@ -5,7 +5,7 @@ use saffron_kvtrie::{CacheError, Reuse, Seq, Trie, Want};
 
 fn store(trie: &mut Trie, tokens: &[u32]) -> Seq {
     let reservation = trie.reserve(&[Want::keep(tokens)], Reuse::Cached).unwrap();
-    trie.commit(reservation).remove(0)
+    trie.commit(reservation).unwrap().remove(0)
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The pools: in place, within the budget, finite where nothing was written.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use saffron_kvtrie::{Extent, KvPools, PoolShape};
+use saffron_kvtrie::store::PoolRows;
+use saffron_kvtrie::{Extent, KvPools, KvStore, Move, PoolShape, StoreError};
 
 const SHAPE: PoolShape = PoolShape { layers: 2, kv_heads: 3, head_dim: 4, dtype: DType::F32 };
 
@@ -48,7 +49,7 @@ fn growing_keeps_rows_and_never_passes_the_budget() {
     assert!(pools.slots() < tokens as usize, "pools begin small");
     pools.write(0, &[(0, Extent { base: 3, len: 1 })], &rows(7.0, 1), &rows(8.0, 1));
     let before = pools.slots();
-    pools.ensure(tokens as usize + 1);
+    pools.ensure(tokens as usize + 1).unwrap();
     assert_eq!(pools.slots(), tokens as usize + 1);
     assert_eq!(pools.view(0, Extent { base: 3, len: 1 }).0.into_data(), rows(7.0, 1).into_data());
     // The most there is at once: all pools at full size but the last, which exists twice.
@@ -61,4 +62,82 @@ fn growing_keeps_rows_and_never_passes_the_budget() {
 fn a_budget_below_one_token_is_refused() {
     assert!(SHAPE.tokens_within(SHAPE.bytes_per_token()).is_err());
     assert!(SHAPE.tokens_within(3 * SHAPE.bytes_per_token()).is_ok());
+}
+
+fn pair(first: f32, count: usize) -> PoolRows {
+    PoolRows { keys: rows(first, count), values: rows(-first, count) }
+}
+
+#[test]
+fn what_is_not_there_is_refused_on_the_host() {
+    let mut pools = KvPools::new(SHAPE, 400, &Device::flex());
+    let slots = pools.slots();
+    let one = Extent { base: 1, len: 1 };
+    let last = Extent { base: slots as u32 - 1, len: 2 };
+    let outside = StoreError::OutOfRange { base: last.base, len: 2, slots };
+    let mut refused =
+        |layer, writes: &[(usize, Extent)], rows| KvStore::write(&mut pools, layer, writes, &rows).unwrap_err();
+    assert_eq!(refused(0, &[(0, last)], pair(0.0, 2)), outside);
+    assert_eq!(refused(2, &[(0, one)], pair(0.0, 2)), StoreError::Layer { layer: 2, layers: 2 });
+    assert_eq!(refused(0, &[(0, Extent { base: 0, len: 1 })], pair(0.0, 2)), StoreError::NullRow);
+    assert_eq!(refused(0, &[(2, one)], pair(0.0, 2)), StoreError::RowCount { need: 3, found: 2 });
+    let wide = PoolRows { keys: rows(0.0, 2), values: Tensor::zeros([3, 2, 5], &Device::flex()) };
+    let expected = StoreError::Shape { what: "values", expected: vec![3, 2, 4], found: vec![3, 2, 5] };
+    assert_eq!(refused(0, &[(0, one)], wide), expected);
+    assert_eq!(pools.read(0, &[last]).unwrap_err(), outside);
+    assert_eq!(
+        pools.copy(&[Move { from: one, to: last.base + 1 }]).unwrap_err(),
+        StoreError::OutOfRange { base: last.base + 1, len: 1, slots }
+    );
+    assert_eq!(pools.ensure(402).unwrap_err(), StoreError::Limit { need: 402, limit: 401 });
+    assert_eq!(pools.copied_writes(), 0);
+}
+
+#[test]
+fn rows_change_places_in_every_layer_and_in_place() {
+    let mut pools = KvPools::new(SHAPE, 40, &Device::flex());
+    let extents = [Extent { base: 1, len: 3 }, Extent { base: 20, len: 1 }];
+    for layer in 0..2 {
+        KvStore::write(&mut pools, layer, &[(0, extents[0]), (3, extents[1])], &pair(layer as f32, 4)).unwrap();
+    }
+    let before: Vec<PoolRows> = (0..2).map(|layer| pools.read(layer, &extents).unwrap()).collect();
+    pools.copy(&[Move { from: extents[1], to: 1 }, Move { from: extents[0], to: 2 }]).unwrap();
+    let after = [Extent { base: 2, len: 3 }, Extent { base: 1, len: 1 }];
+    for (layer, before) in before.into_iter().enumerate() {
+        let now = pools.read(layer, &after).unwrap();
+        assert_eq!(now.keys.into_data(), before.keys.into_data());
+        assert_eq!(now.values.into_data(), before.values.into_data());
+    }
+    let stats = pools.stats();
+    assert_eq!((stats.writes_in_place, stats.writes_copied), (4, 0));
+    assert_eq!(stats.gathered_bytes, 4 * 4 * 2 * 3 * 4 * 4, "four reads of four rows");
+}
+
+#[test]
+fn a_read_of_one_extent_is_a_copy_that_does_not_stand_in_the_way_of_writes() {
+    let mut pools = KvPools::new(SHAPE, 40, &Device::flex());
+    let extent = Extent { base: 1, len: 2 };
+    KvStore::write(&mut pools, 0, &[(0, extent)], &pair(1.0, 2)).unwrap();
+    let held = pools.read(0, &[extent]).unwrap();
+    KvStore::write(&mut pools, 0, &[(0, extent)], &pair(9.0, 2)).unwrap();
+    assert_eq!(pools.copied_writes(), 0);
+    assert_eq!(held.keys.into_data(), rows(1.0, 2).into_data());
+    assert_eq!(pools.read(0, &[]).unwrap().keys.dims(), [3, 0, 4]);
+}
+
+#[test]
+fn a_lower_limit_gives_memory_back_and_a_higher_one_is_grown_into() {
+    let mut pools = KvPools::new(SHAPE, 400, &Device::flex());
+    pools.ensure(401).unwrap();
+    let extent = Extent { base: 3, len: 1 };
+    KvStore::write(&mut pools, 1, &[(0, extent)], &pair(7.0, 1)).unwrap();
+    pools.set_limit(10);
+    assert_eq!((pools.slots(), pools.bytes()), (10, 10 * SHAPE.bytes_per_token()));
+    assert!(pools.ensure(11).is_err());
+    pools.set_limit(500);
+    pools.ensure(11).unwrap();
+    assert_eq!(pools.slots(), 20);
+    assert_eq!(pools.view(1, extent).1.into_data(), rows(-7.0, 1).into_data());
+    KvStore::write(&mut pools, 1, &[(0, extent)], &pair(8.0, 1)).unwrap();
+    assert_eq!(pools.copied_writes(), 0, "writes are in place at every size");
 }

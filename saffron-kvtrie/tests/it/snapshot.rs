@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use saffron_kvtrie::snapshot::{SnapshotError, load, save};
-use saffron_kvtrie::{Extent, KvPools, PoolShape, Reuse, Trie, Want};
+use saffron_kvtrie::evict::Lru;
+use saffron_kvtrie::snapshot::{SnapshotError, load, load_bytes};
+use saffron_kvtrie::store::{HostStore, KvStore, PoolRows};
+use saffron_kvtrie::{Extent, KvPools, KvTrie, PoolShape, Reservation, Reuse, StoreError, Want};
 
 const SHAPE: PoolShape = PoolShape { layers: 2, kv_heads: 2, head_dim: 4, dtype: DType::F32 };
 const MODEL: &[u8] = b"a model";
@@ -16,37 +18,44 @@ fn number(path: &[u32], layer: usize, index: usize) -> f32 {
     (hash % 1000) as f32 + index as f32 / 16.0
 }
 
-fn filled() -> (Trie, KvPools, Vec<Vec<u32>>) {
-    let contexts: Vec<Vec<u32>> =
-        vec![vec![1, 2, 3, 4], vec![1, 2, 9], vec![7], vec![1, 2, 3, 4, 5, 6], vec![u32::MAX, 0]];
-    let (mut trie, mut pools) = (Trie::new(40), KvPools::new(SHAPE, 40, &Device::flex()));
-    for context in &contexts {
-        let reservation = trie.reserve(&[Want::keep(context)], Reuse::Cached).unwrap();
-        pools.ensure(reservation.slot_bound());
-        let rows = reservation.tokens().len();
-        for layer in 0..SHAPE.layers {
-            let cell =
-                |row: usize, index: usize| number(&context[..=reservation.positions()[row] as usize], layer, index);
-            let cells =
-                (0..SHAPE.kv_heads).flat_map(|_| (0..rows).flat_map(|row| (0..4).map(move |index| (row, index))));
-            let values: Vec<f32> = cells.map(|(row, index)| cell(row, index)).collect();
-            let tensor = Tensor::from_data(TensorData::new(values, [SHAPE.kv_heads, rows, 4]), &Device::flex());
-            pools.write(layer, &reservation.writes(), &tensor, &tensor);
-        }
-        trie.commit(reservation);
-    }
-    (trie, pools, contexts)
+fn contexts() -> Vec<Vec<u32>> {
+    vec![vec![1, 2, 3, 4], vec![1, 2, 9], vec![7], vec![1, 2, 3, 4, 5, 6], vec![u32::MAX, 0]]
 }
 
-fn assert_rows(trie: &mut Trie, pools: &KvPools, contexts: &[Vec<u32>]) {
-    for context in contexts {
-        let found = trie.match_prefix(context);
+/// Writes the rows of one context.
+fn forward(reservation: &Reservation, pools: &mut KvPools, context: &[u32]) -> Result<(), StoreError> {
+    let rows = reservation.tokens().len();
+    for layer in 0..SHAPE.layers {
+        let cell = |row: usize, index: usize| number(&context[..=reservation.positions()[row] as usize], layer, index);
+        let cells = (0..SHAPE.kv_heads).flat_map(|_| (0..rows).flat_map(|row| (0..4).map(move |index| (row, index))));
+        let values: Vec<f32> = cells.map(|(row, index)| cell(row, index)).collect();
+        let keys = Tensor::from_data(TensorData::new(values, [SHAPE.kv_heads, rows, 4]), &Device::flex());
+        KvStore::write(pools, layer, &reservation.writes(), &PoolRows { values: keys.clone(), keys })?;
+    }
+    Ok(())
+}
+
+fn pools(shape: PoolShape, tokens: u32) -> KvPools {
+    KvPools::new(shape, tokens, &Device::flex())
+}
+
+fn filled() -> KvTrie<KvPools> {
+    let mut cache = KvTrie::new(pools(SHAPE, 40));
+    for context in contexts() {
+        cache.step(&[Want::keep(&context)], Reuse::Cached, |rows, store| forward(rows, store, &context)).unwrap();
+    }
+    cache
+}
+
+fn assert_rows(cache: &mut KvTrie<KvPools>) {
+    for context in contexts() {
+        let found = cache.match_prefix(&context);
         assert_eq!(found.matched, context.len(), "{context:?} is stored");
-        let slots: Vec<u32> = trie.path(&found.seq).unwrap().iter().flat_map(|extent| extent.slots()).collect();
+        let slots: Vec<u32> = cache.trie().path(&found.seq).unwrap().iter().flat_map(|extent| extent.slots()).collect();
         for (layer, (depth, slot)) in
             (0..SHAPE.layers).flat_map(|layer| slots.iter().enumerate().map(move |at| (layer, at)))
         {
-            let (keys, values) = pools.view(layer, Extent { base: *slot, len: 1 });
+            let (keys, values) = cache.store().view(layer, Extent { base: *slot, len: 1 });
             let expected: Vec<f32> = (0..8).map(|index| number(&context[..=depth], layer, index % 4)).collect();
             assert_eq!(keys.into_data().try_into_vec::<f32>().unwrap(), expected);
             assert_eq!(values.into_data().try_into_vec::<f32>().unwrap(), expected);
@@ -54,23 +63,37 @@ fn assert_rows(trie: &mut Trie, pools: &KvPools, contexts: &[Vec<u32>]) {
     }
 }
 
-fn open(path: &Path) -> Result<(Trie, KvPools), SnapshotError> {
-    load(path, MODEL, SHAPE, 40, &Device::flex())
+fn open(path: &Path) -> Result<KvTrie<KvPools>, SnapshotError> {
+    KvTrie::restore(path, MODEL, pools(SHAPE, 40), Lru::default())
+}
+
+/// A snapshot's bytes with its checksum made right again.
+fn resigned(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.len() - 4;
+    let sum = crc32(&bytes[..end]);
+    bytes[end..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// CRC-32 bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |sum: u32| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 };
+    !bytes.iter().fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
 }
 
 #[test]
 fn what_is_saved_is_found_again_and_nothing_is_held() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
-    let (trie, pools, contexts) = filled();
-    save(&path, MODEL, &trie, &pools).unwrap();
-    let (mut again, pools) = open(&path).unwrap();
+    let cache = filled();
+    cache.save(&path, MODEL).unwrap();
+    let mut again = open(&path).unwrap();
     again.validate(&[]).unwrap();
-    assert_rows(&mut again, &pools, &contexts);
-    let stats = again.stats();
+    assert_rows(&mut again);
+    let stats = again.stats().trie;
     assert_eq!((stats.live, stats.pinned), (10, 0));
     let other = dir.path().join("again");
-    save(&other, MODEL, &again, &pools).unwrap();
+    again.save(&other, MODEL).unwrap();
     let (first, second) = (std::fs::read(&path).unwrap(), std::fs::read(&other).unwrap());
     assert_eq!(first, second, "saving what was loaded gives the same file");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "no half-written file is left");
@@ -78,21 +101,32 @@ fn what_is_saved_is_found_again_and_nothing_is_held() {
 }
 
 #[test]
-fn an_empty_trie_has_a_snapshot_too() {
+fn a_store_in_host_memory_reads_what_pools_wrote_and_the_other_way_round() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("cache");
-    save(&path, MODEL, &Trie::new(4), &KvPools::new(SHAPE, 4, &Device::flex())).unwrap();
-    assert_eq!(open(&path).unwrap().0.stats().live, 0);
+    let (path, back) = (dir.path().join("pools"), dir.path().join("host"));
+    filled().save(&path, MODEL).unwrap();
+    let host: KvTrie<HostStore> = load(&path, MODEL, HostStore::new(2, 2, 4, 40), Lru::default()).unwrap();
+    host.save(&back, MODEL).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&back).unwrap());
+    assert_rows(&mut open(&back).unwrap());
 }
 
 #[test]
-fn a_snapshot_of_another_model_type_or_shape_is_refused() {
+fn an_empty_trie_has_a_snapshot_too() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
-    let (trie, pools, _) = filled();
-    save(&path, MODEL, &trie, &pools).unwrap();
+    KvTrie::new(pools(SHAPE, 4)).save(&path, MODEL).unwrap();
+    assert_eq!(open(&path).unwrap().stats().trie.live, 0);
+}
+
+#[test]
+fn a_snapshot_of_another_model_type_shape_or_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    filled().save(&path, MODEL).unwrap();
     let refused = |fingerprint: &[u8], shape: PoolShape, tokens: u32| {
-        let error = load(&path, fingerprint, shape, tokens, &Device::flex()).unwrap_err();
+        let error = load::<_, _, std::hash::RandomState>(&path, fingerprint, pools(shape, tokens), Lru::default());
+        let error = error.unwrap_err();
         assert!(matches!(error, SnapshotError::Mismatch { .. }), "{error}");
         error.to_string()
     };
@@ -102,26 +136,30 @@ fn a_snapshot_of_another_model_type_or_shape_is_refused() {
     assert!(refused(MODEL, PoolShape { head_dim: 8, ..SHAPE }, 40).contains("head width"));
     assert!(refused(MODEL, SHAPE, 9).contains("tokens"));
     assert!(open(&dir.path().join("missing")).is_err());
+    let mut newer = std::fs::read(&path).unwrap();
+    assert_eq!(resigned(newer.clone()), newer, "the checksum is a CRC-32");
+    newer[8] += 1;
+    std::fs::write(&path, resigned(newer)).unwrap();
+    assert!(open(&path).unwrap_err().to_string().contains("format version is 2, expected 1"));
 }
 
 #[test]
 fn no_damaged_file_is_believed_wherever_the_damage_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
-    let (trie, pools, _) = filled();
-    save(&path, MODEL, &trie, &pools).unwrap();
+    filled().save(&path, MODEL).unwrap();
     let whole = std::fs::read(&path).unwrap();
-    let damaged = dir.path().join("damaged");
+    let open = |bytes: &[u8]| -> Result<KvTrie<HostStore>, SnapshotError> {
+        load_bytes(bytes, MODEL, HostStore::new(2, 2, 4, 40), Lru::default())
+    };
+    assert!(open(&whole).is_ok());
     for at in 0..whole.len() {
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
-        std::fs::write(&damaged, &flipped).unwrap();
-        assert!(open(&damaged).is_err(), "a flipped bit at {at}");
+        assert!(open(&flipped).is_err(), "a flipped bit at {at}");
     }
-    for length in (0..whole.len()).step_by(7) {
-        std::fs::write(&damaged, &whole[..length]).unwrap();
-        assert!(open(&damaged).is_err(), "cut at {length}");
+    for length in 0..whole.len() {
+        assert!(open(&whole[..length]).is_err(), "cut at {length}");
     }
-    std::fs::write(&damaged, [&whole[..], &[0]].concat()).unwrap();
-    assert!(open(&damaged).is_err(), "a byte too many");
+    assert!(open(&[&whole[..], &[0]].concat()).is_err(), "a byte too many");
 }

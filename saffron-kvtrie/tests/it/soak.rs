@@ -60,7 +60,7 @@ fn two_thousand_searches_keep_rows_and_books_right() {
             let wants: Vec<Want<'_>> = beam.iter().map(|tokens| Want::keep(tokens)).collect();
             let reservation = trie.reserve(&wants, Reuse::Cached).expect("one search fits");
             rows.forward(&reservation, &beam);
-            held = trie.commit(reservation);
+            held = trie.commit(reservation).unwrap();
             let children = (0..WIDTH).map(|_| {
                 let parent = &beam[rng.next_u32() as usize % beam.len()];
                 parent.iter().copied().chain([rng.next_u32() % 50]).collect::<Vec<u32>>()

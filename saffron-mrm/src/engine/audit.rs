@@ -9,6 +9,6 @@ impl Engine {
     ///
     /// A sentence about the first difference.
     pub fn validate(&mut self) -> Result<(), String> {
-        self.trie.validate(&[])
+        self.cache.validate(&[])
     }
 }

@@ -2,23 +2,21 @@
 
 mod audit;
 mod books;
-mod cached;
+mod pass;
 
 use std::path::Path;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use rustc_hash::FxHashMap;
 use saffron_core::{DecoderShape, Forwarded, ModelError, Run, Session, Token, Work};
-use saffron_kvtrie::attention::{
-    AttentionPlan, AttentionPlanner, AttentionShape, Buckets, CostModel, Frontier, PlanKind,
-};
-use saffron_kvtrie::{CacheError, KvPools, PoolShape, Reservation, Reuse, Trie, TrieStats, Want};
+use saffron_kvtrie::attention::{AttentionPlanner, Buckets, PlanKind};
+use saffron_kvtrie::{CacheError, KvError, KvPools, KvTrie, PoolShape, Reservation, Reuse, StepError, TrieStats, Want};
 
 use crate::LoadError;
 use crate::checkpoint::{LoraWeights, load_decoder};
 use crate::nn::Decoder;
 use books::Books;
-use cached::CachedAttention;
+use pass::{Pass, failure, planner};
 
 /// How a model runs. The defaults suit a CPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,8 +117,7 @@ pub enum Outputs<'a> {
 #[derive(Debug)]
 pub struct Engine {
     decoder: Decoder,
-    trie: Trie,
-    pools: KvPools,
+    cache: KvTrie<KvPools>,
     options: ModelOptions,
     shape: DecoderShape,
     books: Books,
@@ -154,8 +151,8 @@ impl Engine {
         let tokens = shape.tokens_within(options.cache_bytes)?;
         let flops = DecoderShape { lora_per_token: decoder.lora_flops_per_token(), ..config.shape() };
         let planner = planner(&decoder);
-        let pools = KvPools::new(shape, tokens, &decoder.device());
-        Ok(Self { decoder, trie: Trie::new(tokens), pools, options, shape: flops, books: Books::default(), planner })
+        let cache = KvTrie::new(KvPools::new(shape, tokens, &decoder.device()));
+        Ok(Self { decoder, cache, options, shape: flops, books: Books::default(), planner })
     }
 
     /// The same with an adapter added to the weights, or beside them. What the cache holds is forgotten.
@@ -192,13 +189,13 @@ impl Engine {
 
     /// Counts of the cache.
     pub fn cache_stats(&mut self) -> TrieStats {
-        self.trie.stats()
+        self.cache.stats().trie
     }
 
     /// The pools of keys and values.
     #[must_use]
     pub fn pools(&self) -> &KvPools {
-        &self.pools
+        self.cache.store()
     }
 
     /// The logits of each query's last token. Equal contexts are computed once and get the same row.
@@ -231,22 +228,24 @@ impl Engine {
         let mut batches: Vec<&[usize]> = distinct.chunks(self.options.max_batch.max(1)).rev().collect();
         while let Some(batch) = batches.pop() {
             let wants = batch.iter().map(|place| Want::with_scratch(&queries[*place].tokens, queries[*place].scratch));
-            let reservation = match self.trie.reserve(&wants.collect::<Vec<_>>(), self.options.reuse) {
-                Ok(reservation) => reservation,
+            let pass = Pass { decoder: &self.decoder, options: &self.options, planner: &*self.planner };
+            let forward = |rows: &Reservation, pools: &mut KvPools| {
+                Ok((pass.logits(rows, pools, outputs)?, rows.computed().collect::<Vec<_>>()))
+            };
+            let (rows, computed) = match self.cache.step(&wants.collect::<Vec<_>>(), self.options.reuse, forward) {
+                Ok(step) => step.output,
                 // Together they do not fit; one after the other they may.
-                Err(CacheError::OutOfBudget { .. }) if batch.len() > 1 => {
+                Err(StepError::Cache(KvError::Cache(CacheError::OutOfBudget { .. }))) if batch.len() > 1 => {
                     let (first, second) = batch.split_at(batch.len() / 2);
                     batches.extend([second, first]);
                     continue;
                 }
-                Err(source) => return Err(ModelError::other("reserving the key–value cache", source)),
+                Err(error) => return Err(failure(error)),
             };
-            let rows = self.forward(&reservation, outputs)?;
             values = if values.is_empty() { rows } else { [values, rows].concat() };
-            for (place, computed) in batch.iter().zip(reservation.computed()) {
+            for (place, computed) in batch.iter().zip(computed) {
                 work[*place].computed += self.cost(&computed, outputs, 1);
             }
-            self.trie.commit(reservation);
         }
         self.attribute(queries, outputs, &mut work);
         Ok(Answers { values, width, row_of, work })
@@ -259,17 +258,19 @@ impl Engine {
         if self.options.reuse == Reuse::Nothing || query.tokens.len() <= chunk {
             return Ok(computed);
         }
-        let mut stored = self.trie.stored(&query.tokens[..kept]);
+        let mut stored = self.cache.stored(&query.tokens[..kept]);
         while query.tokens.len() - stored > chunk && stored < kept {
             let end = (stored + chunk).min(kept);
-            let reservation = self.trie.reserve(&[Want::keep(&query.tokens[..end])], self.options.reuse);
-            let reservation =
-                reservation.map_err(|source| ModelError::other("reserving the key–value cache", source))?;
-            self.rows(&reservation);
-            for range in reservation.computed() {
+            let pass = Pass { decoder: &self.decoder, options: &self.options, planner: &*self.planner };
+            let forward = |rows: &Reservation, pools: &mut KvPools| {
+                pass.rows(rows, pools);
+                Ok(rows.computed().collect::<Vec<_>>())
+            };
+            let wants = [Want::keep(&query.tokens[..end])];
+            let step = self.cache.step(&wants, self.options.reuse, forward).map_err(failure)?;
+            for range in step.output {
                 computed += self.cost(&range, Outputs::All, 0);
             }
-            self.trie.commit(reservation);
             stored = end;
         }
         Ok(computed)
@@ -287,44 +288,6 @@ impl Engine {
             Some(token) => Err(ModelError::TokenOutOfRange { token: *token, size: config.vocab_size }),
             None => Ok(()),
         }
-    }
-
-    /// Computes a reservation's rows and returns the logits of each context.
-    fn forward(&mut self, reservation: &Reservation, outputs: Outputs<'_>) -> Result<Vec<f32>, ModelError> {
-        let hidden = self.rows(reservation);
-        let mut wanted: Vec<u32> = reservation.outputs().map(|row| row as u32).collect();
-        let real = wanted.len();
-        wanted.resize(self.buckets().round(real), 0);
-        let last = hidden.select(1, crate::nn::row_indices(&wanted, &self.decoder.device()));
-        let mut logits = match outputs {
-            Outputs::All => self.decoder.read_logits(last),
-            Outputs::Tokens(tokens) => crate::nn::read_columns(self.decoder.unembed_tokens(last, tokens)),
-        }?;
-        logits.truncate(logits.len() / wanted.len().max(1) * real);
-        Ok(logits)
-    }
-
-    /// Computes a reservation's rows and writes their keys and values.
-    ///
-    /// # Shapes
-    ///
-    /// - output: `[hidden, rows]`, those of the reservation first
-    fn rows(&mut self, reservation: &Reservation) -> Tensor<2> {
-        self.pools.ensure(reservation.slot_bound());
-        let config = self.decoder.config();
-        let heads =
-            AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
-        let kind = self.options.attention.unwrap_or_else(|| self.planner.pick(&Frontier::new(reservation), heads));
-        let plan = AttentionPlan::with_buckets(reservation, heads, kind, self.buckets(), &self.pools);
-        let (tokens, positions) = (plan.padded(reservation.tokens()), plan.padded(reservation.positions()));
-        let mut attention = CachedAttention { plan: &plan, pools: &mut self.pools };
-        self.decoder.forward(&tokens, &positions, &mut attention)
-    }
-
-    /// How sizes are rounded up.
-    fn buckets(&self) -> Buckets {
-        let own = if self.decoder.has_kernels() { Buckets::Exact } else { Buckets::Powers };
-        self.options.buckets.unwrap_or(own)
     }
 
     fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> Forwarded {
@@ -352,16 +315,6 @@ impl Engine {
                 work.attributed = self.cost(&new, outputs, 1);
             }
         }
-    }
-}
-
-/// Tiles where their kernels run; elsewhere what costs least. What the devices of other names are is not to be known here: half-precision
-/// weights speak for a GPU.
-fn planner(decoder: &Decoder) -> Box<dyn AttentionPlanner> {
-    match decoder.dtype() {
-        _ if decoder.has_kernels() => Box::new(PlanKind::Tiles),
-        DType::F32 => Box::new(CostModel::cpu()),
-        _ => Box::new(CostModel::gpu()),
     }
 }
 
