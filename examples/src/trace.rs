@@ -29,7 +29,7 @@ pub struct Tenants {
 
 impl Default for Tenants {
     fn default() -> Self {
-        Self { requests: 3_000, tenants: 40, open: 24, seed: 7 }
+        Self { requests: 3_000, tenants: 40, open: 600, seed: 7 }
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) fn inserting(criterion: &mut Criterion) {
     }
 }
 
-/// Contexts of 1 to 64 tokens of a vocabulary of 2 come and go in any order, up to eight held at once, in a cache of 1,024: almost every
-/// one leaves a run midway, and most must make room.
+/// Contexts of 1 to 64 tokens of a vocabulary of 2 come and go in any order, up to eight held at once, in a cache of 1,024: runs are
+/// split until few tokens stand together, and most contexts must make room.
 struct Churn {
     trie: Trie,
     held: Vec<Seq>,
