@@ -169,8 +169,19 @@ pub fn beside_floor(
     name: &str,
     floor: Duration,
     target: &str,
-    mut once: impl FnMut() -> Duration,
+    once: impl FnMut() -> Duration,
 ) {
+    let Some(median) = median(criterion, name, once) else { return };
+    eprintln!(
+        "{name}: median {:.1} ms, floor {:.1} ms, ratio {:.2} (target {target})\n",
+        median.as_secs_f64() * 1e3,
+        floor.as_secs_f64() * 1e3,
+        median.as_secs_f64() / floor.as_secs_f64()
+    );
+}
+
+/// Runs one criterion benchmark of something that times itself and gives the median of all calls; none when another benchmark was asked for.
+pub fn median(criterion: &mut Criterion, name: &str, mut once: impl FnMut() -> Duration) -> Option<Duration> {
     let mut all = Vec::new();
     criterion.bench_function(name, |bench| {
         bench.iter_custom(|count| {
@@ -180,11 +191,5 @@ pub fn beside_floor(
         });
     });
     all.sort_unstable();
-    let Some(median) = all.get(all.len() / 2) else { return };
-    eprintln!(
-        "{name}: median {:.1} ms, floor {:.1} ms, ratio {:.2} (target {target})\n",
-        median.as_secs_f64() * 1e3,
-        floor.as_secs_f64() * 1e3,
-        median.as_secs_f64() / floor.as_secs_f64()
-    );
+    all.get(all.len() / 2).copied()
 }

@@ -3,8 +3,10 @@
 pub mod bench;
 pub mod cases;
 pub mod device;
+pub mod fit;
 pub mod progress;
 pub mod reference;
+pub mod trace;
 
 /// mimalloc: large temporaries are page-faulted in anew by glibc's allocator each time, seven times slower than a warm reuse.
 #[global_allocator]

@@ -79,8 +79,12 @@ fn libraries_choose_no_backend_and_forward_every_one() {
             continue;
         }
         for backend in BACKENDS {
-            let forwards = &package.features[backend];
-            assert!(forwards.iter().any(|feature| *feature == format!("burn/{backend}")), "{name} forwards {backend}");
+            let burns = format!("burn/{backend}");
+            let forwards = |feature: &String| *feature == burns;
+            let named = package.features[backend].iter();
+            // Directly, or through another feature of the same crate.
+            let passed_on = named.clone().filter_map(|feature| package.features.get(feature)).flatten();
+            assert!(named.chain(passed_on).any(forwards), "{name} forwards {backend}");
         }
         let default = package.features.get("default").into_iter().flatten();
         let chosen = default.filter(|feature| BACKENDS.contains(&feature.as_str())).count();
