@@ -25,7 +25,7 @@ pub(crate) fn grow(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(bytes()));
     let half = || {
         let mut pools = KvPools::new(shape(), TOKENS, &bench_device());
-        pools.ensure((TOKENS as usize + 1) / 2).unwrap_or_else(|error| panic!("{error}"));
+        pools.ensure((TOKENS as usize).div_ceil(2)).unwrap_or_else(|error| panic!("{error}"));
         pools
     };
     group.bench_function("grow", |bench| {
