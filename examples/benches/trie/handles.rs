@@ -25,7 +25,7 @@ pub(crate) fn handles(criterion: &mut Criterion) {
     for threads in [1, 2] {
         let name = format!("trie/S5/drop_clones/{threads}_threads");
         criterion.bench_function(&name, |bench| {
-            bench.iter_custom(|count| drops(count, threads, |count| clones(count)));
+            bench.iter_custom(|count| drops(count, threads, clones));
         });
         let name = format!("trie/S5/drop_last/{threads}_threads");
         criterion.bench_function(&name, |bench| {
