@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use crate::index::NodeRef;
+use crate::reserve::Writes;
 use crate::sync::Mutex;
 
 /// What handles and reservations leave for the trie to do at its next call. They may be dropped on any thread, while unwinding, and
@@ -36,5 +37,5 @@ impl Inbox {
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) pins: Vec<NodeRef>,
-    pub(crate) slots: Vec<u32>,
+    pub(crate) writes: Writes,
 }

@@ -5,7 +5,9 @@ use super::{Block, EvictionPolicy, NodeId};
 /// No neighbour.
 const END: u32 = u32::MAX;
 
+/// In no more than one cache line, since half of one.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Link {
     older: u32,
     newer: u32,
@@ -130,6 +132,10 @@ impl EvictionPolicy for Lru {
             self.unlink(self.oldest);
         }
         (self.oldest != END).then_some(self.oldest)
+    }
+
+    fn after(&self, node: NodeId) -> Option<NodeId> {
+        self.links.get(node as usize).map(|link| link.newer).filter(|newer| *newer != END)
     }
 
     fn holds(&self, node: NodeId) -> bool {

@@ -65,6 +65,13 @@ pub trait EvictionPolicy: std::fmt::Debug + Send {
     /// The evictable node to go next; it stays in the books until [`removed`](Self::removed).
     fn victim(&mut self) -> Option<NodeId>;
 
+    /// The node that may go after an evictable one, if that is known at no cost: a guess, of which nothing depends but how soon memory
+    /// is read.
+    fn after(&self, node: NodeId) -> Option<NodeId> {
+        let _ = node;
+        None
+    }
+
     /// Whether the policy takes the node for evictable; for checks of the books.
     fn holds(&self, node: NodeId) -> bool;
 }

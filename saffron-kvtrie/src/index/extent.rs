@@ -17,10 +17,16 @@ impl Extent {
     }
 
     /// Adds a slot to the end of a path, joined to the last extent if it follows it.
+    #[cfg(feature = "tensors")]
     pub(crate) fn append(path: &mut Vec<Self>, slot: u32) {
+        Self::join(path, Self { base: slot, len: 1 });
+    }
+
+    /// Adds an extent to the end of a path, joined to the last if it follows it.
+    pub(crate) fn join(path: &mut Vec<Self>, extent: Self) {
         match path.last_mut() {
-            Some(last) if last.end() == slot => last.len += 1,
-            _ => path.push(Self { base: slot, len: 1 }),
+            Some(last) if last.end() == extent.base => last.len += extent.len,
+            _ => path.push(extent),
         }
     }
 

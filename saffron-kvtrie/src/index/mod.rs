@@ -9,5 +9,6 @@ mod stats;
 pub use alloc::SlotAllocator;
 pub use error::CacheError;
 pub use extent::{Extent, Move};
+pub(crate) use nodes::Fate;
 pub use nodes::{Index, NodeRef, StoredRun};
 pub use stats::TrieStats;

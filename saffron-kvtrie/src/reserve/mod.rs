@@ -3,10 +3,13 @@
 
 mod rows;
 mod want;
+mod writes;
 
 pub(crate) use rows::{Context, Rows};
 pub use want::{Reuse, Want};
+pub(crate) use writes::Writes;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::inbox::{Held, Inbox, Message};
@@ -36,13 +39,41 @@ pub(crate) struct Place {
     pub(crate) anchor: NodeRef,
     /// Tokens stored up to the anchor.
     pub(crate) stored: usize,
-    /// Rows after the anchor, some of them perhaps first asked for by an earlier context.
-    pub(crate) rows: Vec<u32>,
+    /// Rows after the anchor that an earlier context was the first to ask for.
+    pub(crate) shared: Vec<Range<u32>>,
+    /// The rows after those.
+    pub(crate) own: Range<u32>,
     /// Tokens of the whole context that stay.
     pub(crate) keep: usize,
     /// Positions that this context was the first of the batch to ask for.
     pub(crate) computed: Range<usize>,
     pub(crate) output: usize,
+}
+
+impl Place {
+    /// Number of rows after the anchor.
+    pub(crate) fn row_count(&self) -> usize {
+        self.shared.iter().chain([&self.own]).map(ExactSizeIterator::len).sum()
+    }
+
+    /// The first `count` rows after the anchor, or all of them.
+    pub(crate) fn rows(&self, count: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+        let runs = self.shared.iter().chain([&self.own]);
+        runs.scan(count, |left, run| {
+            let len = run.len().min(*left);
+            *left -= len;
+            Some(run.start as usize..run.start as usize + len)
+        })
+    }
+
+    /// The values of these rows: as they stand where the context shares none.
+    pub(crate) fn pick<'a>(&self, values: &'a [u32], count: usize) -> Cow<'a, [u32]> {
+        if self.shared.is_empty() {
+            Cow::Borrowed(&values[self.own.start as usize..][..self.own.len().min(count)])
+        } else {
+            Cow::Owned(self.rows(count).flat_map(|run| &values[run]).copied().collect())
+        }
+    }
 }
 
 /// Slots for the rows of a batch, from the asking until commit or drop.
@@ -51,12 +82,10 @@ pub struct Reservation {
     pub(crate) tokens: Vec<u32>,
     pub(crate) positions: Vec<u32>,
     pub(crate) slots: Vec<u32>,
-    /// Rows before this one are written to their slots; those after only read again what is stored.
-    pub(crate) written: usize,
     pub(crate) segments: Vec<Segment>,
     pub(crate) places: Vec<Place>,
     pub(crate) inbox: Arc<Inbox>,
-    /// None once it is committed.
+    /// Rows that are not written only read again what is stored. None once it is committed.
     pub(crate) held: Option<Held>,
 }
 
@@ -88,14 +117,7 @@ impl Reservation {
     /// The rows that are written, as pairs of first row and slots: one pair where the slots are contiguous.
     #[must_use]
     pub fn writes(&self) -> Vec<(usize, Extent)> {
-        let mut writes: Vec<(usize, Extent)> = Vec::new();
-        for (row, slot) in self.slots[..self.written].iter().enumerate() {
-            match writes.last_mut() {
-                Some((_, extent)) if extent.end() == *slot => extent.len += 1,
-                _ => writes.push((row, Extent { base: *slot, len: 1 })),
-            }
-        }
-        writes
+        self.held.as_ref().map_or_else(Vec::new, |held| held.writes.stretches().to_vec())
     }
 
     /// For each context the row of its last token.
@@ -113,7 +135,8 @@ impl Reservation {
     #[must_use]
     pub fn slot_bound(&self) -> usize {
         let prefixes = self.segments.iter().flat_map(|segment| &segment.prefix).map(|extent| extent.end() as usize);
-        prefixes.chain(self.slots.iter().map(|slot| *slot as usize + 1)).max().unwrap_or(1)
+        let slots = self.slots.iter().max().map(|slot| *slot as usize + 1);
+        prefixes.chain(slots).max().unwrap_or(1)
     }
 }
 

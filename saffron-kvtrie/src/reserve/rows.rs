@@ -1,8 +1,10 @@
 //! Rows of a batch while they are collected.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
-use super::{Place, Reuse, Segment};
+use super::{Place, Reuse, Segment, Writes};
 use crate::index::{Extent, NodeRef};
 
 /// A context as the trie sees it: what is stored of it, and the rest.
@@ -62,39 +64,40 @@ impl Rows {
 
     /// Adds the rows of a context. One that is stored whole gives its last token, which is computed again.
     pub(crate) fn add(&mut self, context: Context<'_>, last: Option<u32>) {
-        let (rows, first_new) = if self.sharing { self.shared_rows(context) } else { self.own_rows(context) };
-        let Context { anchor, stored, keep, .. } = context;
-        let output = rows.last().map_or(usize::MAX, |row| *row as usize);
-        self.places.push(Place { anchor, stored, rows, keep, computed: first_new..context.len(), output });
+        let before = self.tokens.len() as u32;
+        let shared = if self.sharing { self.shared_rows(context) } else { self.own_rows(context) };
+        let (own, Context { anchor, stored, keep, .. }) = (before..self.tokens.len() as u32, context);
+        let last_row = [&own].into_iter().chain(shared.last()).find(|run| !run.is_empty());
+        let output = last_row.map_or(usize::MAX, |run| run.end as usize - 1);
+        let computed = context.len() - own.len()..context.len();
+        self.places.push(Place { anchor, stored, shared, own, keep, computed, output });
         if let Some(token) = last {
             self.add_requery(anchor, token, stored as u32 - 1);
         }
     }
 
-    /// The rows of a context that shares none of them with another, and the position of the first.
-    fn own_rows(&mut self, context: Context<'_>) -> (Vec<u32>, usize) {
-        let first = self.tokens.len() as u32;
+    /// Adds all rows of a context, which shares none of them with another.
+    fn own_rows(&mut self, context: Context<'_>) -> Vec<Range<u32>> {
         self.tokens.extend_from_slice(context.rest);
         self.positions.extend(context.stored as u32..context.len() as u32);
-        ((first..self.tokens.len() as u32).collect(), context.stored)
+        Vec::new()
     }
 
-    /// The rows of a context, those that an earlier one has among them, and the position of the first new one.
-    fn shared_rows(&mut self, context: Context<'_>) -> (Vec<u32>, usize) {
-        let mut rows = Vec::with_capacity(context.rest.len());
-        let (mut above, mut first_new) = (Above::Node(context.anchor), context.len());
+    /// Adds the rows of a context that no earlier one has. Returns those that one has: they come first.
+    fn shared_rows(&mut self, context: Context<'_>) -> Vec<Range<u32>> {
+        let (mut shared, mut above) = (Vec::new(), Above::Node(context.anchor));
         for (position, token) in (context.stored..).zip(context.rest) {
             let next = self.tokens.len() as u32;
             let row = *self.known.entry((above, *token)).or_insert(next);
             if row == next {
                 self.tokens.push(*token);
                 self.positions.push(position as u32);
-                first_new = first_new.min(position);
+            } else {
+                append(&mut shared, row);
             }
-            rows.push(row);
             above = Above::Row(row);
         }
-        (rows, first_new)
+        shared
     }
 
     fn add_requery(&mut self, node: NodeRef, token: u32, position: u32) {
@@ -115,13 +118,13 @@ impl Rows {
     }
 
     /// The chains of new rows: where a context's own new rows begin, everything before them is its prefix.
-    pub(crate) fn segments(&self, slots: &[u32], mut path: impl FnMut(NodeRef) -> Vec<Extent>) -> Vec<Segment> {
+    pub(crate) fn segments(&self, writes: &Writes, mut path: impl FnMut(NodeRef) -> Vec<Extent>) -> Vec<Segment> {
         let mut segments = Vec::new();
-        for place in self.places.iter().filter(|place| !place.rows.is_empty() && !place.computed.is_empty()) {
-            let shared = place.computed.start - place.stored;
-            let rows = place.rows[shared] as usize..place.rows[shared] as usize + place.computed.len();
+        for place in self.places.iter().filter(|place| !place.own.is_empty()) {
+            let rows = place.own.start as usize..place.own.end as usize;
             let mut prefix = path(place.anchor);
-            place.rows[..shared].iter().for_each(|row| Extent::append(&mut prefix, slots[*row as usize]));
+            let shared = place.shared.iter().map(|run| run.start as usize..run.end as usize);
+            shared.flat_map(|run| writes.of(run)).for_each(|slots| Extent::join(&mut prefix, slots));
             segments.push(Segment { rows, prefix });
         }
         segments
@@ -144,6 +147,14 @@ impl Rows {
             segments.push(Segment { rows: row..row + 1, prefix });
         }
         segments
+    }
+}
+
+/// Adds a row to runs of rows, joined to the last if it follows it.
+fn append(runs: &mut Vec<Range<u32>>, row: u32) {
+    match runs.last_mut() {
+        Some(last) if last.end == row => last.end += 1,
+        _ => runs.push(row..row + 1),
     }
 }
 

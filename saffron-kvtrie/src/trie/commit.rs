@@ -1,13 +1,12 @@
 //! The second phase of a write, and the end of reservations and handles.
 
-use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use super::{Seq, Trie};
 use crate::evict::EvictionPolicy;
 use crate::inbox::{Held, Message};
-use crate::index::{CacheError, Extent, NodeRef};
-use crate::reserve::{Place, Reservation};
+use crate::index::{CacheError, Extent, Fate, NodeRef};
+use crate::reserve::{Place, Reservation, Writes};
 use crate::sync::Arc;
 
 impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
@@ -23,31 +22,35 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         }
         self.settle();
         let held = reservation.held.take().unwrap_or_default();
-        let mut stored = vec![false; reservation.written];
+        let (tokens, mut stored) = (&reservation.tokens, Vec::new());
         let places = reservation.places.iter();
-        let kept: Result<Vec<Seq>, CacheError> =
-            places.map(|place| self.keep(place, &reservation, &mut stored).map(|node| self.handle(node))).collect();
-        let scratch = held.slots.iter().zip(&stored).filter(|(_, stored)| !**stored).map(|(slot, _)| *slot);
-        let rest = Held { pins: held.pins, slots: scratch.collect() };
-        self.pending -= held.slots.len() - rest.slots.len();
+        let kept: Result<Vec<Seq>, CacheError> = places
+            .map(|place| self.keep(place, tokens, &held.writes, &mut stored).map(|node| self.handle(node)))
+            .collect();
+        let rest = Held { writes: held.writes.without(stored), pins: held.pins };
+        self.pending -= held.writes.rows() - rest.writes.rows();
         self.close(&rest);
         kept
     }
 
-    /// Stores what a context keeps of its rows and marks these; gives the node where that ends.
-    fn keep(&mut self, place: &Place, from: &Reservation, stored: &mut [bool]) -> Result<NodeRef, CacheError> {
+    /// Stores what a context keeps of its rows and notes their slots; gives the node where that ends.
+    fn keep(
+        &mut self,
+        place: &Place,
+        tokens: &[u32],
+        writes: &Writes,
+        stored: &mut Vec<Extent>,
+    ) -> Result<NodeRef, CacheError> {
         if place.keep < place.stored {
             return self.index.prefix(place.anchor, place.keep);
         }
-        let rows = &place.rows[..(place.keep - place.stored).min(place.rows.len())];
-        let (tokens, slots) = (pick(&from.tokens, rows), pick(&from.slots, rows));
-        let (node, superfluous) = self.index.insert(place.anchor, &tokens, &slots)?;
-        // What is superfluous comes in the order of the rows.
-        let mut superfluous = superfluous.into_iter().peekable();
-        for (row, slot) in rows.iter().zip(slots.iter()) {
-            stored[*row as usize] = superfluous.next_if_eq(slot).is_none();
-        }
-        Ok(node)
+        let count = place.keep - place.stored;
+        let slots = place.rows(count).flat_map(|rows| writes.of(rows));
+        self.index.insert_extents(place.anchor, &place.pick(tokens, count), slots, |extent, fate| {
+            if fate == Fate::Stored {
+                Extent::join(stored, extent);
+            }
+        })
     }
 
     /// A handle of a node that was just looked up.
@@ -78,22 +81,10 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
 
     /// Frees slots and takes pins off.
     pub(super) fn give_back(&mut self, held: &Held) {
-        self.pending -= held.slots.len();
-        let mut extents = Vec::new();
-        held.slots.iter().for_each(|slot| Extent::append(&mut extents, *slot));
-        extents.into_iter().for_each(|extent| self.slots.give(extent));
+        self.pending -= held.writes.rows();
+        held.writes.extents().for_each(|extent| self.slots.give(extent));
         for node in &held.pins {
             self.index.unpin(*node).ok();
         }
-    }
-}
-
-/// The values of some rows: as they stand where the rows follow each other.
-fn pick<'a>(values: &'a [u32], rows: &[u32]) -> Cow<'a, [u32]> {
-    let first = rows.first().copied().unwrap_or(0) as usize;
-    if rows.windows(2).all(|pair| pair[1] == pair[0] + 1) {
-        Cow::Borrowed(&values[first..first + rows.len()])
-    } else {
-        Cow::Owned(rows.iter().map(|row| values[*row as usize]).collect())
     }
 }

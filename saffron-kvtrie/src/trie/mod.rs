@@ -184,7 +184,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     pub fn validate(&mut self, open: &[&Reservation]) -> Result<(), String> {
         self.settle();
         let held = open.iter().filter_map(|reservation| reservation.held.as_ref());
-        let pending: Vec<u32> = held.flat_map(|held| &held.slots).copied().collect();
+        let pending: Vec<u32> = held.flat_map(|held| held.writes.extents()).flat_map(Extent::slots).collect();
         if (open.len(), pending.len()) != (self.open, self.pending) {
             let (open, slots) = (open.len(), pending.len());
             return Err(format!(

@@ -6,7 +6,7 @@ use super::Trie;
 use crate::evict::EvictionPolicy;
 use crate::inbox::Held;
 use crate::index::{CacheError, Extent, NodeRef};
-use crate::reserve::{Context, Reservation, Reuse, Rows, Want};
+use crate::reserve::{Context, Place, Reservation, Reuse, Rows, Want};
 
 impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     /// Slots for all tokens of the contexts that have to be computed. A context that is stored whole gets one row that is
@@ -24,7 +24,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         let mut held = Held::default();
         let reserved = self.collect(wants, reuse, &mut held).and_then(|rows| Ok((self.take(rows.new_rows())?, rows)));
         match reserved {
-            Ok((extents, rows)) => Ok(self.lay_out(rows, &extents, held)),
+            Ok((extents, rows)) => Ok(self.lay_out(rows, extents, held)),
             Err(error) => {
                 self.give_back(&held);
                 Err(error)
@@ -85,18 +85,19 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
         Ok(())
     }
 
-    fn lay_out(&mut self, mut rows: Rows, extents: &[Extent], mut held: Held) -> Reservation {
-        let mut slots: Vec<u32> = extents.iter().flat_map(|extent| extent.slots()).collect();
-        let written = slots.len();
-        held.slots.clone_from(&slots);
+    fn lay_out(&mut self, mut rows: Rows, extents: Vec<Extent>, mut held: Held) -> Reservation {
+        held.writes = extents.into_iter().collect();
+        let written = held.writes.rows();
+        let mut slots = Vec::with_capacity(written);
+        held.writes.extents().for_each(|extent| slots.extend(extent.slots()));
         self.open += 1;
         self.pending += written;
         // Anchors are pinned, so that none is stale.
         let mut upward = Vec::new();
         let mut path = |node| self.index.path_with(node, &mut upward).unwrap_or_default();
-        let mut segments = rows.segments(&slots, &mut path);
+        let mut segments = rows.segments(&held.writes, &mut path);
         segments.extend(rows.append_requeries(&mut slots, &mut path));
-        let missing: usize = rows.places.iter().map(|place| place.rows.len()).sum();
+        let missing: usize = rows.places.iter().map(Place::row_count).sum();
         let hit: usize = rows.places.iter().map(|place| place.stored).sum();
         self.stats.tokens_asked += (hit + missing) as u64;
         self.stats.tokens_hit += hit as u64;
@@ -106,7 +107,6 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             tokens: rows.tokens,
             positions: rows.positions,
             slots,
-            written,
             segments,
             places: rows.places,
             inbox: self.inbox.clone(),

@@ -75,8 +75,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             taken.into_iter().for_each(|extent| self.slots.give(extent));
             return None;
         };
-        let slots: Vec<u32> = extent.slots().collect();
-        let (node, _) = self.index.insert(parent, tokens, &slots).ok()?;
+        let node = self.index.insert_extents(parent, tokens, [extent], |_, _| {}).ok()?;
         Some((node, extent))
     }
 }

@@ -1,6 +1,7 @@
 //! Forgetting.
 
 use std::hash::BuildHasher;
+use std::hint::black_box;
 
 use super::Index;
 use crate::evict::EvictionPolicy;
@@ -13,6 +14,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         let mut freed = 0;
         while freed < need {
             let Some(victim) = self.policy.victim() else { break };
+            self.warm(victim);
             let run = self.nodes[victim as usize].run;
             let tail = (run.len as usize).min(need - freed) as u32;
             slots.give(Extent { base: run.end() - tail, len: tail });
@@ -23,19 +25,30 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
                 shortened.run.len -= tail;
                 shortened.generation += 1;
             } else {
-                self.remove(victim, run);
+                self.remove(victim);
             }
         }
         freed
     }
 
-    fn remove(&mut self, index: u32, run: Extent) {
-        let parent = self.nodes[index as usize].parent;
+    /// Reads what the next victims need, so that it comes from memory while this one is dealt with: old nodes are in no cache. One thing
+    /// of each, because what one read gives the next would have to wait for.
+    fn warm(&self, victim: u32) {
+        let Some(next) = self.policy.after(victim) else { return };
+        let Some(later) = self.policy.after(next) else { return };
+        black_box((self.nodes[later as usize].parent, self.policy.after(later)));
+        let next = &self.nodes[next as usize];
+        black_box(self.children.get(&(next.parent, next.first)));
+    }
+
+    fn remove(&mut self, index: u32) {
+        let node = &mut self.nodes[index as usize];
+        let (parent, first) = (node.parent, node.first);
+        node.generation += 1;
+        node.run.len = 0;
         self.policy.removed(index);
         self.nodes_evicted += 1;
-        self.children.remove(&(parent, self.log[run.base as usize]));
-        self.nodes[index as usize].generation += 1;
-        self.nodes[index as usize].run.len = 0;
+        self.children.remove(&(parent, first));
         self.vacant.push(index);
         self.nodes[parent as usize].children -= 1;
         self.offer(parent);

@@ -18,31 +18,54 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         if tokens.len() != slots.len() {
             return Err(CacheError::SlotCount { tokens: tokens.len(), slots: slots.len() });
         }
-        let (mut at, mut done, mut superfluous) = (self.resolve(below)?, 0, Vec::new());
+        let mut superfluous = Vec::new();
+        let runs = slots.chunk_by(|slot, next| *next == slot + 1);
+        let extents = runs.map(|run| Extent { base: run[0], len: run.len() as u32 });
+        let node = self.insert_extents(below, tokens, extents, |extent, fate| {
+            if fate == Fate::Superfluous {
+                superfluous.extend(extent.slots());
+            }
+        })?;
+        Ok((node, superfluous))
+    }
+
+    /// The same for slots in extents, as many as the tokens, of which `settled` learns where they went.
+    ///
+    /// # Errors
+    ///
+    /// A stale node.
+    pub(crate) fn insert_extents(
+        &mut self,
+        below: NodeRef,
+        tokens: &[u32],
+        slots: impl IntoIterator<Item = Extent>,
+        mut settled: impl FnMut(Extent, Fate),
+    ) -> Result<NodeRef, CacheError> {
+        let (mut at, mut done) = (self.resolve(below)?, 0);
+        let mut supply = Supply { current: Extent { base: 0, len: 0 }, more: slots.into_iter() };
         while done < tokens.len() {
             let Some(child) = self.children.get(&(at, tokens[done])).copied() else {
-                let len = contiguous(&slots[done..]);
-                at = self.add(at, &tokens[done..done + len], slots[done]);
-                done += len;
+                let Some(run) = supply.take(tokens.len() - done) else { break };
+                at = self.add(at, &tokens[done..done + run.len as usize], run.base);
+                settled(run, Fate::Stored);
+                done += run.len as usize;
                 continue;
             };
+            let run = self.nodes[child as usize].run;
             let common = common_prefix(self.tokens(child), &tokens[done..]);
-            let kept = self.nodes[child as usize].run.base;
-            let ours = slots[done..done + common].iter().zip(kept..);
-            superfluous.extend(ours.filter(|(ours, kept)| *ours != kept).map(|(ours, _)| *ours));
+            supply.compare(Extent { base: run.base, len: common as u32 }, &mut settled);
             done += common;
-            let partial = common < self.nodes[child as usize].run.len as usize;
-            at = if partial { self.split(child, common as u32) } else { child };
+            at = if common < run.len as usize { self.split(child, common as u32) } else { child };
         }
         self.touch(at);
-        Ok((self.reference(at), superfluous))
+        Ok(self.reference(at))
     }
 
     fn add(&mut self, parent: u32, tokens: &[u32], base: u32) -> u32 {
         let run = Extent { base, len: tokens.len() as u32 };
         self.log[base as usize..run.end() as usize].copy_from_slice(tokens);
         let depth = self.nodes[parent as usize].end();
-        let node = Node { parent, run, depth, pins: 0, children: 0, held_children: 0, generation: 0 };
+        let node = Node { parent, run, first: tokens[0], depth, pins: 0, children: 0, held_children: 0, generation: 0 };
         let index = self.place(node);
         self.clock += 1;
         self.policy.added(index, parent, self.clock);
@@ -57,7 +80,6 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     /// part is returned.
     pub(super) fn split(&mut self, node: u32, keep: u32) -> u32 {
         let lower = self.nodes[node as usize].clone();
-        let first = self.log[lower.run.base as usize];
         let upper = Node {
             run: Extent { base: lower.run.base, len: keep },
             pins: 0,
@@ -67,11 +89,12 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
             ..lower
         };
         let upper = self.place(upper);
-        self.children.insert((lower.parent, first), upper);
+        self.children.insert((lower.parent, lower.first), upper);
         let rest = Extent { base: lower.run.base + keep, len: lower.run.len - keep };
-        self.children.insert((upper, self.log[rest.base as usize]), node);
+        let first = self.log[rest.base as usize];
+        self.children.insert((upper, first), node);
         let below = &mut self.nodes[node as usize];
-        (below.parent, below.run, below.depth) = (upper, rest, lower.depth + keep);
+        (below.parent, below.run, below.first, below.depth) = (upper, rest, first, lower.depth + keep);
         self.policy.split(upper, node);
         self.splits += 1;
         upper
@@ -86,7 +109,40 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     }
 }
 
-/// How many of the slots follow each other, from the first on.
-fn contiguous(slots: &[u32]) -> usize {
-    1 + slots.windows(2).take_while(|pair| pair[1] == pair[0] + 1).count()
+/// What became of slots that were given for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The tokens are in them now.
+    Stored,
+    /// The tokens were there already, in others.
+    Superfluous,
+}
+
+/// Slots still to be used.
+struct Supply<I> {
+    current: Extent,
+    more: I,
+}
+
+impl<I: Iterator<Item = Extent>> Supply<I> {
+    /// The next slots that follow each other, `most` at most; none when all are used.
+    fn take(&mut self, most: usize) -> Option<Extent> {
+        while self.current.len == 0 {
+            self.current = self.more.next()?;
+        }
+        let taken = Extent { base: self.current.base, len: (self.current.len as usize).min(most) as u32 };
+        self.current = Extent { base: taken.end(), len: self.current.len - taken.len };
+        Some(taken)
+    }
+
+    /// Uses as many slots as hold tokens already: superfluous, unless they are the same.
+    fn compare(&mut self, kept: Extent, settled: &mut impl FnMut(Extent, Fate)) {
+        let mut at = kept.base;
+        while let Some(ours) = self.take((kept.end() - at) as usize).filter(|ours| ours.len > 0) {
+            if ours.base != at {
+                settled(ours, Fate::Superfluous);
+            }
+            at += ours.len;
+        }
+    }
 }

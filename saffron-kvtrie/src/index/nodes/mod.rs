@@ -7,6 +7,7 @@ mod pack;
 mod pins;
 mod validate;
 
+pub(crate) use grow::Fate;
 pub use lookup::StoredRun;
 
 use std::collections::HashMap;
@@ -26,11 +27,15 @@ pub struct NodeRef {
 
 const ROOT: u32 = 0;
 
+/// In a cache line of its own: a node that has not been used for long costs one access to memory.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Node {
     parent: u32,
     /// The run's slots; its tokens stand in the index's log at the same places.
     run: Extent,
+    /// The run's first token, under which its parent finds it.
+    first: u32,
     /// Tokens before the run: the position of its first token.
     depth: u32,
     /// Live handles and reservations that end here.
@@ -81,6 +86,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         let root = Node {
             parent: ROOT,
             run: Extent { base: 0, len: 0 },
+            first: 0,
             depth: 0,
             pins: 1,
             children: 0,

@@ -59,10 +59,11 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     fn validate_node(&self, index: u32, (children, held): (u32, u32)) -> Result<(), String> {
         let node = &self.nodes[index as usize];
         let parent = &self.nodes[node.parent as usize];
-        let key = (node.parent, self.log[node.run.base as usize]);
+        let key = (node.parent, node.first);
         let checks = [
             (node.run.len > 0, "has an empty run"),
             (node.depth == parent.end(), "does not begin where its parent ends"),
+            (node.first == self.log[node.run.base as usize], "has another first token than its run"),
             (self.children.get(&key) == Some(&index), "is not its parent's child under its first token"),
             (children == node.children, "has a wrong count of children"),
             (held == node.held_children, "has a wrong count of held children"),
