@@ -15,11 +15,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_core::{
     CandidateFilter, Candidates, ChildReward, ModelError, MultifurcationRewardModel, Outcome, PlainVocabulary, Policy,
-    Reply, Session, Token, Vocabulary, Work,
+    Reply, Session, Token, Vocabulary,
 };
 use saffron_examples::bench::{beside_floor, engine, smollm2};
 use saffron_examples::device::{device, first};
-use saffron_mrm::engine::{Engine, Outputs, Query};
+use saffron_mrm::engine::{Answers, Engine, Outputs, Query};
 use saffron_mrm::{DecoderConfig, ModelOptions};
 use saffron_search::{Saffron, Searcher};
 
@@ -55,14 +55,14 @@ impl Timed {
         Self { engine, vocabulary, forward: Duration::ZERO }
     }
 
-    fn logits(&mut self, sessions: &[Session]) -> Result<(Vec<Vec<f32>>, Vec<Work>), ModelError> {
+    fn logits(&mut self, sessions: &[Session]) -> Result<Answers, ModelError> {
         let context = |session: &Session| [session.prompt(), session.response()].concat();
         let query = |session| Query { run: Session::run(session), tokens: context(session), scratch: 0 };
         let queries: Vec<Query<'_>> = sessions.iter().map(query).collect();
         let begun = Instant::now();
         let answers = self.engine.last_logits(&queries, Outputs::All)?;
         self.forward += begun.elapsed();
-        Ok(((0..answers.len()).map(|place| answers.logits(place).to_vec()).collect(), answers.work))
+        Ok(answers)
     }
 }
 
@@ -80,10 +80,10 @@ impl Policy for Timed {
         sessions: &[Session],
         filter: &CandidateFilter,
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
-        let (logits, work) = self.logits(sessions)?;
-        let pairs = logits.iter().zip(sessions).enumerate();
-        let value = pairs.map(|(place, (row, session))| filter.apply(row, session.response().len(), place));
-        Ok(Reply { value: value.collect::<Result<_, _>>()?, work })
+        let answers = self.logits(sessions)?;
+        let value = sessions.iter().enumerate();
+        let value = value.map(|(place, session)| filter.apply(answers.logits(place), session.response().len(), place));
+        Ok(Reply { value: value.collect::<Result<_, _>>()?, work: answers.work })
     }
 }
 
@@ -93,11 +93,11 @@ impl MultifurcationRewardModel for Timed {
         sessions: &[Session],
         candidates: &[Candidates],
     ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
-        let (logits, work) = self.logits(sessions)?;
-        let rewards = |(row, list): (&Vec<f32>, &Candidates)| {
-            list.tokens().map(|token| ChildReward::Seen(row[token as usize])).collect()
+        let answers = self.logits(sessions)?;
+        let rewards = |(place, list): (usize, &Candidates)| {
+            list.tokens().map(|token| ChildReward::Seen(answers.logits(place)[token as usize])).collect()
         };
-        Ok(Reply { value: logits.iter().zip(candidates).map(rewards).collect(), work })
+        Ok(Reply { value: candidates.iter().enumerate().map(rewards).collect(), work: answers.work })
     }
 }
 

@@ -252,12 +252,16 @@ impl<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default> KvTrie<S, E, H> {
     ///
     /// As [`snapshot::load`].
     pub fn restore(path: &Path, fingerprint: &[u8], store: S, policy: E) -> Result<Self, SnapshotError> {
-        snapshot::load(path, fingerprint, store, policy)
+        snapshot::load(path, fingerprint, store, policy).map(|(trie, store)| Self { trie, store })
     }
 
-    /// A cache of both parts, made elsewhere.
-    pub(crate) fn join(trie: Trie<E, H>, store: S) -> Self {
-        Self { trie, store }
+    /// The same from bytes in memory, which [`snapshot::save_bytes`] gave.
+    ///
+    /// # Errors
+    ///
+    /// As [`snapshot::load_bytes`].
+    pub fn restore_bytes(bytes: &[u8], fingerprint: &[u8], store: S, policy: E) -> Result<Self, SnapshotError> {
+        snapshot::load_bytes(bytes, fingerprint, store, policy).map(|(trie, store)| Self { trie, store })
     }
 
     /// Both parts.

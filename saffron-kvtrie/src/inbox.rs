@@ -3,8 +3,8 @@
 use std::sync::PoisonError;
 
 use crate::index::NodeRef;
-use crate::reserve::Writes;
 use crate::sync::Mutex;
+use crate::writes::Writes;
 
 /// What handles and reservations leave for the trie to do at its next call. They may be dropped on any thread, while unwinding, and
 /// after the trie itself.

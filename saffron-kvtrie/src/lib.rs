@@ -48,6 +48,7 @@ pub mod snapshot;
 pub mod store;
 mod sync;
 mod trie;
+mod writes;
 
 pub use cache::{CacheStats, KvError, KvTrie, Step, StepError};
 pub use index::{CacheError, Extent, Move, TrieStats};

@@ -1,5 +1,7 @@
 //! Contexts in and out of a full cache.
 
+use std::time::{Duration, Instant};
+
 use criterion::Criterion;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -7,20 +9,38 @@ use saffron_kvtrie::{Seq, Trie};
 
 use crate::{random, store};
 
-/// Random tokens in and out of a full cache.
+/// Tokens of the cache: 33 prompts and a little.
+const CAPACITY: u32 = 262_144;
+
+/// Random tokens in and out of a full cache. A cache that has seen thousands of prompts has its free slots in pieces, and prompts in it
+/// lie in many runs; so the same is measured in one that was just filled, and in one that grows old while it is measured.
 pub(crate) fn inserting(criterion: &mut Criterion) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut trie = Trie::new(262_144);
-    for (name, length, vocabulary) in [("trie/insert_7936", 7_936, 1_024), ("trie/churn_2", 32, 2)] {
-        let contexts: Vec<Vec<u32>> = (0..200).map(|_| random(length, vocabulary, &mut rng)).collect();
-        let mut next = 0;
+    let prompts: Vec<Vec<u32>> = (0..200).map(|_| random(7_936, 1_024, &mut rng)).collect();
+    let short: Vec<Vec<u32>> = (0..200).map(|_| random(32, 2, &mut rng)).collect();
+    criterion.bench_function("trie/insert_7936", |bench| bench.iter_custom(|count| newly_full(&prompts, count)));
+    let mut trie = Trie::new(CAPACITY);
+    for (name, contexts) in [("trie/insert_7936_aged", &prompts), ("trie/churn_2", &short)] {
+        let mut contexts = contexts.iter().cycle();
         criterion.bench_function(name, |bench| {
-            bench.iter(|| {
-                next = (next + 1) % contexts.len();
-                drop(store(&mut trie, &contexts[next]));
-            });
+            bench.iter(|| contexts.next().map(|context| drop(store(&mut trie, context))));
         });
     }
+}
+
+/// Time of so many insertions, a hundred at most into one cache; filling it is not counted.
+fn newly_full(prompts: &[Vec<u32>], count: u64) -> Duration {
+    let (mut total, mut left) = (Duration::ZERO, count as usize);
+    while left > 0 {
+        let mut trie = Trie::new(CAPACITY);
+        prompts.iter().take(34).for_each(|prompt| drop(store(&mut trie, prompt)));
+        let batch = left.min(100);
+        let begun = Instant::now();
+        prompts.iter().skip(34).take(batch).for_each(|prompt| drop(store(&mut trie, prompt)));
+        total += begun.elapsed();
+        left -= batch;
+    }
+    total
 }
 
 /// Contexts of 1 to 64 tokens of a vocabulary of 2 come and go in any order, up to eight held at once, in a cache of 1,024: runs are

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use saffron_kvtrie::evict::Lru;
-use saffron_kvtrie::snapshot::{SnapshotError, load_bytes, save_bytes};
+use saffron_kvtrie::snapshot::{SnapshotError, save_bytes};
 use saffron_kvtrie::{HostStore, KvTrie};
 
 /// CRC-32, so that the fuzzer gets past the checksum.
@@ -13,7 +13,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 fn load(bytes: &[u8]) -> Result<KvTrie<HostStore>, SnapshotError> {
-    load_bytes(bytes, b"m", HostStore::new(1, 1, 1, 50), Lru::default())
+    KvTrie::restore_bytes(bytes, b"m", HostStore::new(1, 1, 1, 50), Lru::default())
 }
 
 fuzz_target!(|body: &[u8]| {

@@ -3,11 +3,9 @@
 
 mod rows;
 mod want;
-mod writes;
 
 pub(crate) use rows::{Context, Rows};
 pub use want::{Reuse, Want};
-pub(crate) use writes::Writes;
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::{Place, Reuse, Segment, Writes};
+use super::{Place, Reuse, Segment};
 use crate::index::{Extent, NodeRef};
+use crate::writes::Writes;
 
 /// A context as the trie sees it: what is stored of it, and the rest.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,6 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
-use crate::cache::KvTrie;
 use crate::evict::EvictionPolicy;
 use crate::index::Extent;
 use crate::store::{KvStore, StoreShape};
@@ -17,7 +16,7 @@ pub(super) fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     fingerprint: &[u8],
     mut store: S,
     policy: E,
-) -> Result<KvTrie<S, E, H>, SnapshotError> {
+) -> Result<(Trie<E, H>, S), SnapshotError> {
     let shape = store.shape();
     source.header(fingerprint, shape)?;
     let mut trie = Trie::with_policy(u32::try_from(store.limit().saturating_sub(1)).unwrap_or(u32::MAX - 1), policy);
@@ -31,7 +30,7 @@ pub(super) fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
         store.import(layer, &extents, rows)?;
     }
     source.end()?;
-    Ok(KvTrie::join(trie, store))
+    Ok((trie, store))
 }
 
 /// What is read, with how much of it is left.

@@ -12,7 +12,6 @@ mod save;
 use std::hash::BuildHasher;
 use std::path::Path;
 
-use crate::cache::KvTrie;
 use crate::evict::EvictionPolicy;
 use crate::store::{Element, KvStore};
 use crate::trie::Trie;
@@ -53,7 +52,7 @@ pub fn save_bytes<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     save::write_to(Vec::new(), "(bytes)", fingerprint, trie, store)
 }
 
-/// Reads what [`save`] wrote into an empty store. Nothing is held.
+/// Reads what [`save`] wrote into an empty store. Nothing is held. [`KvTrie::restore`](crate::KvTrie::restore) has both as one.
 ///
 /// # Errors
 ///
@@ -64,7 +63,7 @@ pub fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     fingerprint: &[u8],
     store: S,
     policy: E,
-) -> Result<KvTrie<S, E, H>, SnapshotError> {
+) -> Result<(Trie<E, H>, S), SnapshotError> {
     load::load(load::Source::open(path)?, fingerprint, store, policy)
 }
 
@@ -78,7 +77,7 @@ pub fn load_bytes<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     fingerprint: &[u8],
     store: S,
     policy: E,
-) -> Result<KvTrie<S, E, H>, SnapshotError> {
+) -> Result<(Trie<E, H>, S), SnapshotError> {
     load::load(load::Source::new("(bytes)".into(), bytes, bytes.len() as u64), fingerprint, store, policy)
 }
 

@@ -6,8 +6,9 @@ use super::{Seq, Trie};
 use crate::evict::EvictionPolicy;
 use crate::inbox::{Held, Message};
 use crate::index::{CacheError, Extent, Fate, NodeRef};
-use crate::reserve::{Place, Reservation, Writes};
+use crate::reserve::{Place, Reservation};
 use crate::sync::Arc;
+use crate::writes::Writes;
 
 impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     /// Makes the rows visible, as far as contexts keep them, and frees the rest. Returns a handle a context: the stored sequence up

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saffron_kvtrie::evict::Lru;
-use saffron_kvtrie::snapshot::{SnapshotError, load, load_bytes};
+use saffron_kvtrie::snapshot::SnapshotError;
 use saffron_kvtrie::store::{HostStore, KvStore, PoolRows};
 use saffron_kvtrie::{Extent, KvPools, KvTrie, PoolShape, Reservation, Reuse, StoreError, Want};
 
@@ -105,7 +105,7 @@ fn a_store_in_host_memory_reads_what_pools_wrote_and_the_other_way_round() {
     let dir = tempfile::tempdir().unwrap();
     let (path, back) = (dir.path().join("pools"), dir.path().join("host"));
     filled().save(&path, MODEL).unwrap();
-    let host: KvTrie<HostStore> = load(&path, MODEL, HostStore::new(2, 2, 4, 40), Lru::default()).unwrap();
+    let host: KvTrie<HostStore> = KvTrie::restore(&path, MODEL, HostStore::new(2, 2, 4, 40), Lru::default()).unwrap();
     host.save(&back, MODEL).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&back).unwrap());
     assert_rows(&mut open(&back).unwrap());
@@ -125,7 +125,8 @@ fn a_snapshot_of_another_model_type_shape_or_version_is_refused() {
     let path = dir.path().join("cache");
     filled().save(&path, MODEL).unwrap();
     let refused = |fingerprint: &[u8], shape: PoolShape, tokens: u32| {
-        let error = load::<_, _, std::hash::RandomState>(&path, fingerprint, pools(shape, tokens), Lru::default());
+        let error =
+            KvTrie::<_, _, std::hash::RandomState>::restore(&path, fingerprint, pools(shape, tokens), Lru::default());
         let error = error.unwrap_err();
         assert!(matches!(error, SnapshotError::Mismatch { .. }), "{error}");
         error.to_string()
@@ -150,7 +151,7 @@ fn no_damaged_file_is_believed_wherever_the_damage_is() {
     filled().save(&path, MODEL).unwrap();
     let whole = std::fs::read(&path).unwrap();
     let open = |bytes: &[u8]| -> Result<KvTrie<HostStore>, SnapshotError> {
-        load_bytes(bytes, MODEL, HostStore::new(2, 2, 4, 40), Lru::default())
+        KvTrie::restore_bytes(bytes, MODEL, HostStore::new(2, 2, 4, 40), Lru::default())
     };
     assert!(open(&whole).is_ok());
     for at in 0..whole.len() {

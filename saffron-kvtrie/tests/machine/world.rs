@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use saffron_kvtrie::evict::EvictionPolicy;
-use saffron_kvtrie::snapshot::{load_bytes, save_bytes};
+use saffron_kvtrie::snapshot::save_bytes;
 use saffron_kvtrie::store::{HostRows, KvStore};
 use saffron_kvtrie::{CacheError, KvError, KvTrie, Reservation, Reuse, Seq, StepError, StoreError, Want};
 
@@ -198,7 +198,7 @@ impl<S: KvStore<Rows = HostRows>, E: EvictionPolicy + Clone, H: BuildHasher + De
     fn restore(&mut self) -> Result<(), StoreError> {
         let bytes = save_bytes(MODEL, self.cache.trie(), self.cache.store()).unwrap();
         let store = (self.store)(self.cache.trie().capacity() as u32);
-        let loaded = load_bytes(&bytes, MODEL, store, self.fresh.clone());
+        let loaded = KvTrie::restore_bytes(&bytes, MODEL, store, self.fresh.clone());
         let mut cache: KvTrie<S, E, H> = match loaded {
             Ok(cache) => cache,
             Err(saffron_kvtrie::snapshot::SnapshotError::Store(error)) => return Err(error),

@@ -3,8 +3,8 @@
 use pulp::Simd;
 use saffron_core::numeric::exp_nonpositive;
 
-use super::attend::{Block, Task};
 use super::state::State;
+use super::task::{Block, Task};
 use super::{BLOCK, HIDDEN};
 
 /// Attends for a task of `L` lanes.

@@ -2,8 +2,8 @@
 
 use pulp::Simd;
 
-use super::attend::{Block, Task};
 use super::state::State;
+use super::task::{Block, Task};
 use super::{BLOCK, HIDDEN, LANES, Lane};
 use crate::simd::{products, scaled_rows};
 

@@ -6,6 +6,7 @@ mod few;
 mod many;
 mod plan;
 mod state;
+mod task;
 
 pub(super) use attend::attend;
 pub(super) use plan::{Tile, plan};
