@@ -42,7 +42,11 @@ impl Bench {
     }
 
     fn on(shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> Self {
-        let pool = PoolShape { layers: 1, kv_heads: shape.kv_heads, head_dim: shape.head_dim, dtype: DType::F32 };
+        Self::of(DType::F32, shape, kind, buckets, device)
+    }
+
+    fn of(dtype: DType, shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> Self {
+        let pool = PoolShape { layers: 1, kv_heads: shape.kv_heads, head_dim: shape.head_dim, dtype };
         let pools = KvPools::new(pool, 600, device);
         Self { shape, kind, buckets, device: device.clone(), trie: Trie::new(600), pools, poisoned: None }
     }
@@ -67,9 +71,11 @@ impl Bench {
             let cells = (0..kv_heads).flat_map(|head| (0..padded).map(move |row| (head, row)));
             cells.flat_map(|(head, row)| (0..inner).map(move |index| cell(head, row, index))).collect()
         };
-        let device = self.device.clone();
-        let tensor =
-            |values, width| Tensor::<3>::from_data(TensorData::new(values, [kv_heads, padded, width]), &device);
+        let (device, dtype) = (self.device.clone(), self.pools.shape().dtype);
+        let tolerance = if dtype == DType::F32 { 1e-5 } else { 2e-2 };
+        let tensor = |values, width| {
+            Tensor::<3>::from_data(TensorData::new(values, [kv_heads, padded, width]), &device).cast(dtype)
+        };
         let queries =
             tensor(fill(QUERIES, group * head_dim), group * head_dim).reshape([kv_heads, padded, group, head_dim]);
         let (keys, values) = (tensor(fill(KEYS, head_dim), head_dim), tensor(fill(VALUES, head_dim), head_dim));
@@ -86,7 +92,8 @@ impl Bench {
                         continue;
                     }
                     for (found, expected) in found.zip(&expected) {
-                        assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} for {expected}, row {path:?}");
+                        let gap = (f64::from(*found) - expected).abs();
+                        assert!(gap < tolerance, "{found} for {expected}, row {path:?}");
                     }
                 }
             }
@@ -176,6 +183,18 @@ fn every_kind_of_batch_agrees_with_float64() {
     {
         let copied = every_kind_of_batch(shape(kv_heads, group, head_dim), kind, buckets, &Device::flex());
         assert_eq!(copied, 0, "writes are in place");
+    }
+}
+
+#[test]
+fn half_precision_agrees_with_float64_as_far_as_it_goes() {
+    for (kind, buckets) in combinations() {
+        let mut bench = Bench::of(DType::BF16, shape(2, 3, 64), kind, buckets, &Device::flex());
+        let prompt: Vec<u32> = (0..30).map(|i| i % 11).collect();
+        let with = |tail: &[u32]| [&prompt[..], tail].concat();
+        bench.check(std::slice::from_ref(&prompt), Reuse::Cached);
+        bench.check(&[with(&[1]), with(&[2]), with(&[3])], Reuse::Cached);
+        bench.check(&[with(&[1, 5, 4]), with(&[1, 6]), with(&[3, 5, 2, 2])], Reuse::Cached);
     }
 }
 
