@@ -19,7 +19,7 @@ const PARALLEL: usize = 1 << 18;
 /// Where heads and tiles alone make fewer tasks than this, the keys of a tile are parted too.
 const FEW_TASKS: usize = 8;
 
-/// Keys of a part. The same on every machine, so that sums are too.
+/// Keys of a part. Fixed, so that sums do not depend on the number of threads.
 const PART: usize = 4 * BLOCK;
 
 /// Attends for all rows; none when the tensors are not for this kernel.
