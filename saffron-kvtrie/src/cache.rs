@@ -7,10 +7,10 @@ use std::path::Path;
 use rustc_hash::FxBuildHasher;
 
 use crate::evict::{EvictionPolicy, Lru};
-use crate::index::{CacheError, TrieStats};
+use crate::index::{CacheError, TrieStats, check_capacity};
 use crate::reserve::{Reservation, Reuse, Want};
 use crate::snapshot::{self, SnapshotError};
-use crate::store::{KvStore, StoreError, StoreStats};
+use crate::store::{KvStore, StoreError, StoreStats, tokens_within};
 use crate::trie::{Match, Seq, Trie};
 
 /// The trie or its store refused.
@@ -99,7 +99,7 @@ impl<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default> KvTrie<S, E, H> {
     /// An empty cache over all that a store may hold, of which `policy` chooses what is forgotten.
     #[must_use]
     pub fn with_policy(store: S, policy: E) -> Self {
-        let tokens = u32::try_from(store.limit().saturating_sub(1)).unwrap_or(u32::MAX - 1);
+        let tokens = tokens_within(&store);
         Self { trie: Trie::with_policy(tokens, policy), store }
     }
 
@@ -227,8 +227,9 @@ impl<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default> KvTrie<S, E, H> {
     /// # Errors
     ///
     /// [`CacheError::CapacityTooSmall`] when pins, or the policy, keep more than that; [`CacheError::ReservationsOpen`] for a lower one;
-    /// a store that refuses. The capacity is then as before.
+    /// [`CacheError::CapacityTooLarge`]; a store that refuses. The capacity is then as before.
     pub fn set_capacity(&mut self, tokens: u32) -> Result<(), KvError> {
+        check_capacity(tokens)?;
         if (tokens as usize) < self.trie.capacity() {
             self.trie.shrink_to(tokens as usize)?;
             self.compact()?;
@@ -283,7 +284,7 @@ impl<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default> KvTrie<S, E, H> {
     pub fn validate(&mut self, open: &[&Reservation]) -> Result<(), String> {
         self.trie.validate(open)?;
         let (slots, limit, capacity) = (self.store.slots(), self.store.limit(), self.trie.capacity());
-        if slots > limit || limit != capacity + 1 {
+        if slots > limit || tokens_within(&self.store) as usize != capacity {
             return Err(format!("{slots} slots of {limit}, for {capacity} tokens"));
         }
         let end = self.trie.runs().iter().map(|run| run.slots.end() as usize).max().unwrap_or(0);

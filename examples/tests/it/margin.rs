@@ -80,10 +80,14 @@ impl<'a> Witness<'a> {
         candidates.tokens().position(|candidate| candidate == *token).and_then(|place| rewards[place].seen())
     }
 
-    /// How far a sequence's last token is from entering or leaving its nucleus.
+    /// How far a sequence's last token is from leaving its nucleus. One that was never in it may be anywhere: no excuse. And where all mass is
+    /// wanted, there is no edge.
     fn edge(&self, tokens: &[Token], top_p: f32) -> f32 {
         let Some((token, parent)) = tokens.split_last() else { return f32::INFINITY };
         let Some((candidates, _)) = self.said.get(parent) else { return f32::INFINITY };
+        if top_p >= 1.0 || candidates.tokens().all(|candidate| candidate != *token) {
+            return f32::INFINITY;
+        }
         let before = candidates.ranked.iter().take_while(|candidate| candidate.token != *token);
         let mass: f32 = before.map(|candidate| candidate.logprob.exp()).sum();
         (mass - top_p).abs()
@@ -137,4 +141,5 @@ fn only_near_ties_are_excused() {
     assert!(margin(&[1, 2], &[2, 1]).unwrap() < TIE);
     assert!(margin(&[1, 2], &[1, 0]).unwrap() > 0.1, "neither rewards nor masses are close");
     assert!(margin(&[1, 2], &[1]).unwrap() > 0.1, "a sequence is missing");
+    assert!(margin(&[1, 2], &[1, 7]).unwrap() > 0.1, "a token that was no candidate");
 }

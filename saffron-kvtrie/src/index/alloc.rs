@@ -128,8 +128,9 @@ impl SlotAllocator {
     ///
     /// # Errors
     ///
-    /// [`CacheError::SlotInUse`] when one of those that would go is taken; nothing has changed then.
+    /// [`CacheError::SlotInUse`] when one of those that would go is taken, [`CacheError::CapacityTooLarge`]; nothing has changed then.
     pub fn resize(&mut self, capacity: u32) -> Result<(), CacheError> {
+        check_capacity(capacity)?;
         let (old, new) = (self.capacity as u32, capacity);
         if new >= old {
             self.capacity = new as usize;
@@ -154,4 +155,12 @@ impl SlotAllocator {
     pub fn free_extents(&self) -> impl Iterator<Item = Extent> + '_ {
         self.by_base.iter().map(|(base, len)| Extent { base: *base, len: *len })
     }
+}
+
+/// The most slots that can be numbered, the null slot and the end of the last extent included.
+pub(crate) const MOST_SLOTS: u32 = u32::MAX - 1;
+
+/// Refuses a capacity that slot numbers do not reach.
+pub(crate) fn check_capacity(capacity: u32) -> Result<(), CacheError> {
+    if capacity <= MOST_SLOTS { Ok(()) } else { Err(CacheError::CapacityTooLarge { capacity, most: MOST_SLOTS }) }
 }

@@ -80,6 +80,14 @@ pub enum CacheError {
         /// Tokens that are pinned.
         pinned: usize,
     },
+    /// A capacity that slot numbers do not reach.
+    #[error("a capacity of {capacity} tokens is above the most there can be, {most}")]
+    CapacityTooLarge {
+        /// Tokens asked for.
+        capacity: u32,
+        /// The most.
+        most: u32,
+    },
     /// A slot above a new capacity holds a token.
     #[error("slot {slot} is in use; a capacity of {capacity} ends below it")]
     SlotInUse {

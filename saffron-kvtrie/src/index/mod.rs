@@ -7,6 +7,7 @@ mod nodes;
 mod stats;
 
 pub use alloc::SlotAllocator;
+pub(crate) use alloc::{MOST_SLOTS, check_capacity};
 pub use error::CacheError;
 pub use extent::{Extent, Move};
 pub(crate) use nodes::Fate;

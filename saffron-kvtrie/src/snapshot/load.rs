@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
 use crate::evict::EvictionPolicy;
 use crate::index::Extent;
-use crate::store::{KvStore, StoreShape};
+use crate::store::{KvStore, StoreShape, tokens_within};
 use crate::trie::Trie;
 
 pub(super) fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
@@ -19,7 +19,7 @@ pub(super) fn load<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
 ) -> Result<(Trie<E, H>, S), SnapshotError> {
     let shape = store.shape();
     source.header(fingerprint, shape)?;
-    let mut trie = Trie::with_policy(u32::try_from(store.limit().saturating_sub(1)).unwrap_or(u32::MAX - 1), policy);
+    let mut trie = Trie::with_policy(tokens_within(&store), policy);
     let extents = source.runs(&mut trie)?;
     let count: usize = extents.iter().map(|extent| extent.len as usize).sum();
     let size = count * shape.width() * shape.element.bytes();

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::hash::BuildHasher;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{LONGEST_FINGERPRINT, MAGIC, SnapshotError, VERSION, code};
 use crate::evict::EvictionPolicy;
@@ -27,10 +28,11 @@ pub(super) fn save<S: KvStore, E: EvictionPolicy, H: BuildHasher + Default>(
     written
 }
 
-/// Where the file grows: the same directory, so that moving it is one step.
+/// Where the file grows: the same directory, so that moving it is one step; a name that no other save has.
 fn beside(path: &Path) -> PathBuf {
+    static SAVES: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
+    name.push(format!(".{}.{}.part", std::process::id(), SAVES.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }
 

@@ -8,7 +8,7 @@ mod host;
 mod pools;
 mod shape;
 
-use crate::index::{Extent, Move};
+use crate::index::{Extent, MOST_SLOTS, Move};
 pub use error::StoreError;
 pub use host::{HostRows, HostStore};
 #[cfg(feature = "tensors")]
@@ -154,4 +154,9 @@ fn in_order(extents: &[Extent]) -> Vec<(usize, Extent)> {
 /// Slots of all extents.
 fn total(extents: &[Extent]) -> usize {
     extents.iter().map(|extent| extent.len as usize).sum()
+}
+
+/// How many tokens a store has room for, the null slot excepted, as far as slots can be numbered.
+pub(crate) fn tokens_within<S: KvStore>(store: &S) -> u32 {
+    u32::try_from(store.limit().saturating_sub(1)).unwrap_or(MOST_SLOTS).min(MOST_SLOTS)
 }

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::evict::{EvictionPolicy, Lru};
 use crate::inbox::Inbox;
-use crate::index::{CacheError, Extent, Index, NodeRef, SlotAllocator, StoredRun, TrieStats};
+use crate::index::{CacheError, Extent, Index, MOST_SLOTS, NodeRef, SlotAllocator, StoredRun, TrieStats};
 use crate::reserve::Reservation;
 use crate::sync::Arc;
 pub use handle::{Match, Seq};
@@ -50,6 +50,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     /// An empty trie with room for `capacity` tokens, of which `policy` chooses what is forgotten.
     #[must_use]
     pub fn with_policy(capacity: u32, policy: E) -> Self {
+        let capacity = capacity.min(MOST_SLOTS);
         Self {
             index: Index::new(capacity, policy),
             slots: SlotAllocator::new(capacity),
@@ -81,6 +82,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
 
     /// The empty sequence, held: what every context comes after.
     pub fn root(&mut self) -> Seq {
+        self.settle();
         self.handle(self.index.root())
     }
 

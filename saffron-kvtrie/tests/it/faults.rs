@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
-use saffron_kvtrie::evict::Lru;
+use saffron_kvtrie::evict::{Block, EvictionPolicy, Lru, NodeId};
 use saffron_kvtrie::store::{HostRows, StoreShape};
 use saffron_kvtrie::{
     CacheError, Extent, HostStore, KvError, KvStore, KvTrie, Move, Reuse, StoreError, StoreStats, Trie, Want,
@@ -252,4 +252,49 @@ fn more_than_the_budget_in_one_prompt_is_refused_and_nothing_is_lost() {
     let refused = cache.reserve(&[Want::keep(&[5; 5])], Reuse::Cached).unwrap_err();
     assert!(matches!(refused, KvError::Cache(CacheError::OutOfBudget { need: 5, capacity: 4, .. })), "{refused}");
     assert_eq!(cache.stored(&[1, 2]), 2);
+}
+
+/// Names the same node as victim for ever, whatever is said of it.
+#[derive(Debug)]
+struct Lying(NodeId);
+
+impl EvictionPolicy for Lying {
+    fn added(&mut self, _: NodeId, _: NodeId, _: u64) {}
+    fn used(&mut self, _: NodeId, _: u64) {}
+    fn evictable(&mut self, _: NodeId) {}
+    fn blocked(&mut self, _: NodeId, _: Block) {}
+    fn removed(&mut self, _: NodeId) {}
+    fn split(&mut self, _: NodeId, _: NodeId) {}
+
+    fn victim(&mut self) -> Option<NodeId> {
+        Some(self.0)
+    }
+
+    fn after(&self, _: NodeId) -> Option<NodeId> {
+        Some(NodeId::MAX)
+    }
+
+    fn holds(&self, _: NodeId) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_policy_that_names_what_must_stay_is_not_obeyed() {
+    // The root, a node with a child, a pinned leaf, and what is not there.
+    for victim in [0, 1, 2, 99] {
+        let mut trie: Trie<Lying> = Trie::with_policy(8, Lying(victim));
+        let short = trie.reserve(&[Want::keep(&[1, 2])], Reuse::Cached).unwrap();
+        trie.commit(short).unwrap();
+        let long = trie.reserve(&[Want::keep(&[1, 2, 3])], Reuse::Cached).unwrap();
+        let held = trie.commit(long).unwrap().remove(0);
+        assert_eq!(trie.evict(usize::MAX), 0, "node {victim}");
+        assert_eq!(trie.tokens(&held).unwrap(), [1, 2, 3]);
+    }
+    // A leaf that may go does, once: named again, it is gone.
+    let mut trie: Trie<Lying> = Trie::with_policy(8, Lying(1));
+    let leaf = trie.reserve(&[Want::keep(&[1, 2])], Reuse::Cached).unwrap();
+    drop(trie.commit(leaf).unwrap());
+    assert_eq!(trie.evict(usize::MAX), 2);
+    assert_eq!(trie.evict(usize::MAX), 0);
 }

@@ -95,3 +95,15 @@ fn a_trie_alone_says_which_slot_is_in_the_way() {
     trie.validate(&[]).unwrap();
     assert_eq!(trie.stats().live, 3);
 }
+
+#[test]
+fn a_capacity_that_slots_cannot_be_numbered_for_is_refused_before_anything_changes() {
+    let mut cache = cache(8);
+    let held = hold(&mut cache, &[1, 2]);
+    let refused = CacheError::CapacityTooLarge { capacity: u32::MAX, most: u32::MAX - 1 };
+    assert_eq!(cache.set_capacity(u32::MAX), Err(KvError::Cache(refused)));
+    assert_eq!(Trie::new(8).set_capacity(u32::MAX), Err(refused));
+    assert_eq!((cache.trie().capacity(), cache.store().limit()), (8, 9));
+    cache.validate(&[]).unwrap();
+    assert_eq!(cache.trie().tokens(&held).unwrap(), [1, 2]);
+}

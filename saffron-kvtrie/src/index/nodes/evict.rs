@@ -3,17 +3,17 @@
 use std::hash::BuildHasher;
 use std::hint::black_box;
 
-use super::Index;
+use super::{Index, ROOT};
 use crate::evict::EvictionPolicy;
 use crate::index::{Extent, SlotAllocator};
 
 impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     /// Forgets at least `need` tokens if it can: the leaf that the policy names first, tail of a run first. The freed slots go to the
-    /// allocator; the number of them is returned.
+    /// allocator; the number of them is returned. A policy that names what may not go is not obeyed: eviction ends there.
     pub fn evict(&mut self, need: usize, slots: &mut SlotAllocator) -> usize {
         let mut freed = 0;
         while freed < need {
-            let Some(victim) = self.policy.victim() else { break };
+            let Some(victim) = self.policy.victim().filter(|victim| self.may_go(*victim)) else { break };
             self.warm(victim);
             let run = self.nodes[victim as usize].run;
             let tail = (run.len as usize).min(need - freed) as u32;
@@ -31,14 +31,19 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         freed
     }
 
+    /// Whether a node is there, with neither pin nor child.
+    fn may_go(&self, node: u32) -> bool {
+        let stored = self.nodes.get(node as usize).filter(|node| node.run.len > 0);
+        node != ROOT && stored.is_some_and(|node| node.pins == 0 && node.is_leaf())
+    }
+
     /// Reads what the next victims need, so that it comes from memory while this one is dealt with: old nodes are in no cache. One thing
     /// of each, because what one read gives the next would have to wait for.
     fn warm(&self, victim: u32) {
         let Some(next) = self.policy.after(victim) else { return };
         let Some(later) = self.policy.after(next) else { return };
-        black_box((self.nodes[later as usize].parent, self.policy.after(later)));
-        let next = &self.nodes[next as usize];
-        black_box(self.children.get(&(next.parent, next.first)));
+        black_box((self.nodes.get(later as usize).map(|node| node.parent), self.policy.after(later)));
+        black_box(self.nodes.get(next as usize).and_then(|next| self.children.get(&(next.parent, next.first))));
     }
 
     fn remove(&mut self, index: u32) {
