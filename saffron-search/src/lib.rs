@@ -17,6 +17,8 @@
 //! Strategies know nothing of tensors; this crate builds without any. The traits they are written against live in
 //! [`saffron_core`], re-exported here.
 
+#[cfg(feature = "eval")]
+pub mod eval;
 mod searcher;
 pub mod strategy;
 pub mod trace;

@@ -1,0 +1,1 @@
+//! Attack success against compute.

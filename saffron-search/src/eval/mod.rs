@@ -1,0 +1,19 @@
+//! Measuring a defence: attacks, data, judges, statistics, and runs that survive being killed. The only part of this crate that touches files.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`data`] | reading prompts and replies from JSONL, CSV, JSON, gzip and parquet files |
+//! | [`attack`] | what an attacker does to a prompt: a prefill, a suffix, a template |
+//! | [`judge`] | whether an answer is safe: refusal phrases, a reward model |
+//! | [`quality`] | what an answer is worth beside its safety: length, diversity, likelihood |
+//! | [`stats`] | intervals of shares, comparison of paired runs |
+//! | [`curve`] | attack success against compute: scaling efficiency, logarithmic fit |
+//! | [`runs`] | records written as prompts end, taken up again after a kill, sharded and merged |
+
+pub mod attack;
+pub mod curve;
+pub mod data;
+pub mod judge;
+pub mod quality;
+pub mod runs;
+pub mod stats;

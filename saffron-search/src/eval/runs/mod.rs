@@ -1,0 +1,1 @@
+//! Runs over many prompts whose records survive a kill.
