@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::{Outcome, Role, StopReason, Token, VocabularyId};
+use crate::{Outcome, Role, StopReason, Token, Verdict, VocabularyId};
 
 /// A setting that no search or filter can run with.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,6 +26,14 @@ pub enum ConfigError {
     Zero {
         /// Which setting.
         what: &'static str,
+    },
+    /// Thresholds must be numbers in order.
+    #[error("unsafe_below must not lie above safe_from, found {unsafe_below} and {safe_from}")]
+    Thresholds {
+        /// Rewards below it are unsafe.
+        unsafe_below: f32,
+        /// Rewards from it on are safe.
+        safe_from: f32,
     },
     /// A penalty must be a finite number.
     #[error("{what} must be finite, found {found}")]
@@ -163,6 +171,18 @@ pub enum SearchErrorKind {
         node: usize,
         /// How it ended.
         stop: StopReason,
+    },
+    /// The best answer found is not safe to show, and the caller wants an error then. The answer is in
+    /// [`partial`](SearchError::partial).
+    #[error("the best answer found is {0}")]
+    Refused(Verdict),
+    /// A strategy panicked. Other searches that run beside it go on.
+    #[error("strategy {strategy} panicked: {message}")]
+    Panicked {
+        /// The strategy's name.
+        strategy: String,
+        /// What it said.
+        message: String,
     },
     /// The search is over: a budget is spent or an observer asked to stop. The searcher turns it into an outcome; a strategy
     /// passes it on with `?`.

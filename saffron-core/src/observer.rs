@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeId, Outcome, Role, StopReason, Token, Work};
+use crate::{Candidates, ChildReward, NodeId, Outcome, Role, StopReason, Token, Work};
 
 /// A search is about to begin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,39 @@ pub struct ModelCall {
     pub sessions: usize,
     /// The whole batch's cost.
     pub work: Work,
+}
+
+/// A change to the tree of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "lowercase")]
+pub enum TreeChange {
+    /// A candidate was taken.
+    Grown {
+        /// The new node.
+        node: NodeId,
+        /// The node that it continues.
+        parent: NodeId,
+        /// Its token.
+        token: Token,
+        /// The policy's log-probability of the token.
+        logprob: f32,
+        /// The reward that it was taken with.
+        reward: Option<f32>,
+    },
+    /// A node was rewarded after it had been taken.
+    Rated {
+        /// The node.
+        node: NodeId,
+        /// Its reward.
+        reward: f32,
+    },
+    /// A node will not be continued.
+    Ended {
+        /// The node.
+        node: NodeId,
+        /// Why.
+        stop: StopReason,
+    },
 }
 
 /// One sequence of a beam.
@@ -64,6 +97,12 @@ pub trait SearchObserver {
     /// A model has answered.
     fn on_call(&mut self, _call: &ModelCall) {}
 
+    /// The candidates of a node have their rewards.
+    fn on_score(&mut self, _node: NodeId, _candidates: &Candidates, _rewards: &[ChildReward]) {}
+
+    /// The tree has changed.
+    fn on_change(&mut self, _change: &TreeChange) {}
+
     /// A level is complete.
     fn on_level(&mut self, _level: &Level) -> ControlFlow<()> {
         ControlFlow::Continue(())
@@ -84,6 +123,14 @@ impl<O: SearchObserver + ?Sized> SearchObserver for &mut O {
         (**self).on_call(call);
     }
 
+    fn on_score(&mut self, node: NodeId, candidates: &Candidates, rewards: &[ChildReward]) {
+        (**self).on_score(node, candidates, rewards);
+    }
+
+    fn on_change(&mut self, change: &TreeChange) {
+        (**self).on_change(change);
+    }
+
     fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
         (**self).on_level(level)
     }
@@ -100,6 +147,14 @@ impl<O: SearchObserver> SearchObserver for Option<O> {
 
     fn on_call(&mut self, call: &ModelCall) {
         self.iter_mut().for_each(|observer| observer.on_call(call));
+    }
+
+    fn on_score(&mut self, node: NodeId, candidates: &Candidates, rewards: &[ChildReward]) {
+        self.iter_mut().for_each(|observer| observer.on_score(node, candidates, rewards));
+    }
+
+    fn on_change(&mut self, change: &TreeChange) {
+        self.iter_mut().for_each(|observer| observer.on_change(change));
     }
 
     fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
@@ -121,6 +176,16 @@ impl<A: SearchObserver, B: SearchObserver> SearchObserver for (A, B) {
     fn on_call(&mut self, call: &ModelCall) {
         self.0.on_call(call);
         self.1.on_call(call);
+    }
+
+    fn on_score(&mut self, node: NodeId, candidates: &Candidates, rewards: &[ChildReward]) {
+        self.0.on_score(node, candidates, rewards);
+        self.1.on_score(node, candidates, rewards);
+    }
+
+    fn on_change(&mut self, change: &TreeChange) {
+        self.0.on_change(change);
+        self.1.on_change(change);
     }
 
     fn on_level(&mut self, level: &Level) -> ControlFlow<()> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StopReason, Token, Usage};
+use crate::{StopReason, Token, Usage, Verdict};
 
 /// One response that a search has found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,4 +32,21 @@ pub struct Outcome {
     pub strategy: String,
     /// The reward model with its settings.
     pub reward: String,
+    /// Whether the answer is safe to show; undecided where no thresholds were given.
+    #[serde(default)]
+    pub verdict: Verdict,
+    /// What to show instead of the answer, where the caller has said so for such a verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<String>,
+}
+
+impl Outcome {
+    /// What to show: the replacement if there is one, else the answer's text as `text` makes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `text`.
+    pub fn reply<E>(&self, text: impl FnOnce(&Hypothesis) -> Result<String, E>) -> Result<String, E> {
+        self.replacement.clone().map_or_else(|| text(&self.best), Ok)
+    }
 }

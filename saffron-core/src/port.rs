@@ -2,6 +2,7 @@
 //! to the models or are gathered with those of other searches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{
     CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Session, Token, Vocabulary,
@@ -17,6 +18,11 @@ pub trait ModelPort {
 
     /// How rewards are made, for records.
     fn describe_rewards(&self) -> String;
+
+    /// How long the models took over the last answer, where the port knows it better than a clock around the call.
+    fn wall(&self) -> Option<Duration> {
+        None
+    }
 
     /// See [`Policy::propose`].
     ///

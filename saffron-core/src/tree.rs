@@ -84,6 +84,16 @@ impl SearchTree {
         Ok(tokens)
     }
 
+    /// The node's own token; none for the root.
+    ///
+    /// # Errors
+    ///
+    /// An unknown node.
+    pub fn token(&self, node: NodeId) -> Result<Option<Token>, SearchError> {
+        let node = self.node(node)?;
+        Ok(node.parent.map(|_| node.token))
+    }
+
     /// Number of tokens from the root to the node.
     ///
     /// # Errors
@@ -129,6 +139,17 @@ impl SearchTree {
         Ok(self.node(node)?.logprob)
     }
 
+    /// The policy's log-probability of the node's own token; 0 for the root.
+    ///
+    /// # Errors
+    ///
+    /// An unknown node.
+    pub fn own_logprob(&self, node: NodeId) -> Result<f32, SearchError> {
+        let node = self.node(node)?;
+        let above = node.parent.map_or(0.0, |parent| self.nodes[parent.0].logprob);
+        Ok(node.logprob - above)
+    }
+
     /// The open nodes in order of creation.
     pub fn open(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.ids().filter(|id| self.nodes[id.0].state == NodeState::Open)
@@ -170,6 +191,12 @@ impl SearchTree {
         let (depth, logprob) = (above.depth + 1, above.logprob + logprob);
         self.nodes.push(Node { parent: Some(parent), token, depth, logprob, reward, state: NodeState::Open });
         Ok(id)
+    }
+
+    pub(crate) fn set_reward(&mut self, node: NodeId, reward: f32) -> Result<(), SearchError> {
+        self.node(node)?;
+        self.nodes[node.0].reward = Some(reward);
+        Ok(())
     }
 
     pub(crate) fn end(&mut self, node: NodeId, stop: StopReason) -> Result<(), SearchError> {
