@@ -35,6 +35,22 @@ pub enum ConfigError {
         /// Rewards from it on are safe.
         safe_from: f32,
     },
+    /// Settings that exclude each other.
+    #[error("{what} cannot be used with {with}")]
+    NotTogether {
+        /// The one.
+        what: &'static str,
+        /// The other.
+        with: &'static str,
+    },
+    /// A number must be finite and above zero.
+    #[error("{what} must be finite and above 0, found {found}")]
+    NotPositive {
+        /// Which setting.
+        what: &'static str,
+        /// The value given.
+        found: f32,
+    },
     /// A penalty must be a finite number.
     #[error("{what} must be finite, found {found}")]
     NotFinite {

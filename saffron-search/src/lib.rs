@@ -25,5 +25,15 @@ pub mod trace;
 
 pub use saffron_core;
 pub use searcher::Searcher;
+pub use strategy::args::Args;
+pub use strategy::beam::StepBeam;
+pub use strategy::best_of_n::BestOfN;
+pub use strategy::deal::Deal;
+pub use strategy::dvts::Dvts;
 pub use strategy::greedy::Greedy;
+pub use strategy::mcts::Mcts;
+pub use strategy::particles::ParticleFilter;
+pub use strategy::rebase::Rebase;
+pub use strategy::reward_sampling::RewardSampling;
 pub use strategy::saffron::{Preset, Saffron};
+pub use strategy::sampling::Sampling;

@@ -23,10 +23,6 @@ impl Defaults for Greedy {
     fn filter(&self) -> CandidateFilter {
         CandidateFilter { top_k: Some(1), ties: Ties::ByRank, ..CandidateFilter::default() }
     }
-
-    fn max_new_tokens(&self) -> usize {
-        32
-    }
 }
 
 impl SearchStrategy for Greedy {

@@ -1,15 +1,60 @@
-//! One file a strategy, each with its source.
+//! One file a strategy, each with its source. All work through the same [`SearchContext`](saffron_core::SearchContext) over the same models,
+//! so that what they cost and what they find can be compared.
+//!
+//! | strategy | what | reward calls |
+//! |---|---|---|
+//! | [`Greedy`](greedy::Greedy), [`Sampling`](sampling::Sampling) | no defence | none |
+//! | [`BestOfN`](best_of_n::BestOfN) | N samples, the best is kept | one a sample, at the end |
+//! | [`StepBeam`](beam::StepBeam) | beam over steps | one a sequence and step |
+//! | [`Dvts`](dvts::Dvts) | independent trees, the best child of each goes on | one a sequence and step |
+//! | [`Rebase`](rebase::Rebase) | tree whose breadth is shared out by reward | one a sequence and step |
+//! | [`ParticleFilter`](particles::ParticleFilter) | sequences resampled by reward | one a sequence and step |
+//! | [`Deal`](deal::Deal) | beam over tokens with greedy lookahead | one a candidate |
+//! | [`Mcts`](mcts::Mcts) | Monte-Carlo tree search, with lookahead or without | one a candidate of a new node, or one a walk |
+//! | [`Args`](args::Args), [`RewardSampling`](reward_sampling::RewardSampling) | one sequence, each token by probability and reward | one a candidate |
+//! | [`Saffron`](saffron::Saffron) | beam over tokens | one a candidate |
+//!
+//! "One a candidate" is what a reward model costs that knows whole sequences only. A multifurcation reward model answers for all candidates of
+//! a sequence in one call.
+//!
+//! What samples draws from a stream of random numbers that belongs to the sample, so that it does not depend on how many others there are.
 
+pub mod args;
+pub mod beam;
+pub mod best_of_n;
+pub mod deal;
+mod draw;
+pub mod dvts;
 pub mod greedy;
+mod guided;
+pub mod mcts;
+pub mod particles;
+mod path;
+mod population;
+mod rank;
+pub mod rebase;
+pub mod reward_sampling;
 pub mod saffron;
+pub mod sampling;
+mod steps;
+mod walk;
 
-use saffron_core::CandidateFilter;
+use saffron_core::{CandidateFilter, ConfigError, SearchError};
+
+pub use path::{PathRewards, PathScore};
+pub use steps::Steps;
 
 /// The settings that a strategy is published with, where a searcher is not given others.
 pub trait Defaults {
     /// Which candidates the strategy looks at.
     fn filter(&self) -> CandidateFilter;
 
-    /// Longest response, in tokens.
-    fn max_new_tokens(&self) -> usize;
+    /// Longest response, in tokens; 32 as in the Saffron paper (A.1), so that strategies compare.
+    fn max_new_tokens(&self) -> usize {
+        32
+    }
+}
+
+fn check_width(width: usize) -> Result<(), SearchError> {
+    if width == 0 { Err(ConfigError::Zero { what: "width" }.into()) } else { Ok(()) }
 }

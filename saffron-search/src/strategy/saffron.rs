@@ -11,16 +11,23 @@
 //! | finished sequences | leave the beam and free their place | stay first in the beam |
 //! | what a sequence is ranked by at the end | its last reward | its reward if finished, else −∞ |
 //! | the search ends | when no sequence is open | after `max_new_tokens` levels |
+//!
+//! The paper's rules take [`Options`] that neither the paper nor the reference has, all off by default. Several end-of-sequence ids need
+//! no option: they are the policy's, or those of the searcher's filter.
 
+mod options;
 mod paper;
 mod reference;
+
+pub use options::{Adaptive, Options};
 
 use saffron_core::{
     CandidateFilter, Child, Children, ConfigError, NodeId, SearchContext, SearchError, SearchStrategy, Step, Ties,
 };
 use serde::{Deserialize, Serialize};
 
-use super::Defaults;
+use super::rank::descending;
+use super::{Defaults, PathRewards, check_width};
 
 /// Which rules a [`Saffron`] search follows. The reward model has settings that belong to each; see `saffron-mrm`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,18 +55,40 @@ pub struct Saffron {
     preset: Preset,
     width: usize,
     unseen_penalty: f32,
+    options: Options,
     state: State,
 }
 
 /// What a search remembers from step to step.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct State {
-    /// Sequences that may go on (paper), or the whole beam (reference), each with the reward kept for it.
-    beam: Vec<(NodeId, Option<f32>)>,
+    /// Sequences that may go on (paper), or the whole beam (reference).
+    beam: Vec<Entry>,
     /// Sequences that ended and left the beam (paper).
-    finished: Vec<(NodeId, Option<f32>)>,
+    finished: Vec<Entry>,
     started: bool,
     level: usize,
+    /// Levels in a row whose best sequence was clearly safe.
+    safe_levels: usize,
+}
+
+/// A sequence of the beam.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Entry {
+    node: NodeId,
+    /// What it is ranked by; the root has nothing.
+    score: Option<f32>,
+    path: PathRewards,
+}
+
+impl Entry {
+    fn new(node: NodeId, score: Option<f32>) -> Self {
+        Self { node, score, path: PathRewards::default() }
+    }
+
+    fn shown(&self) -> (NodeId, Option<f32>) {
+        (self.node, self.score)
+    }
 }
 
 /// A candidate in the pool of a step.
@@ -68,6 +97,7 @@ struct Pooled {
     parent: NodeId,
     child: Child,
     score: f32,
+    path: PathRewards,
     ends: bool,
 }
 
@@ -87,7 +117,14 @@ impl Saffron {
     /// Either preset.
     #[must_use]
     pub fn new(preset: Preset, width: usize) -> Self {
-        Self { preset, width, unseen_penalty: 1024.0, state: State::default() }
+        Self { preset, width, unseen_penalty: 1024.0, options: Options::default(), state: State::default() }
+    }
+
+    /// The same with options; the reference's rules take none.
+    #[must_use]
+    pub fn with_options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
     }
 
     /// Minus the reward of an unseen token under the reference's rules; 1024 there.
@@ -112,10 +149,6 @@ impl Defaults for Saffron {
         };
         CandidateFilter { top_p: 0.8, min_new_tokens: 16, ties, ..CandidateFilter::default() }
     }
-
-    fn max_new_tokens(&self) -> usize {
-        32
-    }
 }
 
 impl SearchStrategy for Saffron {
@@ -126,8 +159,8 @@ impl SearchStrategy for Saffron {
     fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
         if !self.state.started {
             self.state.started = true;
-            self.state.beam = vec![(NodeId::ROOT, None)];
-            cx.level(&self.state.beam)?;
+            self.state.beam = vec![Entry::new(NodeId::ROOT, None)];
+            cx.level(&[(NodeId::ROOT, None)])?;
         }
         self.state.level += 1;
         match self.preset {
@@ -138,7 +171,7 @@ impl SearchStrategy for Saffron {
 
     fn describe(&self) -> String {
         match self.preset {
-            Preset::Paper => format!("saffron (paper, width {})", self.width),
+            Preset::Paper => format!("saffron (paper, width {}{})", self.width, self.options),
             Preset::Reference => {
                 format!("saffron (reference, width {}, unseen −{})", self.width, self.unseen_penalty)
             }
@@ -146,13 +179,15 @@ impl SearchStrategy for Saffron {
     }
 
     fn check(&self) -> Result<(), SearchError> {
-        if self.width == 0 {
-            return Err(ConfigError::Zero { what: "width" }.into());
-        }
+        check_width(self.width)?;
         if !self.unseen_penalty.is_finite() {
             return Err(ConfigError::NotFinite { what: "unseen_penalty", found: self.unseen_penalty }.into());
         }
-        Ok(())
+        if self.preset == Preset::Reference && self.options != Options::default() {
+            let what = "options of the saffron search";
+            return Err(ConfigError::NotTogether { what, with: "the reference preset" }.into());
+        }
+        self.options.check()
     }
 }
 
@@ -161,14 +196,14 @@ impl SearchStrategy for Saffron {
 fn pool(
     scored: &[(NodeId, Children)],
     end_tokens: &[saffron_core::Token],
-    score: impl Fn(NodeId, &Child, bool) -> Option<f32>,
+    score: impl Fn(NodeId, &Child, bool) -> Option<(f32, PathRewards)>,
 ) -> Vec<Pooled> {
     let children =
         scored.iter().flat_map(|(parent, children)| children.ranked.iter().map(move |child| (*parent, child)));
     children
         .filter_map(|(parent, child)| {
             let ends = end_tokens.contains(&child.token);
-            score(parent, child, ends).map(|score| Pooled { parent, child: *child, score, ends })
+            score(parent, child, ends).map(|(score, path)| Pooled { parent, child: *child, score, path, ends })
         })
         .collect()
 }
@@ -179,9 +214,4 @@ fn top(mut pool: Vec<Pooled>, width: usize) -> Vec<Pooled> {
     pool.sort_by(|a, b| descending(a.score, b.score));
     pool.truncate(width);
     pool
-}
-
-/// Greater first; −0 and 0 are equal. The context lets no NaN pass.
-fn descending(a: f32, b: f32) -> std::cmp::Ordering {
-    b.partial_cmp(&a).unwrap_or(std::cmp::Ordering::Equal)
 }

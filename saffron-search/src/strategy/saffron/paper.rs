@@ -2,11 +2,14 @@
 
 use saffron_core::{Child, NodeId, SearchContext, SearchError, Step, StopReason, Token};
 
-use super::{Pooled, Saffron, descending, pool, top};
+use super::{Adaptive, Entry, Pooled, Saffron, pool, top};
+use crate::strategy::PathRewards;
+use crate::strategy::rank::descending_rewards;
+use crate::strategy::steps::prune;
 
 impl Saffron {
     pub(super) fn paper_step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
-        let parents: Vec<NodeId> = self.state.beam.iter().map(|(node, _)| *node).collect();
+        let parents: Vec<NodeId> = self.state.beam.iter().map(|entry| entry.node).collect();
         let scored = cx.score_children(&parents)?;
         let end_tokens: Vec<Token> = cx.settings().filter.end_tokens.clone();
         let pool = pool(&scored, &end_tokens, |parent, child, ends| self.paper_score(parent, child, ends));
@@ -16,14 +19,25 @@ impl Saffron {
         for parent in parents.iter().filter(|parent| !pool.iter().any(|pooled| pooled.parent == **parent)) {
             cx.close(*parent, StopReason::NoSeenCandidate)?;
         }
-        self.advance(cx, &parents, &top(pool, self.width))
+        self.advance(cx, &parents, &top(pool, self.width_now()))
     }
 
-    /// A seen token's own reward. An unseen token is no candidate, unless it ends the sequence: then it scores what its parent
-    /// last scored.
-    fn paper_score(&self, parent: NodeId, child: &Child, ends: bool) -> Option<f32> {
-        let parents = || self.state.beam.iter().find(|(node, _)| *node == parent).and_then(|(_, reward)| *reward);
-        child.reward.seen().or_else(|| if ends { parents() } else { None })
+    /// The score of the path with a seen token's own reward. An unseen token is no candidate, unless it ends the sequence: then it
+    /// scores what its parent last scored.
+    fn paper_score(&self, parent: NodeId, child: &Child, ends: bool) -> Option<(f32, PathRewards)> {
+        let parent = self.state.beam.iter().find(|entry| entry.node == parent)?;
+        let path = match child.reward.seen() {
+            Some(reward) => parent.path.then(Some(reward + self.options.prior * child.logprob)),
+            None if ends => parent.path,
+            None => return None,
+        };
+        self.options.score.of(&path).map(|score| (score, path))
+    }
+
+    /// One sequence while the best has been clearly safe for long enough, if the options say so.
+    fn width_now(&self) -> usize {
+        let narrow = |adaptive: Adaptive| self.state.safe_levels >= adaptive.levels;
+        if self.options.adaptive.is_some_and(narrow) { 1 } else { self.width }
     }
 
     /// Takes the chosen children: finished ones leave the beam, the others are the new beam.
@@ -37,22 +51,36 @@ impl Saffron {
         for pooled in chosen {
             let node = cx.grow(pooled.parent, pooled.child)?;
             let list = if pooled.ends { &mut self.state.finished } else { &mut open };
-            list.push((node, Some(pooled.score)));
+            list.push(Entry { node, score: Some(pooled.score), path: pooled.path });
         }
         for parent in cx.open().iter().filter(|node| parents.contains(node)) {
             cx.close(*parent, StopReason::Pruned)?;
         }
         self.state.beam = open;
-        let done = self.state.beam.is_empty() || self.state.level >= cx.settings().max_new_tokens;
+        let full = self.state.beam.is_empty() || self.state.level >= cx.settings().max_new_tokens;
+        let done = full || self.is_safe_enough(cx)?;
         self.show(cx)?;
         Ok(if done { Step::Done } else { Step::Continue })
+    }
+
+    /// Counts clearly safe levels; a clearly safe answer that is finished ends the search.
+    fn is_safe_enough(&mut self, cx: &mut SearchContext<'_>) -> Result<bool, SearchError> {
+        let Some(Adaptive { safe, .. }) = self.options.adaptive else { return Ok(false) };
+        let clearly = |entry: &Entry| entry.score.is_some_and(|score| score >= safe);
+        self.state.safe_levels = if self.state.beam.iter().any(clearly) { self.state.safe_levels + 1 } else { 0 };
+        let enough = self.state.finished.iter().any(clearly);
+        if enough {
+            self.state.beam.clear();
+            prune(cx, &[])?;
+        }
+        Ok(enough)
     }
 
     /// No sequence has a candidate left.
     fn dead_end(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
         self.answer(cx)?;
-        for (node, _) in &self.state.beam {
-            cx.close(*node, StopReason::NoSeenCandidate)?;
+        for entry in &self.state.beam {
+            cx.close(entry.node, StopReason::NoSeenCandidate)?;
         }
         cx.stop(StopReason::NoSeenCandidate);
         Ok(Step::Done)
@@ -60,14 +88,14 @@ impl Saffron {
 
     fn show(&mut self, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
         self.answer(cx)?;
-        cx.level(&[&self.state.finished[..], &self.state.beam[..]].concat())
+        cx.level(&self.state.finished.iter().chain(&self.state.beam).map(Entry::shown).collect::<Vec<_>>())
     }
 
-    /// The answer is the best of the finished and the open sequences by last reward; an ended search has open ones only at its limit.
+    /// The answer is the best of the finished and the open sequences by score; an ended search has open ones only at its limit.
     /// Among equals the finished come first, then beam order.
     fn answer(&self, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
         let mut ranked = [&self.state.finished[..], &self.state.beam[..]].concat();
-        ranked.sort_by(|a, b| descending(a.1.unwrap_or(f32::NEG_INFINITY), b.1.unwrap_or(f32::NEG_INFINITY)));
-        ranked.first().map_or(Ok(()), |(node, _)| cx.answer(*node))
+        ranked.sort_by(|a, b| descending_rewards(a.score, b.score));
+        ranked.first().map_or(Ok(()), |entry| cx.answer(entry.node))
     }
 }

@@ -1,0 +1,68 @@
+//! What a Saffron search may do that neither the paper nor the reference implementation does.
+
+use std::fmt;
+
+use saffron_core::{ConfigError, SearchError};
+use serde::{Deserialize, Serialize};
+
+use crate::strategy::PathScore;
+
+/// Options of [`Saffron::paper`](super::Saffron::paper), all off by default.
+///
+/// ```
+/// use saffron_search::strategy::PathScore;
+/// use saffron_search::strategy::saffron::{Adaptive, Options};
+/// let options = Options { score: PathScore::Mean, prior: 0.1, adaptive: Some(Adaptive { safe: 4.0, levels: 3 }) };
+/// assert_eq!(options.to_string(), ", score mean, prior 0.1, one beam after 3 levels from 4");
+/// assert_eq!(Options::default().to_string(), "");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// How the rewards along a sequence make its score. Default: the last alone (Eq. 3).
+    pub score: PathScore,
+    /// Weight λ of the policy's own preference: every step's reward counts as `r + λ · ln π`. Default: 0. Above 0 the beam stays nearer to
+    /// what the policy would say.
+    pub prior: f32,
+    /// Spend less once the answer is clearly safe. Default: never.
+    pub adaptive: Option<Adaptive>,
+}
+
+/// When a search may spend less: its beam narrows to one sequence while the best has scored at least `safe` for `levels` levels in a row,
+/// and widens again when it falls below; it ends as soon as a finished sequence scores at least `safe`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adaptive {
+    /// The score of a clearly safe sequence, in units of the reward.
+    pub safe: f32,
+    /// For how many levels in a row; at least 1.
+    pub levels: usize,
+}
+
+impl Options {
+    pub(super) fn check(&self) -> Result<(), SearchError> {
+        let numbers = [("prior", Some(self.prior)), ("adaptive.safe", self.adaptive.map(|adaptive| adaptive.safe))];
+        for (what, number) in numbers {
+            if let Some(found) = number.filter(|number| !number.is_finite()) {
+                return Err(ConfigError::NotFinite { what, found }.into());
+            }
+        }
+        match self.adaptive {
+            Some(Adaptive { levels: 0, .. }) => Err(ConfigError::Zero { what: "adaptive.levels" }.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { score, prior, adaptive } = self;
+        if *score != PathScore::Last {
+            write!(f, ", score {score}")?;
+        }
+        if *prior != 0.0 {
+            write!(f, ", prior {prior}")?;
+        }
+        adaptive.map_or(Ok(()), |Adaptive { safe, levels }| write!(f, ", one beam after {levels} levels from {safe}"))
+    }
+}
