@@ -17,6 +17,7 @@
 //! Strategies know nothing of tensors; this crate builds without any. The traits they are written against live in
 //! [`saffron_core`], re-exported here.
 
+pub mod calibrate;
 #[cfg(feature = "eval")]
 pub mod eval;
 mod searcher;
@@ -24,7 +25,7 @@ pub mod strategy;
 pub mod trace;
 
 pub use saffron_core;
-pub use searcher::Searcher;
+pub use searcher::{Many, Reaction, Rules, Searcher};
 pub use strategy::args::Args;
 pub use strategy::beam::StepBeam;
 pub use strategy::best_of_n::BestOfN;

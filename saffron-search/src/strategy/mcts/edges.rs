@@ -48,10 +48,10 @@ impl Bounds {
 }
 
 impl Edge {
-    /// Mean of what walks found; before any the first value; 0 (the lowest) where nothing is known.
+    /// Mean of what walks found; before any the first value; the middle of the scale where nothing is known.
     fn quality(&self, bounds: &Bounds) -> f64 {
         let mean = (self.found > 0).then(|| self.total / f64::from(self.found));
-        mean.or(self.first.map(f64::from)).map_or(0.0, |value| bounds.scaled(value))
+        mean.or(self.first.map(f64::from)).map_or(0.5, |value| bounds.scaled(value))
     }
 }
 

@@ -1,51 +1,23 @@
-//! The strategies' rules, one by one, and their equivalences.
+//! The rules of the two presets.
 
 use saffron_core::testing::{Counting, ScriptedReward, TablePolicy};
-use saffron_core::{ChildScorer, Outcome, PrmScorer, StopReason, Token};
-use saffron_search::{Greedy, Preset, Saffron, Searcher};
+use saffron_core::{PrmScorer, StopReason, Token};
+use saffron_search::{Greedy, Preset, Searcher};
 
+use super::{brute_force, run, saffron};
 use crate::worlds::{scatter, scattered, session, set, uniform};
-
-fn saffron(preset: Preset, width: usize, max_new_tokens: usize) -> Searcher {
-    Searcher::new(Saffron::new(preset, width)).top_p(1.0).min_new_tokens(0).max_new_tokens(max_new_tokens)
-}
-
-fn run(searcher: &Searcher, policy: &mut TablePolicy, reward: &mut dyn ChildScorer) -> Outcome {
-    let session = session(policy);
-    searcher.run(&session, policy, reward).unwrap()
-}
-
-/// The best response of any length that ends, or of full length, by its last reward.
-fn exhaustive(max_new_tokens: usize, unseen: &[Token]) -> Vec<Token> {
-    let mut best: Option<(f32, Vec<Token>)> = None;
-    let mut open: Vec<Vec<Token>> = vec![Vec::new()];
-    for depth in 1..=max_new_tokens {
-        let children: Vec<Vec<Token>> =
-            open.iter().flat_map(|stem| (0..4).map(|token| [&stem[..], &[token]].concat())).collect();
-        open = Vec::new();
-        for child in children {
-            let token = child[child.len() - 1];
-            let reward = match (unseen.contains(&token), token) {
-                (false, _) => scatter(&child),
-                (true, 0) if depth > 1 => scatter(&child[..depth - 1]),
-                (true, _) => continue,
-            };
-            if (token == 0 || depth == max_new_tokens) && best.as_ref().is_none_or(|(found, _)| reward > *found) {
-                best = Some((reward, child.clone()));
-            }
-            if token != 0 {
-                open.push(child);
-            }
-        }
-    }
-    best.unwrap().1
-}
 
 #[test]
 fn a_beam_as_wide_as_the_tree_finds_what_brute_force_finds() {
     for unseen in [&[][..], &[3], &[0], &[0, 2]] {
         let outcome = run(&saffron(Preset::Paper, 10_000, 4), &mut uniform(), &mut scattered(4, unseen));
-        assert_eq!(outcome.best.tokens, exhaustive(4, unseen), "unseen {unseen:?}");
+        // An unseen end scores what stands before it, which at the root is nothing.
+        let expected = brute_force(4, 4, |response| match response.split_last() {
+            Some((0, before)) if unseen.contains(&0) => (!before.is_empty()).then(|| scatter(before)),
+            Some((token, _)) => (!unseen.contains(token)).then(|| scatter(response)),
+            None => None,
+        });
+        assert_eq!(outcome.best.tokens, expected, "unseen {unseen:?}");
     }
 }
 

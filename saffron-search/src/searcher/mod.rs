@@ -1,24 +1,32 @@
-//! The loop around a strategy. Holds settings only; models are borrowed for one run, so nothing leaks from run to run.
+//! Running strategies. Holds settings only; models are borrowed for one run, so nothing leaks from run to run.
+
+mod many;
+mod plan;
+mod rules;
 
 use saffron_core::{
-    Budget, CandidateFilter, ChildScorer, ContextSettings, DirectPort, ModelPort, Outcome, Policy, SearchContext,
-    SearchError, SearchErrorKind, SearchObserver, SearchStrategy, Session, Step, StopReason,
+    Budget, CandidateFilter, ChildScorer, ContextSettings, DirectPort, ModelPort, Outcome, Policy, SearchError,
+    SearchObserver, SearchStrategy, Session, Thresholds,
 };
 
 use crate::strategy::Defaults;
+use plan::Plan;
+
+pub use many::Many;
+pub use rules::{Reaction, Rules};
 
 /// Runs a strategy over prompts.
 ///
 /// One searcher serves many prompts; each gets a fresh instance of the strategy.
 pub struct Searcher {
     strategy: Box<dyn SearchStrategy>,
-    settings: ContextSettings,
+    plan: Plan,
 }
 
 impl std::fmt::Debug for Searcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let strategy = self.strategy.describe();
-        f.debug_struct("Searcher").field("strategy", &strategy).field("settings", &self.settings).finish()
+        f.debug_struct("Searcher").field("strategy", &strategy).field("plan", &self.plan).finish()
     }
 }
 
@@ -36,62 +44,75 @@ impl Searcher {
     /// A searcher for any strategy, with all settings given.
     #[must_use]
     pub fn with_settings(strategy: Box<dyn SearchStrategy>, settings: ContextSettings) -> Self {
-        Self { strategy, settings }
+        Self { strategy, plan: Plan { settings, rules: None } }
     }
 
     /// Longest response, in tokens.
     #[must_use]
     pub fn max_new_tokens(mut self, tokens: usize) -> Self {
-        self.settings.max_new_tokens = tokens;
+        self.plan.settings.max_new_tokens = tokens;
         self
     }
 
     /// No end-of-sequence token before the response has this many tokens.
     #[must_use]
     pub fn min_new_tokens(mut self, tokens: usize) -> Self {
-        self.settings.filter.min_new_tokens = tokens;
+        self.plan.settings.filter.min_new_tokens = tokens;
         self
     }
 
     /// Mass of the nucleus, in (0, 1].
     #[must_use]
     pub fn top_p(mut self, top_p: f32) -> Self {
-        self.settings.filter.top_p = top_p;
+        self.plan.settings.filter.top_p = top_p;
         self
     }
 
     /// End-of-sequence tokens other than the policy's own.
     #[must_use]
     pub fn end_tokens(mut self, tokens: Vec<saffron_core::Token>) -> Self {
-        self.settings.filter.end_tokens = tokens;
+        self.plan.settings.filter.end_tokens = tokens;
         self
     }
 
     /// Which next tokens the policy may propose, all at once.
     #[must_use]
     pub fn filter(mut self, filter: CandidateFilter) -> Self {
-        self.settings.filter = filter;
+        self.plan.settings.filter = filter;
         self
     }
 
     /// What a search may cost.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.settings.budget = budget;
+        self.plan.settings.budget = budget;
+        self
+    }
+
+    /// Judges every answer by these thresholds: the outcome carries a verdict.
+    #[must_use]
+    pub fn judged_by(self, thresholds: Thresholds) -> Self {
+        self.ruled_by(Rules::new(thresholds))
+    }
+
+    /// Judges every answer, and does with unsafe and undecided ones as the rules say.
+    #[must_use]
+    pub fn ruled_by(mut self, rules: Rules) -> Self {
+        self.plan.rules = Some(rules);
         self
     }
 
     /// Seed of the strategy's random numbers.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.settings.seed = seed;
+        self.plan.settings.seed = seed;
         self
     }
 
     /// The settings.
     #[must_use]
     pub fn settings(&self) -> &ContextSettings {
-        &self.settings
+        &self.plan.settings
     }
 
     /// Searches an answer to one prompt.
@@ -134,41 +155,28 @@ impl Searcher {
         port: &mut dyn ModelPort,
         observer: &mut dyn SearchObserver,
     ) -> Result<Outcome, SearchError> {
-        let mut strategy = self.strategy.fresh();
-        strategy.check()?;
-        let mut cx = SearchContext::new(port, observer, session, self.settings.clone())?;
-        cx.announce(strategy.describe());
-        let stop = match drive(&mut *strategy, &mut cx) {
-            Ok(()) => None,
-            Err(error) => match error.kind() {
-                SearchErrorKind::Halted(stop) => Some(*stop),
-                _ => return Err(with_best_so_far(error, &cx, strategy.describe())),
-            },
-        };
-        let outcome = cx.outcome(strategy.describe(), stop)?;
-        cx.finish(&outcome);
-        Ok(outcome)
+        self.plan.search(self.strategy.fresh(), session, port, observer)
     }
-}
 
-/// Steps until the strategy is done.
-fn drive(strategy: &mut dyn SearchStrategy, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
-    for step in 0.. {
-        let changes = cx.changes();
-        match strategy.step(cx)? {
-            Step::Done => break,
-            Step::Continue if cx.changes() == changes => {
-                return Err(SearchErrorKind::Stalled { strategy: strategy.describe(), step }.into());
-            }
-            Step::Continue => {}
-        }
+    /// Searches answers to many prompts at once, sixteen at a time: each model call serves all of them. Every prompt has its own outcome
+    /// or error, in the order of the sessions; it does not depend on its neighbours beyond float noise.
+    ///
+    /// # Errors
+    ///
+    /// Settings that cannot be run with.
+    #[allow(clippy::type_complexity, reason = "one result for the settings, one a prompt")]
+    pub fn run_many(
+        &self,
+        sessions: &[Session],
+        policy: &mut dyn Policy,
+        scorer: &mut dyn ChildScorer,
+    ) -> Result<Vec<Result<Outcome, SearchError>>, SearchError> {
+        self.many(sessions).run(policy, scorer)
     }
-    Ok(())
-}
 
-fn with_best_so_far(error: SearchError, cx: &SearchContext<'_>, strategy: String) -> SearchError {
-    match cx.outcome(strategy, Some(StopReason::Strategy)) {
-        Ok(outcome) => error.with_partial(outcome),
-        Err(_) => error,
+    /// [`run_many`](Self::run_many) with more to say: how many at once, who watches, what to do with each outcome as it comes.
+    #[must_use]
+    pub fn many<'a>(&'a self, sessions: &'a [Session]) -> Many<'a> {
+        Many::new(self, sessions)
     }
 }

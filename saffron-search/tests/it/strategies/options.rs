@@ -1,0 +1,130 @@
+//! What Saffron may do that neither the paper nor the reference does.
+
+use saffron_core::testing::{Counting, ScriptedReward, TablePolicy};
+use saffron_core::{SearchErrorKind, StopReason, Token};
+use saffron_search::strategy::PathScore;
+use saffron_search::strategy::saffron::{Adaptive, Options};
+use saffron_search::{Saffron, Searcher};
+
+use super::{brute_force, run};
+use crate::traces::Levels;
+use crate::worlds::{scatter, scattered, session, uniform};
+
+fn saffron(width: usize, options: Options, max_new_tokens: usize) -> Searcher {
+    let searcher = Searcher::new(Saffron::paper(width).with_options(options));
+    searcher.top_p(1.0).min_new_tokens(0).max_new_tokens(max_new_tokens)
+}
+
+#[test]
+fn a_wide_beam_finds_the_best_path_under_every_score() {
+    for score in [PathScore::Last, PathScore::Mean, PathScore::Sum, PathScore::Min] {
+        let mut policy = TablePolicy::new(vec![0.0; 3], vec![0]);
+        let options = Options { score, ..Options::default() };
+        let outcome = run(&saffron(1000, options, 4), &mut policy, &mut scattered(4, &[]));
+        let expected = brute_force(3, 4, |response| {
+            let rewards: Vec<f32> = (1..=response.len()).map(|length| scatter(&response[..length])).collect();
+            Some(match score {
+                PathScore::Last => rewards[rewards.len() - 1],
+                PathScore::Mean => rewards.iter().sum::<f32>() / rewards.len() as f32,
+                PathScore::Sum => rewards.iter().sum(),
+                PathScore::Min => rewards.iter().copied().fold(f32::INFINITY, f32::min),
+            })
+        });
+        assert_eq!(outcome.best.tokens, expected, "{score}");
+    }
+}
+
+#[test]
+fn a_prior_draws_the_beam_towards_the_policy() {
+    let first = |prior| {
+        let mut policy = TablePolicy::new(vec![-9.0, 2.0, 0.0], vec![0]);
+        let mut rewards = ScriptedReward::new(0.0).with(vec![2], 1.0);
+        run(&saffron(1, Options { prior, ..Options::default() }, 1), &mut policy, &mut rewards).best.tokens
+    };
+    assert_eq!((first(0.0), first(0.4), first(0.6)), (vec![2], vec![2], vec![1]));
+}
+
+#[test]
+fn several_tokens_may_end_a_sequence() {
+    let mut rewards = ScriptedReward::new(0.0).with(vec![1, 3], 9.0);
+    let searcher = saffron(64, Options::default(), 4).end_tokens(vec![0, 3]);
+    let outcome = run(&searcher, &mut uniform(), &mut rewards);
+    assert_eq!((outcome.best.tokens, outcome.stop), (vec![1, 3], StopReason::EndOfSequence(3)));
+}
+
+/// Rewards 1 for [1, 1, …], 0 for everything else.
+fn ones(max_new_tokens: usize) -> ScriptedReward {
+    (1..=max_new_tokens).fold(ScriptedReward::new(0.0), |rewards, length| rewards.with(vec![1; length], 1.0))
+}
+
+#[test]
+fn a_clearly_safe_beam_narrows_and_costs_less() {
+    let search = |adaptive| {
+        let mut reward = Counting::new(ones(6));
+        let mut policy = uniform();
+        let session = session(&policy);
+        let mut levels = Levels::default();
+        let options = Options { adaptive, ..Options::default() };
+        let searcher = saffron(3, options, 6);
+        let outcome = searcher.run_observed(&session, &mut policy, &mut reward, &mut levels).unwrap();
+        let open = |level: &saffron_core::Level| level.beam.iter().filter(|entry| entry.stop.is_none()).count();
+        (outcome.best.tokens, levels.0.iter().map(open).collect::<Vec<_>>(), reward.sessions)
+    };
+    let (all, _, cost) = search(None);
+    let (tokens, widths, less) = search(Some(Adaptive { safe: 0.5, levels: 2 }));
+    assert_eq!(tokens, all);
+    // Level 0 is the root; two clearly safe levels later one sequence is left.
+    assert_eq!(widths[3..6], [1, 1, 1], "{widths:?}");
+    assert!(widths[1] > 1 && less < cost, "{widths:?}: {less} against {cost}");
+    // A threshold that is never reached changes nothing.
+    assert_eq!(search(Some(Adaptive { safe: 1.5, levels: 1 })), (all, search(None).1, cost));
+}
+
+#[test]
+fn a_clearly_safe_answer_that_is_finished_ends_the_search() {
+    let mut rewards = ScriptedReward::new(0.0).with(vec![2, 0], 3.0);
+    let adaptive = Some(Adaptive { safe: 2.0, levels: 5 });
+    let outcome = run(&saffron(64, Options { adaptive, ..Options::default() }, 6), &mut uniform(), &mut rewards);
+    assert_eq!((outcome.best.tokens, outcome.usage.policy.calls), (vec![2, 0], 2));
+    let whole = run(&saffron(64, Options::default(), 6), &mut uniform(), &mut rewards);
+    assert_eq!((whole.best.tokens, whole.usage.policy.calls), (vec![2, 0], 6));
+}
+
+#[test]
+fn a_beam_that_is_no_longer_safe_widens_again() {
+    let mut rewards = ScriptedReward::new(0.0).with(vec![1], 1.0);
+    let mut levels = Levels::default();
+    let mut policy = TablePolicy::new(vec![-9.0, 0.0, 0.0, 0.0], vec![0]);
+    let session = session(&policy);
+    let adaptive = Some(Adaptive { safe: 0.5, levels: 1 });
+    let searcher = saffron(3, Options { adaptive, ..Options::default() }, 4);
+    searcher.run_observed(&session, &mut policy, &mut rewards, &mut levels).unwrap();
+    let widths: Vec<usize> = levels.0.iter().map(|level| level.beam.len()).collect();
+    assert_eq!(widths, [1, 3, 1, 3, 3]);
+}
+
+#[test]
+fn options_belong_to_the_papers_rules_and_must_be_numbers() {
+    let refused = |saffron: Saffron| {
+        let (mut policy, session) = (uniform(), session(&uniform()));
+        let error = Searcher::new(saffron).run(&session, &mut policy, &mut ScriptedReward::new(0.0)).unwrap_err();
+        assert!(matches!(error.kind(), SearchErrorKind::Config(_)), "{error}");
+        error.to_string()
+    };
+    let prior = |prior| Options { prior, ..Options::default() };
+    assert!(refused(Saffron::reference(2).with_options(prior(0.5))).contains("reference preset"));
+    assert!(refused(Saffron::paper(2).with_options(prior(f32::NAN))).contains("prior"));
+    let adaptive = Some(Adaptive { safe: 1.0, levels: 0 });
+    assert!(
+        refused(Saffron::paper(2).with_options(Options { adaptive, ..Options::default() })).contains("adaptive.levels")
+    );
+}
+
+#[test]
+fn outcomes_record_the_options() {
+    let options = Options { score: PathScore::Sum, prior: 0.5, adaptive: None };
+    let outcome = run(&saffron(2, options, 2), &mut uniform(), &mut scattered(2, &[]));
+    assert_eq!(outcome.strategy, "saffron (paper, width 2, score sum, prior 0.5)");
+    let tokens: &[Token] = &outcome.best.tokens;
+    assert!(tokens.len() <= 2);
+}
