@@ -100,9 +100,8 @@ impl Mcts {
         let mut children = Vec::new();
         for (_, scored) in cx.score_children(&[node])? {
             // What is unseen cannot be taken, unless it ends the sequence: that has the reward of what it ends.
-            let usable = |child: &Child| {
-                child.reward.seen().is_some() || before.is_some() && end_tokens.contains(&child.token)
-            };
+            let usable =
+                |child: &Child| child.reward.seen().is_some() || before.is_some() && end_tokens.contains(&child.token);
             children.extend(scored.ranked.into_iter().filter(usable));
         }
         let values: Vec<Option<f32>> = children.iter().map(|child| child.reward.seen().or(before)).collect();

@@ -1,7 +1,9 @@
 //! Integration tests of the searcher and its strategies, over tables: no tensor anywhere.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod many;
 mod searcher;
 mod strategies;
 mod traces;
+mod verdicts;
 mod worlds;
