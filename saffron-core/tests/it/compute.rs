@@ -24,6 +24,26 @@ fn attention_flops_are_four_per_pair_and_query_width() {
     assert_eq!(with.flops, SMOLLM2.linear_per_token() + 30 * 4 * 576 * 3);
 }
 
+/// The calflops package publishes 1,700.06 GFLOPs (850 G multiply-adds) for one forward pass of Llama 2 7B over 128 tokens, logits of all
+/// of them, counted operation by operation. It counts all pairs of positions, where a causal model needs half.
+#[test]
+fn a_published_count_for_a_llama_is_met() {
+    let llama2_7b = DecoderShape {
+        layers: 32,
+        hidden: 4096,
+        q: 4096,
+        kv: 4096,
+        intermediate: 11_008,
+        vocab: 32_000,
+        lora_per_token: 0,
+    };
+    let giga = |flops: u64| flops as f64 / 1e9;
+    let all_pairs = giga(llama2_7b.forwarded(128, 128 * 128, 128).flops);
+    assert!((all_pairs - 1700.06).abs() < 0.1, "{all_pairs}");
+    let causal = giga(llama2_7b.continuation(0, 128, 128).flops);
+    assert!(causal < all_pairs && causal > 0.997 * all_pairs, "{causal}");
+}
+
 proptest! {
     /// Computing a sequence in parts costs what computing it at once costs.
     #[test]

@@ -1,10 +1,10 @@
 //! The search context: the only door to the models, and what it refuses.
 
-use saffron_core::testing::{ScriptedReward, TablePolicy, conformance};
+use saffron_core::testing::{Counting, ScriptedReward, TablePolicy, conformance};
 use saffron_core::{
     Budget, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, ConfigError, ContextSettings, ModelError,
     ModelPort, NodeId, NodeState, OrmScorer, PlainVocabulary, Policy, PrmScorer, Reply, SearchContext, SearchErrorKind,
-    Session, StopReason,
+    SearchObserver, Session, StopReason, TreeChange,
 };
 
 fn settings() -> ContextSettings {
@@ -192,4 +192,89 @@ fn ports_hand_on_what_models_say() {
     let port = conformance::port(&mut policy, &mut reward);
     assert_eq!((port.end_tokens(), port.vocabulary().size()), (vec![1], 2));
     assert_eq!(port.describe_rewards(), "scripted rewards");
+}
+
+fn unrated(token: u32) -> Child {
+    Child { token, logprob: -0.5, reward: ChildReward::Unseen }
+}
+
+/// Runs a check in a context over the doubles with a reward model that is watched.
+fn with_rewards(reward: ScriptedReward, check: impl FnOnce(&mut SearchContext<'_>)) -> Counting<ScriptedReward> {
+    let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]);
+    let mut reward = Counting::new(reward);
+    let session = policy.session(&[1, 2]).unwrap();
+    let mut port = conformance::port(&mut policy, &mut reward);
+    let mut observer = ();
+    check(&mut SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap());
+    reward
+}
+
+#[test]
+fn nodes_are_rated_as_children_all_of_a_parent_in_one_session_and_only_once() {
+    let rewards = ScriptedReward::new(0.0).with(vec![1], 1.0).with(vec![2], 2.0).with(vec![1, 2], 3.0);
+    let counted = with_rewards(rewards, |cx| {
+        let one = cx.grow(NodeId::ROOT, unrated(1)).unwrap();
+        let two = cx.grow(NodeId::ROOT, unrated(2)).unwrap();
+        // A second sample of the same token.
+        let twin = cx.grow(NodeId::ROOT, unrated(2)).unwrap();
+        let deep = cx.grow(one, unrated(2)).unwrap();
+        let found = cx.rate(&[deep, two, one, twin, two, NodeId::ROOT]).unwrap();
+        assert_eq!(found, [Some(3.0), Some(2.0), Some(1.0), Some(2.0), Some(2.0), None]);
+        assert_eq!(cx.rate(&[two, deep]).unwrap(), [Some(2.0), Some(3.0)]);
+        assert_eq!(cx.tree().reward(twin).unwrap(), Some(2.0));
+    });
+    assert_eq!((counted.calls, counted.sessions), (1, 2), "two parents");
+}
+
+#[test]
+fn an_unseen_end_is_rated_by_what_stands_before_it_and_other_unseen_tokens_are_not() {
+    let mut unseen = saffron_core::TokenSet::new(3);
+    assert!(unseen.insert(0) && unseen.insert(1));
+    let rewards = ScriptedReward::new(0.0).with(vec![2], 2.0).with_unseen(unseen);
+    with_rewards(rewards, |cx| {
+        let seen = cx.grow(NodeId::ROOT, unrated(2)).unwrap();
+        let end = cx.grow(seen, unrated(0)).unwrap();
+        let lost = cx.grow(seen, unrated(1)).unwrap();
+        let bare = cx.grow(NodeId::ROOT, unrated(0)).unwrap();
+        assert_eq!(cx.rate(&[end, lost, bare]).unwrap(), [Some(2.0), None, None]);
+    });
+}
+
+#[test]
+fn streams_of_random_numbers_are_those_of_the_prompt_and_differ() {
+    with_context(settings(), |mut cx| {
+        use rand_core::Rng;
+        let first = |stream: u64| cx.stream(stream).next_u64();
+        let numbers = [first(0), first(1), first(2)];
+        assert!(numbers[0] != numbers[1] && numbers[1] != numbers[2]);
+        assert_eq!([first(0), first(1), first(2)], numbers, "a stream begins the same every time");
+        assert_eq!(cx.rng().next_u64(), numbers[0], "stream 0 is the prompt's own");
+    });
+}
+
+/// Writes down what changed.
+#[derive(Default)]
+struct Changes(Vec<TreeChange>);
+
+impl SearchObserver for Changes {
+    fn on_change(&mut self, change: &TreeChange) {
+        self.0.push(*change);
+    }
+}
+
+#[test]
+fn observers_see_every_change_of_the_tree() {
+    let (mut policy, mut reward) = (TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]), ScriptedReward::new(4.0));
+    let session = policy.session(&[1, 2]).unwrap();
+    let mut port = conformance::port(&mut policy, &mut reward);
+    let mut observer = (Changes::default(), Some(Changes::default()));
+    let mut cx = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap();
+    let node = cx.grow(NodeId::ROOT, unrated(0)).unwrap();
+    cx.rate(&[node]).unwrap();
+    drop(cx);
+    let stop = StopReason::EndOfSequence(0);
+    let grown = TreeChange::Grown { node, parent: NodeId::ROOT, token: 0, logprob: -0.5, reward: None };
+    let expected = [grown, TreeChange::Ended { node, stop }, TreeChange::Rated { node, reward: 4.0 }];
+    assert_eq!(observer.0.0, expected);
+    assert_eq!(observer.1.unwrap().0, expected);
 }

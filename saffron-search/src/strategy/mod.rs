@@ -22,6 +22,7 @@
 pub mod args;
 pub mod beam;
 pub mod best_of_n;
+mod config;
 pub mod deal;
 mod draw;
 pub mod dvts;
@@ -41,6 +42,7 @@ mod walk;
 
 use saffron_core::{CandidateFilter, ConfigError, SearchError};
 
+pub use config::StrategyConfig;
 pub use path::{PathRewards, PathScore};
 pub use steps::Steps;
 

@@ -2,7 +2,7 @@
 
 use saffron_core::testing::{Counting, ScriptedReward, TablePolicy, conformance};
 use saffron_core::{Hypothesis, OrmScorer, PrmScorer, SearchStrategy, Token};
-use saffron_search::strategy::Steps;
+use saffron_search::strategy::{Steps, StrategyConfig};
 use saffron_search::{
     Args, BestOfN, Deal, Dvts, Greedy, Mcts, ParticleFilter, Preset, Rebase, RewardSampling, Sampling, StepBeam,
 };
@@ -158,20 +158,30 @@ fn every_strategy_keeps_its_promises() {
 }
 
 #[test]
-fn every_strategy_can_start_from_its_own_defaults() {
-    let defaults = [
-        saffron_search::Searcher::new(Args::greedy(1.0)),
-        saffron_search::Searcher::new(Deal::new(2, 1, 1.0)),
-        saffron_search::Searcher::new(Mcts::puct(2)),
-        saffron_search::Searcher::new(RewardSampling::new(1.0)),
-        saffron_search::Searcher::new(StepBeam::new(4, 4)),
-        saffron_search::Searcher::new(Dvts::new(4, 4)),
-        saffron_search::Searcher::new(Rebase::new(4)),
-        saffron_search::Searcher::new(ParticleFilter::new(4)),
-        saffron_search::Searcher::new(BestOfN::new(2)),
+fn every_strategy_can_be_written_in_a_file_and_runs_as_published() {
+    let kinds = [
+        ("greedy", "greedy"),
+        ("sampling", "sampling"),
+        ("best-of-n", "best-of-n (n 4)"),
+        ("step-beam", "step beam (beams 4, children 4, steps of 8, score last)"),
+        ("dvts", "dvts (samples 4, children 4, steps of 8, score last)"),
+        ("rebase", "rebase (width 4, temperature 0.2, steps of 8)"),
+        ("particle-filter", "particle filter (particles 4, steps of 8)"),
+        ("deal", "deal (width 4, lookahead 0, weight 1)"),
+        ("mcts", "mcts (simulations 4, exploration 1.25, lookahead 0)"),
+        ("args", "args (greedy, weight 1)"),
+        ("reward-sampling", "reward sampling (β 1)"),
+        ("saffron", "saffron (paper, width 4)"),
     ];
-    for searcher in defaults {
+    for (kind, name) in kinds {
+        let config: StrategyConfig = serde_json::from_str(&format!("{{\"kind\": \"{kind}\"}}")).unwrap();
+        let searcher = searcher(config.build(4), 32).filter(config.filter());
         let outcome = run(&searcher, &mut skewed(), &mut scattered(3, &[]));
-        assert!((1..=32).contains(&outcome.best.tokens.len()) && outcome.best.stop.is_some(), "{searcher:?}");
+        assert_eq!(outcome.strategy, name);
+        assert!((1..=32).contains(&outcome.best.tokens.len()) && outcome.best.stop.is_some(), "{name}");
+        let again = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<StrategyConfig>(&again).unwrap(), config);
+        let wrong = format!("{{\"kind\": \"{kind}\", \"token\": 1}}");
+        assert!(serde_json::from_str::<StrategyConfig>(&wrong).is_err(), "{kind} takes what it does not know");
     }
 }

@@ -1,0 +1,187 @@
+//! Strategies as data: what a configuration file says of one, and the strategy of a budget.
+
+use saffron_core::{CandidateFilter, SearchStrategy};
+use serde::{Deserialize, Serialize};
+
+use super::saffron::{Options, Preset, Saffron};
+use super::{Defaults, PathScore, Steps};
+use crate::{Args, BestOfN, Deal, Dvts, Greedy, Mcts, ParticleFilter, Rebase, RewardSampling, Sampling, StepBeam};
+
+/// A strategy but for its budget. In a file the field `kind` names it.
+///
+/// ```
+/// use saffron_search::strategy::StrategyConfig;
+/// let config: StrategyConfig = serde_json::from_str(r#"{"kind": "rebase", "steps": {"tokens": 4}}"#)?;
+/// assert_eq!(config.build(16).describe(), "rebase (width 16, temperature 0.2, steps of 4)");
+/// assert_eq!(config.budget(), Some("width"));
+/// assert!(serde_json::from_str::<StrategyConfig>(r#"{"kind": "rebase", "widht": 4}"#).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum StrategyConfig {
+    /// [`Greedy`]; no budget.
+    Greedy {},
+    /// [`Sampling`]; no budget.
+    Sampling {},
+    /// [`BestOfN`]; the budget is N.
+    BestOfN {},
+    /// [`StepBeam`]; the budget is the number of beams.
+    StepBeam {
+        /// Children of a survivor. Default: 4.
+        #[serde(default = "four")]
+        children: usize,
+        /// What a step is.
+        #[serde(default)]
+        steps: Steps,
+        /// What decides. Default: the last step's reward.
+        #[serde(default)]
+        score: PathScore,
+    },
+    /// [`Dvts`]; the budget is the number of samples at a time.
+    Dvts {
+        /// Children in a tree. Default: 4.
+        #[serde(default = "four")]
+        children: usize,
+        /// What a step is.
+        #[serde(default)]
+        steps: Steps,
+        /// What decides. Default: the last step's reward.
+        #[serde(default)]
+        score: PathScore,
+    },
+    /// [`Rebase`]; the budget is the width.
+    Rebase {
+        /// How much the best are favoured. Default: 0.2.
+        #[serde(default = "fifth")]
+        temperature: f64,
+        /// What a step is.
+        #[serde(default)]
+        steps: Steps,
+    },
+    /// [`ParticleFilter`]; the budget is the number of particles.
+    ParticleFilter {
+        /// What a step is.
+        #[serde(default)]
+        steps: Steps,
+    },
+    /// [`Deal`]; the budget is the width of the beam.
+    Deal {
+        /// Tokens of lookahead. Default: 0.
+        #[serde(default)]
+        lookahead: usize,
+        /// Weight of the reward. Default: 1.
+        #[serde(default = "one")]
+        weight: f32,
+    },
+    /// [`Mcts`]; the budget is the number of walks a token.
+    Mcts {
+        /// Exploration constant. Default: 1.25.
+        #[serde(default = "exploration")]
+        exploration: f32,
+        /// Tokens of lookahead. Default: 0.
+        #[serde(default)]
+        lookahead: usize,
+    },
+    /// [`Args`]; no budget.
+    Args {
+        /// Weight of the reward. Default: 1.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Temperature of a draw. Default: none, so that the best candidate is taken.
+        temperature: Option<f32>,
+    },
+    /// [`RewardSampling`]; no budget.
+    RewardSampling {
+        /// The KL penalty β. Default: 1.
+        #[serde(default = "one")]
+        beta: f32,
+    },
+    /// [`Saffron`]; the budget is the width of the beam.
+    Saffron {
+        /// Whose rules. Default: the paper's.
+        #[serde(default)]
+        preset: Preset,
+        /// What neither the paper nor the reference does.
+        #[serde(default)]
+        options: Options,
+    },
+}
+
+fn four() -> usize {
+    4
+}
+
+fn fifth() -> f64 {
+    0.2
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn exploration() -> f32 {
+    1.25
+}
+
+impl StrategyConfig {
+    /// What the budget is of this strategy; none where it has no budget.
+    #[must_use]
+    pub fn budget(&self) -> Option<&'static str> {
+        match self {
+            Self::Greedy {} | Self::Sampling {} | Self::Args { .. } | Self::RewardSampling { .. } => None,
+            Self::BestOfN {} | Self::Dvts { .. } => Some("samples"),
+            Self::StepBeam { .. } => Some("beams"),
+            Self::ParticleFilter { .. } => Some("particles"),
+            Self::Mcts { .. } => Some("simulations"),
+            Self::Rebase { .. } | Self::Deal { .. } | Self::Saffron { .. } => Some("width"),
+        }
+    }
+
+    /// The strategy of a budget, which those without one do not look at.
+    #[must_use]
+    pub fn build(&self, budget: usize) -> Box<dyn SearchStrategy> {
+        match self.clone() {
+            Self::Greedy {} => Box::new(Greedy),
+            Self::Sampling {} => Box::new(Sampling::default()),
+            Self::BestOfN {} => Box::new(BestOfN::new(budget)),
+            Self::StepBeam { children, steps, score } => {
+                Box::new(StepBeam::new(budget, children).with_steps(steps).with_score(score))
+            }
+            Self::Dvts { children, steps, score } => {
+                Box::new(Dvts::new(budget, children).with_steps(steps).with_score(score))
+            }
+            Self::Rebase { temperature, steps } => {
+                Box::new(Rebase::new(budget).with_temperature(temperature).with_steps(steps))
+            }
+            Self::ParticleFilter { steps } => Box::new(ParticleFilter::new(budget).with_steps(steps)),
+            Self::Deal { lookahead, weight } => Box::new(Deal::new(budget, lookahead, weight)),
+            Self::Mcts { exploration, lookahead } => {
+                Box::new(Mcts::puct(budget).with_exploration(exploration).with_lookahead(lookahead))
+            }
+            Self::Args { weight, temperature: None } => Box::new(Args::greedy(weight)),
+            Self::Args { weight, temperature: Some(temperature) } => Box::new(Args::stochastic(weight, temperature)),
+            Self::RewardSampling { beta } => Box::new(RewardSampling::new(beta)),
+            Self::Saffron { preset, options } => Box::new(Saffron::new(preset, budget).with_options(options)),
+        }
+    }
+
+    /// The candidates that the strategy is published with.
+    #[must_use]
+    pub fn filter(&self) -> CandidateFilter {
+        match self {
+            Self::Greedy {} => Greedy.filter(),
+            Self::Args { weight, .. } => Args::greedy(*weight).filter(),
+            Self::Deal { lookahead, weight } => Deal::new(1, *lookahead, *weight).filter(),
+            Self::Mcts { .. } => Mcts::puct(1).filter(),
+            Self::RewardSampling { beta } => RewardSampling::new(*beta).filter(),
+            Self::Saffron { preset, .. } => Saffron::new(*preset, 1).filter(),
+            Self::Sampling {}
+            | Self::BestOfN {}
+            | Self::StepBeam { .. }
+            | Self::Dvts { .. }
+            | Self::Rebase { .. }
+            | Self::ParticleFilter { .. } => Sampling::default().filter(),
+        }
+    }
+}
