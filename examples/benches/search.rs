@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_core::{
     CandidateFilter, Candidates, ChildReward, ModelError, MultifurcationRewardModel, Outcome, PlainVocabulary, Policy,
-    Reply, Session, Token, Vocabulary,
+    Reply, SearchError, Session, Token, Vocabulary,
 };
 use saffron_examples::bench::{beside_floor, engine, smollm2};
 use saffron_examples::device::{device, first};
@@ -229,9 +229,59 @@ fn overhead(criterion: &mut Criterion) {
     }
 }
 
+const PROMPTS: u32 = 16;
+
+/// Sixteen prompts of width 4, one after another and all at once: the same answers, and the ratio of their times.
+fn many(criterion: &mut Criterion) {
+    let (mut policy, mut reward) = (Timed::new(), Timed::new());
+    let searcher = Searcher::new(Saffron::paper(4)).max_new_tokens(NEW_TOKENS).min_new_tokens(NEW_TOKENS);
+    let mut salt = 1000;
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    criterion.bench_function("search/sixteen_prompts_w4", |bench| {
+        bench.iter_custom(|count| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..count {
+                salt += PROMPTS;
+                let sessions: Vec<Session> = (0..PROMPTS).map(|prompt| session(&policy, salt + prompt)).collect();
+                policy.engine.forget();
+                reward.engine.forget();
+                let begun = Instant::now();
+                let single: Result<Vec<Outcome>, _> =
+                    sessions.iter().map(|session| searcher.run(session, &mut policy, &mut reward)).collect();
+                alone.push(begun.elapsed());
+                policy.engine.forget();
+                reward.engine.forget();
+                let begun = Instant::now();
+                let all = searcher.run_many(&sessions, &mut policy, &mut reward);
+                together.push(begun.elapsed());
+                sum += begun.elapsed();
+                check_equal(single, all);
+            }
+            sum
+        });
+    });
+    if let (false, sum) = (together.is_empty(), |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64()) {
+        let (alone, together, runs) = (sum(&alone), sum(&together), together.len() as f64);
+        eprintln!(
+            "search/sixteen_prompts_w4: one after another {:.2} s, at once {:.2} s, ratio {:.2} (target 2.5)\n",
+            alone / runs,
+            together / runs,
+            alone / together
+        );
+    }
+}
+
+fn check_equal(single: Result<Vec<Outcome>, SearchError>, all: Result<Vec<Result<Outcome, SearchError>>, SearchError>) {
+    let all: Result<Vec<Outcome>, _> = all.and_then(|outcomes| outcomes.into_iter().collect());
+    let (Ok(single), Ok(all)) = (single, all) else { panic!("a search failed") };
+    let tokens = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.best.tokens.clone()).collect::<Vec<_>>();
+    let same = tokens(&single).iter().zip(tokens(&all)).filter(|(a, b)| **a == *b).count();
+    assert_eq!(same, PROMPTS as usize, "the same answers");
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(5));
-    targets = overhead, whole
+    targets = overhead, whole, many
 }
 criterion_main!(benches);

@@ -31,6 +31,30 @@ impl GuardTemplate {
         let (safe, not_safe) = llama_guard_answers();
         Ok(Self { layout: layout("llama-guard-3", tokenizer)?, safe, not_safe })
     }
+
+    /// A question in words, for any model: `prefix + prompt + infix + response + suffix`, answered by the first token of one of two words.
+    /// Special tokens that the parts of the layout spell are special.
+    ///
+    /// # Errors
+    ///
+    /// A tokenizer that cannot encode the parts, or answers that begin with the same token.
+    pub fn in_words(
+        tokenizer: &TextTokenizer,
+        [prefix, infix, suffix]: [&str; 3],
+        [safe, not_safe]: [&str; 2],
+    ) -> Result<Self, LoadError> {
+        let refuse = |reason: String| LoadError::Layout { name: String::from("guard question"), reason };
+        let encode = |text| tokenizer.encode_markup(text).map_err(|error| refuse(error.to_string()));
+        let first = |text| encode(text)?.first().copied().ok_or_else(|| refuse(String::from("an answer is empty")));
+        let layout = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let (safe_token, unsafe_token) = (first(safe)?, first(not_safe)?);
+        if safe_token == unsafe_token {
+            return Err(refuse(format!(
+                "the answers {safe:?} and {not_safe:?} begin with the same token {safe_token}"
+            )));
+        }
+        Ok(Self { layout, safe: safe_token, not_safe: unsafe_token })
+    }
 }
 
 /// A language model that is asked by a template. Serves as process reward model, outcome reward model and judge. It sees prompt and

@@ -187,6 +187,12 @@ impl Engine {
         self.options
     }
 
+    /// Forgets all that is cached and nobody holds; gives the number of tokens. What comes after does not depend on what came before, to
+    /// the last bit.
+    pub fn forget(&mut self) -> usize {
+        self.cache.clear()
+    }
+
     /// Counts of the cache.
     pub fn cache_stats(&mut self) -> TrieStats {
         self.cache.stats().trie
