@@ -111,7 +111,7 @@ impl Attack {
     /// let prefill = Attack::Prefill { tokens: 10, text: PrefillText::Reply };
     /// assert_eq!(prefill.name(), "prefill-10");
     /// let suffix = Attack::Suffix { text: "!".into() };
-    /// assert_eq!(Attack::Then { attacks: vec![suffix, prefill] }.name(), "suffix-5c5a7d76+prefill-10");
+    /// assert_eq!(Attack::Then { attacks: vec![suffix, prefill] }.name(), "suffix-9e6bffd3+prefill-10");
     /// ```
     #[must_use]
     pub fn name(&self) -> String {

@@ -165,7 +165,7 @@ fn a_sample_depends_on_the_seed_alone_and_begins_every_larger_one() {
 }
 
 /// What seed 5 draws from a hundred, so that a change of the drawing does not go unseen.
-const PINNED: [&str; 4] = ["0", "0", "0", "0"];
+const PINNED: [&str; 4] = ["43", "9", "72", "58"];
 
 #[test]
 fn every_item_is_drawn_about_equally_often() {

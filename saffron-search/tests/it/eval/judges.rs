@@ -117,14 +117,19 @@ fn a_reward_model_judges_from_its_threshold_on_and_its_work_is_counted() {
     }
 }
 
+fn verdicts(mut judge: impl Judge, sessions: &[Session]) -> usize {
+    assert!(!judge.describe().is_empty());
+    judge.judge(sessions).unwrap().value.len()
+}
+
 #[test]
 fn judges_can_be_boxed_and_borrowed() {
     let (model, sessions) = scripted();
     let judges: Vec<Box<dyn Judge>> =
         vec![Box::new(RefusalPhrases::default()), Box::new(RewardJudge::new(model, 0.0, "guard"))];
     for mut judge in judges {
-        assert_eq!((&mut judge).judge(&sessions).unwrap().value.len(), 2);
-        assert!(!judge.describe().is_empty());
+        assert_eq!(verdicts(&mut judge, &sessions), 2);
+        assert_eq!(verdicts(judge, &sessions), 2);
     }
 }
 

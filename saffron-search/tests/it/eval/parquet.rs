@@ -94,18 +94,16 @@ fn a_cut_parquet_file_is_an_error_wherever_it_is_cut() {
 }
 
 #[test]
-fn no_flipped_byte_of_a_parquet_file_makes_a_panic() {
-    let files = Files::new();
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
-        let whole = file(compression, b"x");
-        for place in 0..whole.len() {
-            for flip in [0x01, 0x80, 0xff] {
-                let mut bytes = whole.clone();
-                bytes[place] ^= flip;
-                let _: Result<_, _> = read(files.write("r.parquet", bytes), &Format::RewardBench);
-            }
-        }
+fn a_flipped_byte_of_a_parquet_file_is_an_error_or_unseen_but_no_panic() {
+    let (files, whole) = (Files::new(), file(Compression::SNAPPY, b"x"));
+    let mut errors = 0;
+    for (place, flip) in (0..whole.len()).flat_map(|place| [0x01, 0x80, 0xff].map(|flip| (place, flip))) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= flip;
+        errors += usize::from(read(files.write("r.parquet", bytes), &Format::RewardBench).is_err());
     }
+    // Pages written without checksums hide some damage to their content; the structure hides little.
+    assert!(errors > whole.len(), "{errors} of {}", 3 * whole.len());
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Rows of parquet files.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::Value;
@@ -9,23 +12,40 @@ use serde_json::Value;
 use super::{Record, number};
 use crate::eval::data::{DataErrorKind, Place, Source};
 
-/// All rows; the sizes that the file states are held against the limit before any is unzipped.
+/// All rows. What the file states of its sizes is checked before anything is unzipped.
 pub(super) fn rows(source: &Source) -> Result<Vec<Record>, DataErrorKind> {
-    let reader = SerializedFileReader::new(Bytes::from(source.bytes.clone())).map_err(unreadable)?;
-    check_size(&reader, source.limit)?;
-    let rows: Result<Vec<Row>, ParquetError> = reader.get_row_iter(None).map_err(unreadable)?.collect();
-    let rows = rows.map_err(unreadable)?.into_iter().enumerate();
+    let rows = guarded(|| read(source))??.into_iter().enumerate();
     let values: Result<Vec<_>, _> = rows.map(|(index, row)| object(row, Place::Row(index + 1))).collect();
     Ok(number(values?.into_iter()))
 }
 
-fn check_size(reader: &SerializedFileReader<Bytes>, limit: u64) -> Result<(), DataErrorKind> {
-    let groups = reader.metadata().row_groups();
-    let total: u64 = groups.iter().map(|group| group.total_byte_size().max(0).unsigned_abs()).sum();
-    match total > limit {
-        true => Err(DataErrorKind::TooLarge { limit }),
+fn read(source: &Source) -> Result<Vec<Row>, DataErrorKind> {
+    let reader = SerializedFileReader::new(Bytes::from(source.bytes.clone())).map_err(unreadable)?;
+    check_sizes(reader.metadata().row_groups(), source)?;
+    reader.get_row_iter(None).and_then(Iterator::collect).map_err(unreadable)
+}
+
+/// The reader's own checks of damaged pages are partly assertions; here they are errors.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, DataErrorKind> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| damaged("the reader gave up on a damaged page"))
+}
+
+fn check_sizes(groups: &[RowGroupMetaData], source: &Source) -> Result<(), DataErrorKind> {
+    let columns = || groups.iter().flat_map(RowGroupMetaData::columns);
+    if !columns().all(|column| lies_within(column, source.bytes.len() as u64)) {
+        return Err(damaged("a column lies outside the file"));
+    }
+    let sizes = columns().map(|column| column.uncompressed_size().max(0).unsigned_abs());
+    match sizes.fold(0, u64::saturating_add) > source.limit {
+        true => Err(DataErrorKind::TooLarge { limit: source.limit }),
         false => Ok(()),
     }
+}
+
+fn lies_within(column: &ColumnChunkMetaData, file: u64) -> bool {
+    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+    let start_and_length = (u64::try_from(start), u64::try_from(column.compressed_size()));
+    matches!(start_and_length, (Ok(start), Ok(length)) if start.saturating_add(length) <= file)
 }
 
 fn object(row: Row, place: Place) -> Result<(Place, Value), DataErrorKind> {
@@ -72,6 +92,10 @@ fn wrong_type(column: &str, place: Place, found: &str) -> DataErrorKind {
         expected: "text, a number or a truth value",
         found: found.to_owned(),
     }
+}
+
+fn damaged(what: &'static str) -> DataErrorKind {
+    DataErrorKind::Parquet(what.into())
 }
 
 fn unreadable(error: ParquetError) -> DataErrorKind {
