@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use saffron_core::Outcome;
+use saffron_core::Hypothesis;
 use serde::{Deserialize, Serialize};
 
 /// Measures of one answer.
@@ -40,12 +40,12 @@ pub struct MeanQuality {
 }
 
 impl Quality {
-    /// Measures a search's answer, whose text the caller has decoded.
+    /// Measures an answer, such as an outcome's best, whose text the caller has decoded.
     #[must_use]
-    pub fn of(outcome: &Outcome, text: &str) -> Self {
-        let tokens = outcome.best.tokens.len();
+    pub fn of(answer: &Hypothesis, text: &str) -> Self {
+        let tokens = answer.tokens.len();
         let words: Vec<&str> = text.split_whitespace().collect();
-        let logprob = f64::from(outcome.best.logprob) / tokens as f64;
+        let logprob = f64::from(answer.logprob) / tokens as f64;
         Self {
             tokens,
             words: words.len(),

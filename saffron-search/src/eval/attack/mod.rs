@@ -54,6 +54,12 @@ pub enum Attack {
     },
 }
 
+impl Default for Attack {
+    fn default() -> Self {
+        Self::None {}
+    }
+}
+
 /// What a reply is forced to begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -100,7 +100,7 @@ pub enum DataErrorKind {
         place: Place,
         /// The column's name.
         column: String,
-        /// The columns that the row has.
+        /// The columns that the row has, by name.
         found: Vec<String>,
     },
     /// A value of a type that the column cannot have.

@@ -12,7 +12,8 @@
 //! | `.parquet` | rows (feature `parquet`) |
 //!
 //! All but parquet may be followed by `.gz`. Text is UTF-8; a byte order mark is skipped. Files are not trusted: whatever is wrong
-//! with one is a [`DataError`] that says where.
+//! with one is a [`DataError`] that says where. A file that was cut off is told by its last row; bare text, and CSV cut within the last
+//! field of a row without quotes, do not show it.
 
 mod columns;
 mod dataset;
@@ -41,9 +42,8 @@ pub(super) use source::Source;
 ///
 /// ```
 /// use saffron_search::eval::data::{Format, read};
-/// let folder = std::env::temp_dir().join("saffron-doc-read");
-/// std::fs::create_dir_all(&folder)?;
-/// let path = folder.join("questions.csv");
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("questions.csv");
 /// std::fs::write(&path, "id,prompt\nq1,\"How, then?\"\nq2,Why?\n")?;
 /// let data = read(&path, &Format::Prompts)?;
 /// assert_eq!((data.items[0].id.as_str(), data.items[0].prompt.as_str()), ("q1", "How, then?"));

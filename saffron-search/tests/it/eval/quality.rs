@@ -17,7 +17,7 @@ fn outcome(max_new_tokens: usize) -> Outcome {
 fn an_answer_is_measured_by_hand_counted_values() {
     let outcome = outcome(2);
     assert_eq!(outcome.best.tokens, [1, 1]);
-    let quality = Quality::of(&outcome, " yes no\nyes no ");
+    let quality = Quality::of(&outcome.best, " yes no\nyes no ");
     assert_eq!((quality.tokens, quality.words), (2, 4));
     assert_eq!((quality.distinct_1, quality.distinct_2), (Some(0.5), Some(2.0 / 3.0)));
     assert!((quality.logprob_per_token.unwrap() - 0.75f64.ln()).abs() < 1e-6);
@@ -29,10 +29,10 @@ fn an_empty_answer_has_no_ratios() {
     outcome.best.tokens.clear();
     outcome.best.logprob = 0.0;
     let none = Quality { tokens: 0, words: 0, distinct_1: None, distinct_2: None, logprob_per_token: None };
-    assert_eq!(Quality::of(&outcome, " "), none);
+    assert_eq!(Quality::of(&outcome.best, " "), none);
     outcome.best.tokens.push(1);
     outcome.best.logprob = f32::NEG_INFINITY;
-    assert_eq!(Quality::of(&outcome, "").logprob_per_token, None);
+    assert_eq!(Quality::of(&outcome.best, "").logprob_per_token, None);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn means_are_over_the_answers_that_have_the_measure() {
 
 #[test]
 fn records_of_quality_come_back_as_they_were_written() {
-    let quality = Quality::of(&outcome(2), "a b");
+    let quality = Quality::of(&outcome(2).best, "a b");
     assert_eq!(serde_json::from_str::<Quality>(&serde_json::to_string(&quality).unwrap()).unwrap(), quality);
 }
 

@@ -25,7 +25,8 @@ fn read(source: &Source) -> Result<Vec<Row>, DataErrorKind> {
     reader.get_row_iter(None).and_then(Iterator::collect).map_err(unreadable)
 }
 
-/// The reader's own checks of damaged pages are partly assertions; here they are errors.
+/// The reader's own checks of damaged pages are partly assertions; here they are errors, unless the program aborts on panics. Its
+/// panic hook hears of them either way.
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, DataErrorKind> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| damaged("the reader gave up on a damaged page"))
 }

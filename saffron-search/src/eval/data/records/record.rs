@@ -66,10 +66,10 @@ impl Record {
 
     fn column(&self, column: &str) -> Result<&Value, DataErrorKind> {
         let columns = self.columns()?;
-        columns.get(column).ok_or_else(|| DataErrorKind::MissingColumn {
-            place: self.place,
-            column: column.to_owned(),
-            found: columns.keys().cloned().collect(),
+        columns.get(column).ok_or_else(|| {
+            let mut found: Vec<String> = columns.keys().cloned().collect();
+            found.sort_unstable();
+            DataErrorKind::MissingColumn { place: self.place, column: column.to_owned(), found }
         })
     }
 
