@@ -61,7 +61,8 @@ fn a_line_that_is_not_json_is_malformed_where_it_stands() {
 
 #[test]
 fn records_longer_or_shorter_than_the_header_are_counted() {
-    for (content, expected, found) in [("prompt,n\nHow?\nWhy?,2\n", 2, 1), ("prompt\nHow?,1,x", 1, 3)] {
+    let cases = [("prompt,n\nHow?\nWhy?,2\n", 2, 1), ("prompt,n\nHow?\n", 2, 1), ("prompt\nHow?,1,x", 1, 3)];
+    for (content, expected, found) in cases {
         let (kind, words) = fault("a.csv", content, &Format::Prompts);
         assert_eq!(words, format!("line 2: expected {expected} fields, found {found}"));
         assert!(matches!(kind, DataErrorKind::FieldCount { .. }));
