@@ -1,1 +1,0 @@
-//! What an attacker does to a prompt.

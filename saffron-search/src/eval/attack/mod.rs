@@ -1,0 +1,172 @@
+//! What an attacker does to a prompt: force the reply's beginning, append a suffix, wrap it in a jailbreak template.
+
+mod error;
+mod fill;
+mod template;
+
+use serde::{Deserialize, Serialize};
+
+use super::data::Item;
+pub use error::AttackError;
+use fill::{Placeholder, fill};
+pub use template::{Template, read_templates};
+
+/// What an attacker does to a prompt. Text only: cutting the prefill after its tokens is left to whoever has the tokenizer.
+///
+/// ```
+/// use saffron_search::eval::attack::{Attack, PrefillText};
+/// use saffron_search::eval::data::Item;
+/// let prefill = Attack::Prefill { tokens: 10, text: PrefillText::Pattern("Sure, here is {request}:".into()) };
+/// let attack = Attack::Then { attacks: vec![Attack::Suffix { text: "!!".into() }, prefill] };
+/// let attacked = attack.apply(&Item::new("0", "How are locks picked?"))?;
+/// assert_eq!(attacked.prompt, "How are locks picked? !!");
+/// assert_eq!(attacked.prefill, "Sure, here is how are locks picked:");
+/// assert_eq!(attacked.prefill_tokens, 10);
+/// # Ok::<(), saffron_search::eval::attack::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Attack {
+    /// Nothing: the prompt as it is.
+    None {},
+    /// The reply is forced to begin with a text.
+    Prefill {
+        /// How many tokens of the text are forced; 0 forces none.
+        tokens: usize,
+        /// The text.
+        #[serde(default)]
+        text: PrefillText,
+    },
+    /// A text is put behind the prompt, as optimised suffixes are; with a space between, unless it begins with white space.
+    Suffix {
+        /// The text.
+        text: String,
+    },
+    /// The prompt is put into a text, wherever that says `{prompt}` or `[INSERT PROMPT HERE]`.
+    Template {
+        /// The text.
+        text: String,
+    },
+    /// One attack after another, each upon what the one before has made of the prompt. One of them at most may be a prefill.
+    Then {
+        /// The attacks in order.
+        attacks: Vec<Attack>,
+    },
+}
+
+impl Default for Attack {
+    fn default() -> Self {
+        Self::None {}
+    }
+}
+
+/// What a reply is forced to begin with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefillText {
+    /// The item's own reply.
+    #[default]
+    Reply,
+    /// A text in which `{question}` stands for the item's prompt and `{request}` for its words within a sentence: the first letter
+    /// small (unless the word is `I` or in capitals), no question mark or full stop at the end.
+    Pattern(String),
+}
+
+/// A prompt under attack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attacked {
+    /// What the policy is asked.
+    pub prompt: String,
+    /// The text that its reply is forced to begin with; may be longer than is forced.
+    pub prefill: String,
+    /// How many tokens of it are forced.
+    pub prefill_tokens: usize,
+}
+
+impl Attack {
+    /// The item's prompt under this attack.
+    ///
+    /// # Errors
+    ///
+    /// A prefill of the item's own reply where it has none, a template without a place for the prompt, two prefills.
+    pub fn apply(&self, item: &Item) -> Result<Attacked, AttackError> {
+        let untouched = Attacked { prompt: item.prompt.clone(), prefill: String::new(), prefill_tokens: 0 };
+        let mut prefilled = false;
+        self.upon(untouched, item, &mut prefilled)
+    }
+
+    fn upon(&self, so_far: Attacked, item: &Item, prefilled: &mut bool) -> Result<Attacked, AttackError> {
+        match self {
+            Self::None {} => Ok(so_far),
+            Self::Prefill { .. } if std::mem::replace(prefilled, true) => Err(AttackError::TwoPrefills),
+            Self::Prefill { tokens, text } => {
+                Ok(Attacked { prefill: text.of(item)?, prefill_tokens: *tokens, ..so_far })
+            }
+            Self::Suffix { text } => Ok(Attacked { prompt: suffixed(&so_far.prompt, text), ..so_far }),
+            Self::Template { text } => Ok(Attacked { prompt: template::filled(text, &so_far.prompt)?, ..so_far }),
+            Self::Then { attacks } => {
+                attacks.iter().try_fold(so_far, |so_far, attack| attack.upon(so_far, item, prefilled))
+            }
+        }
+    }
+
+    /// A name for records. Attacks that differ have different names; texts are named by their CRC-32.
+    ///
+    /// ```
+    /// use saffron_search::eval::attack::{Attack, PrefillText};
+    /// let prefill = Attack::Prefill { tokens: 10, text: PrefillText::Reply };
+    /// assert_eq!(prefill.name(), "prefill-10");
+    /// let suffix = Attack::Suffix { text: "!".into() };
+    /// assert_eq!(Attack::Then { attacks: vec![suffix, prefill] }.name(), "suffix-9e6bffd3+prefill-10");
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::None {} => "none".to_owned(),
+            Self::Prefill { tokens, text: PrefillText::Reply } => format!("prefill-{tokens}"),
+            Self::Prefill { tokens, text: PrefillText::Pattern(text) } => format!("prefill-{tokens}-{}", digest(text)),
+            Self::Suffix { text } => format!("suffix-{}", digest(text)),
+            Self::Template { text } => format!("template-{}", digest(text)),
+            Self::Then { attacks } if attacks.is_empty() => "none".to_owned(),
+            Self::Then { attacks } => attacks.iter().map(Self::name).collect::<Vec<_>>().join("+"),
+        }
+    }
+}
+
+impl PrefillText {
+    fn of(&self, item: &Item) -> Result<String, AttackError> {
+        match self {
+            Self::Reply => item.reply.clone().ok_or_else(|| AttackError::NoReply { id: item.id.clone() }),
+            Self::Pattern(pattern) => {
+                let request = request(&item.prompt);
+                let question = Placeholder { mark: "{question}", text: &item.prompt };
+                Ok(fill(pattern, &[question, Placeholder { mark: "{request}", text: &request }]).text)
+            }
+        }
+    }
+}
+
+fn suffixed(prompt: &str, suffix: &str) -> String {
+    let space = if suffix.starts_with(char::is_whitespace) { "" } else { " " };
+    format!("{prompt}{space}{suffix}")
+}
+
+/// A question's words as they would stand within a sentence.
+fn request(question: &str) -> String {
+    let words = question.trim().trim_end_matches(['?', '.', ' ']);
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) if begins_small(words) => first.to_lowercase().chain(letters).collect(),
+        _ => words.to_owned(),
+    }
+}
+
+/// Whether the first word has a capital for no other reason than being first.
+fn begins_small(words: &str) -> bool {
+    let first = words.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+    first != "I" && !first.chars().skip(1).any(char::is_uppercase)
+}
+
+fn digest(text: &str) -> String {
+    format!("{:08x}", crc32fast::hash(text.as_bytes()))
+}

@@ -1,0 +1,87 @@
+//! Items with where they came from, and choosing some of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::{DataErrorKind, Item, Pair, Place};
+
+/// The file that data came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Its path, as it was given.
+    pub path: PathBuf,
+    /// CRC-32 of its bytes as they lie on the disk: tells whether two runs saw the same file, nothing about who wrote it.
+    pub crc32: u32,
+}
+
+/// The items of one file, in the file's order unless they were sampled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// The items; their ids are unique.
+    pub items: Vec<Item>,
+    /// The file.
+    pub origin: Origin,
+}
+
+/// The preference pairs of one file, in the file's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pairs {
+    /// The pairs; their ids are unique.
+    pub pairs: Vec<Pair>,
+    /// The file.
+    pub origin: Origin,
+}
+
+impl Dataset {
+    /// The first `n` items, or all when there are fewer.
+    #[must_use]
+    pub fn take(mut self, n: usize) -> Self {
+        self.items.truncate(n);
+        self
+    }
+
+    /// `n` items drawn without replacement, or all when there are fewer, in the order of drawing. Depends on nothing but the items'
+    /// order and the seed; a smaller sample is the beginning of a larger one.
+    #[must_use]
+    pub fn sample(mut self, n: usize, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let size = self.items.len();
+        for place in 0..n.min(size) {
+            self.items.swap(place, place + below(&mut rng, size - place));
+        }
+        self.take(n)
+    }
+}
+
+/// A number in `0..bound`, all equally likely; `bound` is above 0.
+fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+    let bound = bound as u64;
+    let limit = u64::MAX - u64::MAX % bound;
+    loop {
+        let draw = rng.next_u64();
+        if draw < limit {
+            return (draw % bound) as usize;
+        }
+    }
+}
+
+/// The rows without their places: at least one, and no id twice.
+pub(super) fn checked<T>(rows: Vec<(T, Place)>, id: fn(&T) -> &str) -> Result<Vec<T>, DataErrorKind> {
+    if rows.is_empty() {
+        return Err(DataErrorKind::Empty);
+    }
+    let mut seen = BTreeMap::new();
+    for (row, second) in &rows {
+        if let Some(first) = seen.insert(id(row), *second) {
+            return Err(DataErrorKind::DuplicateId { id: id(row).to_owned(), first, second: *second });
+        }
+    }
+    Ok(rows.into_iter().map(|(row, _)| row).collect())
+}

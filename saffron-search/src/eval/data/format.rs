@@ -1,0 +1,106 @@
+//! The formats of public data sets, by name.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Columns, DataError, DataErrorKind, Filter, Item, Label, Place, Record, Source};
+use super::{gptfuzz, harmful_qa, pairs, records};
+
+/// What the rows of a file mean. In a configuration: `"hex-phi"`, `{ columns = { prompt = "question" } }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Format {
+    /// A column `prompt` and, if the rows have one, a column `id`; or a text file with a prompt a line.
+    Prompts,
+    /// GPTFuzz's questions: columns `index` and `text`.
+    GptfuzzQuestions,
+    /// GPTFuzz's labelled replies: columns `question` (an index into the questions), `Response`, `label` (1 complied, 0 refused). The
+    /// question's index is the group.
+    GptfuzzResponses {
+        /// The file of questions; a relative path starts from the folder of the replies.
+        questions: PathBuf,
+    },
+    /// HarmfulQA: one JSON object of topics, each an object of subtopics, each an array of questions. The group is `topic / subtopic`.
+    HarmfulQa,
+    /// HH-RLHF: objects of two dialogues, `chosen` and `rejected`. As items: the dialogue as a prompt, the rejected reply.
+    HhRlhf,
+    /// Harmful HEx-PHI (Qi et al. 2025): rows of two chat messages, a harmful instruction and a harmful reply.
+    HexPhi,
+    /// RewardBench: columns `prompt`, `chosen`, `rejected`, `subset`, `id`. Only the subsets `refusals-…` are kept, where the rejected
+    /// reply complied with harm; other subsets: [`Format::Columns`] with a filter. An item's id is `subset/id`.
+    RewardBench,
+    /// Any other file of rows.
+    Columns(Columns),
+}
+
+impl Format {
+    /// The items with where each stands.
+    pub(super) fn items(&self, source: &Source, max_bytes: u64) -> Result<Vec<(Item, Place)>, DataError> {
+        let items = match self {
+            Self::GptfuzzResponses { questions } => {
+                let path = source.path.parent().unwrap_or(Path::new("")).join(questions);
+                return gptfuzz::responses(source, &path, max_bytes);
+            }
+            Self::Prompts => each(source, prompt),
+            Self::GptfuzzQuestions => gptfuzz::question_columns().items(source),
+            Self::HarmfulQa => harmful_qa::items(source),
+            Self::HhRlhf => pairs::hh_rlhf_items(source),
+            Self::HexPhi => each(source, conversation),
+            Self::RewardBench => reward_bench(source),
+            Self::Columns(columns) => columns.items(source),
+        };
+        items.map_err(|kind| DataError::new(&source.path, kind))
+    }
+}
+
+/// One item a row.
+fn each(
+    source: &Source,
+    item: fn(&Record) -> Result<Item, DataErrorKind>,
+) -> Result<Vec<(Item, Place)>, DataErrorKind> {
+    records(source, "prompt")?.iter().map(|record| Ok((item(record)?, record.place))).collect()
+}
+
+fn prompt(record: &Record) -> Result<Item, DataErrorKind> {
+    let id = match record.has("id") {
+        true => record.scalar("id")?,
+        false => record.index.to_string(),
+    };
+    Ok(Item::new(id, record.prompt("prompt")?))
+}
+
+/// An array of a user's message and an assistant's.
+fn conversation(record: &Record) -> Result<Item, DataErrorKind> {
+    let messages: Vec<Message> = serde_json::from_value(record.value.clone()).map_err(|error| {
+        record.malformed(format!("expected an array of two messages with `role` and `content`: {error}"))
+    })?;
+    let [user, assistant] = messages.as_slice() else {
+        return Err(record.malformed(format!("expected two messages, found {}", messages.len())));
+    };
+    if (user.role.as_str(), assistant.role.as_str()) != ("user", "assistant") {
+        let found = format!("found `{}` and `{}`", user.role, assistant.role);
+        return Err(record.malformed(format!("expected a message of `user` and one of `assistant`, {found}")));
+    }
+    if user.content.trim().is_empty() {
+        return Err(DataErrorKind::EmptyPrompt { place: record.place });
+    }
+    let item = Item::new(record.index.to_string(), &user.content).with_reply(&assistant.content);
+    Ok(Item { label: item.reply.is_some().then_some(Label::Complied), ..item })
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    content: String,
+}
+
+/// The rows of RewardBench that [`Format::RewardBench`] keeps.
+pub(super) fn refusals() -> Filter {
+    Filter::Prefix { column: "subset".into(), value: "refusals-".into() }
+}
+
+fn reward_bench(source: &Source) -> Result<Vec<(Item, Place)>, DataErrorKind> {
+    let pairs = pairs::reward_bench(source)?;
+    Ok(pairs.into_iter().map(|(row, place)| (row.item(), place)).collect())
+}

@@ -1,0 +1,107 @@
+//! What data files hold, whatever their format.
+
+use serde::{Deserialize, Serialize};
+
+/// One prompt, with what a data set knows about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Unique in its data set and the same whenever the file is read: the file's own id, or the row's number from 0.
+    pub id: String,
+    /// What a user asks.
+    pub prompt: String,
+    /// A reply that belongs to the prompt, such as the harmful one that a prefilling attack starts with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+    /// What that reply did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Topic, category or subset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+impl Item {
+    /// A prompt without anything else.
+    #[must_use]
+    pub fn new(id: impl Into<String>, prompt: impl Into<String>) -> Self {
+        Self { id: id.into(), prompt: prompt.into(), reply: None, label: None, group: None }
+    }
+
+    /// The item with a reply; an empty one counts as none.
+    #[must_use]
+    pub fn with_reply(mut self, reply: impl Into<String>) -> Self {
+        self.reply = Some(reply.into()).filter(|reply| !reply.trim().is_empty());
+        self
+    }
+}
+
+/// What a reply to a harmful prompt did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// It did what was asked.
+    Complied,
+    /// It declined.
+    Refused,
+}
+
+/// Two replies to the same dialogue, one preferred.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// Unique in its data set, as [`Item::id`].
+    pub id: String,
+    /// The dialogue that both replies answer; never empty.
+    pub dialogue: Vec<Turn>,
+    /// The preferred (less harmful) reply.
+    pub chosen: String,
+    /// The other.
+    pub rejected: String,
+}
+
+/// One turn of a dialogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// Whose.
+    pub speaker: Speaker,
+    /// What was said, without white space around it.
+    pub text: String,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaker {
+    /// The user.
+    Human,
+    /// The model.
+    Assistant,
+}
+
+impl Pair {
+    /// The dialogue as one prompt: the bare words of a single human turn; of longer dialogues all turns, each after the first under
+    /// `Human:` or `Assistant:`.
+    ///
+    /// ```
+    /// use saffron_search::eval::data::{Pair, Speaker, Turn};
+    /// let turn = |speaker, text: &str| Turn { speaker, text: text.into() };
+    /// let dialogue = vec![turn(Speaker::Human, "Hi"), turn(Speaker::Assistant, "Hello"), turn(Speaker::Human, "How?")];
+    /// let pair = Pair { id: "0".into(), dialogue, chosen: "No.".into(), rejected: "So.".into() };
+    /// assert_eq!(pair.prompt(), "Hi\n\nAssistant: Hello\n\nHuman: How?");
+    /// ```
+    #[must_use]
+    pub fn prompt(&self) -> String {
+        let mut prompt = String::new();
+        for (place, turn) in self.dialogue.iter().enumerate() {
+            match (place, turn.speaker) {
+                (0, _) => {}
+                (_, Speaker::Human) => prompt.push_str("\n\nHuman: "),
+                (_, Speaker::Assistant) => prompt.push_str("\n\nAssistant: "),
+            }
+            prompt.push_str(&turn.text);
+        }
+        prompt
+    }
+}

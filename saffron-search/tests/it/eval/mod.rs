@@ -1,0 +1,13 @@
+//! Evaluation: data files, attacks, judges, measures of quality.
+
+mod attacks;
+mod containers;
+mod data;
+mod faults;
+mod files;
+mod judges;
+mod pairs;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod public_data;
+mod quality;
