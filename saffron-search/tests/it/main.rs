@@ -1,6 +1,8 @@
 //! Integration tests of the searcher and its strategies, over tables: no tensor anywhere.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "eval")]
+mod runs;
 mod searcher;
 mod strategies;
 mod traces;
