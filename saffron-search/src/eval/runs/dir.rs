@@ -30,7 +30,7 @@ pub struct RunDir {
     last: Span,
     cut_off: u64,
     torn: bool,
-    _lock: File,
+    _lock: files::Lock,
 }
 
 /// What is known of a record that has been written.

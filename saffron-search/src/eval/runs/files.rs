@@ -56,13 +56,26 @@ pub(super) fn tidy(path: &Path) -> Result<(), RunError> {
     }
 }
 
-/// Takes the lock file of a run. It is free again when the file is dropped, or its process dies.
-pub(super) fn lock(path: &Path) -> Result<File, RunError> {
-    let open = OpenOptions::new().create(true).write(true).truncate(false).open(path);
-    let file = open.map_err(RunError::io("open", path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RunError::Held { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(RunError::io("lock", path)(error)),
+/// The lock file of a run, held.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Lock {
+    /// Takes the lock. It is free again when this is dropped, or its process dies.
+    pub(super) fn take(path: &Path) -> Result<Self, RunError> {
+        let open = OpenOptions::new().create(true).write(true).truncate(false).open(path);
+        let file = open.map_err(RunError::io("open", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(RunError::Held { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(RunError::io("lock", path)(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file would not do while a child that is just being started has a copy of it.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }

@@ -17,7 +17,7 @@ pub const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    pub(super) format_version: u32,
+    format_version: u32,
     /// Every setting that a result depends on. Must hold no secret.
     pub settings: Value,
     /// What models and data were, by name: checksums, lengths, versions.
@@ -31,6 +31,12 @@ impl Manifest {
     #[must_use]
     pub fn new(settings: Value, shard: Shard) -> Self {
         Self { format_version: FORMAT_VERSION, settings, fingerprints: BTreeMap::new(), shard }
+    }
+
+    /// The manifest of another part of the run.
+    #[must_use]
+    pub fn with_shard(self, shard: Shard) -> Self {
+        Self { shard, ..self }
     }
 
     /// Adds a fingerprint.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::lines::Span;
-use super::{Key, Manifest, RunDir, RunError, Shard};
+use super::{Key, RunDir, RunError, Shard};
 
 /// A run made of shards.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     runs.iter().try_for_each(|run| first.manifest().check_same_run(run.manifest(), run.path()))?;
     let missing = missing(&runs, first.manifest().shard.of())?;
     let lines = lines(&runs)?;
-    let mut run = RunDir::open(out, Manifest { shard: Shard::WHOLE, ..first.manifest().clone() })?;
+    let mut run = RunDir::open(out, first.manifest().clone().with_shard(Shard::WHOLE))?;
     if !run.is_empty() {
         return Err(RunError::NotEmpty { path: out.to_owned(), records: run.len() });
     }

@@ -1,7 +1,6 @@
 //! Two runs over the same prompts.
 
 use std::collections::BTreeMap;
-use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};
 
@@ -111,18 +110,29 @@ impl Reach {
     }
 }
 
-/// The probability of at most `heads` heads in `tosses` of a fair coin, fewer than half of them. Summed from its greatest
-/// term downwards, so that it is exact to rounding however many there are.
+/// The probability of at most `heads` heads in `tosses` of a fair coin, fewer than half of them: the greatest term times the
+/// sum of all terms over it.
 fn fair_tail(heads: u32, tosses: u64) -> f64 {
-    let tosses = tosses as f64;
-    let rest = tosses - f64::from(heads);
-    let choices: f64 = (1..=heads).map(|place| ((rest + f64::from(place)) / f64::from(place)).ln()).sum();
     let (mut term, mut sum) = (1.0, 1.0);
-    for place in (1..=heads).rev() {
-        term *= f64::from(place) / (tosses - f64::from(place) + 1.0);
+    for place in (1..=heads).map(f64::from).rev() {
+        term *= place / (tosses as f64 - place + 1.0);
         sum += term;
     }
-    (choices - tosses * LN_2).exp() * sum
+    fair_chance(heads, tosses) * sum
+}
+
+/// The probability of exactly `heads` heads. Halves as it multiplies, so that nothing overflows and no logarithm loses digits.
+fn fair_chance(heads: u32, tosses: u64) -> f64 {
+    let rest = tosses as f64 - f64::from(heads);
+    let (mut chance, mut halvings) = (1.0, tosses);
+    for place in (1..=heads).map(f64::from) {
+        chance *= (rest + place) / place;
+        while chance > 1.0 && halvings > 0 {
+            chance /= 2.0;
+            halvings -= 1;
+        }
+    }
+    chance * 0.5f64.powi(i32::try_from(halvings).unwrap_or(i32::MAX))
 }
 
 fn check_same_prompts(first: &BTreeMap<String, bool>, second: &BTreeMap<String, bool>) -> Result<(), StatsError> {

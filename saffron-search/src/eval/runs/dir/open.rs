@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use super::super::files::{self, Lock};
 use super::super::lines::{self, Tail};
 use super::super::plan::Entry;
-use super::super::{Key, Manifest, Record, RunError, Shard, files};
+use super::super::{Key, Manifest, Record, RunError, Shard};
 use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY};
 
 impl RunDir {
@@ -21,7 +22,7 @@ impl RunDir {
         let dir = dir.into();
         manifest.check_secrets()?;
         files::create_dir(&dir)?;
-        let lock = files::lock(&dir.join(LOCK))?;
+        let lock = Lock::take(&dir.join(LOCK))?;
         settle(&dir, &manifest)?;
         Self::load(dir, manifest, lock)
     }
@@ -35,11 +36,11 @@ impl RunDir {
         let dir = dir.into();
         let path = dir.join(MANIFEST);
         let manifest = Manifest::read(&path)?.ok_or_else(|| RunError::NoManifest { path, dir: dir.clone() })?;
-        let lock = files::lock(&dir.join(LOCK))?;
+        let lock = Lock::take(&dir.join(LOCK))?;
         Self::load(dir, manifest, lock)
     }
 
-    fn load(dir: PathBuf, manifest: Manifest, lock: File) -> Result<Self, RunError> {
+    fn load(dir: PathBuf, manifest: Manifest, lock: Lock) -> Result<Self, RunError> {
         for name in [MANIFEST, RECORDS, SUMMARY] {
             files::tidy(&dir.join(name))?;
         }
