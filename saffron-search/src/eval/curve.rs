@@ -3,8 +3,9 @@
 use saffron_core::Usage;
 use serde::{Deserialize, Serialize};
 
-/// Scaling efficiency of a defence ([arXiv 2506.06444](https://arxiv.org/abs/2506.06444), Eq. 1): `ln(limit / tflop) / asr`,
-/// with the compute limit and the compute spent per prompt in TFLOP and the attack success rate as a share. Higher is better.
+/// Scaling efficiency of a defence ([arXiv 2506.06444](https://arxiv.org/abs/2506.06444), Eq. 1): `ln(limit / tflop) /
+/// asr`, with the compute limit and the compute spent per prompt in TFLOP and the attack success rate as a share.
+/// Higher is better.
 ///
 /// None when no attack succeeded (it would be infinite), when more was spent than the limit, and when an argument is no
 /// positive finite number.
@@ -21,13 +22,13 @@ pub fn scaling_efficiency(limit_tflop: f64, tflop: f64, asr: f64) -> Option<f64>
     (usable && tflop <= limit_tflop).then(|| (limit_tflop / tflop).ln() / asr)
 }
 
-/// The FLOPs that the reference implementation prints for a search that cost `usage`: attributed FLOPs of policy and reward
-/// model, `models` times over.
+/// The FLOPs that the reference implementation prints for a search that cost `usage`: attributed FLOPs of policy and
+/// reward model, `models` times over.
 ///
-/// The reference wraps each model in a DeepSpeed profiler and keeps all of them running. Every profiler patches the same
-/// functions of torch and none looks at whose operation it sees, so with k profiled models alive each operation is counted k
-/// times: three in its Saffron program (policy, reward model and guard), two in a baseline with two models. Published figures
-/// are to be compared with this number, not with what a search really cost.
+/// The reference wraps each model in a DeepSpeed profiler and keeps all of them running. Every profiler patches the
+/// same functions of torch and none looks at whose operation it sees, so with k profiled models alive each operation is
+/// counted k times: three in its Saffron program (policy, reward model and guard), two in a baseline with two models.
+/// Published figures are to be compared with this number, not with what a search really cost.
 #[must_use]
 pub fn profiler_style(usage: &Usage, models: u64) -> u64 {
     usage.attributed_flops().saturating_mul(models)
@@ -47,8 +48,8 @@ pub struct LogFit {
 }
 
 impl LogFit {
-    /// Fits `(tflop, asr)` points by least squares. None with fewer than two different amounts of compute, or when a number
-    /// is not finite or an amount of compute not positive.
+    /// Fits `(tflop, asr)` points by least squares. None with fewer than two different amounts of compute, or when a
+    /// number is not finite or an amount of compute not positive.
     ///
     /// ```
     /// use saffron_search::eval::curve::LogFit;
@@ -62,8 +63,8 @@ impl LogFit {
             return None;
         }
         let logs: Vec<(f64, f64)> = points.iter().map(|(tflop, asr)| (tflop.ln(), *asr)).collect();
-        let first = points.first()?.0;
-        points.iter().any(|(tflop, _)| *tflop != first).then(|| Self::line(&logs))
+        let first = logs.first()?.0;
+        logs.iter().any(|(log, _)| *log != first).then(|| Self::line(&logs))
     }
 
     fn line(points: &[(f64, f64)]) -> Self {

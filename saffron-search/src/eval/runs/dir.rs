@@ -37,18 +37,25 @@ pub struct RunDir {
 #[derive(Clone, Debug)]
 struct Line {
     entry: Entry,
+    failed: bool,
     span: Span,
 }
 
-/// The manifest and records of a run, in the order of the file. Neither takes nor changes anything, so that it may be called
-/// while a process works on the run; a record that is just being written is left out.
+impl Line {
+    fn of(record: &Record, span: Span) -> Self {
+        Self { entry: Entry::of(record), failed: record.answer().is_none(), span }
+    }
+}
+
+/// The manifest and records of a run, in the order of the file. Neither takes nor changes anything, so that it may be
+/// called while a process works on the run; a record that is just being written is left out.
 ///
 /// # Errors
 ///
 /// No run there, files that cannot be read, a broken line before others.
 pub fn read(dir: &Path) -> Result<(Manifest, Vec<Record>), RunError> {
     let path = dir.join(MANIFEST);
-    let manifest = Manifest::read(&path)?.ok_or_else(|| RunError::NoManifest { path, dir: dir.to_owned() })?;
+    let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
     let path = dir.join(RECORDS);
     match File::open(&path) {
         Ok(file) => Ok((manifest, collect(&path, file)?)),
@@ -103,8 +110,9 @@ impl RunDir {
         plan.keys(self.manifest.shard).filter(|key| !self.done(key)).collect()
     }
 
-    /// The groups of this shard of which an arm has still to do something: the number of each, and the places of its prompts.
-    /// To have the same batches as an unbroken run, run a group whole and write the records that are not there yet.
+    /// The groups of this shard of which an arm has still to do something: the number of each, and the places of its
+    /// prompts. To have the same batches as an unbroken run, run a group whole and write the records that are not there
+    /// yet.
     #[must_use]
     pub fn pending_groups(&self, plan: &Plan, arm: &Arm) -> Vec<(usize, Range<usize>)> {
         let open = |places: &Range<usize>| plan.prompts()[places.clone()].iter().any(|id| !self.done(&arm.key(id)));
@@ -115,8 +123,9 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// A key that has a record, a group of another shard, a number that is not finite, or a failed write. After an error
-    /// nothing of the record is in the file, or will be once the run is opened again; other records are as they were.
+    /// A key that has a record, a group of another shard, a number that is not finite, or a failed write. After an
+    /// error nothing of the record is in the file, or will be once the run is opened again; other records are as they
+    /// were.
     pub fn append(&mut self, record: &Record) -> Result<(), RunError> {
         if self.done(&record.key) {
             return Err(RunError::AlreadyThere { key: record.key.clone() });
@@ -125,7 +134,7 @@ impl RunDir {
         let line = lines::encode(record)?;
         self.write(&line).map_err(RunError::io("write", &self.dir.join(RECORDS)))?;
         self.last = self.last.next(line.len());
-        self.done.insert(record.key.clone(), Line { entry: Entry::of(record), span: self.last });
+        self.done.insert(record.key.clone(), Line::of(record, self.last));
         Ok(())
     }
 

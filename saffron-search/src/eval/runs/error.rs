@@ -44,12 +44,10 @@ pub enum RunError {
         source: serde_json::Error,
     },
     /// A directory without a run, or records of a run whose settings nobody knows.
-    #[error("{path} is missing: {dir} holds no run that could be taken up again", path = .path.display(), dir = .dir.display())]
+    #[error("{path} is missing: its directory holds no run that could be taken up again", path = .path.display())]
     NoManifest {
         /// The manifest that is not there.
         path: PathBuf,
-        /// The directory.
-        dir: PathBuf,
     },
     /// The run was begun with other settings.
     #[error("{path} is of a run with other settings: {difference}", path = .path.display())]
@@ -146,7 +144,7 @@ pub enum RunError {
     #[error("there is nothing to merge: no directory was given")]
     NothingToMerge,
     /// Directories that cannot be shards of one run.
-    #[error("{path} holds shard {found}, which does not go with the others: expected {expected}", path = .path.display())]
+    #[error("{path} holds shard {found}, expected {expected}", path = .path.display())]
     MixedShards {
         /// The directory.
         path: PathBuf,

@@ -37,7 +37,8 @@ pub(super) struct Tail {
     pub(super) torn: u64,
 }
 
-/// Goes through the records of a file. A last line that is torn or no record is left out; one before others is an error.
+/// Goes through the records of a file. A last line that is torn or no record is left out; one before others is an
+/// error.
 pub(super) fn walk(
     path: &Path,
     source: impl Read,

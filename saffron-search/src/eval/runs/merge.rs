@@ -19,8 +19,9 @@ pub struct Merged {
 ///
 /// # Errors
 ///
-/// Shards with other settings, with other numbers of shards, twice the same one, or with a record of the same key; a shard
-/// that is being worked on; an `out` that has records, or is of another run; files that cannot be read or written.
+/// Shards with other settings, with other numbers of shards, twice the same one, or with a record of the same key; a
+/// shard that is being worked on; an `out` that has records, or is of another run; files that cannot be read or
+/// written.
 pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     let runs = shards.iter().map(RunDir::existing).collect::<Result<Vec<_>, _>>()?;
     let first = runs.first().ok_or(RunError::NothingToMerge)?;

@@ -1,8 +1,8 @@
 //! Runs over many prompts whose records survive a kill.
 //!
-//! A run is a directory: `manifest.json` says with which settings, `records.jsonl` has one record a line, written as each
-//! prompt ends. A run that was killed is opened again and goes on where it stopped; a run that is too long is parted into
-//! shards, directories of their own, and merged.
+//! A run is a directory: `manifest.json` says with which settings, `records.jsonl` has one record a line, written as
+//! each prompt ends. A run that was killed is opened again and goes on where it stopped; a run that is too long is
+//! parted into shards, directories of their own, and merged.
 //!
 //! | file | what |
 //! |---|---|
@@ -15,7 +15,8 @@
 //! use std::num::NonZeroUsize;
 //! use saffron_search::eval::runs::{Arm, Ending, Kind, Manifest, Plan, Record, RunDir, Shard, Timings};
 //!
-//! let plan = Plan::new(vec![Arm::new("saffron", 4)], vec!["a".into(), "b".into(), "c".into()], NonZeroUsize::new(2).unwrap());
+//! let (arms, prompts) = (vec![Arm::new("saffron", 4)], vec!["a".into(), "b".into(), "c".into()]);
+//! let plan = Plan::new(arms, prompts, NonZeroUsize::MIN);
 //! let manifest = Manifest::new(serde_json::json!({ "width": 4 }), Shard::WHOLE);
 //! let dir = tempfile::tempdir()?;
 //! let mut run = RunDir::open(dir.path(), manifest.clone())?;

@@ -1,6 +1,6 @@
 //! What a run is to do, in order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
@@ -44,6 +44,7 @@ impl Arm {
 pub struct Plan {
     arms: Vec<Arm>,
     prompts: Vec<String>,
+    places: BTreeMap<String, usize>,
     group_size: NonZeroUsize,
 }
 
@@ -51,7 +52,8 @@ impl Plan {
     /// All `arms` over the prompts with these ids, which run in groups of `group_size`.
     #[must_use]
     pub fn new(arms: Vec<Arm>, prompts: Vec<String>, group_size: NonZeroUsize) -> Self {
-        Self { arms, prompts, group_size }
+        let places = prompts.iter().enumerate().map(|(place, id)| (id.clone(), place)).collect();
+        Self { arms, prompts, places, group_size }
     }
 
     /// The arms in order.
@@ -69,8 +71,7 @@ impl Plan {
     /// Place and group of a prompt; none when the plan does not have it.
     #[must_use]
     pub fn place(&self, prompt: &str) -> Option<(usize, usize)> {
-        let index = self.prompts.iter().position(|id| id == prompt)?;
-        Some((index, index / self.group_size))
+        self.places.get(prompt).map(|index| (*index, *index / self.group_size))
     }
 
     /// The groups of prompts that a shard owns: the number of each, and the places of its prompts.
@@ -96,9 +97,8 @@ impl Plan {
         if let Some(arm) = self.arms.iter().find(|arm| !arms.insert(*arm)) {
             return Err(RunError::planned_twice(arm));
         }
-        let mut prompts = BTreeSet::new();
-        match self.prompts.iter().find(|prompt| !prompts.insert(*prompt)) {
-            Some(prompt) => Err(RunError::PlannedTwice { what: format!("prompt `{prompt}`") }),
+        match self.prompts.iter().enumerate().find(|(place, prompt)| self.places.get(*prompt) != Some(place)) {
+            Some((_, prompt)) => Err(RunError::PlannedTwice { what: format!("prompt `{prompt}`") }),
             None => Ok(()),
         }
     }

@@ -101,8 +101,8 @@ fn begins_word(letters: &[char], place: usize) -> bool {
     !letter.is_alphanumeric() || letter.is_uppercase() && hump
 }
 
-/// The bytes of the first credentials in an address: what stands between `://` and `@`, if it has a password, or if the web is
-/// addressed, where a name alone may be a token.
+/// The bytes of the first credentials in an address: what stands between `://` and `@`, if it has a password, or if the
+/// web is addressed, where a name alone may be a token.
 fn credentials(text: &str) -> Option<std::ops::Range<usize>> {
     text.match_indices("://").find_map(|(place, mark)| {
         let start = place + mark.len();

@@ -110,8 +110,8 @@ impl Reach {
     }
 }
 
-/// The probability of at most `heads` heads in `tosses` of a fair coin, fewer than half of them: the greatest term times the
-/// sum of all terms over it.
+/// The probability of at most `heads` heads in `tosses` of a fair coin, fewer than half of them: the greatest term
+/// times the sum of all terms over it.
 fn fair_tail(heads: u32, tosses: u64) -> f64 {
     let (mut term, mut sum) = (1.0, 1.0);
     for place in (1..=heads).map(f64::from).rev() {
@@ -121,7 +121,8 @@ fn fair_tail(heads: u32, tosses: u64) -> f64 {
     fair_chance(heads, tosses) * sum
 }
 
-/// The probability of exactly `heads` heads. Halves as it multiplies, so that nothing overflows and no logarithm loses digits.
+/// The probability of exactly `heads` heads. Halves as it multiplies, so that nothing overflows and no logarithm loses
+/// digits.
 fn fair_chance(heads: u32, tosses: u64) -> f64 {
     let rest = tosses as f64 - f64::from(heads);
     let (mut chance, mut halvings) = (1.0, tosses);

@@ -74,11 +74,13 @@ impl Share {
         (self.of > 0).then(|| self.hits as f64 / self.of as f64)
     }
 
-    /// The Wilson score interval (Wilson 1927) at `z` standard deviations, [`Z95`] for 95 %. Without a trial, or with a `z`
-    /// that is no positive number, nothing is known: 0 to 1.
+    /// The Wilson score interval (Wilson 1927) at `z` standard deviations, [`Z95`] for 95 %. Without a trial, or with a
+    /// `z` that is no positive finite number, nothing is known: 0 to 1.
     #[must_use]
     pub fn wilson(self, z: f64) -> Interval {
-        let Some(share) = self.value().filter(|_| z > 0.0) else { return Interval { low: 0.0, high: 1.0 } };
+        let Some(share) = self.value().filter(|_| z > 0.0 && z.is_finite()) else {
+            return Interval { low: 0.0, high: 1.0 };
+        };
         let (trials, squared) = (self.of as f64, z * z);
         let weight = 1.0 / (1.0 + squared / trials);
         let middle = weight * (share + squared / (2.0 * trials));

@@ -67,6 +67,7 @@ fn a_fit_explains_what_it_explains() {
 fn no_line_goes_through_one_amount_of_compute_or_through_none() {
     assert_eq!(LogFit::of(&[]), None);
     assert_eq!(LogFit::of(&[(3.0, 0.2), (3.0, 0.4), (3.0, 0.1)]), None);
+    assert_eq!(LogFit::of(&[(1e300, 0.2), (1e300f64.next_up(), 0.4)]), None, "their logarithms are one number");
     assert_eq!(LogFit::of(&[(3.0, 0.2), (0.0, 0.4)]), None);
     assert_eq!(LogFit::of(&[(3.0, 0.2), (4.0, f64::NAN)]), None);
 }

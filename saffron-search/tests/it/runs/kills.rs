@@ -60,7 +60,8 @@ fn childs_dir() -> Option<PathBuf> {
     env::var_os("SAFFRON_TEST_RUN_DIR").map(PathBuf::from)
 }
 
-/// This very test once more, as a process of its own that finds `dir` by [`childs_dir`], begun by a shell after `before`.
+/// This very test once more, as a process of its own that finds `dir` by [`childs_dir`], begun by a shell after
+/// `before`.
 fn child(test: &str, dir: &Path, before: &str) -> Child {
     let script = format!("{before} exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");

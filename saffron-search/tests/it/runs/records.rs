@@ -195,7 +195,12 @@ fn endings() -> impl Strategy<Value = Ending> {
 
 proptest! {
     #[test]
-    fn a_record_reads_back_as_it_was_written(ending in endings(), prompt in "\\PC{0,12}", wall in 0.0f64..1e6, benign in any::<bool>()) {
+    fn a_record_reads_back_as_it_was_written(
+        ending in endings(),
+        prompt in "\\PC{0,12}",
+        wall in 0.0f64..1e6,
+        benign in any::<bool>(),
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let mut run = open(&dir);
         let kind = if benign { Kind::Benign } else { Kind::Attacked { attack: "a\nb".into() } };
@@ -217,4 +222,19 @@ fn groups_that_were_broken_into_are_pending_whole() {
     }
     assert_eq!(run.pending_groups(&plan, &arm), [(1, 2..4), (2, 4..5)]);
     assert_eq!(run.pending_groups(&plan, &plan.arms()[1]).len(), 3);
+}
+
+#[test]
+fn prompts_that_failed_may_be_tried_again() {
+    let (dir, plan) = (tempfile::tempdir().unwrap(), plan(6));
+    let mut run = open(&dir);
+    complete(&mut run, &plan, 1.0);
+    assert_eq!(run.forget_failures().unwrap(), 4);
+    let pending: Vec<String> = run.pending(&plan).into_iter().map(|key| key.prompt).collect();
+    assert_eq!(pending, ["p2", "p5", "p2", "p5"]);
+    assert!(run.records().unwrap().iter().all(|record| record.answer().is_some()));
+    let before = lines(dir.path());
+    assert_eq!((run.forget_failures().unwrap(), lines(dir.path())), (0, before));
+    complete(&mut run, &plan, 2.0);
+    assert_eq!(timeless(dir.path()), unbroken(&plan));
 }

@@ -36,7 +36,9 @@ fn a_share_of_nothing_or_everything_has_an_end_at_nought_or_one_exactly() {
 #[test]
 fn nothing_is_known_of_a_share_without_trials() {
     assert_eq!(share(0, 0).wilson(Z95), Interval { low: 0.0, high: 1.0 });
-    assert_eq!(share(3, 5).wilson(f64::NAN), Interval { low: 0.0, high: 1.0 });
+    for z in [f64::NAN, f64::INFINITY, 0.0, -1.0] {
+        assert_eq!(share(3, 5).wilson(z), Interval { low: 0.0, high: 1.0 });
+    }
     assert_eq!(share(0, 0).value(), None);
 }
 
@@ -55,7 +57,8 @@ proptest! {
         let (interval, mirror) = (hit.wilson(z), miss.wilson(z));
         let value = hit.value().unwrap_or(0.5);
         prop_assert!(0.0 <= interval.low && interval.low <= value && value <= interval.high && interval.high <= 1.0);
-        prop_assert!((interval.low + mirror.high - 1.0).abs() < 1e-12 && (interval.high + mirror.low - 1.0).abs() < 1e-12);
+        prop_assert!((interval.low + mirror.high - 1.0).abs() < 1e-12);
+        prop_assert!((interval.high + mirror.low - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -10,21 +10,40 @@ use super::super::{Key, Plan, RunError, files};
 use super::{RECORDS, RunDir};
 
 impl RunDir {
-    /// Puts the records of a run that has done everything in the plan's order: arm by arm, prompt by prompt. Whatever was
-    /// interrupted, the file is then that of an unbroken run, timings apart. A kill leaves the file in the old order or the
-    /// new.
+    /// Puts the records of a run that has done everything in the plan's order: arm by arm, prompt by prompt. Whatever
+    /// was interrupted, the file is then that of an unbroken run, timings apart. A kill leaves the file in the old
+    /// order or the new.
     ///
     /// # Errors
     ///
-    /// Records that are missing, that the plan does not have, or has in another place; a plan that names something twice;
-    /// a failed write.
+    /// Records that are missing, that the plan does not have, or has in another place; a plan that names something
+    /// twice; a failed write.
     pub fn finish(&mut self, plan: &Plan) -> Result<(), RunError> {
         plan.check()?;
         let entries: Vec<Entry> = plan.entries(self.manifest.shard).collect();
         self.check_complete(&entries)?;
         self.check_planned(&entries)?;
+        self.keep(entries.iter().filter_map(|entry| self.done.get(&entry.key)).map(|line| line.span).collect())
+    }
+
+    /// Drops the records of prompts that failed, which are pending again then, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A failed write.
+    pub fn forget_failures(&mut self) -> Result<usize, RunError> {
+        let before = self.len();
+        let mut kept: Vec<Span> = self.done.values().filter(|line| !line.failed).map(|line| line.span).collect();
+        if kept.len() < before {
+            kept.sort_by_key(|span| span.start);
+            self.keep(kept)?;
+        }
+        Ok(before - self.len())
+    }
+
+    /// Keeps these lines and no others, in this order.
+    fn keep(&mut self, spans: Vec<Span>) -> Result<(), RunError> {
         let path = self.dir.join(RECORDS);
-        let spans = entries.iter().filter_map(|entry| self.done.get(&entry.key)).map(|line| line.span);
         let mut source = File::open(&path).map_err(RunError::io("read", &path))?;
         files::replace(&path, |out| spans.into_iter().try_for_each(|span| copy(&mut source, span, out)))?;
         self.reload()
@@ -59,8 +78,8 @@ impl RunDir {
         lines: impl Iterator<Item = (&'a RunDir, Span)>,
     ) -> Result<(), RunError> {
         let path = self.dir.join(RECORDS);
+        let mut lines = lines;
         files::replace(&path, |out| {
-            let mut lines = lines;
             lines.try_for_each(|(run, span)| copy(&mut File::open(run.dir.join(RECORDS))?, span, out))
         })?;
         self.reload()

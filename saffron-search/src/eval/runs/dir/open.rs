@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::super::files::{self, Lock};
 use super::super::lines::{self, Tail};
-use super::super::plan::Entry;
 use super::super::{Key, Manifest, Record, RunError, Shard};
 use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY};
 
 impl RunDir {
-    /// Begins a run in a directory, or takes up the one that is there. A torn last line, of a process that died while it
-    /// wrote, is cut off; all other records count as done.
+    /// Begins a run in a directory, or takes up the one that is there. A torn last line, of a process that died while
+    /// it wrote, is cut off; all other records count as done.
     ///
     /// # Errors
     ///
-    /// A manifest that holds what looks like a secret; a run with other settings, or of another shard; a run that another
-    /// process holds; a broken line before others, a key twice; files that cannot be read or written.
+    /// A manifest that holds what looks like a secret; a run with other settings, or of another shard; a run that
+    /// another process holds; a broken line before others, a key twice; files that cannot be read or written.
     pub fn open(dir: impl Into<PathBuf>, manifest: Manifest) -> Result<Self, RunError> {
         let dir = dir.into();
         manifest.check_secrets()?;
@@ -35,7 +34,7 @@ impl RunDir {
     pub fn existing(dir: impl Into<PathBuf>) -> Result<Self, RunError> {
         let dir = dir.into();
         let path = dir.join(MANIFEST);
-        let manifest = Manifest::read(&path)?.ok_or_else(|| RunError::NoManifest { path, dir: dir.clone() })?;
+        let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
         let lock = Lock::take(&dir.join(LOCK))?;
         Self::load(dir, manifest, lock)
     }
@@ -66,7 +65,7 @@ fn settle(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
     let path = dir.join(MANIFEST);
     match Manifest::read(&path)? {
         Some(in_run) => manifest.check_same(&in_run, &path),
-        None if has_records(dir) => Err(RunError::NoManifest { path, dir: dir.to_owned() }),
+        None if has_records(dir) => Err(RunError::NoManifest { path }),
         None => manifest.write(&path),
     }
 }
@@ -81,7 +80,7 @@ fn load_records(path: &Path, shard: Shard) -> Result<(File, BTreeMap<Key, Line>,
     let mut done = BTreeMap::<Key, Line>::new();
     let tail = lines::walk(path, &file, |record, span| {
         check_owner(&record, shard)?;
-        let line = Line { entry: Entry::of(&record), span };
+        let line = Line::of(&record, span);
         match done.insert(record.key.clone(), line) {
             Some(first) => {
                 let path = path.to_owned();

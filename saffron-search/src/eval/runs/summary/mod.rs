@@ -1,7 +1,7 @@
 //! What came of a run: pure functions from records to rows.
 //!
-//! Failed prompts have no answer: they count neither as safe nor as unsafe, their cost is not known, and every row says how
-//! many there were.
+//! Failed prompts have no answer: they count neither as safe nor as unsafe, their cost is not known, and every row says
+//! how many there were.
 
 mod compute;
 
@@ -124,7 +124,8 @@ pub fn summarise(records: &[Record], settings: &SummarySettings) -> Vec<Row> {
 }
 
 /// Whether answers were unsafe, by prompt id: one arm of a run by one judge, to be compared with another by
-/// [`Paired::of`](crate::eval::stats::Paired::of). Prompts that failed, or that the judge has not judged, are not there.
+/// [`Paired::of`](crate::eval::stats::Paired::of). Prompts that failed, or that the judge has not judged, are not
+/// there.
 #[must_use]
 pub fn unsafe_by_prompt(records: &[Record], arm: &Arm, judge: &str) -> BTreeMap<String, bool> {
     let of_arm = records.iter().filter(|record| record.key == arm.key(&record.key.prompt));
