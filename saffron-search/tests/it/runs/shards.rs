@@ -94,6 +94,15 @@ fn a_shard_takes_no_record_of_another() {
 }
 
 #[test]
+fn a_file_with_records_of_another_shard_is_not_taken_up() {
+    let plan = plan(4);
+    let (_dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
+    std::fs::write(paths[0].join("records.jsonl"), lines(&paths[1])).unwrap();
+    let error = RunDir::open(&paths[0], sharded(0, 2)).unwrap_err();
+    assert!(matches!(error, RunError::OtherShard { group: 1, .. }), "{error}");
+}
+
+#[test]
 fn what_does_not_belong_together_is_not_merged() {
     let plan = plan(8);
     let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2), (0, 3)]);
