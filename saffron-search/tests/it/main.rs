@@ -4,6 +4,8 @@
 #[cfg(feature = "eval")]
 mod eval;
 mod many;
+#[cfg(feature = "eval")]
+mod runs;
 mod searcher;
 mod strategies;
 mod traces;

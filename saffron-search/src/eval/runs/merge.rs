@@ -1,0 +1,68 @@
+//! Making one run of its shards.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::lines::Span;
+use super::{Key, RunDir, RunError, Shard};
+
+/// A run made of shards.
+#[derive(Debug)]
+pub struct Merged {
+    /// The run. [`RunDir::finish`] shows whether it has done everything, and puts it in order.
+    pub run: RunDir,
+    /// The shards that were not given. Their prompts are pending in the run, which may be gone on with.
+    pub missing: Vec<Shard>,
+}
+
+/// Copies the records of the shards in these directories into a run in `out`, which has none yet.
+///
+/// # Errors
+///
+/// Shards with other settings, with other numbers of shards, twice the same one, or with a record of the same key; a
+/// shard that is being worked on; an `out` that has records, or is of another run; files that cannot be read or
+/// written.
+pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
+    let runs = shards.iter().map(RunDir::existing).collect::<Result<Vec<_>, _>>()?;
+    let first = runs.first().ok_or(RunError::NothingToMerge)?;
+    runs.iter().try_for_each(|run| first.manifest().check_same_run(run.manifest(), run.path()))?;
+    let missing = missing(&runs, first.manifest().shard.of())?;
+    let lines = lines(&runs)?;
+    let mut run = RunDir::open(out, first.manifest().clone().with_shard(Shard::WHOLE))?;
+    if !run.is_empty() {
+        return Err(RunError::NotEmpty { path: out.to_owned(), records: run.len() });
+    }
+    run.fill(lines.into_values())?;
+    Ok(Merged { run, missing })
+}
+
+/// The shards of `of` that are not among the runs.
+fn missing(runs: &[RunDir], of: usize) -> Result<Vec<Shard>, RunError> {
+    let mut given = Vec::new();
+    for run in runs {
+        let found = run.manifest().shard;
+        let mixed = |expected| RunError::MixedShards { path: run.path().to_owned(), expected, found };
+        if found.of() != of {
+            return Err(mixed(format!("one of {of}")));
+        }
+        if given.contains(&found.index()) {
+            return Err(mixed("one that is not there yet".to_owned()));
+        }
+        given.push(found.index());
+    }
+    let absent = (0..of).filter(|index| !given.contains(index));
+    Ok(absent.filter_map(|index| Shard::new(index, of).ok()).collect())
+}
+
+fn lines(runs: &[RunDir]) -> Result<BTreeMap<&Key, (&RunDir, Span)>, RunError> {
+    let mut lines = BTreeMap::new();
+    for run in runs {
+        for (key, span) in run.spans() {
+            if let Some((other, _)) = lines.insert(key, (run, span)) {
+                let (first, second) = (other.path().to_owned(), run.path().to_owned());
+                return Err(RunError::InTwoShards { key: key.clone(), first, second });
+            }
+        }
+    }
+    Ok(lines)
+}

@@ -1,0 +1,127 @@
+//! What must not be written: names and values that look like secrets.
+
+use serde_json::Value;
+
+/// Something that looks like a secret. Says where it is, never what it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// A name that a secret would have.
+    #[error("{path} looks like a secret by its name: it is not written, leave it out of the settings")]
+    Name {
+        /// Names and indices that lead to it.
+        path: String,
+    },
+    /// An address with user name and password.
+    #[error("{path} is an address with credentials: it is not written, leave them out of the settings")]
+    Address {
+        /// Names and indices that lead to it.
+        path: String,
+    },
+}
+
+/// Words of which one is enough.
+const SECRETS: [&str; 12] = [
+    "apikey",
+    "authorization",
+    "bearer",
+    "credential",
+    "credentials",
+    "passphrase",
+    "passwd",
+    "password",
+    "passwords",
+    "pwd",
+    "secret",
+    "secrets",
+];
+
+/// Words that make a secret together.
+const PAIRS: [[&str; 2]; 4] = [["api", "key"], ["access", "key"], ["private", "key"], ["api", "keys"]];
+
+/// Words beside which `token` is one of a vocabulary.
+const VOCABULARY: [&str; 18] = [
+    "bos", "cls", "count", "end", "eos", "first", "id", "ids", "last", "mask", "new", "next", "pad", "per", "sep",
+    "special", "unk", "unseen",
+];
+
+/// Refuses a value that holds a secret: one by its name, unless it is empty, or an address with credentials.
+pub(super) fn check(path: &str, value: &Value) -> Result<(), SecretError> {
+    match value {
+        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+            let path = format!("{path}.{name}");
+            if !is_empty(value) && is_secret(name) { Err(SecretError::Name { path }) } else { check(&path, value) }
+        }),
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(place, item)| check(&format!("{path}[{place}]"), item))
+        }
+        Value::String(text) if credentials(text).is_some() => Err(SecretError::Address { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let words = words(name);
+    let known = words.iter().any(|word| SECRETS.contains(&word.as_str()));
+    let pair = words.windows(2).any(|pair| PAIRS.iter().any(|known| pair == known));
+    let token =
+        words.iter().any(|word| word == "token") && !words.iter().any(|word| VOCABULARY.contains(&word.as_str()));
+    known || pair || token
+}
+
+/// The words of a name in snake, kebab or camel case, in lower case: `HFToken` is `hf` and `token`.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (place, letter) in letters.iter().enumerate() {
+        if begins_word(&letters, place) {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (letter.is_alphanumeric(), words.last_mut()) {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn begins_word(letters: &[char], place: usize) -> bool {
+    let letter = letters[place];
+    let before = place.checked_sub(1).map(|place| letters[place]);
+    let after = letters.get(place + 1);
+    let hump = before.is_some_and(|before| !before.is_uppercase() || after.is_some_and(|after| after.is_lowercase()));
+    !letter.is_alphanumeric() || letter.is_uppercase() && hump
+}
+
+/// The bytes of the first credentials in an address: what stands between `://` and `@`, if it has a password, or if the
+/// web is addressed, where a name alone may be a token.
+fn credentials(text: &str) -> Option<std::ops::Range<usize>> {
+    text.match_indices("://").find_map(|(place, mark)| {
+        let start = place + mark.len();
+        let rest = &text[start..];
+        let authority = rest.split(|letter: char| "/?#".contains(letter) || letter.is_whitespace()).next()?;
+        let end = authority.rfind('@')?;
+        let web = text[..place].ends_with("http") || text[..place].ends_with("https");
+        (web || authority[..end].contains(':')).then(|| start..start + end)
+    })
+}
+
+/// The text with `***` in place of every user name and password in an address.
+pub(super) fn blotted(text: &str) -> String {
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some(found) = credentials(rest) {
+        done.push_str(&rest[..found.start]);
+        done.push_str("***");
+        rest = &rest[found.end..];
+    }
+    done.push_str(rest);
+    done
+}

@@ -1,0 +1,151 @@
+//! A run in parts is the run.
+
+use std::path::PathBuf;
+
+use saffron_search::eval::runs::{Manifest, Merged, Plan, RunDir, RunError, Shard, ShardError, groups, merge};
+use tempfile::TempDir;
+
+use super::{complete, lines, manifest, plan, record, timeless, unbroken};
+
+#[test]
+fn a_shard_is_read_from_index_and_number_counted_from_nought() {
+    let shard: Shard = "2/3".parse().unwrap();
+    assert_eq!((shard.index(), shard.of(), shard.to_string()), (2, 3, "2/3".to_owned()));
+    assert_eq!("0/1".parse(), Ok(Shard::WHOLE));
+    assert_eq!("3/3".parse::<Shard>(), Err(ShardError::Index { index: 3, of: 3 }));
+    assert_eq!("0/0".parse::<Shard>(), Err(ShardError::None { index: 0 }));
+    assert_eq!("2".parse::<Shard>(), Err(ShardError::Form { found: "2".into() }));
+    for text in ["-1/3", "1/", "/2", "1/2/3", "one/2", "1/99999999999999999999999"] {
+        assert!(matches!(text.parse::<Shard>(), Err(ShardError::Number { .. })), "{text}");
+    }
+}
+
+#[test]
+fn every_group_is_owned_by_one_shard_and_every_prompt_is_in_one_group() {
+    for of in 1..6 {
+        for group in 0..20 {
+            let owners = (0..of).filter(|index| Shard::new(*index, of).unwrap().owns(group)).count();
+            assert_eq!(owners, 1, "group {group} of {of} shards");
+        }
+    }
+    for (count, size) in [(0, 1), (1, 4), (8, 4), (9, 4), (5, usize::MAX)] {
+        let places: Vec<usize> = groups(count, size.try_into().unwrap()).flatten().collect();
+        assert_eq!(places, (0..count).collect::<Vec<_>>(), "{count} by {size}");
+    }
+}
+
+fn sharded(index: usize, of: usize) -> Manifest {
+    manifest().with_shard(Shard::new(index, of).unwrap())
+}
+
+/// Runs some shards of a plan, each in a directory of its own.
+fn run_shards(plan: &Plan, shards: &[(usize, usize)]) -> (TempDir, Vec<PathBuf>) {
+    let dir = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = shards.iter().map(|(index, of)| dir.path().join(format!("{index}-{of}"))).collect();
+    for (path, (index, of)) in paths.iter().zip(shards) {
+        complete(&mut RunDir::open(path, sharded(*index, *of)).unwrap(), plan, *index as f64);
+    }
+    (dir, paths)
+}
+
+#[test]
+fn merged_shards_are_the_run_in_one_piece() {
+    let plan = plan(9);
+    for of in 1..6 {
+        let shards: Vec<_> = (0..of).rev().map(|index| (index, of)).collect();
+        let (dir, paths) = run_shards(&plan, &shards);
+        let Merged { mut run, missing } = merge(&paths, &dir.path().join("out")).unwrap();
+        assert!(missing.is_empty() && run.pending(&plan).is_empty());
+        run.finish(&plan).unwrap();
+        assert_eq!(timeless(run.path()), unbroken(&plan));
+        assert_eq!(run.manifest(), &manifest());
+    }
+}
+
+#[test]
+fn merging_does_not_depend_on_the_order_of_directories() {
+    let plan = plan(7);
+    let (dir, mut paths) = run_shards(&plan, &[(0, 3), (1, 3), (2, 3)]);
+    let first = merge(&paths, &dir.path().join("first")).unwrap();
+    paths.reverse();
+    let second = merge(&paths, &dir.path().join("second")).unwrap();
+    assert_eq!(lines(first.run.path()), lines(second.run.path()));
+}
+
+#[test]
+fn shards_that_are_not_given_are_told_and_may_be_made_up_for() {
+    let plan = plan(8);
+    let (dir, paths) = run_shards(&plan, &[(1, 4), (3, 4)]);
+    let Merged { mut run, missing } = merge(&paths, &dir.path().join("out")).unwrap();
+    assert_eq!(missing, [Shard::new(0, 4).unwrap(), Shard::new(2, 4).unwrap()]);
+    assert!(matches!(run.finish(&plan), Err(RunError::Incomplete { missing: 8, .. })));
+    complete(&mut run, &plan, 5.0);
+    assert_eq!(timeless(run.path()), unbroken(&plan));
+}
+
+#[test]
+fn a_shard_takes_no_record_of_another() {
+    let (dir, plan) = (tempfile::tempdir().unwrap(), plan(4));
+    let mut run = RunDir::open(dir.path(), sharded(0, 2)).unwrap();
+    let key = plan.arms()[0].key("p2");
+    let error = run.append(&record(&plan, &key, 1.0)).unwrap_err();
+    assert!(matches!(error, RunError::OtherShard { group: 1, .. }), "{error}");
+    assert_eq!(run.pending(&plan).len(), 4);
+}
+
+#[test]
+fn a_file_with_records_of_another_shard_is_not_taken_up() {
+    let plan = plan(4);
+    let (_dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
+    std::fs::write(paths[0].join("records.jsonl"), lines(&paths[1])).unwrap();
+    let error = RunDir::open(&paths[0], sharded(0, 2)).unwrap_err();
+    assert!(matches!(error, RunError::OtherShard { group: 1, .. }), "{error}");
+}
+
+#[test]
+fn what_does_not_belong_together_is_not_merged() {
+    let plan = plan(8);
+    let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2), (0, 3)]);
+    let merge = |paths: &[PathBuf], name: &str| merge(paths, &dir.path().join(name)).unwrap_err();
+    assert!(matches!(merge(&[], "a"), RunError::NothingToMerge));
+    let error = merge(&[paths[0].clone(), paths[2].clone()], "b");
+    assert_eq!(error.to_string().split_once("holds ").unwrap().1, "shard 0/3, expected one of 2");
+
+    let copy = dir.path().join("copy");
+    complete(&mut RunDir::open(&copy, sharded(0, 2)).unwrap(), &plan, 1.0);
+    assert!(matches!(merge(&[paths[0].clone(), copy], "c"), RunError::MixedShards { .. }));
+    assert!(matches!(merge(&[paths[0].clone(), paths[0].clone()], "d"), RunError::Held { .. }));
+    let other = dir.path().join("other");
+    RunDir::open(&other, sharded(1, 2).fingerprint("policy", "decaf")).unwrap();
+    assert!(matches!(merge(&[paths[0].clone(), other], "e"), RunError::OtherSettings { .. }));
+    assert!(matches!(merge(&[dir.path().join("nowhere")], "f"), RunError::NoManifest { .. }));
+    assert!(["a", "b", "c", "d", "e", "f"].iter().all(|name| !dir.path().join(name).exists()), "nothing was made");
+}
+
+#[test]
+fn a_key_in_two_shards_is_an_error_with_both() {
+    let (small, large) = (plan(4), plan(6));
+    let (dir, paths) = run_shards(&small, &[(0, 2)]);
+    let other = dir.path().join("other");
+    let mut run = RunDir::open(&other, sharded(1, 2)).unwrap();
+    let mut stray = record(&large, &large.arms()[0].key("p0"), 1.0);
+    stray.group = 1;
+    run.append(&stray).unwrap();
+    drop(run);
+    let error = merge(&[paths[0].clone(), other.clone()], &dir.path().join("out")).unwrap_err();
+    assert!(
+        matches!(&error, RunError::InTwoShards { first, second, .. } if *first == paths[0] && *second == other),
+        "{error}"
+    );
+}
+
+#[test]
+fn shards_are_not_merged_into_a_run_with_records() {
+    let plan = plan(4);
+    let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
+    let out = dir.path().join("out");
+    drop(merge(&paths, &out).unwrap());
+    let before = lines(&out);
+    assert!(matches!(merge(&paths, &out), Err(RunError::NotEmpty { records: 8, .. })));
+    assert_eq!(lines(&out), before);
+}
