@@ -74,7 +74,7 @@ fn under_equal_rewards_reward_sampling_is_sampling() {
             let searcher = searcher(strategy, 5).seed(seed);
             run(&searcher, &mut skewed(), &mut ScriptedReward::new(2.0)).best.tokens
         };
-        let sample = of(Box::new(Sampling::default()));
+        let sample = of(Box::<Sampling>::default());
         assert_eq!(of(Box::new(RewardSampling::new(0.5))), sample);
         assert_eq!(of(Box::new(Args::stochastic(3.0, 1.0))), sample);
     }
