@@ -3,5 +3,9 @@
 
 mod searcher;
 mod strategies;
+mod trace_pages;
+mod trace_recording;
+mod trace_tree;
 mod traces;
+mod words;
 mod worlds;
