@@ -52,7 +52,7 @@ pub enum TraceError {
 ///
 /// # Errors
 ///
-/// Each item: the line is no event. Later lines can still be read.
+/// Each item: the line is no event. Later lines can still be read, unless the reader itself failed.
 pub fn events(reader: impl BufRead) -> impl Iterator<Item = Result<TraceEvent, TraceError>> {
     values(reader, "event of a trace").map(|line| line.map(|(_, event)| event))
 }
@@ -71,15 +71,20 @@ pub(super) fn values<T: DeserializeOwned>(
     reader: impl BufRead,
     expected: &'static str,
 ) -> impl Iterator<Item = Result<(usize, T), TraceError>> {
-    (1..).zip(reader.lines()).map(move |(line, text)| {
-        let text = text.map_err(|source| TraceError::Read { line, source })?;
-        let value = serde_json::from_str(&text).map_err(|source| {
-            if source.is_eof() {
-                TraceError::Torn { line, source }
-            } else {
-                TraceError::Foreign { line, expected, source }
-            }
-        })?;
-        Ok((line, value))
+    let mut lines = (1..).zip(reader.lines());
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        let (line, text) = lines.next().filter(|_| !failed)?;
+        // After text that is no UTF-8 the next line begins; after any other failure nothing does.
+        failed = text.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::InvalidData);
+        Some(text.map_err(|source| TraceError::Read { line, source }).and_then(|text| value(line, &text, expected)))
     })
+}
+
+fn value<T: DeserializeOwned>(line: usize, text: &str, expected: &'static str) -> Result<(usize, T), TraceError> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok((line, value)),
+        Err(source) if source.is_eof() => Err(TraceError::Torn { line, source }),
+        Err(source) => Err(TraceError::Foreign { line, expected, source }),
+    }
 }

@@ -31,6 +31,21 @@ pub fn replay<'a>(
 
 /// [`replay`] for an observer of summaries: it builds exactly what it built live, as long as the trace shows as many candidates as
 /// the observer keeps.
+///
+/// ```
+/// use saffron_core::testing::{ScriptedReward, TablePolicy};
+/// use saffron_search::trace::{JsonlTrace, read, replay_summaries, tree::SearchTreeView};
+/// use saffron_search::{Saffron, Searcher};
+/// let (mut policy, mut reward) = (TablePolicy::new(vec![0.0; 4], vec![0]), ScriptedReward::new(1.0));
+/// let session = policy.session(&[1])?;
+/// let mut watching = (JsonlTrace::new(Vec::new()), SearchTreeView::default());
+/// let searcher = Searcher::new(Saffron::paper(2)).max_new_tokens(3);
+/// searcher.run_observed(&session, &mut policy, &mut reward, &mut watching)?;
+/// let mut replayed = SearchTreeView::default();
+/// assert!(replay_summaries(&read(&watching.0.finish()?[..])?, &mut replayed).is_continue());
+/// assert_eq!(replayed, watching.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn replay_summaries<'a>(
     events: impl IntoIterator<Item = &'a TraceEvent>,
     observer: &mut dyn SummaryObserver,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use saffron_core::{DirectPort, ModelError, Outcome, Role, SearchErrorKind, StopReason};
+use saffron_core::{ChildReward, DirectPort, ModelError, Outcome, Role, SearchErrorKind, StopReason};
 use saffron_search::trace::TraceError;
-use saffron_search::trace::recording::{Answer, Recording, RecordingPort, ReplayError, ReplayPort, Request};
+use saffron_search::trace::recording::{
+    Answer, RecordedCall, Recording, RecordingPort, ReplayError, ReplayPort, Request,
+};
 use saffron_search::{Greedy, Saffron, Searcher};
 
 use crate::words::{Steady, Words};
@@ -129,6 +131,26 @@ fn a_failing_model_is_recorded() {
     let recording = port.finish();
     let Answer::Failed { message } = &recording.calls[0].answer else { panic!("nothing can come next") };
     assert!(message.starts_with("no next token is possible"), "{message}");
+}
+
+#[test]
+fn rewards_come_back_bit_for_bit() {
+    // Multiples of an odd number scatter over all bit patterns.
+    let bits = (0..200_000u32).map(|step| step.wrapping_mul(2_654_435_761).wrapping_add(12_345));
+    let mut rewards: Vec<ChildReward> =
+        bits.map(f32::from_bits).filter(|value| !value.is_nan()).map(ChildReward::Seen).collect();
+    rewards.extend([ChildReward::Unseen, ChildReward::Seen(f32::INFINITY), ChildReward::Seen(-0.0)]);
+    let call = RecordedCall {
+        sessions: Vec::new(),
+        request: Request::Score { candidates: Vec::new() },
+        answer: Answer::Rewards { value: vec![rewards], work: Vec::new() },
+    };
+    let recording = Recording { calls: vec![call], ..Recording::default() };
+    let bits = |recording: &Recording| -> Vec<Option<u32>> {
+        let Answer::Rewards { value, .. } = &recording.calls[0].answer else { panic!("rewards were recorded") };
+        value[0].iter().map(|reward| reward.seen().map(f32::to_bits)).collect()
+    };
+    assert_eq!(bits(&reread(&recording)), bits(&recording));
 }
 
 #[test]

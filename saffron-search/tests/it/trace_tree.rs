@@ -195,3 +195,14 @@ fn labels_stand_for_ids() {
     assert_eq!(named.token_text(answer), outcome.best.tokens.last().map(|token| format!("w{token}")));
     assert_eq!(named.token_text(NodeId::ROOT), None);
 }
+
+#[test]
+fn an_unseen_end_of_sequence_shows_the_reward_that_was_kept_for_it() {
+    let mut reward = ScriptedReward::new(1.0).with(vec![2], 5.0).with_unseen(set(&[0, 1, 3]));
+    let mut policy = uniform();
+    let session = session(&policy);
+    let (view, outcome) = view(&small(Saffron::paper(4)), &session, &mut policy, &mut reward);
+    assert_eq!(outcome.best.tokens, [2, 0]);
+    let answer = view.node(view.answer().unwrap()).unwrap();
+    assert_eq!((answer.reward, answer.shown_reward()), (None, Some(5.0)));
+}

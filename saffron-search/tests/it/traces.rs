@@ -239,3 +239,22 @@ fn a_torn_and_a_foreign_line_name_their_number() {
     let good = events(foreign.as_bytes()).filter(Result::is_ok).count();
     assert_eq!(good, last - 1);
 }
+
+/// A reader that fails for ever after its first line.
+struct Broken(bool);
+
+impl std::io::Read for Broken {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        if std::mem::replace(&mut self.0, true) {
+            return Err(std::io::ErrorKind::ConnectionReset.into());
+        }
+        bytes[..3].copy_from_slice(b"{}\n");
+        Ok(3)
+    }
+}
+
+#[test]
+fn a_reader_that_fails_ends_the_events() {
+    let found: Vec<_> = events(std::io::BufReader::new(Broken(false))).collect();
+    assert!(matches!(found[..], [Err(TraceError::Foreign { line: 1, .. }), Err(TraceError::Read { line: 2, .. })]));
+}

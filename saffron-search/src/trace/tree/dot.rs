@@ -39,7 +39,7 @@ fn write_node(text: &mut String, view: &SearchTreeView, placed: &Placed<'_>) {
 }
 
 fn figures(placed: &Placed<'_>) -> String {
-    let reward = placed.node.reward.map_or(String::from("–"), number);
+    let reward = placed.node.shown_reward().map_or(String::from("–"), number);
     let stop = placed.node.stop.map_or("", mark);
     format!("{reward}{stop}")
 }

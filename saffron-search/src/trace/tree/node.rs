@@ -60,6 +60,12 @@ impl TreeNode {
         }
     }
 
+    /// Its reward, or what the strategy last kept for it where it has none of its own (an unseen end of sequence, say).
+    #[must_use]
+    pub fn shown_reward(&self) -> Option<f32> {
+        self.reward.or_else(|| self.places.last().and_then(|place| place.reward))
+    }
+
     /// Whether it was given up: pruned, or left without a candidate.
     #[must_use]
     pub fn given_up(&self) -> bool {

@@ -1,5 +1,5 @@
-//! Where the nodes of a picture stand: a column a level, a row a leaf. A node's first child stands in its own row, the others below;
-//! the way to the answer always comes first, so that the answer reads along the first row.
+//! Where the nodes of a picture stand: a column a level. A node's first child stands in its own row, the others below; the way to the
+//! answer always comes first, so that the answer reads along the first row. Rows are shared by what leaves room for each other.
 
 use std::collections::BTreeSet;
 
@@ -39,20 +39,50 @@ pub(super) fn place(view: &SearchTreeView) -> Vec<Placed<'_>> {
         () if kept.contains(id) => Fate::Kept,
         () => Fate::GivenUp,
     };
-    let (mut placed, mut rows) = (Vec::new(), 0);
-    // Each entry: the node, its parent's row if it is not the first child, its place among the siblings.
-    let mut stack = vec![(NodeId::ROOT, None, (0, 1))];
-    while let Some((id, branch_of, sibling)) = stack.pop() {
-        let Some(node) = view.node(id) else { continue };
-        rows += usize::from(branch_of.is_some());
-        placed.push(Placed { id, node, row: rows, parent_row: branch_of.unwrap_or(rows), fate: fate(&id), sibling });
+    let children = |node: &TreeNode| {
         let mut children = node.children.clone();
         children.sort_by_key(|child| fate(child) != Fate::Answer);
-        let (count, row) = (children.len(), rows);
-        let entry = |(place, child)| (child, (place > 0).then_some(row), (place, count));
+        children
+    };
+    let (mut placed, mut skyline) = (Vec::new(), Skyline::default());
+    // Each entry: the node, its row if it is a first child, its parent's row, its place among the siblings.
+    let mut stack = vec![(NodeId::ROOT, None, 0, (0, 1))];
+    while let Some((id, given, parent_row, sibling)) = stack.pop() {
+        let Some(node) = view.node(id) else { continue };
+        let row = given.unwrap_or_else(|| skyline.lowest(node.depth, chain(view, id, children)));
+        skyline.raise(node.depth, row);
+        placed.push(Placed { id, node, row, parent_row, fate: fate(&id), sibling });
+        let children = children(node);
+        let count = children.len();
+        let entry = |(place, child)| (child, (place == 0).then_some(row), row, (place, count));
         stack.extend(children.into_iter().enumerate().map(entry).rev());
     }
     placed
+}
+
+/// Number of nodes from this one along first children.
+fn chain(view: &SearchTreeView, id: NodeId, children: impl Fn(&TreeNode) -> Vec<NodeId>) -> usize {
+    let first = |id: &NodeId| view.node(*id).and_then(|node| children(node).first().copied());
+    std::iter::successors(Some(id), first).count()
+}
+
+/// The first free row of every column. What comes later in a column stands below what came earlier; since branches are placed from the
+/// deepest to the shallowest, no lines cross.
+#[derive(Default)]
+struct Skyline(Vec<usize>);
+
+impl Skyline {
+    /// The first row that is free in `length` columns from this one on.
+    fn lowest(&self, column: usize, length: usize) -> usize {
+        self.0.iter().skip(column).take(length).copied().max().unwrap_or(0)
+    }
+
+    fn raise(&mut self, column: usize, row: usize) {
+        if self.0.len() <= column {
+            self.0.resize(column + 1, 0);
+        }
+        self.0[column] = row + 1;
+    }
 }
 
 /// The nodes that lead to a leaf that was not given up.

@@ -76,7 +76,7 @@ fn node_data(view: &SearchTreeView, placed: &Placed<'_>) -> NodeData {
         running: text.as_deref().map(readable).unwrap_or_default(),
         text: text.map_or(String::from("prompt"), |text| visible(&text)),
         logprob: node.logprob,
-        reward: node.reward,
+        reward: node.shown_reward(),
         fate: match placed.fate {
             Fate::Answer => "answer",
             Fate::Kept => "kept",

@@ -5,14 +5,21 @@ use saffron_core::{Outcome, SearchStart, Token};
 use crate::trace::tree::SearchTreeView;
 use crate::trace::tree::text::{escape, number, readable};
 
+const RUNNING: [&str; 4] = ["Prompt", "Forced beginning", "Answer", "Shown instead"];
+
 /// The facts as a list of terms and descriptions.
 pub(super) fn facts(view: &SearchTreeView) -> String {
     let mut facts = Vec::new();
     facts.extend(view.start().into_iter().flat_map(|start| of_start(view, start)));
     facts.extend(view.outcome().into_iter().flat_map(|outcome| of_outcome(view, outcome)));
     facts.push(("Tree", size(view)));
-    let fact = |(name, text): &(&str, String)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escape(text));
     facts.iter().map(fact).collect()
+}
+
+/// Running text has a line of its own.
+fn fact((name, text): &(&'static str, String)) -> String {
+    let class = if RUNNING.contains(name) { " class=\"wide\"" } else { "" };
+    format!("<div{class}><dt>{name}</dt><dd>{}</dd></div>\n", escape(text))
 }
 
 fn of_start(view: &SearchTreeView, start: &SearchStart) -> Vec<(&'static str, String)> {

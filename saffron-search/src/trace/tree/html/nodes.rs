@@ -14,7 +14,7 @@ pub(super) struct Scale {
 
 impl Scale {
     pub(super) fn of(view: &SearchTreeView) -> Self {
-        let sizes = view.nodes().filter_map(|(_, node)| node.reward).map(f32::abs);
+        let sizes = view.nodes().filter_map(|(_, node)| node.shown_reward()).map(f32::abs);
         Self { greatest: sizes.fold(0.0, f32::max) }
     }
 
@@ -58,11 +58,11 @@ fn write_line(text: &mut String, placed: &Placed<'_>) {
 fn write_node(text: &mut String, view: &SearchTreeView, placed: &Placed<'_>, scale: &Scale) {
     let node = placed.node;
     let (id, row, column) = (placed.id.index(), placed.row + 1, node.depth + 1);
-    let colour = node.reward.map_or(String::from("none"), |reward| format!("r{}", scale.class(reward)));
+    let colour = node.shown_reward().map_or(String::from("none"), |reward| format!("r{}", scale.class(reward)));
     let branch = if placed.row > placed.parent_row { " branch" } else { "" };
     let class = format!("{} {colour}{branch}", fate_class(placed.fate));
     let token = view.token_text(placed.id).map_or(String::from("prompt"), |text| visible(&text));
-    let reward = node.reward.map_or(String::from("–"), number);
+    let reward = node.shown_reward().map_or(String::from("–"), number);
     let stop = node.stop.map_or("", mark);
     let (place, siblings) = (placed.sibling.0 + 1, placed.sibling.1);
     let title = title(view, placed, &token, &reward);

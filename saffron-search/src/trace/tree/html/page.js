@@ -67,6 +67,7 @@ function describe(node) {
   parts.push(make("p", `${own} · reward ${node.reward === null ? "none" : number(node.reward)}`));
   if (node.fate === "answer") parts.push(make("p", "On the way to the answer.", "why"));
   if (node.why) parts.push(make("p", node.why[0].toUpperCase() + node.why.slice(1) + ".", "why"));
+  if (!node.why && node.fate === "given up") parts.push(make("p", "All that continues it was given up.", "why"));
   if (node.token !== null) parts.push(make("p", soFar(node), "text"));
   if (node.beam) {
     const [first, last] = node.beam;
@@ -170,4 +171,8 @@ const toAnswer = document.getElementById("to-answer");
 toAnswer.hidden = answer.length === 0;
 toAnswer.onclick = () => reveal(answer.at(-1).id);
 document.querySelector(".keys").hidden = false;
+describe(byId.get(0));
+/* An address that ends in #7 opens at node 7. */
+const named = Number(location.hash.slice(1));
+if (byId.has(named) && location.hash) reveal(named);
 document.documentElement.dataset.ready = String(element.size);
