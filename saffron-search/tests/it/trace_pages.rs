@@ -61,6 +61,28 @@ fn nodes_of_a_page_have_places_of_their_own_and_the_answer_the_first_row() {
 }
 
 #[test]
+fn no_line_from_parent_to_child_meets_another_parents_child() {
+    let page = html(&wide(16, 32));
+    let place = |tag: &&str| -> (usize, usize) {
+        let area = tag.split_once("grid-area:").unwrap().1.split_once('"').unwrap().0;
+        let (row, column) = area.split_once('/').unwrap();
+        (row.parse().unwrap(), column.parse().unwrap())
+    };
+    let places: Vec<(usize, usize)> = tags(&page).iter().filter(|tag| tag.contains("treeitem")).map(place).collect();
+    let data = data(&page);
+    let nodes = data["nodes"].as_array().unwrap();
+    let row_of = |id: &Value| places[nodes.iter().position(|node| node["id"] == *id).unwrap()].0;
+    let mut lines = 0;
+    for (node, (row, column)) in nodes.iter().zip(&places).skip(1) {
+        let between = row_of(&node["parent"])..*row;
+        lines += usize::from(!between.is_empty());
+        let met = nodes.iter().zip(&places).filter(|(_, place)| place.1 == *column && between.contains(&place.0));
+        assert!(met.into_iter().all(|(other, _)| other["parent"] == node["parent"]), "{}", node["id"]);
+    }
+    assert!(lines > 50);
+}
+
+#[test]
 fn a_hostile_token_stays_text() {
     let view = wide(6, 12);
     let page = html(&view.clone().labelled(|_| WORDS[18].to_owned()));

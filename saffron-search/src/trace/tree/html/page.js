@@ -85,7 +85,7 @@ function soFar(node) {
 }
 
 function candidates(scored) {
-  const cut = scored.cut === null ? "" : ` · the beam’s cut was ${number(scored.cut)}`;
+  const cut = scored.cut === null ? "" : ` · the beam's cut was ${number(scored.cut)}`;
   const text = `${scored.considered} candidates with ${(100 * scored.mass).toFixed(1)} % of the probability · ${scored.unseen} unseen${cut}`;
   const table = make("table");
   const head = table.createTHead().insertRow();
