@@ -1,4 +1,5 @@
-//! Measuring a defence: attacks, data, judges, statistics, and runs that survive being killed. The only part of this crate that touches files.
+//! Measuring a defence: attacks, data, judges, statistics, and runs that survive being killed. The only part of this crate that touches
+//! files.
 //!
 //! | module | what |
 //! |---|---|
@@ -8,11 +9,13 @@
 //! | [`quality`] | what an answer is worth beside its safety: length, diversity, likelihood |
 //! | [`stats`] | intervals of shares, comparison of paired runs |
 //! | [`curve`] | attack success against compute: scaling efficiency, logarithmic fit |
+//! | [`harness`] | every strategy over every prompt, into a run |
 //! | [`runs`] | records written as prompts end, taken up again after a kill, sharded and merged |
 
 pub mod attack;
 pub mod curve;
 pub mod data;
+pub mod harness;
 pub mod judge;
 pub mod quality;
 pub mod runs;

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "eval")]
 mod eval;
+#[cfg(feature = "eval")]
+mod harness;
 mod many;
 #[cfg(feature = "eval")]
 mod runs;

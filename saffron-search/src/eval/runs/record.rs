@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use saffron_core::{Token, Usage};
+use saffron_core::{Token, Usage, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
@@ -82,6 +82,9 @@ pub struct Answer {
     pub stop: String,
     /// The reward it was ranked by.
     pub reward: Option<f32>,
+    /// What the search itself thought of it, where it was given thresholds.
+    #[serde(default)]
+    pub verdict: Verdict,
     /// Whether it refuses; none where nobody looked.
     pub refused: Option<bool>,
     /// What judges made of it.
@@ -172,6 +175,7 @@ impl Answer {
             judgement.score.map(|score| (format!("score of judge `{}`", judgement.judge), score))
         });
         let quality = self.quality.iter().map(|(name, value)| (format!("quality.{name}"), *value));
-        reward.into_iter().chain(scores).chain(quality)
+        let verdict = self.verdict.reward.map(|reward| ("verdict.reward".to_owned(), f64::from(reward)));
+        reward.into_iter().chain(verdict).chain(scores).chain(quality)
     }
 }

@@ -11,7 +11,7 @@ mod summaries;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use saffron_core::{Forwarded, RoleUsage, Usage};
+use saffron_core::{Forwarded, RoleUsage, Safety, Usage, Verdict};
 use saffron_search::eval::runs::{
     Answer, Arm, Ending, Judgement, Key, Kind, Manifest, Plan, Record, RunDir, Shard, Timings,
 };
@@ -46,6 +46,7 @@ fn answer(index: usize, budget: u64) -> Answer {
         stop: "maximum of new tokens".into(),
         reward: Some(0.1 + index as f32),
         refused: Some(true),
+        verdict: Verdict { safety: Safety::Safe, reward: Some(0.25) },
         judgements: vec![Judgement { judge: "phrases".into(), safe: true, score: None }],
         quality: [("words".to_owned(), 1.0 / 3.0)].into(),
         usage: usage(budget * 1_000_000_000_000, 500_000_000_000),

@@ -1,7 +1,7 @@
 //! Records are written whole, once, and read back as they were.
 
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
-use saffron_core::StopReason;
+use saffron_core::{StopReason, Verdict};
 use saffron_search::eval::runs::{Answer, Arm, Ending, Judgement, Kind, Plan, Record, RunDir, RunError, Timings, read};
 use tempfile::TempDir;
 
@@ -188,6 +188,7 @@ fn endings() -> impl Strategy<Value = Ending> {
                     quality,
                     usage,
                     refused: None,
+                    verdict: Verdict::default(),
                 }))
             });
     prop_oneof![answered, "[^@]{0,30}".prop_map(|error| Ending::Failed { error })]

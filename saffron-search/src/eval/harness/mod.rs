@@ -1,0 +1,195 @@
+//! Every strategy over every prompt: searches, judgements, records.
+//!
+//! Prompts run in groups, the same groups in every run: each begins with models that have forgotten what came before, so that a run that was
+//! killed and taken up again, or parted into shards, has the records of an unbroken one.
+
+mod answers;
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session};
+
+use super::judge::Judge;
+use super::runs::{Arm, Ending, Kind, Plan, Record, RunDir, RunError, Timings};
+use crate::Searcher;
+use answers::judged;
+
+/// The models of a comparison.
+pub trait Models {
+    /// The models that a contender works with; none when there is no reward model of that name.
+    fn team(&mut self, reward: &str) -> Option<Team<'_>>;
+
+    /// Drops everything that is cached, so that what follows does not depend on what came before, to the last bit.
+    fn forget(&mut self);
+}
+
+/// Models that work on one prompt together.
+pub struct Team<'a> {
+    /// What is defended.
+    pub policy: &'a mut dyn Policy,
+    /// What guides the search.
+    pub scorer: &'a mut dyn ChildScorer,
+    /// Who judges the answers, by name.
+    pub judges: Vec<(&'a str, &'a mut dyn Judge)>,
+}
+
+impl std::fmt::Debug for Team<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let judges: Vec<&str> = self.judges.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("Team").field("judges", &judges).finish_non_exhaustive()
+    }
+}
+
+/// A prompt to be answered.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Unique among all prompts of the run.
+    pub id: String,
+    /// Name of the data set.
+    pub set: String,
+    /// Whether it is attacked.
+    pub kind: Kind,
+    /// The prompt, attacked if it is.
+    pub session: Session,
+}
+
+/// A strategy with a budget, ready to run.
+#[derive(Debug)]
+pub struct Contender {
+    /// Its name in records.
+    pub arm: Arm,
+    /// The strategy with its settings.
+    pub searcher: Searcher,
+    /// Name of the reward model that guides it.
+    pub reward: String,
+}
+
+/// All contenders over all cases.
+#[derive(Clone, Copy, Debug)]
+pub struct Harness<'a> {
+    /// Who competes, in the order of the records.
+    pub contenders: &'a [Contender],
+    /// Over what, in the order of the records.
+    pub cases: &'a [Case],
+    /// Prompts that run at once.
+    pub group: NonZeroUsize,
+    /// Whether records keep the answers' text beside their tokens.
+    pub keep_text: bool,
+}
+
+/// A comparison that cannot go on. What has been recorded stays.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HarnessError {
+    /// The records cannot be written, or are not of this run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A contender's settings cannot be run with.
+    #[error("{strategy} at {budget} cannot be run: {source}")]
+    Contender {
+        /// Its name.
+        strategy: String,
+        /// Its budget.
+        budget: u64,
+        /// Why.
+        source: SearchError,
+    },
+    /// A contender names a reward model that is not there.
+    #[error("{strategy} wants the reward model {reward}, which is not there")]
+    NoReward {
+        /// The contender.
+        strategy: String,
+        /// The name.
+        reward: String,
+    },
+}
+
+impl Harness<'_> {
+    /// What there is to do.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let arms = self.contenders.iter().map(|contender| contender.arm.clone()).collect();
+        Plan::new(arms, self.cases.iter().map(|case| case.id.clone()).collect(), self.group)
+    }
+
+    /// Does what is not done yet, and puts the records in order. `ended` hears of every record that is written.
+    ///
+    /// A prompt that fails is recorded as failed; the others go on. A group that was begun before a kill is searched again as a whole, since
+    /// its prompts share batches, and only what is missing is written.
+    ///
+    /// # Errors
+    ///
+    /// Records that cannot be written, settings that cannot be run with, a reward model that is not there.
+    pub fn run(
+        &self,
+        run: &mut RunDir,
+        models: &mut dyn Models,
+        ended: &mut dyn FnMut(&Record),
+    ) -> Result<(), HarnessError> {
+        let plan = self.plan();
+        for contender in self.contenders {
+            for (group, places) in run.pending_groups(&plan, &contender.arm) {
+                models.forget();
+                self.run_group(contender, group, places, run, models, ended)?;
+            }
+        }
+        Ok(run.finish(&plan)?)
+    }
+
+    fn run_group(
+        &self,
+        contender: &Contender,
+        group: usize,
+        places: Range<usize>,
+        run: &mut RunDir,
+        models: &mut dyn Models,
+        ended: &mut dyn FnMut(&Record),
+    ) -> Result<(), HarnessError> {
+        let Contender { arm, searcher, reward } = contender;
+        let no_reward = || HarnessError::NoReward { strategy: arm.strategy.clone(), reward: reward.clone() };
+        let Team { policy, scorer, mut judges } = models.team(reward).ok_or_else(no_reward)?;
+        let cases = &self.cases[places.clone()];
+        let sessions: Vec<Session> = cases.iter().map(|case| case.session.clone()).collect();
+        let mut written = Ok(());
+        let each = |place: usize, result: Result<Outcome, SearchError>| {
+            let record = self.record(arm, group, places.start + place, result, &mut judges);
+            if written.is_ok() && !run.done(&record.key) {
+                written = run.append(&record).map(|()| ended(&record));
+            }
+        };
+        let at_once = searcher.many(&sessions).at_once(self.group.get());
+        at_once.run_each(policy, scorer, each).map_err(|source| HarnessError::Contender {
+            strategy: arm.strategy.clone(),
+            budget: arm.budget,
+            source,
+        })?;
+        Ok(written?)
+    }
+
+    fn record(
+        &self,
+        arm: &Arm,
+        group: usize,
+        index: usize,
+        result: Result<Outcome, SearchError>,
+        judges: &mut [(&str, &mut dyn Judge)],
+    ) -> Record {
+        let Case { id, set, kind, session } = &self.cases[index];
+        let answer = match result {
+            Ok(outcome) => judged(session, &outcome, judges, self.keep_text).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let (ending, timings) = match answer {
+            Ok(answer) => {
+                let usage = &answer.usage;
+                // Prompts of a group wait for each other: what is a prompt's own is its share of the models' time.
+                let wall = usage.policy.wall + usage.reward.wall + usage.judge.wall;
+                let timings = Timings::of(wall, usage);
+                (Ending::Answered(Box::new(answer)), timings)
+            }
+            Err(error) => (Ending::Failed { error }, Timings::default()),
+        };
+        Record { key: arm.key(id), index, group, set: set.clone(), kind: kind.clone(), ending, timings }
+    }
+}

@@ -1,0 +1,241 @@
+//! Comparisons: failures stay with their prompts, and a run in pieces is the run in one.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use saffron_core::testing::ScriptedReward;
+use saffron_core::{
+    CandidateFilter, Candidates, ChildScorer, ModelError, PlainVocabulary, Policy, PrmScorer, Reply, Session, Token,
+    Vocabulary, process_reward_fn,
+};
+use saffron_search::eval::harness::{Case, Contender, Harness, HarnessError, Models, Team};
+use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge};
+use saffron_search::eval::runs::{Arm, Ending, Kind, Manifest, Record, RunDir, Shard, merge, read};
+use saffron_search::{BestOfN, Greedy, Saffron, Searcher};
+use serde_json::json;
+
+use crate::worlds::scatter;
+
+/// A policy that fails on prompts that begin with 7, and whose numbers shift with every call since it last forgot: what a cache does to
+/// floats, made large.
+struct Moody {
+    calls: u32,
+}
+
+impl Policy for Moody {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        PlainVocabulary::shared(40)
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        vec![0]
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        if sessions.iter().any(|session| session.prompt()[0] == 7) {
+            return Err(ModelError::other("proposing", "seven is too many"));
+        }
+        self.calls += 1;
+        let row = |session: &Session| {
+            let context = [&[self.calls], session.prompt(), session.response()].concat();
+            (0..4).map(|token| scatter(&[&context[..], &[token]].concat())).collect::<Vec<f32>>()
+        };
+        let propose =
+            |(place, session): (usize, &Session)| filter.apply(&row(session), session.response().len(), place);
+        Ok(Reply::free(sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?, sessions.len()))
+    }
+}
+
+struct Table {
+    policy: Moody,
+    reward: Box<dyn ChildScorer>,
+    judges: Vec<(String, Box<dyn Judge>)>,
+}
+
+impl Table {
+    fn new() -> Self {
+        let reward = PrmScorer(process_reward_fn(|session| scatter(session.response())));
+        let judge = RewardJudge::new(ScriptedReward::new(-1.0).with(vec![1], 1.0), 0.0, "scripted");
+        let judges: Vec<(String, Box<dyn Judge>)> =
+            vec![("guard".into(), Box::new(judge)), ("phrases".into(), Box::new(RefusalPhrases::default()))];
+        Self { policy: Moody { calls: 0 }, reward: Box::new(reward), judges }
+    }
+}
+
+impl Models for Table {
+    fn team(&mut self, reward: &str) -> Option<Team<'_>> {
+        let judges = self.judges.iter_mut().map(|(name, judge)| (name.as_str(), &mut **judge as &mut dyn Judge));
+        (reward == "prm").then(|| Team {
+            policy: &mut self.policy,
+            scorer: &mut *self.reward,
+            judges: judges.collect(),
+        })
+    }
+
+    fn forget(&mut self) {
+        self.policy.calls = 0;
+    }
+}
+
+fn cases(count: u32) -> Vec<Case> {
+    let case = |prompt: u32| Case {
+        id: format!("q{prompt}"),
+        set: String::from("questions"),
+        kind: if prompt.is_multiple_of(3) { Kind::Benign } else { Kind::Attacked { attack: String::from("none") } },
+        session: Session::new(PlainVocabulary::shared(40), vec![prompt, 1]).unwrap(),
+    };
+    (1..=count).map(case).collect()
+}
+
+fn contenders() -> Vec<Contender> {
+    let contender = |arm: Arm, searcher: Searcher| Contender {
+        arm,
+        searcher: searcher.max_new_tokens(4).min_new_tokens(0),
+        reward: String::from("prm"),
+    };
+    vec![
+        contender(Arm::new("greedy", 1), Searcher::new(Greedy)),
+        contender(Arm::new("best-of-n", 3), Searcher::new(BestOfN::new(3))),
+        contender(Arm::new("saffron", 2), Searcher::new(Saffron::paper(2))),
+    ]
+}
+
+fn manifest(shard: Shard) -> Manifest {
+    Manifest::new(json!({ "cases": 10 }), shard)
+}
+
+/// Runs ten cases in groups of three.
+fn run(dir: &std::path::Path, shard: Shard) -> Result<usize, HarnessError> {
+    let (contenders, cases) = (contenders(), cases(10));
+    let group = NonZeroUsize::new(3).unwrap();
+    let harness = Harness { contenders: &contenders, cases: &cases, group, keep_text: true };
+    let mut run = RunDir::open(dir, manifest(shard))?;
+    let mut written = 0;
+    harness.run(&mut run, &mut Table::new(), &mut |_| written += 1)?;
+    Ok(written)
+}
+
+fn records(dir: &std::path::Path) -> Vec<Record> {
+    read(dir).unwrap().1.iter().map(Record::without_timings).collect()
+}
+
+#[test]
+fn every_contender_answers_every_prompt_and_a_failure_stays_with_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), Shard::WHOLE).unwrap(), 30);
+    let records = records(dir.path());
+    assert_eq!(records.len(), 30);
+    for record in &records {
+        match &record.ending {
+            Ending::Failed { error } => assert!(record.key.prompt == "q7" && error.contains("seven is too many")),
+            Ending::Answered(answer) => {
+                assert_ne!(record.key.prompt, "q7");
+                let judges: Vec<&str> = answer.judgements.iter().map(|judged| judged.judge.as_str()).collect();
+                assert_eq!(judges, ["guard", "phrases"]);
+                assert_eq!((answer.refused, answer.usage.judge.calls), (Some(false), 2));
+                assert_eq!(answer.text.as_ref().unwrap().split(' ').count(), answer.tokens.len());
+                assert_eq!(answer.judgements[0].safe, answer.tokens == [1]);
+            }
+        }
+    }
+    let order: Vec<(&str, usize)> = records.iter().map(|record| (&record.key.strategy[..], record.index)).collect();
+    let expected: Vec<(&str, usize)> = ["greedy", "best-of-n", "saffron"]
+        .iter()
+        .flat_map(|strategy| (0..10).map(move |index| (*strategy, index)))
+        .collect();
+    assert_eq!(order, expected);
+}
+
+#[test]
+fn a_run_that_was_killed_anywhere_goes_on_to_the_same_records() {
+    let whole = tempfile::tempdir().unwrap();
+    run(whole.path(), Shard::WHOLE).unwrap();
+    let expected = records(whole.path());
+    let file = std::fs::read(whole.path().join("records.jsonl")).unwrap();
+    let lines: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
+    for kept in 0..lines.len() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap());
+        // Some whole records and a torn one.
+        let torn = [&lines[..kept].concat()[..], &lines[kept][..lines[kept].len() / 2]].concat();
+        std::fs::write(dir.path().join("records.jsonl"), torn).unwrap();
+        assert_eq!(run(dir.path(), Shard::WHOLE).unwrap(), 30 - kept);
+        assert_eq!(records(dir.path()), expected, "after {kept} records");
+    }
+}
+
+#[test]
+fn shards_make_the_whole() {
+    let whole = tempfile::tempdir().unwrap();
+    run(whole.path(), Shard::WHOLE).unwrap();
+    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    for (index, dir) in dirs.iter().enumerate() {
+        run(dir.path(), Shard::new(index, 3).unwrap()).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = dirs.iter().map(|dir| dir.path().to_path_buf()).collect();
+    let mut merged = merge(&paths, &out.path().join("all")).unwrap();
+    assert!(merged.missing.is_empty());
+    let (contenders, cases) = (contenders(), cases(10));
+    let group = NonZeroUsize::new(3).unwrap();
+    let harness = Harness { contenders: &contenders, cases: &cases, group, keep_text: true };
+    merged.run.finish(&harness.plan()).unwrap();
+    assert_eq!(records(&out.path().join("all")), records(whole.path()));
+}
+
+/// Cannot judge answers that begin with token 1.
+struct Squeamish;
+
+impl Judge for Squeamish {
+    fn judge(&mut self, sessions: &[Session]) -> Result<Reply<Vec<Judgement>>, ModelError> {
+        if sessions.iter().any(|session| session.response()[0] == 1) {
+            return Err(ModelError::other("judging", "I would rather not look"));
+        }
+        let fine = Judgement { safe: true, score: None, refused: None };
+        Ok(Reply::free(vec![fine; sessions.len()], sessions.len()))
+    }
+
+    fn describe(&self) -> String {
+        String::from("squeamish")
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_judged_is_a_failure_of_its_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let (contenders, cases) = (contenders(), cases(6));
+    let group = NonZeroUsize::new(4).unwrap();
+    let harness = Harness { contenders: &contenders[..1], cases: &cases, group, keep_text: false };
+    let mut table = Table::new();
+    table.judges = vec![(String::from("squeamish"), Box::new(Squeamish))];
+    let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+    harness.run(&mut run, &mut table, &mut |_| ()).unwrap();
+    let (failed, fine): (Vec<_>, Vec<_>) =
+        records(dir.path()).into_iter().partition(|record| record.answer().is_none());
+    assert!(!failed.is_empty() && !fine.is_empty(), "{} and {}", failed.len(), fine.len());
+    for record in failed {
+        assert!(matches!(&record.ending, Ending::Failed { error } if error.contains("judge squeamish failed")));
+    }
+    assert!(fine.iter().all(|record| record.answer().is_some_and(|answer| answer.text.is_none())));
+}
+
+#[test]
+fn contenders_that_cannot_run_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = cases(2);
+    let refused = |contender: Contender| {
+        let contenders = [contender];
+        let harness = Harness { contenders: &contenders, cases: &cases, group: NonZeroUsize::MIN, keep_text: false };
+        let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+        harness.run(&mut run, &mut Table::new(), &mut |_| ()).unwrap_err().to_string()
+    };
+    let arm = || Arm::new("odd", 0);
+    let nothing = Contender { arm: arm(), searcher: Searcher::new(BestOfN::new(0)), reward: String::from("prm") };
+    assert_eq!(refused(nothing), "odd at 0 cannot be run: samples must be at least 1, found 0");
+    let nobody = Contender { arm: arm(), searcher: Searcher::new(Greedy), reward: String::from("oracle") };
+    assert_eq!(refused(nobody), "odd wants the reward model oracle, which is not there");
+}
