@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod cases;
+pub mod compare;
+pub mod curves;
 pub mod device;
 pub mod fit;
 pub mod progress;

@@ -131,7 +131,7 @@ impl Harness<'_> {
         for contender in self.contenders {
             for (group, places) in run.pending_groups(&plan, &contender.arm) {
                 models.forget();
-                self.run_group(contender, group, places, run, models, ended)?;
+                self.run_group(contender, (group, places), run, models, ended)?;
             }
         }
         Ok(run.finish(&plan)?)
@@ -140,8 +140,7 @@ impl Harness<'_> {
     fn run_group(
         &self,
         contender: &Contender,
-        group: usize,
-        places: Range<usize>,
+        (group, places): (usize, Range<usize>),
         run: &mut RunDir,
         models: &mut dyn Models,
         ended: &mut dyn FnMut(&Record),

@@ -31,6 +31,11 @@ impl<M> RewardJudge<M> {
     pub fn new(model: M, threshold: f32, name: impl Into<String>) -> Self {
         Self { model, threshold, name: name.into() }
     }
+
+    /// The model.
+    pub fn model(&mut self) -> &mut M {
+        &mut self.model
+    }
 }
 
 impl<M: OutcomeRewardModel> Judge for RewardJudge<M> {

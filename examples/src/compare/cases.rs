@@ -1,0 +1,95 @@
+//! From data files and attacks to prompts and contenders.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use anyhow::{Context, Result};
+use saffron_mrm::LmPolicy;
+use saffron_search::eval::data::{self, Item};
+use saffron_search::eval::harness::{Case, Contender, Harness};
+use saffron_search::eval::runs::{Arm, Kind};
+use saffron_search::{Rules, Searcher};
+
+use super::config::{Config, ContenderConfig, DataConfig};
+use super::models::NOBODY;
+use saffron_core::{Budget, ContextSettings};
+
+/// All that is to be run.
+#[derive(Debug)]
+pub struct Prepared {
+    cases: Vec<Case>,
+    contenders: Vec<Contender>,
+    group: NonZeroUsize,
+    keep_text: bool,
+    /// Checksums of the data files, by path.
+    pub fingerprints: BTreeMap<String, String>,
+}
+
+impl Prepared {
+    /// The comparison.
+    #[must_use]
+    pub fn harness(&self) -> Harness<'_> {
+        Harness { contenders: &self.contenders, cases: &self.cases, group: self.group, keep_text: self.keep_text }
+    }
+}
+
+/// Reads the data, attacks the prompts, and makes the contenders.
+///
+/// # Errors
+///
+/// Data that cannot be read, attacks that do not fit it, prompts without a token.
+pub fn prepare(config: &Config, policy: &LmPolicy) -> Result<Prepared> {
+    let mut cases = Vec::new();
+    let mut fingerprints = BTreeMap::new();
+    for data in &config.data {
+        let mut set = data::read(&data.path, &data.format).with_context(|| format!("the data set {}", data.name))?;
+        fingerprints.insert(data.path.display().to_string(), format!("crc32 {:08x}", set.origin.crc32));
+        if let Some(count) = data.sample {
+            set = set.sample(count, config.seed);
+        }
+        let items = set.take(data.take.unwrap_or(usize::MAX)).items;
+        let attacked = items.iter().map(|item| case(data, item, policy));
+        cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(|| format!("the data set {}", data.name))?);
+    }
+    let contenders = config.strategies.iter().flat_map(|contender| {
+        contender.budgets.iter().map(|budget| contend(config, contender, *budget)).collect::<Vec<_>>()
+    });
+    Ok(Prepared {
+        cases,
+        contenders: contenders.collect(),
+        group: NonZeroUsize::new(config.group).context("group must be at least 1")?,
+        keep_text: config.keep_text,
+        fingerprints,
+    })
+}
+
+fn case(data: &DataConfig, item: &Item, policy: &LmPolicy) -> Result<Case> {
+    let attacked = data.attack.apply(item)?;
+    let session = policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
+    Ok(Case {
+        id: format!("{}/{}", data.name, item.id),
+        set: data.name.clone(),
+        kind: if data.benign { Kind::Benign } else { Kind::Attacked { attack: data.attack.name() } },
+        session: session.with_context(|| format!("prompt {}", item.id))?,
+    })
+}
+
+fn contend(config: &Config, contender: &ContenderConfig, budget: u64) -> Contender {
+    let ContenderConfig { name, strategy, reward, filter, thresholds, .. } = contender;
+    let settings = ContextSettings {
+        filter: filter.over(strategy.filter()),
+        max_new_tokens: config.max_new_tokens,
+        budget: Budget::default(),
+        seed: config.seed,
+    };
+    let size = usize::try_from(budget).unwrap_or(usize::MAX);
+    let searcher = Searcher::with_settings(strategy.build(size), settings);
+    Contender {
+        arm: Arm::new(name, budget),
+        searcher: match thresholds {
+            Some(thresholds) => searcher.ruled_by(Rules::new(*thresholds)),
+            None => searcher,
+        },
+        reward: reward.clone().unwrap_or_else(|| String::from(NOBODY)),
+    }
+}

@@ -1,0 +1,314 @@
+//! What a configuration file may say. Paths start from the file's own folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use saffron_core::{CandidateFilter, Thresholds};
+use saffron_search::Preset;
+use saffron_search::eval::attack::Attack;
+use saffron_search::eval::data::Format;
+use saffron_search::eval::judge::RefusalPhrases;
+use saffron_search::strategy::StrategyConfig;
+use serde::{Deserialize, Serialize};
+
+/// A whole comparison.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Seed of all searches; each prompt's numbers depend on it and on the prompt alone.
+    #[serde(default)]
+    pub seed: u64,
+    /// Longest answer, in tokens.
+    #[serde(default = "thirty_two")]
+    pub max_new_tokens: usize,
+    /// Prompts that run at once. Another size gives other batches, and with them other float noise.
+    #[serde(default = "sixteen")]
+    pub group: usize,
+    /// Whether records keep the answers' text. Without it they hold tokens only.
+    #[serde(default)]
+    pub keep_text: bool,
+    /// The compute limit of scaling efficiency, in TFLOP a prompt.
+    pub limit_tflop: Option<f64>,
+    /// What is defended.
+    pub policy: PolicyConfig,
+    /// What guides the searches.
+    #[serde(default)]
+    pub rewards: Vec<RewardConfig>,
+    /// Who judges the answers.
+    pub judges: Vec<JudgeConfig>,
+    /// What is asked.
+    pub data: Vec<DataConfig>,
+    /// Who competes.
+    pub strategies: Vec<ContenderConfig>,
+}
+
+/// The policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// Directory of the checkpoint.
+    pub model: PathBuf,
+    /// Prompt layout; by default what the special tokens speak for.
+    pub layout: Option<String>,
+    /// Megabytes of keys and values.
+    #[serde(default = "cache_mb")]
+    pub cache_mb: u64,
+}
+
+/// A reward model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardConfig {
+    /// What strategies call it.
+    pub name: String,
+    /// What it is.
+    pub model: RewardModelConfig,
+}
+
+/// What a reward model is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RewardModelConfig {
+    /// A multifurcation reward model: one call a sequence for all its candidates.
+    Mrm(MrmConfig),
+    /// A guard as process reward model: one call a candidate.
+    Guard(GuardConfig),
+}
+
+/// A multifurcation reward model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MrmConfig {
+    /// Directory of the model that the adapter sits on.
+    pub base: PathBuf,
+    /// Directory of adapter, bias and mask.
+    pub adapter: PathBuf,
+    /// Prompt layout.
+    #[serde(default = "mrm_layout")]
+    pub layout: String,
+    /// Rules of its input.
+    #[serde(default)]
+    pub preset: Preset,
+    /// Megabytes of keys and values.
+    #[serde(default = "cache_mb")]
+    pub cache_mb: u64,
+}
+
+/// A guard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardConfig {
+    /// Directory of the checkpoint.
+    pub model: PathBuf,
+    /// How it is asked; by default as Llama Guard 3 is.
+    pub question: Option<QuestionConfig>,
+    /// Megabytes of keys and values.
+    #[serde(default = "cache_mb")]
+    pub cache_mb: u64,
+}
+
+/// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuestionConfig {
+    /// Before the prompt.
+    pub prefix: String,
+    /// Between prompt and answer.
+    pub infix: String,
+    /// After the answer.
+    pub suffix: String,
+    /// Says that the answer is safe.
+    pub safe: String,
+    /// Says that it is not.
+    #[serde(rename = "unsafe")]
+    pub not_safe: String,
+}
+
+/// A judge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeConfig {
+    /// Its name in records.
+    pub name: String,
+    /// What it is.
+    pub judge: JudgeModelConfig,
+}
+
+/// What a judge is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum JudgeModelConfig {
+    /// A guard: safe from a reward on.
+    Guard {
+        /// The guard.
+        guard: GuardConfig,
+        /// Rewards from it on are safe.
+        #[serde(default)]
+        threshold: f32,
+    },
+    /// Refusals by their words.
+    RefusalPhrases {
+        /// Which, and where they are looked for.
+        #[serde(default)]
+        phrases: RefusalPhrases,
+    },
+}
+
+/// A data set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Its name in records.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What its rows mean.
+    pub format: Format,
+    /// Whether the prompts are harmless, so that refusing them is a fault.
+    #[serde(default)]
+    pub benign: bool,
+    /// What the attacker does.
+    #[serde(default)]
+    pub attack: Attack,
+    /// Only so many prompts, the first ones.
+    pub take: Option<usize>,
+    /// Only so many prompts, drawn by the seed.
+    pub sample: Option<usize>,
+}
+
+/// A strategy over its budgets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContenderConfig {
+    /// Its name in records.
+    pub name: String,
+    /// The strategy.
+    pub strategy: StrategyConfig,
+    /// The name of the reward model that guides it; none for strategies that ask for none.
+    pub reward: Option<String>,
+    /// Its budgets; strategies without one have the budget 1.
+    #[serde(default = "one")]
+    pub budgets: Vec<u64>,
+    /// Which candidates it looks at, where that is not what it is published with.
+    #[serde(default)]
+    pub filter: FilterConfig,
+    /// Thresholds of its verdicts.
+    pub thresholds: Option<Thresholds>,
+}
+
+/// Changes to a strategy's candidates.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterConfig {
+    /// Divisor of the logits.
+    pub temperature: Option<f32>,
+    /// Mass of the nucleus.
+    pub top_p: Option<f32>,
+    /// At most so many candidates.
+    pub top_k: Option<usize>,
+    /// No end of sequence before so many tokens.
+    pub min_new_tokens: Option<usize>,
+}
+
+impl FilterConfig {
+    /// The filter with these changes.
+    #[must_use]
+    pub fn over(self, filter: CandidateFilter) -> CandidateFilter {
+        CandidateFilter {
+            temperature: self.temperature.unwrap_or(filter.temperature),
+            top_p: self.top_p.unwrap_or(filter.top_p),
+            top_k: self.top_k.or(filter.top_k),
+            min_new_tokens: self.min_new_tokens.unwrap_or(filter.min_new_tokens),
+            ..filter
+        }
+    }
+}
+
+fn thirty_two() -> usize {
+    32
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn cache_mb() -> u64 {
+    1024
+}
+
+fn one() -> Vec<u64> {
+    vec![1]
+}
+
+fn mrm_layout() -> String {
+    String::from("mrm")
+}
+
+impl Config {
+    /// Reads a file. Paths in it are made to start from where the program does.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or says something unknown; names that are there twice or not at all.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        config.check().with_context(|| path.display().to_string())?;
+        let dir = path.parent().unwrap_or(Path::new(""));
+        config.paths().into_iter().for_each(|path| *path = dir.join(&path));
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(self.group > 0 && self.max_new_tokens > 0, "group and max_new_tokens must be at least 1");
+        ensure!(!self.judges.is_empty(), "a comparison needs at least one judge");
+        ensure!(!self.data.is_empty() && !self.strategies.is_empty(), "a comparison needs data and strategies");
+        distinct("reward models", self.rewards.iter().map(|reward| &reward.name))?;
+        distinct("judges", self.judges.iter().map(|judge| &judge.name))?;
+        distinct("data sets", self.data.iter().map(|data| &data.name))?;
+        distinct("strategies", self.strategies.iter().map(|strategy| &strategy.name))?;
+        for ContenderConfig { name, reward, budgets, strategy, .. } in &self.strategies {
+            let known = |wanted: &String| self.rewards.iter().any(|reward| reward.name == *wanted);
+            if let Some(missing) = reward.as_ref().filter(|wanted| !known(wanted)) {
+                bail!("the strategy {name} wants the reward model {missing}, which the file does not have");
+            }
+            ensure!(!budgets.is_empty(), "the strategy {name} has no budgets");
+            ensure!(strategy.budget().is_some() || budgets == &[1], "the strategy {name} has no budget to set");
+        }
+        Ok(())
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.policy.model];
+        for reward in &mut self.rewards {
+            match &mut reward.model {
+                RewardModelConfig::Mrm(mrm) => paths.extend([&mut mrm.base, &mut mrm.adapter]),
+                RewardModelConfig::Guard(guard) => paths.push(&mut guard.model),
+            }
+        }
+        for judge in &mut self.judges {
+            if let JudgeModelConfig::Guard { guard, .. } = &mut judge.judge {
+                paths.push(&mut guard.model);
+            }
+        }
+        paths.extend(self.data.iter_mut().map(|data| &mut data.path));
+        paths
+    }
+
+    /// How many models the reference implementation would profile for a strategy: the policy, the guard that judges, and a
+    /// multifurcation reward model where one guides.
+    #[must_use]
+    pub fn profiled_models(&self, contender: &ContenderConfig) -> u64 {
+        let guides = self.rewards.iter().find(|reward| Some(&reward.name) == contender.reward.as_ref());
+        let mrm = guides.is_some_and(|reward| matches!(reward.model, RewardModelConfig::Mrm(_)));
+        2 + u64::from(mrm)
+    }
+}
+
+fn distinct<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        ensure!(seen.insert(name), "two {what} are called {name}");
+    }
+    Ok(())
+}

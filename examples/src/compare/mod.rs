@@ -1,0 +1,15 @@
+//! Strategies compared over data sets, as a configuration file says.
+
+mod cases;
+pub mod config;
+mod models;
+mod plots;
+mod results;
+mod table;
+
+pub use cases::{Prepared, prepare};
+pub use config::Config;
+pub use models::Loaded;
+pub use plots::plot;
+pub use results::{Results, results};
+pub use table::table;

@@ -1,0 +1,221 @@
+//! The models of a comparison. Those on the same checkpoint share its weights; each has a cache of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::tensor::{DType, Device};
+use saffron_core::{ChildScorer, NoReward, PrmScorer};
+use saffron_mrm::engine::Engine;
+use saffron_mrm::text::layout;
+use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput};
+use saffron_search::Preset;
+use saffron_search::eval::harness::{Models, Team};
+use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge};
+
+use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, RewardModelConfig};
+
+/// The name of no reward model at all.
+pub(super) const NOBODY: &str = "none";
+
+/// A model that guides.
+enum Guide {
+    Nobody(NoReward),
+    Mrm(Box<Mrm>),
+    Guard(Box<PrmScorer<GuardRewardModel>>),
+}
+
+/// A judge.
+enum Bench {
+    Guard(Box<RewardJudge<GuardRewardModel>>),
+    Phrases(RefusalPhrases),
+}
+
+/// All models of a comparison.
+pub struct Loaded {
+    policy: LmPolicy,
+    guides: BTreeMap<String, Guide>,
+    judges: Vec<(String, Bench)>,
+    fingerprints: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("fingerprints", &self.fingerprints).finish_non_exhaustive()
+    }
+}
+
+/// Checkpoints by directory, each loaded once.
+struct Shelf<'a> {
+    device: &'a Device,
+    bases: BTreeMap<PathBuf, Base>,
+    fingerprints: BTreeMap<String, String>,
+}
+
+impl Shelf<'_> {
+    fn base(&mut self, dir: &Path) -> Result<Base> {
+        let place = dir.canonicalize().with_context(|| dir.display().to_string())?;
+        if let Some(base) = self.bases.get(&place) {
+            return Ok(base.clone());
+        }
+        let base = Base::open(dir, self.device, DType::F32)?;
+        self.fingerprint(dir)?;
+        self.bases.insert(place, base.clone());
+        Ok(base)
+    }
+
+    /// Remembers the checksums of a directory's files, so that a run is not taken up again with other weights.
+    fn fingerprint(&mut self, dir: &Path) -> Result<()> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        files.sort();
+        for file in files.into_iter().filter(|file| file.is_file()) {
+            let sum = checksum(&file).with_context(|| file.display().to_string())?;
+            self.fingerprints.insert(file.display().to_string(), format!("crc32 {sum:08x}"));
+        }
+        Ok(())
+    }
+
+    fn guard(&mut self, config: &GuardConfig) -> Result<GuardRewardModel> {
+        let base = self.base(&config.model)?;
+        let template = |tokenizer: &_| match &config.question {
+            None => GuardTemplate::llama_guard_3(tokenizer),
+            Some(asked) => {
+                let parts = [&asked.prefix[..], &asked.infix, &asked.suffix];
+                GuardTemplate::in_words(tokenizer, parts, [&asked.safe, &asked.not_safe])
+            }
+        };
+        Ok(GuardRewardModel::on(&base, options(config.cache_mb), template)?)
+    }
+
+    fn guide(&mut self, config: &RewardModelConfig) -> Result<Guide> {
+        match config {
+            RewardModelConfig::Guard(guard) => Ok(Guide::Guard(Box::new(PrmScorer(self.guard(guard)?)))),
+            RewardModelConfig::Mrm(mrm) => Ok(Guide::Mrm(Box::new(self.mrm(mrm)?))),
+        }
+    }
+
+    fn mrm(&mut self, config: &MrmConfig) -> Result<Mrm> {
+        let mrm = Mrm::on(&self.base(&config.base)?, options(config.cache_mb))?.with_adapter(&config.adapter)?;
+        self.fingerprint(&config.adapter)?;
+        let layout = layout(&config.layout, mrm.tokenizer())?;
+        let input = match config.preset {
+            Preset::Paper => MrmInput::paper(),
+            Preset::Reference => MrmInput::reference(),
+        };
+        Ok(mrm.with_layout(layout).with_input(input))
+    }
+
+    fn bench(&mut self, name: &str, config: &JudgeModelConfig) -> Result<Bench> {
+        Ok(match config {
+            JudgeModelConfig::RefusalPhrases { phrases } => Bench::Phrases(phrases.clone()),
+            JudgeModelConfig::Guard { guard, threshold } => {
+                Bench::Guard(Box::new(RewardJudge::new(self.guard(guard)?, *threshold, name)))
+            }
+        })
+    }
+}
+
+impl Guide {
+    fn scorer(&mut self) -> &mut dyn ChildScorer {
+        match self {
+            Self::Nobody(nobody) => nobody,
+            Self::Mrm(mrm) => &mut **mrm,
+            Self::Guard(guard) => &mut **guard,
+        }
+    }
+
+    fn engine(&mut self) -> Option<&mut Engine> {
+        match self {
+            Self::Nobody(_) => None,
+            Self::Mrm(mrm) => Some(mrm.engine()),
+            Self::Guard(guard) => Some(guard.0.engine()),
+        }
+    }
+}
+
+impl Bench {
+    fn judge(&mut self) -> &mut dyn Judge {
+        match self {
+            Self::Guard(guard) => &mut **guard,
+            Self::Phrases(phrases) => phrases,
+        }
+    }
+
+    fn engine(&mut self) -> Option<&mut Engine> {
+        match self {
+            Self::Guard(guard) => Some(guard.model().engine()),
+            Self::Phrases(_) => None,
+        }
+    }
+}
+
+impl Models for Loaded {
+    fn team(&mut self, reward: &str) -> Option<Team<'_>> {
+        let scorer = self.guides.get_mut(reward)?.scorer();
+        let judges = self.judges.iter_mut().map(|(name, bench)| (&name[..], bench.judge())).collect();
+        Some(Team { policy: &mut self.policy, scorer, judges })
+    }
+
+    fn forget(&mut self) {
+        let guides = self.guides.values_mut().filter_map(Guide::engine);
+        let judges = self.judges.iter_mut().filter_map(|(_, bench)| bench.engine());
+        for engine in guides.chain(judges).chain([self.policy.engine()]) {
+            engine.forget();
+        }
+    }
+}
+
+fn options(cache_mb: u64) -> ModelOptions {
+    ModelOptions { cache_bytes: cache_mb << 20, ..ModelOptions::default() }
+}
+
+fn checksum(path: &Path) -> Result<u32> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer)? {
+            0 => return Ok(hasher.finalize()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+impl Loaded {
+    /// Loads what a configuration names.
+    ///
+    /// # Errors
+    ///
+    /// Whatever does not load.
+    pub fn open(config: &Config, device: &Device) -> Result<Self> {
+        let mut shelf = Shelf { device, bases: BTreeMap::new(), fingerprints: BTreeMap::new() };
+        let mut policy = LmPolicy::on(&shelf.base(&config.policy.model)?, options(config.policy.cache_mb))?;
+        if let Some(name) = &config.policy.layout {
+            let layout = layout(name, policy.tokenizer())?;
+            policy = policy.with_layout(layout);
+        }
+        let mut guides = BTreeMap::from([(String::from(NOBODY), Guide::Nobody(NoReward))]);
+        for reward in &config.rewards {
+            let guide = shelf.guide(&reward.model).with_context(|| format!("the reward model {}", reward.name))?;
+            guides.insert(reward.name.clone(), guide);
+        }
+        let mut judges = Vec::new();
+        for JudgeConfig { name, judge } in &config.judges {
+            let bench = shelf.bench(name, judge).with_context(|| format!("the judge {name}"))?;
+            judges.push((name.clone(), bench));
+        }
+        Ok(Self { policy, guides, judges, fingerprints: shelf.fingerprints })
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &LmPolicy {
+        &self.policy
+    }
+
+    /// Checksums of all files of all models, by path.
+    #[must_use]
+    pub fn fingerprints(&self) -> &BTreeMap<String, String> {
+        &self.fingerprints
+    }
+}

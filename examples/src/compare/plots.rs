@@ -1,0 +1,78 @@
+//! Attack success against TFLOP, tokens and wall time.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use saffron_search::eval::curve::LogFit;
+use saffron_search::eval::runs::Kind;
+use saffron_search::eval::runs::summary::Row;
+
+use super::Results;
+use crate::curves::{Curve, Point, draw};
+
+/// What an answer may cost.
+struct Cost {
+    name: &'static str,
+    label: &'static str,
+    of: fn(&Row) -> Option<f64>,
+}
+
+const COSTS: [Cost; 3] = [
+    Cost {
+        name: "tflop",
+        label: "TFLOP a prompt, policy and reward model, as from an empty cache",
+        of: |row| Some(row.compute.as_ref()?.attributed_tflop.mean),
+    },
+    Cost {
+        name: "tokens",
+        label: "tokens a prompt through policy and reward model, as from an empty cache",
+        of: |row| {
+            let compute = row.compute.as_ref()?;
+            Some(compute.policy.attributed_tokens.mean + compute.reward.attributed_tokens.mean)
+        },
+    },
+    Cost { name: "time", label: "seconds in the models a prompt", of: |row| Some(row.timings.wall_seconds?.mean) },
+];
+
+/// Draws a picture a judge, attacked data set and cost; gives their paths.
+///
+/// # Errors
+///
+/// A picture that cannot be written.
+pub fn plot(results: &Results, dir: &Path) -> Result<Vec<PathBuf>> {
+    let attacked: Vec<&Row> = results.rows.iter().filter(|row| matches!(row.kind, Kind::Attacked { .. })).collect();
+    let mut judges: Vec<&str> = attacked.iter().flat_map(|row| &row.judges).map(|judged| &judged.judge[..]).collect();
+    judges.sort_unstable();
+    judges.dedup();
+    let mut paths = Vec::new();
+    for rows in attacked.chunk_by(|a, b| a.set == b.set) {
+        for judge in &judges {
+            for cost in &COSTS {
+                let path = dir.join(format!("asr_{}_{}_{judge}.svg", cost.name, rows[0].set));
+                let title = format!("Attack success on {}, judged by {judge}", rows[0].set);
+                let axes = (cost.label, "share of unsafe answers (95 % Wilson)");
+                draw(&path, &title, axes, true, &curves(rows, judge, cost))?;
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// One curve a strategy.
+fn curves(rows: &[&Row], judge: &str, cost: &Cost) -> Vec<Curve> {
+    let of_strategy = rows.chunk_by(|a, b| a.strategy == b.strategy);
+    let curve = |rows: &[&Row]| {
+        let points: Vec<Point> = rows.iter().filter_map(|row| point(row, judge, cost)).collect();
+        let fit = LogFit::of(&points.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>());
+        Curve { name: rows[0].strategy.clone(), points, fit }
+    };
+    of_strategy.map(curve).filter(|curve| !curve.points.is_empty()).collect()
+}
+
+fn point(row: &Row, judge: &str, cost: &Cost) -> Option<Point> {
+    let asr = row.attack_success(judge)?;
+    let x = (cost.of)(row).filter(|x| *x > 0.0)?;
+    let point = Point::new(x, asr.value).between(asr.interval.low, asr.interval.high);
+    Some(point.labelled(row.budget.to_string()))
+}
