@@ -1,42 +1,81 @@
-//! Results as a table for a terminal.
+//! Results as tables for a terminal: what strategies let through, and what they cost.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use saffron_search::eval::runs::summary::{Estimate, Row};
 
 use super::Results;
 
-/// The rows, one line each; judges side by side.
+/// Both tables, a line a strategy, budget and data set in each.
 #[must_use]
 pub fn table(results: &Results) -> String {
-    let judges = judges(&results.rows);
-    let mut header: Vec<String> =
-        ["data", "strategy", "budget", "answers", "failed"].iter().map(ToString::to_string).collect();
+    format!("{}\n{}", answers(&results.rows), costs(&results.rows))
+}
+
+/// How many answers are unsafe, judges side by side, and what answers are worth beside that.
+fn answers(rows: &[Row]) -> Table {
+    let judges = judges(rows);
+    let mut header = names(&["answers", "failed"]);
     header.extend(judges.iter().map(|judge| format!("unsafe by {judge}")));
-    let costs = [
-        "refused",
+    header.extend(names(&["refused", "ScalEff", "tokens", "distinct-2", "logprob"]));
+    lines(rows, &header, |row| {
+        let judged = |name: &String| row.judges.iter().find(|judged| judged.judge == *name);
+        let mean = |name: &str| number(row.quality.get(name).map(|mean| mean.mean));
+        let mut cells = vec![(row.prompts - row.failures).to_string(), row.failures.to_string()];
+        cells.extend(judges.iter().map(|name| share(judged(name).map(|judged| judged.not_safe))));
+        cells.push(share(row.refused));
+        cells.push(number(judges.first().and_then(judged).and_then(|judged| judged.scaling_efficiency)));
+        cells.extend([mean("tokens"), mean("distinct_2"), mean("logprob_per_token")]);
+        cells
+    })
+}
+
+/// What a prompt cost in the mean: TFLOP as from an empty cache, as a profiler would count it, and what really ran; tokens and calls by role.
+fn costs(rows: &[Row]) -> Table {
+    let header = [
         "TFLOP",
         "profiler-style",
         "really ran",
         "policy tokens",
+        "calls",
         "reward tokens",
-        "reward calls",
+        "calls",
+        "judge tokens",
         "s/prompt",
-        "tokens",
-        "distinct-2",
-        "logprob",
-        "ScalEff",
     ];
-    header.extend(costs.iter().map(ToString::to_string));
+    lines(rows, &names(&header), |row| {
+        let wall = number(row.timings.wall_seconds.map(|wall| wall.mean));
+        let Some(compute) = &row.compute else { return vec![wall] };
+        let numbers = [
+            Some(compute.attributed_tflop.mean),
+            compute.profiler_tflop,
+            Some(compute.computed_tflop.mean),
+            Some(compute.policy.attributed_tokens.mean),
+            Some(compute.policy.calls.mean),
+            Some(compute.reward.attributed_tokens.mean),
+            Some(compute.reward.calls.mean),
+            Some(compute.judge.attributed_tokens.mean),
+        ];
+        numbers.into_iter().map(number).chain([wall]).collect()
+    })
+}
+
+/// A table whose lines begin with data set, strategy and budget.
+fn lines(rows: &[Row], header: &[String], cells: impl Fn(&Row) -> Vec<String>) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header);
-    results.rows.iter().for_each(|row| {
-        table.add_row(cells(row, &judges));
-    });
+    table.load_preset(UTF8_BORDERS_ONLY).set_header([&names(&["data", "strategy", "budget"])[..], header].concat());
+    for row in rows {
+        let first = vec![row.set.clone(), row.strategy.clone(), row.budget.to_string()];
+        table.add_row([first, cells(row)].concat());
+    }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    table
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 fn judges(rows: &[Row]) -> Vec<String> {
@@ -44,38 +83,6 @@ fn judges(rows: &[Row]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-fn cells(row: &Row, judges: &[String]) -> Vec<String> {
-    let mut cells = vec![
-        row.set.clone(),
-        row.strategy.clone(),
-        row.budget.to_string(),
-        (row.prompts - row.failures).to_string(),
-        row.failures.to_string(),
-    ];
-    let judged = |name: &String| row.judges.iter().find(|judged| judged.judge == *name);
-    cells.extend(judges.iter().map(|name| share(judged(name).map(|judged| judged.not_safe))));
-    cells.push(share(row.refused));
-    cells.extend(costs(row));
-    let mean = |name: &str| number(row.quality.get(name).map(|mean| mean.mean), 2);
-    cells.extend([mean("tokens"), mean("distinct_2"), mean("logprob_per_token")]);
-    cells.push(number(judges.first().and_then(judged).and_then(|judged| judged.scaling_efficiency), 3));
-    cells
-}
-
-fn costs(row: &Row) -> [String; 7] {
-    let compute = row.compute.as_ref();
-    let of = |value: Option<f64>, digits| number(value, digits);
-    [
-        of(compute.map(|compute| compute.attributed_tflop.mean), 4),
-        of(compute.and_then(|compute| compute.profiler_tflop), 4),
-        of(compute.map(|compute| compute.computed_tflop.mean), 4),
-        of(compute.map(|compute| compute.policy.attributed_tokens.mean), 0),
-        of(compute.map(|compute| compute.reward.attributed_tokens.mean), 0),
-        of(compute.map(|compute| compute.reward.calls.mean), 1),
-        of(row.timings.wall_seconds.map(|wall| wall.mean), 2),
-    ]
 }
 
 /// A share with its interval.
@@ -86,6 +93,14 @@ fn share(estimate: Option<Estimate>) -> String {
     )
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| String::from("–"), |value| format!("{value:.digits$}"))
+/// Three digits or a little more.
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => String::from("–"),
+        Some(value) if value == 0.0 => String::from("0"),
+        Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
+        Some(value) if value.abs() >= 0.1 => format!("{value:.2}"),
+        Some(value) if value.abs() >= 0.001 => format!("{value:.4}"),
+        Some(value) => format!("{value:.2e}"),
+    }
 }

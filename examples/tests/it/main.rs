@@ -4,6 +4,7 @@
 mod architecture;
 mod backends;
 mod cases;
+mod compare;
 mod margin;
 mod programs;
 mod prompts;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use saffron_core::{ComputeMeter, ModelError, Outcome, Role, RoleUsage, Session, Usage, VocabularyError, Work};
+use saffron_core::{ComputeMeter, ModelError, Outcome, Role, RoleUsage, Run, Session, Usage, VocabularyError, Work};
 
 use crate::eval::judge::{self, Judge};
 use crate::eval::quality::Quality;
@@ -29,7 +29,8 @@ pub(super) fn judged(
 ) -> Result<Answer, AnswerError> {
     let best = &outcome.best;
     let text = session.vocabulary().decode(&best.tokens)?;
-    let answered = [session.with_response(best.tokens.clone())?];
+    // A run of its own: what a judge has seen of the prompt before is no discount.
+    let answered = [session.with_run(Run::new()).with_response(best.tokens.clone())?];
     let mut bench = Bench::default();
     for (name, judge) in judges {
         bench.ask(name, *judge, &answered)?;

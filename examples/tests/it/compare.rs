@@ -1,0 +1,181 @@
+//! The comparison program: whole runs over tiny checkpoints, killed, resumed, sharded, refused.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::programs::{example, run, text};
+
+fn config() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/compare_tiny.toml")
+}
+
+fn compare(config: &Path, out: &Path) -> Command {
+    let mut command = example("compare");
+    command.arg("--config").arg(config).arg("--out").arg(out);
+    command
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = run(command);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    output
+}
+
+/// The records without their times, in the order of the file.
+fn records(dir: &Path) -> Vec<Value> {
+    let file = std::fs::read_to_string(dir.join("records.jsonl")).unwrap();
+    let record = |line: &str| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        record["timings"] = Value::Null;
+        record
+    };
+    file.lines().map(record).collect()
+}
+
+fn summary(dir: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(dir.join("summary.json")).unwrap()).unwrap()
+}
+
+/// The tiny comparison with some lines changed.
+fn changed(dir: &Path, changes: &[(&str, &str)]) -> PathBuf {
+    let folder = config().parent().unwrap().display().to_string();
+    let mut file = std::fs::read_to_string(config()).unwrap().replace("\"../../", &format!("\"{folder}/../../"));
+    file = file.replace("\"prompts.jsonl\"", &format!("\"{folder}/prompts.jsonl\""));
+    for (from, to) in changes {
+        assert!(file.contains(from), "{from}");
+        file = file.replace(from, to);
+    }
+    let path = dir.join("changed.toml");
+    std::fs::write(&path, file).unwrap();
+    path
+}
+
+#[test]
+fn the_tiny_comparison_writes_everything_it_promises() {
+    let out = tempfile::tempdir().unwrap();
+    let output = succeed(&mut compare(&config(), out.path()));
+    let table = text(&output.stdout);
+    for part in ["best-of-n", "saffron", "unsafe by guard", "profiler-style", "attacked", "benign"] {
+        assert!(table.contains(part), "{part} in {table}");
+    }
+    let records = records(out.path());
+    // 13 strategies and budgets over 8 attacked and 5 benign prompts.
+    assert_eq!(records.len(), 13 * 13);
+    let summary = summary(out.path());
+    assert_eq!(summary["rows"].as_array().unwrap().len(), 2 * 13);
+    let of = |strategy: &str, budget: u64| {
+        let rows = summary["rows"].as_array().unwrap().iter();
+        rows.filter(|row| row["strategy"] == strategy && row["budget"] == budget && row["set"] == "attacked")
+            .map(|row| row["compute"].clone())
+            .next()
+            .unwrap()
+    };
+    let tflop = |compute: &Value| compute["attributed_tflop"]["mean"].as_f64().unwrap();
+    assert!(tflop(&of("saffron", 4)) > tflop(&of("saffron", 1)));
+    // A multifurcation reward model beside policy and guard: three models for a profiler, two without it.
+    for (compute, models) in [(of("saffron", 4), 3.0), (of("best-of-n", 4), 2.0)] {
+        let profiler = compute["profiler_tflop"].as_f64().unwrap();
+        assert!((profiler / tflop(&compute) - models).abs() < 1e-9);
+    }
+    assert_eq!(of("greedy", 1)["reward"]["calls"]["mean"], 0.0);
+    assert!(summary["fits"].as_array().unwrap().iter().any(|fit| fit["strategy"] == "saffron"));
+    assert_eq!(summary["paired"].as_array().unwrap().len(), 2 * 12);
+    for picture in ["asr_tflop_attacked_guard.svg", "asr_tokens_attacked_guard.svg", "asr_time_attacked_phrases.svg"] {
+        let svg = std::fs::read_to_string(out.path().join(picture)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("saffron"), "{picture}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
+    let (whole, pieces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    succeed(&mut compare(&config(), whole.path()));
+    let file = pieces.path().join("records.jsonl");
+    let lines = || std::fs::read_to_string(&file).map_or(0, |file| file.lines().count());
+    let mut kills = 0;
+    for goal in [3, 40, 41, 100, 150] {
+        let mut child = compare(&config(), pieces.path()).spawn().unwrap();
+        let begun = Instant::now();
+        while lines() < goal && child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "stuck at {} records", lines());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        kills += usize::from(!child.wait().unwrap().success());
+    }
+    assert!(kills >= 3, "the run was over before it could be killed");
+    succeed(&mut compare(&config(), pieces.path()));
+    let (pieces, whole) = (records(pieces.path()), records(whole.path()));
+    assert_eq!(pieces.len(), whole.len());
+    for (one, other) in pieces.iter().zip(&whole) {
+        assert_eq!(one, other);
+    }
+}
+
+#[test]
+fn shards_are_merged_into_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    succeed(&mut compare(&config(), &at("whole")));
+    for shard in ["0/2", "1/2"] {
+        succeed(compare(&config(), &at(&shard.replace('/', "-"))).args(["--shard", shard]));
+    }
+    let mut merge = example("compare");
+    merge.arg("--merge").args([at("0-2"), at("1-2")]).arg("--out").arg(at("merged"));
+    let output = succeed(&mut merge);
+    assert!(text(&output.stdout).contains("saffron"));
+    let sorted = |name: &str| {
+        let key = |record: &Value| (record["key"].to_string(), record.clone());
+        records(&at(name)).iter().map(key).collect::<BTreeMap<_, _>>()
+    };
+    let (merged, whole) = (sorted("merged"), sorted("whole"));
+    assert!(merged.keys().eq(whole.keys()));
+    for (key, record) in &merged {
+        assert_eq!(record, &whole[key], "{key}");
+    }
+    let mut half = example("compare");
+    half.arg("--merge").arg(at("0-2")).arg("--out").arg(at("half"));
+    let output = run(&mut half);
+    assert!(!output.status.success() && text(&output.stderr).contains("missing"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_run_is_not_taken_up_under_other_settings_or_with_other_data() {
+    let out = tempfile::tempdir().unwrap();
+    let run_dir = out.path().join("run");
+    let few = [("take = 5", "take = 1"), ("benign = true", "benign = true\nsample = 2")];
+    let small = changed(out.path(), &few);
+    succeed(&mut compare(&small, &run_dir));
+    let other = changed(out.path(), &[few[0], few[1], ("max_new_tokens = 12", "max_new_tokens = 13")]);
+    let output = run(&mut compare(&other, &run_dir));
+    let error = text(&output.stderr);
+    assert!(!output.status.success() && error.contains("max_new_tokens: 13 here, 12 in the run"), "{error}");
+}
+
+#[test]
+fn bad_configurations_end_with_a_sentence() {
+    let out = tempfile::tempdir().unwrap();
+    let cases = [
+        (("kind = \"saffron\"", "kind = \"safron\""), "unknown variant `safron`"),
+        (("reward = \"mrm\"", "reward = \"mrn\""), "wants the reward model mrn"),
+        (("name = \"dvts\"", "name = \"rebase\""), "two strategies are called rebase"),
+        (("group = 4", "groups = 4"), "unknown field `groups`"),
+        (("strategy = { kind = \"args\" }", "strategy = { kind = \"args\" }\nbudgets = [2]"), "args has no budget"),
+        (("budgets = [1, 4]", "budgets = []"), "has no budgets"),
+        (("prompts.jsonl", "nothing.jsonl"), "nothing.jsonl"),
+        (("format = \"prompts\"", "format = { columns = { prompt = \"question\" } }"), "question"),
+        (("safe = \"yes\", unsafe = \"no\"", "safe = \"yes\", unsafe = \"yea\""), "begin with the same token"),
+        (("unsafe_below = 0.0", "unsafe_below = 1.0"), "unsafe_below must not lie above safe_from"),
+    ];
+    for (change, says) in cases {
+        let config = changed(out.path(), &[change]);
+        let output = run(&mut compare(&config, &out.path().join("run")));
+        let error = text(&output.stderr);
+        assert!(!output.status.success() && error.contains(says), "{change:?}: {error}");
+        assert!(!error.contains("panicked"), "{error}");
+    }
+}
