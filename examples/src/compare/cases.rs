@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result};
+use saffron_core::{Budget, ContextSettings};
 use saffron_mrm::LmPolicy;
+use saffron_search::eval::attack::read_templates;
 use saffron_search::eval::data::{self, Item};
 use saffron_search::eval::harness::{Case, Contender, Harness};
 use saffron_search::eval::runs::{Arm, Kind};
 use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
+use super::fingerprint::fingerprint;
 use super::models::NOBODY;
-use saffron_core::{Budget, ContextSettings};
 
 /// All that is to be run.
 #[derive(Debug)]
@@ -42,14 +44,10 @@ pub fn prepare(config: &Config, policy: &LmPolicy) -> Result<Prepared> {
     let mut cases = Vec::new();
     let mut fingerprints = BTreeMap::new();
     for data in &config.data {
-        let mut set = data::read(&data.path, &data.format).with_context(|| format!("the data set {}", data.name))?;
-        fingerprints.insert(data.path.display().to_string(), format!("crc32 {:08x}", set.origin.crc32));
-        if let Some(count) = data.sample {
-            set = set.sample(count, config.seed);
-        }
-        let items = set.take(data.take.unwrap_or(usize::MAX)).items;
+        let place = || format!("the data set {}", data.name);
+        let items = items(config, data, &mut fingerprints).with_context(place)?;
         let attacked = items.iter().map(|item| case(data, item, policy));
-        cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(|| format!("the data set {}", data.name))?);
+        cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
     }
     let contenders = config.strategies.iter().flat_map(|contender| {
         contender.budgets.iter().map(|budget| contend(config, contender, *budget)).collect::<Vec<_>>()
@@ -63,15 +61,38 @@ pub fn prepare(config: &Config, policy: &LmPolicy) -> Result<Prepared> {
     })
 }
 
+/// The items of a data set, those that are wanted, under templates where there are some.
+fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String, String>) -> Result<Vec<Item>> {
+    let mut set = data::read(&data.path, &data.format)?;
+    fingerprints.extend([fingerprint(&data.path)?]);
+    if let Some(count) = data.sample {
+        set = set.sample(count, config.seed);
+    }
+    set = set.take(data.take.unwrap_or(usize::MAX));
+    if let Some(path) = &data.templates {
+        set = set.under_templates(&read_templates(path)?)?;
+        fingerprints.extend([fingerprint(path)?]);
+    }
+    Ok(set.items)
+}
+
 fn case(data: &DataConfig, item: &Item, policy: &LmPolicy) -> Result<Case> {
     let attacked = data.attack.apply(item)?;
     let session = policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
     Ok(Case {
         id: format!("{}/{}", data.name, item.id),
         set: data.name.clone(),
-        kind: if data.benign { Kind::Benign } else { Kind::Attacked { attack: data.attack.name() } },
+        kind: if data.benign { Kind::Benign } else { Kind::Attacked { attack: attack_name(data) } },
         session: session.with_context(|| format!("prompt {}", item.id))?,
     })
+}
+
+fn attack_name(data: &DataConfig) -> String {
+    let templates = data.templates.as_ref().and_then(|path| path.file_name());
+    match templates {
+        Some(file) => format!("templates of {}, {}", file.to_string_lossy(), data.attack.name()),
+        None => data.attack.name(),
+    }
 }
 
 fn contend(config: &Config, contender: &ContenderConfig, budget: u64) -> Contender {

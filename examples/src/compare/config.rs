@@ -167,7 +167,9 @@ pub struct DataConfig {
     /// Whether the prompts are harmless, so that refusing them is a fault.
     #[serde(default)]
     pub benign: bool,
-    /// What the attacker does.
+    /// A file of jailbreak templates: every prompt is asked under each of them.
+    pub templates: Option<PathBuf>,
+    /// What the attacker does besides.
     #[serde(default)]
     pub attack: Attack,
     /// Only so many prompts, the first ones.
@@ -291,7 +293,9 @@ impl Config {
                 paths.push(&mut guard.model);
             }
         }
-        paths.extend(self.data.iter_mut().map(|data| &mut data.path));
+        for data in &mut self.data {
+            paths.extend([&mut data.path].into_iter().chain(&mut data.templates));
+        }
         paths
     }
 

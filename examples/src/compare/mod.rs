@@ -2,6 +2,7 @@
 
 mod cases;
 pub mod config;
+mod fingerprint;
 mod models;
 mod plots;
 mod results;

@@ -14,6 +14,7 @@ use saffron_search::eval::harness::{Models, Team};
 use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge};
 
 use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, RewardModelConfig};
+use super::fingerprint::fingerprint;
 
 /// The name of no reward model at all.
 pub(super) const NOBODY: &str = "none";
@@ -69,8 +70,7 @@ impl Shelf<'_> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         files.sort();
         for file in files.into_iter().filter(|file| file.is_file()) {
-            let sum = checksum(&file).with_context(|| file.display().to_string())?;
-            self.fingerprints.insert(file.display().to_string(), format!("crc32 {sum:08x}"));
+            self.fingerprints.extend([fingerprint(&file)?]);
         }
         Ok(())
     }
@@ -167,18 +167,6 @@ impl Models for Loaded {
 
 fn options(cache_mb: u64) -> ModelOptions {
     ModelOptions { cache_bytes: cache_mb << 20, ..ModelOptions::default() }
-}
-
-fn checksum(path: &Path) -> Result<u32> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match std::io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(hasher.finalize()),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
 }
 
 impl Loaded {

@@ -157,6 +157,45 @@ fn a_run_is_not_taken_up_under_other_settings_or_with_other_data() {
 }
 
 #[test]
+fn a_full_disk_is_said_and_what_was_written_is_taken_up_again() {
+    let (whole, full) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    succeed(&mut compare(&config(), whole.path()));
+    // Files may not grow beyond 30 KiB; the signal that says so is ignored, so that the write fails as on a full disk.
+    let mut limited = Command::new("bash");
+    let script = "trap '' XFSZ; ulimit -f 30; exec \"$0\" \"$@\"";
+    let program = compare(&config(), full.path());
+    limited.args(["-c", script]).arg(program.get_program()).args(program.get_args());
+    let output = run(&mut limited);
+    let error = text(&output.stderr);
+    assert!(!output.status.success() && error.contains("records.jsonl") && !error.contains("panicked"), "{error}");
+    let written = records(full.path()).len();
+    assert!(written > 3, "{written} records");
+    succeed(&mut compare(&config(), full.path()));
+    let (full, whole) = (records(full.path()), records(whole.path()));
+    assert_eq!(full.len(), whole.len());
+    full.iter().zip(&whole).for_each(|(one, other)| assert_eq!(one, other));
+}
+
+#[test]
+fn prompts_are_asked_under_every_template_of_a_file() {
+    let out = tempfile::tempdir().unwrap();
+    let templates = out.path().join("templates.csv");
+    std::fs::write(&templates, "id,text\na,Act as a friend. {prompt}\nb,[INSERT PROMPT HERE] Answer like a pirate.\n")
+        .unwrap();
+    let with = format!("take = 5\ntemplates = \"{}\"", templates.display());
+    let config = changed(out.path(), &[("take = 5", &with), ("benign = true\n", "")]);
+    succeed(&mut compare(&config, &out.path().join("run")));
+    let under = records(&out.path().join("run"));
+    let under = under.iter().filter(|record| record["set"] == "benign" && record["key"]["strategy"] == "greedy");
+    let ids: Vec<&str> = under.clone().map(|record| record["key"]["prompt"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 10);
+    assert_eq!(ids[..2], ["benign/bread/0", "benign/bread/1"]);
+    for record in under {
+        assert_eq!(record["kind"]["attacked"]["attack"], "templates of templates.csv, none");
+    }
+}
+
+#[test]
 fn bad_configurations_end_with_a_sentence() {
     let out = tempfile::tempdir().unwrap();
     let cases = [
