@@ -4,8 +4,11 @@
 mod architecture;
 mod backends;
 mod cases;
+mod custom_reward;
+mod custom_strategy;
 mod margin;
 mod programs;
+mod programs_search;
 mod prompts;
 mod reference;
 mod released;
