@@ -6,6 +6,7 @@ mod backends;
 mod cases;
 mod custom_reward;
 mod custom_strategy;
+mod guides;
 mod margin;
 mod programs;
 mod programs_search;
