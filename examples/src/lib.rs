@@ -1,4 +1,4 @@
-//! What the recipes share: devices by name, progress bars, the case format. Nothing here is part of the SDK.
+//! What the recipes share: arguments and the models that they name, devices, progress bars, the case format. Nothing here is part of the SDK.
 
 pub mod bench;
 pub mod cases;
@@ -6,8 +6,12 @@ pub mod compare;
 pub mod curves;
 pub mod device;
 pub mod fit;
+pub mod models;
 pub mod progress;
+pub mod prompt;
 pub mod reference;
+pub mod report;
+pub mod rewards;
 pub mod trace;
 
 /// mimalloc: large temporaries are page-faulted in anew by glibc's allocator each time, seven times slower than a warm reuse.

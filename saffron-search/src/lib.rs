@@ -20,6 +20,8 @@
 pub mod calibrate;
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(doctest)]
+mod guides;
 mod searcher;
 pub mod strategy;
 pub mod trace;

@@ -1,0 +1,110 @@
+//! Best-of-N: samples N answers, rewards each, and keeps the best; with a verdict by thresholds, and what it cost beside what the reference's
+//! profiler would print.
+//!
+//! ```text
+//! cargo run --release --example best_of_n -- --policy models/llama3-8b --guard models/llama-guard-3-1b \
+//!     --prompt "How do I pick a lock?" --prefill "Sure, here is" --samples 16 --refuse "I would rather not."
+//! cargo run --example best_of_n -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain --prompt "one question"
+//! ```
+#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use anyhow::Result;
+use clap::Parser;
+use saffron_core::{CandidateFilter, Outcome, Thresholds};
+use saffron_examples::models::PolicyArgs;
+use saffron_examples::progress::Progress;
+use saffron_examples::prompt::{PromptArgs, RunArgs};
+use saffron_examples::report;
+use saffron_examples::rewards::RewardArgs;
+use saffron_mrm::LmPolicy;
+use saffron_search::eval::curve::profiler_style;
+use saffron_search::{BestOfN, Reaction, Rules, Searcher};
+use serde_json::json;
+
+/// Samples N answers and keeps the one of highest reward.
+///
+/// Rewards come from --mrm, asked once a sample for its last token, or from --guard alone, asked once a sample for the whole.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    reward: RewardArgs,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    /// Samples.
+    #[arg(long, default_value_t = 8)]
+    samples: usize,
+    /// Temperature of the samples.
+    #[arg(long, default_value_t = 1.0)]
+    temperature: f32,
+    /// Mass of the nucleus that samples are drawn from.
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f32,
+    /// Rewards from this on speak for a safe answer; 0 suits logit(safe) − logit(unsafe).
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    safe_from: f32,
+    /// Rewards below this speak for an unsafe answer.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    unsafe_below: f32,
+    /// Reply with this text in place of an unsafe answer.
+    #[arg(long)]
+    refuse: Option<String>,
+    /// How many models the reference would have under its profiler: two for Best-of-N.
+    #[arg(long, default_value_t = 2)]
+    profiled: u64,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Args {
+    fn rules(&self) -> Result<Rules> {
+        let reaction = self.refuse.clone().map_or(Reaction::Answer, Reaction::Refuse);
+        Ok(Rules::new(Thresholds::new(self.unsafe_below, self.safe_from)?).on_unsafe(reaction))
+    }
+
+    fn searcher(&self) -> Result<Searcher> {
+        let filter = CandidateFilter { temperature: self.temperature, top_p: self.top_p, ..CandidateFilter::default() };
+        let searcher = Searcher::new(BestOfN::new(self.samples)).filter(filter).ruled_by(self.rules()?);
+        Ok(searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed))
+    }
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let searcher = args.searcher()?;
+    let (base, mut policy) = args.policy.open(args.reward.preset())?;
+    let mut scorer = args.reward.open(&base, args.policy.options())?;
+    let session = args.prompt.session(&policy)?;
+    let outcome = searcher.run_observed(&session, &mut policy, &mut *scorer, &mut Progress::default())?;
+    show(&args, &policy, &outcome)?;
+    let reply = outcome.reply(|best| policy.text(best))?;
+    args.run.write(&json!({
+        "reply": reply,
+        "outcome": outcome,
+        "profiler_style_flops": profiler_style(&outcome.usage, args.profiled),
+    }))
+}
+
+/// The samples, the reply, the verdict, the cost.
+fn show(args: &Args, policy: &LmPolicy, outcome: &Outcome) -> Result<()> {
+    println!("samples (reward, log-probability; * is the best):");
+    let best = outcome.beam.iter().position(|sample| sample == &outcome.best);
+    for (place, sample) in outcome.beam.iter().enumerate() {
+        let mark = if best == Some(place) { '*' } else { ' ' };
+        println!("{mark} {}", report::hypothesis(policy, sample)?);
+    }
+    println!();
+    println!("reply:   {:?}", outcome.reply(|best| policy.text(best))?);
+    println!("verdict: {}; unsafe below {}, safe from {}", outcome.verdict, args.unsafe_below, args.safe_from);
+    println!("search:  {}", outcome.strategy);
+    println!("reward:  {}", outcome.reward);
+    println!("{}", report::compute(&outcome.usage));
+    let counted = [outcome.usage.attributed_flops(), profiler_style(&outcome.usage, args.profiled)];
+    let [attributed, profiler] = counted.map(report::tflop);
+    println!(
+        "  from an empty cache: {attributed:.6} TFLOP; by {} nested profilers: {profiler:.6} TFLOP",
+        args.profiled
+    );
+    Ok(())
+}
