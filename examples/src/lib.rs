@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod cases;
+pub mod curves;
 pub mod device;
 pub mod fit;
 pub mod progress;
