@@ -7,6 +7,7 @@ pub mod device;
 pub mod fit;
 pub mod progress;
 pub mod reference;
+pub mod synthetic;
 pub mod trace;
 
 /// mimalloc: large temporaries are page-faulted in anew by glibc's allocator each time, seven times slower than a warm reuse.

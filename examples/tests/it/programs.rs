@@ -6,13 +6,13 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// An example that this build has made beside its tests.
-fn example(name: &str) -> Command {
+pub(crate) fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     Command::new(profile.join("examples").join(name))
 }
 
-fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; tests build all examples first"))
 }
 
