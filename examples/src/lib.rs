@@ -12,6 +12,7 @@ pub mod prompt;
 pub mod reference;
 pub mod report;
 pub mod rewards;
+pub mod synthetic;
 pub mod trace;
 
 /// mimalloc: large temporaries are page-faulted in anew by glibc's allocator each time, seven times slower than a warm reuse.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -100,7 +101,7 @@ impl<'a> Paint<'a> {
         if !style.second {
             return self.line(pixels, stroke);
         }
-        Ok(self.area.draw(&PathElement::new(pixels.to_vec(), stroke))?)
+        Ok(self.area.draw(&DashedPathElement::new(pixels.iter().copied(), 7, 4, stroke))?)
     }
 
     /// A fit, as a fine line between the least and the greatest place of the curve's points.
@@ -127,7 +128,7 @@ impl<'a> Paint<'a> {
         self.line(&closed, style.color.stroke_width(1))
     }
 
-    /// The curves' names at the right, as near to their ends as they have room, with a thread from each to its curve.
+    /// The curves' names at the right, as near to their ends as they have room, with a thread from each to its curve where that ends near.
     pub(super) fn names(&self, curves: &[Curve], styles: &[Style]) -> Result<()> {
         let ends = curves.iter().zip(styles).filter_map(|(curve, style)| {
             let last = curve.points.last()?;
@@ -139,7 +140,10 @@ impl<'a> Paint<'a> {
         for ((end, name, style), y) in ends.into_iter().zip(rows) {
             let x = self.right + GUTTER;
             let bend = (self.right + 4, y);
-            self.line(&[(end.0 + 6, end.1), bend, (x - 14, y)], style.color.mix(0.3).stroke_width(1))?;
+            // Longer threads would only cross curves.
+            if self.right - end.0 < 120 {
+                self.line(&[(end.0 + 6, end.1), bend, (x - 14, y)], style.color.mix(0.3).stroke_width(1))?;
+            }
             self.mark((x - 9, y), style)?;
             self.text(name, (x, y), TEXT, style.color, (HPos::Left, VPos::Center))?;
         }

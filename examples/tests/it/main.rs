@@ -17,6 +17,7 @@ mod released;
 mod replay;
 mod smollm2;
 mod soak;
+mod synthetic;
 
 use std::path::{Path, PathBuf};
 
