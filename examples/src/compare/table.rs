@@ -97,7 +97,7 @@ fn share(estimate: Option<Estimate>) -> String {
 fn number(value: Option<f64>) -> String {
     match value {
         None => String::from("–"),
-        Some(value) if value == 0.0 => String::from("0"),
+        Some(0.0) => String::from("0"),
         Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
         Some(value) if value.abs() >= 0.1 => format!("{value:.2}"),
         Some(value) if value.abs() >= 0.001 => format!("{value:.4}"),
