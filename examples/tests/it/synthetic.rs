@@ -150,7 +150,8 @@ fn unseen_tokens_have_no_reward() {
 fn a_search_pays_for_no_position_twice_and_a_template_for_every_prefix() {
     let worlds = worlds(1);
     let session = worlds.sessions().unwrap().remove(0);
-    let candidates = ChainPolicy::new(worlds.clone()).propose(&[session.clone()], &filter(LENGTH, 1.0)).unwrap().value;
+    let candidates =
+        ChainPolicy::new(worlds.clone()).propose(std::slice::from_ref(&session), &filter(LENGTH, 1.0)).unwrap().value;
     let (children, prompt, suffix) = (candidates[0].len() as u64, session.prompt().len() as u64, SUFFIX as u64);
     let cost = |scorer: &mut dyn ChildScorer, session: &Session| {
         scorer.score_children(std::slice::from_ref(session), &candidates).unwrap().total()
