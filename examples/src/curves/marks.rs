@@ -4,8 +4,8 @@ use plotters::style::RGBColor;
 
 use super::Curve;
 
-/// Colours that people with any colour vision can tell apart on white: Okabe and Ito's, and five of Tol's muted ones.
-const COLORS: [RGBColor; 12] = [
+/// Colours that people with any colour vision can tell apart on white: Okabe and Ito's, most of Tol's muted ones, and a brown.
+const COLORS: [RGBColor; 16] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -18,6 +18,10 @@ const COLORS: [RGBColor; 12] = [
     RGBColor(51, 34, 136),
     RGBColor(136, 136, 136),
     RGBColor(68, 170, 153),
+    RGBColor(204, 102, 119),
+    RGBColor(17, 119, 51),
+    RGBColor(221, 204, 119),
+    RGBColor(102, 51, 0),
 ];
 
 /// What a point looks like.
