@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, DataError, DataErrorKind, Filter, Item, Label, Place, Record, Source};
+use super::{Columns, DataError, DataErrorKind, Item, Label, Pair, Place, Record, Source};
 use super::{gptfuzz, harmful_qa, pairs, records};
 
 /// What the rows of a file mean. In a configuration: `"hex-phi"`, `{ columns = { prompt = "question" } }`.
@@ -52,6 +52,15 @@ impl Format {
         };
         items.map_err(|kind| DataError::new(&source.path, kind))
     }
+
+    /// The preference pairs with where each stands.
+    pub(super) fn pairs(&self, source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
+        match self {
+            Self::HhRlhf => pairs::hh_rlhf(source),
+            Self::RewardBench => pairs::reward_bench_pairs(source),
+            _ => Err(DataErrorKind::NotPairs),
+        }
+    }
 }
 
 /// One item a row.
@@ -93,11 +102,6 @@ fn conversation(record: &Record) -> Result<Item, DataErrorKind> {
 struct Message {
     role: String,
     content: String,
-}
-
-/// The rows of RewardBench that [`Format::RewardBench`] keeps.
-pub(super) fn refusals() -> Filter {
-    Filter::Prefix { column: "subset".into(), value: "refusals-".into() }
 }
 
 fn reward_bench(source: &Source) -> Result<Vec<(Item, Place)>, DataErrorKind> {

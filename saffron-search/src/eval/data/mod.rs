@@ -80,7 +80,7 @@ pub fn read_pairs(path: impl AsRef<Path>, format: &Format) -> Result<Pairs, Data
     let path = path.as_ref();
     let named = |kind| DataError::new(path, kind);
     let source = Source::open(path, MAX_BYTES).map_err(named)?;
-    let pairs = pairs::read(&source, format).map_err(named)?;
+    let pairs = format.pairs(&source).map_err(named)?;
     let pairs = dataset::checked(pairs, |pair| pair.id.as_str()).map_err(named)?;
     Ok(Pairs { pairs, origin: source.origin() })
 }

@@ -1,20 +1,13 @@
 //! Preference pairs: HH-RLHF's dialogues and RewardBench's rows.
 
-use super::format::refusals;
-use super::{DataErrorKind, Format, Item, Label, Pair, Place, Record, Source, Speaker, Turn, records};
+use super::{DataErrorKind, Filter, Item, Label, Pair, Place, Record, Source, Speaker, Turn, records};
 
 const HUMAN: &str = "\n\nHuman:";
 const ASSISTANT: &str = "\n\nAssistant:";
 
-/// The pairs with where each stands.
-pub(super) fn read(source: &Source, format: &Format) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
-    match format {
-        Format::HhRlhf => hh_rlhf(source),
-        Format::RewardBench => {
-            Ok(reward_bench(source)?.into_iter().map(|(comparison, place)| (comparison.pair(), place)).collect())
-        }
-        _ => Err(DataErrorKind::NotPairs),
-    }
+/// The rows of RewardBench that are kept: where the rejected reply complied with harm.
+fn refusals() -> Filter {
+    Filter::Prefix { column: "subset".into(), value: "refusals-".into() }
 }
 
 /// A row of RewardBench.
@@ -60,13 +53,19 @@ fn comparison(record: &Record) -> Result<Comparison, DataErrorKind> {
     })
 }
 
+/// RewardBench's rows as pairs.
+pub(super) fn reward_bench_pairs(source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
+    Ok(reward_bench(source)?.into_iter().map(|(comparison, place)| (comparison.pair(), place)).collect())
+}
+
 /// The pairs as items: the dialogue as one prompt, the rejected reply.
 pub(super) fn hh_rlhf_items(source: &Source) -> Result<Vec<(Item, Place)>, DataErrorKind> {
     let item = |pair: Pair| Item::new(pair.id.as_str(), pair.prompt()).with_reply(pair.rejected);
     Ok(hh_rlhf(source)?.into_iter().map(|(pair, place)| (item(pair), place)).collect())
 }
 
-fn hh_rlhf(source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
+/// HH-RLHF's pairs.
+pub(super) fn hh_rlhf(source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
     records(source, "chosen")?.iter().map(|record| Ok((dialogues(record)?, record.place))).collect()
 }
 
