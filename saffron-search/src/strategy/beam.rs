@@ -64,9 +64,11 @@ impl SearchStrategy for StepBeam {
         self.population.advance(cx, &self.steps)?;
         self.finished.extend(self.population.take_finished(cx)?);
         self.population.rank(self.score);
-        self.population.keep(cx, self.kept())?;
+        // Enough have finished: what is still open is no answer.
+        let enough = self.finished.len() >= self.beams;
+        self.population.keep(cx, if enough { 0 } else { self.kept() })?;
         self.population.show(cx, self.score, &self.finished)?;
-        if self.population.is_empty() || self.finished.len() >= self.beams {
+        if self.population.is_empty() {
             return Ok(Step::Done);
         }
         let survivors = self.population.len();

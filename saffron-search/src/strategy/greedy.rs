@@ -1,6 +1,8 @@
 //! Greedy decoding: the most probable token, again and again. No defence; the reward model is never asked.
 
-use saffron_core::{CandidateFilter, Child, ChildReward, SearchContext, SearchError, SearchStrategy, Step, Ties};
+use saffron_core::{
+    CandidateFilter, Child, ChildReward, SearchContext, SearchError, SearchStrategy, Step, StopReason, Ties,
+};
 
 use super::Defaults;
 
@@ -34,9 +36,12 @@ impl SearchStrategy for Greedy {
         let open = cx.open();
         let mut beam = Vec::new();
         for (node, candidates) in open.iter().zip(cx.propose(&open)?) {
-            if let Some(first) = candidates.ranked.first() {
-                let child = Child { token: first.token, logprob: first.logprob, reward: ChildReward::Unseen };
-                beam.push((cx.grow(*node, child)?, None));
+            match candidates.ranked.first() {
+                Some(first) => {
+                    let child = Child { token: first.token, logprob: first.logprob, reward: ChildReward::Unseen };
+                    beam.push((cx.grow(*node, child)?, None));
+                }
+                None => cx.close(*node, StopReason::NoSeenCandidate)?,
             }
         }
         cx.level(&beam)?;

@@ -2,6 +2,7 @@
 
 mod equivalences;
 mod guided;
+mod limits;
 mod options;
 mod saffron;
 mod steps;
