@@ -135,7 +135,7 @@ fn main() -> Result<()> {
     let list = WordList::new(&args.words);
     // Fewer letters are better: a closure sees one whole sequence at a time.
     let short = process_reward_fn(|session| {
-        session.vocabulary().decode(session.response()).map_or(f32::NEG_INFINITY, |text| -(text.len() as f32))
+        session.vocabulary().decode(session.response()).map_or(f32::NEG_INFINITY, |text| 0.0 - text.len() as f32)
     });
     let mut both = WeightedSum { first: mrm, second: list.clone(), weight: args.weight };
     let mut found: Vec<Value> = Vec::new();
