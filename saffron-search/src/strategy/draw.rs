@@ -3,6 +3,7 @@
 use rand_core::Rng;
 
 /// The place of an option drawn with probability proportional to exp(weight). Options of weight −∞ are never drawn; None if there is no other.
+/// Where some weigh +∞, they share the draw evenly.
 /// One random number a draw, whatever the number of options.
 pub(super) fn draw(weights: &[f64], rng: &mut impl Rng) -> Option<usize> {
     let max = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -10,7 +11,7 @@ pub(super) fn draw(weights: &[f64], rng: &mut impl Rng) -> Option<usize> {
     if max == f64::NEG_INFINITY {
         return None;
     }
-    let mass = |weight: &f64| (weight - max).exp();
+    let mass = |weight: &f64| if *weight == max { 1.0 } else { (weight - max).exp() };
     let total: f64 = weights.iter().map(mass).sum();
     let mut left = uniform * total;
     let reached = |weight: &f64| {
