@@ -2,6 +2,7 @@
 
 mod equivalences;
 mod guided;
+mod hostile;
 mod options;
 mod saffron;
 mod steps;
