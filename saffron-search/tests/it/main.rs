@@ -1,7 +1,6 @@
 //! Integration tests of the searcher and its strategies, over tables: no tensor anywhere.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod calibration;
 #[cfg(feature = "eval")]
 mod eval;
 #[cfg(feature = "eval")]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use saffron_core::testing::{ScriptedReward, TablePolicy};
 use saffron_core::{
     Budget, CandidateFilter, Candidates, ChildScorer, Coverage, Level, ModelError, NoReward, Outcome, Policy,
-    PrmScorer, Reply, SearchObserver, SearchStrategy, Session, StopReason, Token, Vocabulary, process_reward_fn,
+    PrmScorer, Reply, SearchObserver, SearchStrategy, Session, StopReason, Thresholds, Token, Vocabulary,
+    process_reward_fn,
 };
 use saffron_search::strategy::saffron::Options;
 use saffron_search::strategy::{PathScore, Steps};
@@ -206,6 +207,21 @@ fn short_answers_several_ends_and_one_candidate_are_no_trouble() {
                     assert!(outcome.best.tokens.len() <= tokens);
                     assert_ne!(outcome.best.stop, Some(StopReason::Pruned), "{}", outcome.strategy);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_answer_can_be_judged_wherever_its_search_ended() {
+    let thresholds = Thresholds::new(-1.0, 1.0).unwrap();
+    for strategy in strategies() {
+        for mut scorer in scorers() {
+            for calls in 0..12 {
+                let budget = Budget { max_policy_calls: Some(calls), ..Budget::default() };
+                let searcher = searcher(strategy.fresh(), 4).budget(budget).judged_by(thresholds);
+                search(&searcher, &mut uniform(), &mut *scorer);
+                search(&searcher, &mut Remote::new(3, 2), &mut *scorer);
             }
         }
     }
