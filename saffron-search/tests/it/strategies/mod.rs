@@ -4,6 +4,7 @@ mod equivalences;
 mod guided;
 mod hostile;
 mod options;
+mod oracle;
 mod saffron;
 mod steps;
 
