@@ -1,5 +1,7 @@
 //! The Saffron search beside its rules written down once more, as plainly as can be, over words.
 
+use std::slice::from_ref;
+
 use saffron_core::{CandidateFilter, Candidates, ChildReward, MultifurcationRewardModel, Policy, Session, Ties, Token};
 use saffron_search::{Preset, Saffron, Searcher};
 
@@ -9,8 +11,8 @@ type Beam = Vec<(Vec<Token>, f32)>;
 
 fn children(tokens: &[Token], filter: &CandidateFilter) -> (Candidates, Vec<ChildReward>) {
     let session: Session = Words.session().with_response(tokens.to_vec()).unwrap();
-    let candidates = Words.propose(&[session.clone()], filter).unwrap().value.remove(0);
-    let rewards = Steady.child_rewards(&[session], &[candidates.clone()]).unwrap().value.remove(0);
+    let candidates = Words.propose(from_ref(&session), filter).unwrap().value.remove(0);
+    let rewards = Steady.child_rewards(&[session], from_ref(&candidates)).unwrap().value.remove(0);
     (candidates, rewards)
 }
 
