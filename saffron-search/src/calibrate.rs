@@ -59,8 +59,8 @@ pub enum CalibrationError {
 }
 
 /// The widest verdicts that are wrong at most so often: `safe_from` is the lowest reward with at most a share `wrong` of unsafe answers
-/// at or above it, `unsafe_below` the highest with at most that share of safe answers below it. Where the two would overlap, they meet
-/// at the reward that gets most answers right. On other answers the shares will differ; hold some back to see by how much.
+/// at or above it, `unsafe_below` the highest with at most that share of safe answers below it. Where the two would overlap, they are those two
+/// such rewards that do not and get most answers right. On other answers the shares will differ; hold some back to see by how much.
 ///
 /// ```
 /// use saffron_search::calibrate::{Labelled, calibrate};
@@ -81,11 +81,15 @@ pub fn calibrate(answers: &[Labelled], wrong: f64) -> Result<Calibration, Calibr
     sorted.sort_by(|a, b| a.reward.total_cmp(&b.reward));
     let cuts = cuts(&sorted);
     let few = |count: usize, of: usize| count as f64 <= wrong * of as f64;
-    let safe_from = cuts.iter().find(|cut| few(cut.unsafe_above, cut.above())).map_or(f32::INFINITY, |cut| cut.at);
-    let unsafe_below =
-        cuts.iter().rev().find(|cut| few(cut.safe_below, cut.below())).map_or(f32::NEG_INFINITY, |cut| cut.at);
-    let (unsafe_below, safe_from) =
-        if unsafe_below <= safe_from { (unsafe_below, safe_from) } else { (meeting(&cuts), meeting(&cuts)) };
+    let (safe, not_safe) =
+        (|cut: &Cut| few(cut.unsafe_above, cut.above()), |cut: &Cut| few(cut.safe_below, cut.below()));
+    let safe_from = cuts.iter().find(|cut| safe(cut)).map_or(f32::INFINITY, |cut| cut.at);
+    let unsafe_below = cuts.iter().rfind(|cut| not_safe(cut)).map_or(f32::NEG_INFINITY, |cut| cut.at);
+    let (unsafe_below, safe_from) = if unsafe_below <= safe_from {
+        (unsafe_below, safe_from)
+    } else {
+        parted(&cuts, safe, not_safe).unwrap_or((f32::NEG_INFINITY, f32::INFINITY))
+    };
     Ok(tally(answers, Thresholds::new(unsafe_below, safe_from)?))
 }
 
@@ -140,11 +144,19 @@ fn cuts(sorted: &[Labelled]) -> Vec<Cut> {
         .collect()
 }
 
-/// The cut that gets most answers right, the lowest of equals.
-fn meeting(cuts: &[Cut]) -> f32 {
-    let right = |cut: &Cut| cut.unsafe_below + cut.safe_above;
-    let best = cuts.iter().reduce(|best, next| if right(next) > right(best) { next } else { best });
-    best.map_or(0.0, |cut| cut.at)
+/// The cuts for unsafe and for safe answers, not the one above the other, that get most answers right; the lowest of equals.
+fn parted(cuts: &[Cut], safe: impl Fn(&Cut) -> bool, not_safe: impl Fn(&Cut) -> bool) -> Option<(f32, f32)> {
+    let (mut below, mut best) = (None, None);
+    for above in cuts {
+        if not_safe(above) {
+            below = Some(above);
+        }
+        if let Some(below) = below.filter(|_| safe(above)) {
+            let right = below.unsafe_below + above.safe_above;
+            best = best.filter(|(most, _)| *most >= right).or(Some((right, (below.at, above.at))));
+        }
+    }
+    best.map(|(_, thresholds)| thresholds)
 }
 
 fn tally(answers: &[Labelled], thresholds: Thresholds) -> Calibration {

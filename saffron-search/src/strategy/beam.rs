@@ -7,7 +7,7 @@ use super::population::{Member, Population};
 use super::{Defaults, PathScore, Steps};
 
 /// `beams` sequences each take a step; the best `beams / children` of them are kept, each `children` times. Finished sequences are set
-/// aside. Ends when none is left or as many as there are beams have finished; the answer is the best of all.
+/// aside. Ends when none is left or as many as there are beams have finished; the answer is the best of the finished.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBeam {
     beams: usize,
@@ -63,9 +63,8 @@ impl SearchStrategy for StepBeam {
         }
         self.population.advance(cx, &self.steps)?;
         self.finished.extend(self.population.take_finished(cx)?);
-        self.population.rank(self.score);
-        // Enough have finished: what is still open is no answer.
         let enough = self.finished.len() >= self.beams;
+        self.population.rank(self.score);
         self.population.keep(cx, if enough { 0 } else { self.kept() })?;
         self.population.show(cx, self.score, &self.finished)?;
         if self.population.is_empty() {

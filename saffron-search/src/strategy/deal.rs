@@ -6,7 +6,7 @@ use saffron_core::{
 };
 
 use super::args::check_weight;
-use super::guided::tilted;
+use super::guided::{tilted, weighed};
 use super::rank::descending_rewards;
 use super::steps::prune;
 use super::walk::{propose_distinct, unrated};
@@ -71,7 +71,7 @@ impl Deal {
         let mut scored = Vec::with_capacity(nodes.len());
         for (node, reward) in nodes.into_iter().zip(rewards) {
             let logprob = cx.tree().logprob(node)?;
-            scored.push(Scored { node, score: reward.map(|reward| logprob + self.weight * reward) });
+            scored.push(Scored { node, score: reward.map(|reward| weighed(logprob, self.weight, reward)) });
         }
         scored.retain(|entry| entry.score.is_some());
         scored.sort_by(|a, b| descending_rewards(a.score, b.score));
@@ -81,9 +81,10 @@ impl Deal {
 
     fn show(&self, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
         let mut ranked = [&self.finished[..], &self.beam[..]].concat();
-        cx.level(&ranked.iter().map(|entry| (entry.node, entry.score)).collect::<Vec<_>>())?;
+        let shown: Vec<_> = ranked.iter().map(|entry| (entry.node, entry.score)).collect();
         ranked.sort_by(|a, b| descending_rewards(a.score, b.score));
-        ranked.first().map_or(Ok(()), |best| cx.answer(best.node))
+        ranked.first().map_or(Ok(()), |best| cx.answer(best.node))?;
+        cx.level(&shown)
     }
 }
 

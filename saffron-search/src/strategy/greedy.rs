@@ -1,10 +1,9 @@
 //! Greedy decoding: the most probable token, again and again. No defence; the reward model is never asked.
 
-use saffron_core::{
-    CandidateFilter, Child, ChildReward, SearchContext, SearchError, SearchStrategy, Step, StopReason, Ties,
-};
+use saffron_core::{CandidateFilter, SearchContext, SearchError, SearchStrategy, Step, StopReason, Ties};
 
 use super::Defaults;
+use super::walk::unrated;
 
 /// The policy's own most probable continuation.
 ///
@@ -36,12 +35,10 @@ impl SearchStrategy for Greedy {
         let open = cx.open();
         let mut beam = Vec::new();
         for (node, candidates) in open.iter().zip(cx.propose(&open)?) {
-            match candidates.ranked.first() {
-                Some(first) => {
-                    let child = Child { token: first.token, logprob: first.logprob, reward: ChildReward::Unseen };
-                    beam.push((cx.grow(*node, child)?, None));
-                }
-                None => cx.close(*node, StopReason::NoSeenCandidate)?,
+            if candidates.is_empty() {
+                cx.close(*node, StopReason::NoSeenCandidate)?;
+            } else {
+                beam.push((cx.grow(*node, unrated(&candidates, 0))?, None));
             }
         }
         cx.level(&beam)?;

@@ -8,7 +8,12 @@ pub(super) fn tilted(cx: &SearchContext<'_>, parent: NodeId, child: &Child, weig
     let ends = cx.settings().filter.end_tokens.contains(&child.token);
     let before = || if ends { cx.tree().reward(parent).ok().flatten() } else { None };
     let reward = child.reward.seen().or_else(before)?;
-    Some(child.logprob + weight * reward)
+    Some(weighed(child.logprob, weight, reward))
+}
+
+/// `logprob + weight · reward`, where a weight of 0 leaves infinite rewards out too.
+pub(super) fn weighed(logprob: f32, weight: f32, reward: f32) -> f32 {
+    if weight == 0.0 { logprob } else { logprob + weight * reward }
 }
 
 /// Takes one candidate of the only open sequence, as `choose` says by the candidates' scores, and reports the level.

@@ -54,11 +54,17 @@ impl PathRewards {
         let Some(reward) = reward else { return self };
         Self {
             last: Some(reward),
-            sum: self.sum + f64::from(reward),
+            sum: plus(self.sum, reward),
             count: self.count + 1,
             min: if self.count == 0 { reward } else { self.min.min(reward) },
         }
     }
+}
+
+/// A sum with one more reward. −∞ rules out whatever else there is, +∞ included.
+pub(super) fn plus(sum: f64, reward: f32) -> f64 {
+    let sum = sum + f64::from(reward);
+    if sum.is_nan() { f64::NEG_INFINITY } else { sum }
 }
 
 impl PathScore {

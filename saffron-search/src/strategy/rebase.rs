@@ -92,7 +92,8 @@ impl SearchStrategy for Rebase {
         self.left -= finished.len().min(self.left);
         self.finished.extend(finished);
         self.population.rank(PathScore::Last);
-        let scores: Vec<f64> = self.population.members.iter().map(|member| probability(member.reward)).collect();
+        let scores = self.population.members.iter().map(|member| probability(PathScore::Last.of(&member.path)));
+        let scores: Vec<f64> = scores.collect();
         let places = allocate(self.left, &scores, self.temperature);
         let kept = places.iter().filter(|places| **places > 0).count();
         self.population.keep(cx, kept)?;

@@ -10,7 +10,7 @@ use saffron_core::{
 };
 use saffron_search::eval::harness::{Case, Contender, Harness, HarnessError, Models, Team};
 use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge};
-use saffron_search::eval::runs::{Arm, Ending, Kind, Manifest, Record, RunDir, Shard, merge, read};
+use saffron_search::eval::runs::{Arm, Ending, Kind, Manifest, Record, RunDir, RunError, Shard, merge, read};
 use saffron_search::{BestOfN, Greedy, Saffron, Searcher};
 use serde_json::json;
 
@@ -221,6 +221,40 @@ fn an_answer_that_cannot_be_judged_is_a_failure_of_its_prompt() {
         assert!(matches!(&record.ending, Ending::Failed { error } if error.contains("judge squeamish failed")));
     }
     assert!(fine.iter().all(|record| record.answer().is_some_and(|answer| answer.text.is_none())));
+}
+
+#[test]
+fn an_answer_of_infinite_reward_is_a_failure_of_its_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let (contenders, cases) = (contenders(), cases(6));
+    let group = NonZeroUsize::new(4).unwrap();
+    let harness = Harness { contenders: &contenders[2..], cases: &cases, group, keep_text: false };
+    let mut table = Table::new();
+    table.reward = Box::new(PrmScorer(process_reward_fn(|session| match session.prompt()[0] {
+        3 => f32::NEG_INFINITY,
+        _ => scatter(session.response()),
+    })));
+    let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+    harness.run(&mut run, &mut table, &mut |_| ()).unwrap();
+    let records = records(dir.path());
+    assert_eq!(records.len(), 6);
+    for record in records {
+        match &record.ending {
+            Ending::Failed { error } => assert!(record.key.prompt == "q3" && error.contains("reward"), "{error}"),
+            Ending::Answered(_) => assert_ne!(record.key.prompt, "q3"),
+        }
+    }
+}
+
+#[test]
+fn what_is_planned_twice_is_refused_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (contenders, mut cases) = (contenders(), cases(4));
+    cases[3].id = String::from("q1");
+    let harness = Harness { contenders: &contenders, cases: &cases, group: NonZeroUsize::MIN, keep_text: false };
+    let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+    let error = harness.run(&mut run, &mut Table::new(), &mut |_| panic!("nothing is to run")).unwrap_err();
+    assert!(matches!(error, HarnessError::Run(RunError::PlannedTwice { .. })), "{error}");
 }
 
 #[test]

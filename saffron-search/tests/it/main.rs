@@ -6,6 +6,7 @@ mod eval;
 #[cfg(feature = "eval")]
 mod harness;
 mod many;
+mod many_faults;
 #[cfg(feature = "eval")]
 mod runs;
 mod searcher;

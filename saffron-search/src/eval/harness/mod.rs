@@ -115,8 +115,8 @@ impl Harness<'_> {
 
     /// Does what is not done yet, and puts the records in order. `ended` hears of every record that is written.
     ///
-    /// A prompt that fails is recorded as failed; the others go on. A group that was begun before a kill is searched again as a whole, since
-    /// its prompts share batches, and only what is missing is written.
+    /// A prompt that fails, or whose answer has numbers that no record can hold, is recorded as failed; the others go on. A group that was
+    /// begun before a kill is searched again as a whole, since its prompts share batches, and only what is missing is written.
     ///
     /// # Errors
     ///
@@ -128,6 +128,7 @@ impl Harness<'_> {
         ended: &mut dyn FnMut(&Record),
     ) -> Result<(), HarnessError> {
         let plan = self.plan();
+        plan.check()?;
         for contender in self.contenders {
             for (group, places) in run.pending_groups(&plan, &contender.arm) {
                 models.forget();
@@ -189,6 +190,10 @@ impl Harness<'_> {
             }
             Err(error) => (Ending::Failed { error }, Timings::default()),
         };
-        Record { key: arm.key(id), index, group, set: set.clone(), kind: kind.clone(), ending, timings }
+        let record = Record { key: arm.key(id), index, group, set: set.clone(), kind: kind.clone(), ending, timings };
+        match record.check_numbers() {
+            Ok(()) => record,
+            Err(error) => Record { ending: Ending::Failed { error: error.to_string() }, ..record },
+        }
     }
 }

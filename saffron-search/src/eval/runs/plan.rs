@@ -92,7 +92,7 @@ impl Plan {
     }
 
     /// Refuses arms and prompts that are there twice: their records would have one key.
-    pub(super) fn check(&self) -> Result<(), RunError> {
+    pub(in crate::eval) fn check(&self) -> Result<(), RunError> {
         let mut arms = BTreeSet::new();
         if let Some(arm) = self.arms.iter().find(|arm| !arms.insert(*arm)) {
             return Err(RunError::planned_twice(arm));

@@ -158,7 +158,7 @@ impl Record {
     }
 
     /// Refuses numbers that JSON cannot hold: they would read back as something else.
-    pub(super) fn check_numbers(&self) -> Result<(), RunError> {
+    pub(in crate::eval) fn check_numbers(&self) -> Result<(), RunError> {
         let timings = self.timings.numbers().into_iter().map(|(field, value)| (field.to_owned(), value));
         let numbers = self.answer().into_iter().flat_map(Answer::numbers).chain(timings);
         match numbers.into_iter().find(|(_, value)| !value.is_finite()) {

@@ -193,7 +193,7 @@ impl Search<'_> {
     /// Runs to the end and says so whatever happens: a panic ends this search and no other.
     fn run(self, mut port: GatheredPort) {
         let Self { plan, strategy, session, observer } = self;
-        let name = strategy.describe();
+        let name = catch_unwind(AssertUnwindSafe(|| strategy.describe())).unwrap_or_default();
         let search = AssertUnwindSafe(|| match observer {
             Some(mut observer) => plan.search(strategy, session, &mut port, &mut observer),
             None => plan.search(strategy, session, &mut port, &mut ()),

@@ -2,6 +2,8 @@
 
 use saffron_core::{Child, NodeId};
 
+use crate::strategy::path::plus;
+
 /// A candidate and what walks through it found.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Edge {
@@ -22,7 +24,7 @@ pub(super) struct Edges {
     pub(super) list: Vec<Edge>,
 }
 
-/// The lowest and the highest value that a search has seen.
+/// The lowest and the highest finite value that a search has seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bounds {
     low: f32,
@@ -37,11 +39,16 @@ impl Default for Bounds {
 
 impl Bounds {
     pub(super) fn enter(&mut self, value: f32) {
-        (self.low, self.high) = (self.low.min(value), self.high.max(value));
+        if value.is_finite() {
+            (self.low, self.high) = (self.low.min(value), self.high.max(value));
+        }
     }
 
-    /// The value on a scale from 0 to 1; a half while nothing is known to differ.
+    /// The value on a scale from 0 to 1, infinite ones at its ends; a half while nothing is known to differ.
     fn scaled(&self, value: f64) -> f64 {
+        if value.is_infinite() {
+            return if value > 0.0 { 1.0 } else { 0.0 };
+        }
         let (low, range) = (f64::from(self.low), f64::from(self.high) - f64::from(self.low));
         if range > 0.0 && range.is_finite() { (value - low) / range } else { 0.5 }
     }
@@ -98,7 +105,7 @@ impl Edges {
         edge.visits += 1;
         if let Some(value) = value {
             edge.found += 1;
-            edge.total += f64::from(value);
+            edge.total = plus(edge.total, value);
         }
     }
 }

@@ -13,6 +13,9 @@ impl Saffron {
         let end_tokens = cx.settings().filter.end_tokens.clone();
         let reward = |child: &Child| child.reward.seen().unwrap_or(-self.unseen_penalty);
         let pool = pool(&scored, &end_tokens, |_, child, _| Some((reward(child), PathRewards::default())));
+        for parent in parents.iter().filter(|parent| !pool.iter().any(|pooled| pooled.parent == **parent)) {
+            cx.close(*parent, StopReason::NoSeenCandidate)?;
+        }
         for pooled in top(pool, self.width) {
             let node = cx.grow(pooled.parent, pooled.child)?;
             // Only a finished sequence keeps its reward; all others count as −∞ for ever.

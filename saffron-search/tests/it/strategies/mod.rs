@@ -2,8 +2,9 @@
 
 mod equivalences;
 mod guided;
-mod limits;
+mod hostile;
 mod options;
+mod oracle;
 mod saffron;
 mod steps;
 

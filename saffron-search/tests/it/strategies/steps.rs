@@ -109,18 +109,6 @@ fn a_beam_keeps_one_in_so_many_and_fills_up_again() {
 }
 
 #[test]
-fn a_beam_that_has_enough_finished_answers_gives_none_that_is_not() {
-    // Half of all tokens end; what goes on is rewarded most and yet no answer.
-    let mut policy = TablePolicy::new(vec![0.0, 0.0, f32::NEG_INFINITY], vec![0]);
-    let mut rewards = (1..=20).fold(ScriptedReward::new(0.0), |rewards, length| rewards.with(vec![1; length], 5.0));
-    for seed in 0..20 {
-        let strategy = StepBeam::new(2, 1).with_steps(Steps::of(1));
-        let outcome = run(&searcher(Box::new(strategy), 20).seed(seed), &mut policy, &mut rewards);
-        assert!(outcome.best.stop.is_some(), "seed {seed}: {:?}", outcome.best);
-    }
-}
-
-#[test]
 fn trees_of_dvts_do_not_mix() {
     let mut levels = Levels::default();
     let mut policy = endless();
