@@ -21,8 +21,9 @@ pub enum SecretError {
 }
 
 /// Words of which one is enough.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     "apikey",
+    "auth",
     "authorization",
     "bearer",
     "credential",
@@ -109,7 +110,8 @@ fn credentials(text: &str) -> Option<std::ops::Range<usize>> {
         let rest = &text[start..];
         let authority = rest.split(|letter: char| "/?#".contains(letter) || letter.is_whitespace()).next()?;
         let end = authority.rfind('@')?;
-        let web = text[..place].ends_with("http") || text[..place].ends_with("https");
+        let scheme = text[..place].to_ascii_lowercase();
+        let web = scheme.ends_with("http") || scheme.ends_with("https");
         (web || authority[..end].contains(':')).then(|| start..start + end)
     })
 }

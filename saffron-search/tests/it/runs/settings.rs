@@ -123,6 +123,7 @@ fn names_of_secrets_are_refused_in_every_case_and_anywhere() {
     for name in [
         "token",
         "hf_token",
+        "auth",
         "HF_TOKEN",
         "HFToken",
         "accessToken",
@@ -173,9 +174,13 @@ fn names_of_settings_are_no_secrets() {
 
 #[test]
 fn addresses_with_credentials_are_refused() {
-    for address in
-        ["http://me:pw@host:80/v1", "postgres://me:pw@host", "see https://tok@host/x", "a https://b/c ftp://d:e@f"]
-    {
+    for address in [
+        "http://me:pw@host:80/v1",
+        "postgres://me:pw@host",
+        "see https://tok@host/x",
+        "HTTPS://tok@host",
+        "a https://b/c ftp://d:e@f",
+    ] {
         let expected = SecretError::Address { path: "settings.urls[1]".into() };
         assert_eq!(secret(json!({ "urls": ["ok", address] })), Some(expected), "{address}");
     }
