@@ -37,7 +37,7 @@ impl ParticleFilter {
     fn resample(&mut self, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
         let rng = self.rng.get_or_insert_with(|| cx.stream(u64::MAX));
         let members = &self.population.members;
-        let weight = |member: &Member| member.reward.map_or(f64::NEG_INFINITY, f64::from);
+        let weight = |member: &Member| PathScore::Last.of(&member.path).map_or(f64::NEG_INFINITY, f64::from);
         let weights: Vec<f64> = members.iter().map(weight).collect();
         let place = |(place, own): (usize, &Member)| {
             let from = &members[draw(&weights, rng).unwrap_or(place)];

@@ -12,8 +12,6 @@ use super::{PathRewards, PathScore, Steps};
 pub(super) struct Member {
     pub(super) walk: Walk,
     pub(super) path: PathRewards,
-    /// The reward of the last step.
-    pub(super) reward: Option<f32>,
     /// Which of several independent trees it belongs to.
     pub(super) tree: usize,
 }
@@ -36,7 +34,7 @@ impl Population {
     fn sample(&mut self, cx: &SearchContext<'_>, node: NodeId) -> Member {
         self.samples += 1;
         let walk = Walk::new(cx, node, self.samples - 1);
-        Member { walk, path: PathRewards::default(), reward: None, tree: 0 }
+        Member { walk, path: PathRewards::default(), tree: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -53,8 +51,7 @@ impl Population {
         steps.advance(cx, &mut walks)?;
         let rewards = cx.rate(&walks.iter().map(|walk| walk.node).collect::<Vec<_>>())?;
         for (member, (walk, reward)) in self.members.iter_mut().zip(walks.into_iter().zip(rewards)) {
-            let path = member.path.then(reward);
-            (member.walk, member.reward, member.path) = (walk, reward, path);
+            (member.walk, member.path) = (walk, member.path.then(reward));
         }
         Ok(())
     }

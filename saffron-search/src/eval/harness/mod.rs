@@ -54,7 +54,8 @@ pub struct Case {
     pub session: Session,
 }
 
-/// A strategy with a budget, ready to run.
+/// A strategy with a budget, ready to run. Judged is what the search has found, whatever the searcher's rules would show instead; rules that want
+/// an error make a failed prompt of it.
 #[derive(Debug)]
 pub struct Contender {
     /// Its name in records.

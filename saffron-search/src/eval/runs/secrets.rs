@@ -18,7 +18,25 @@ pub enum SecretError {
         /// Names and indices that lead to it.
         path: String,
     },
+    /// A value that is shaped like an access token.
+    #[error("{path} has the shape of an access token: it is not written, leave it out of the settings")]
+    Value {
+        /// Names and indices that lead to it.
+        path: String,
+    },
 }
+
+/// How access tokens of model hubs, code hosts and services begin, in lower case, with what follows them at least so long.
+const BEGINNINGS: [(&str, usize); 8] = [
+    ("bearer ", 1),
+    ("hf_", 8),
+    ("sk-", 8),
+    ("ghp_", 8),
+    ("github_pat_", 8),
+    ("api_key=", 1),
+    ("apikey=", 1),
+    ("access_token=", 1),
+];
 
 /// Words of which one is enough.
 const SECRETS: [&str; 13] = [
@@ -38,7 +56,8 @@ const SECRETS: [&str; 13] = [
 ];
 
 /// Words that make a secret together.
-const PAIRS: [[&str; 2]; 4] = [["api", "key"], ["access", "key"], ["private", "key"], ["api", "keys"]];
+const PAIRS: [[&str; 2]; 6] =
+    [["api", "key"], ["access", "key"], ["private", "key"], ["api", "keys"], ["openai", "key"], ["hf", "key"]];
 
 /// Words beside which `token` is one of a vocabulary.
 const VOCABULARY: [&str; 18] = [
@@ -57,8 +76,21 @@ pub(super) fn check(path: &str, value: &Value) -> Result<(), SecretError> {
             items.iter().enumerate().try_for_each(|(place, item)| check(&format!("{path}[{place}]"), item))
         }
         Value::String(text) if credentials(text).is_some() => Err(SecretError::Address { path: path.to_owned() }),
+        Value::String(text) if is_token(text) => Err(SecretError::Value { path: path.to_owned() }),
         _ => Ok(()),
     }
+}
+
+/// Whether a word of the text begins as access tokens do.
+fn is_token(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    BEGINNINGS.iter().any(|(beginning, least)| {
+        text.match_indices(beginning).any(|(place, _)| {
+            let alone = !text[..place].ends_with(|letter: char| letter.is_alphanumeric());
+            let token = text[place + beginning.len()..].chars().take_while(|letter| !letter.is_whitespace());
+            alone && token.count() >= *least
+        })
+    })
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -173,6 +173,21 @@ fn names_of_settings_are_no_secrets() {
 }
 
 #[test]
+fn values_of_the_shape_of_access_tokens_are_refused_and_words_like_them_are_not() {
+    for value in ["Bearer abc", "header: bearer abc", "hf_abcdefgh12", "sk-abcdefgh12", "https://host/x?api_key=abc"] {
+        let error = secret(json!({ "note": [value] })).unwrap_or_else(|| panic!("{value} was written"));
+        assert_eq!(error, SecretError::Value { path: "settings.note[0]".into() });
+        assert!(!error.to_string().contains("abc"));
+    }
+    for value in
+        ["bearer", "hf_model", "models/half_abcdefgh12", "task-abcdefgh12", "models/hf_small", "a risk-averse answer"]
+    {
+        assert_eq!(secret(json!({ "note": value })), None, "{value}");
+    }
+    assert!(secret(json!({ "openai_key": "x" })).is_some());
+}
+
+#[test]
 fn addresses_with_credentials_are_refused() {
     for address in [
         "http://me:pw@host:80/v1",
