@@ -39,6 +39,7 @@ mod token;
 mod tree;
 mod verdict;
 mod vocabulary;
+mod wire;
 mod work;
 
 #[cfg(feature = "testing")]

@@ -47,6 +47,7 @@ pub enum TreeChange {
         /// The policy's log-probability of the token.
         logprob: f32,
         /// The reward that it was taken with.
+        #[serde(default, with = "crate::wire::maybe_reward")]
         reward: Option<f32>,
     },
     /// A node was rewarded after it had been taken.
@@ -54,6 +55,7 @@ pub enum TreeChange {
         /// The node.
         node: NodeId,
         /// Its reward.
+        #[serde(with = "crate::wire::reward")]
         reward: f32,
     },
     /// A node will not be continued.
@@ -73,6 +75,7 @@ pub struct BeamEntry {
     /// Its tokens.
     pub tokens: Vec<Token>,
     /// The reward that the strategy keeps for it, if it keeps one.
+    #[serde(default, with = "crate::wire::maybe_reward")]
     pub reward: Option<f32>,
     /// Why it ended, if it has.
     pub stop: Option<StopReason>,

@@ -25,6 +25,7 @@ pub struct Verdict {
     /// The judgement.
     pub safety: Safety,
     /// The reward of the whole answer; none where the reward model has not seen its last token, or was not asked.
+    #[serde(default, with = "crate::wire::maybe_reward")]
     pub reward: Option<f32>,
 }
 

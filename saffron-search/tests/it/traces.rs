@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
+use saffron_core::testing::ScriptedReward;
 use saffron_core::{
     Candidate, Candidates, ChildReward, Coverage, Level, ModelCall, NodeId, Outcome, SearchObserver, SearchStart,
-    TreeChange,
+    Thresholds, TreeChange,
 };
 use saffron_search::trace::{JsonlTrace, ScoreSummary, TraceError, TraceEvent, events, read, replay, replay_summaries};
-use saffron_search::{Saffron, Searcher};
+use saffron_search::{BestOfN, Saffron, Searcher};
 
 use crate::worlds::{scatter, scattered, session, uniform};
 
@@ -257,4 +258,20 @@ impl std::io::Read for Broken {
 fn a_reader_that_fails_ends_the_events() {
     let found: Vec<_> = events(std::io::BufReader::new(Broken(false))).collect();
     assert!(matches!(found[..], [Err(TraceError::Foreign { line: 1, .. }), Err(TraceError::Read { line: 2, .. })]));
+}
+
+#[test]
+fn infinite_rewards_are_read_back_as_they_were() {
+    let mut policy = uniform();
+    let session = session(&policy);
+    let mut rewards = ScriptedReward::new(f32::NEG_INFINITY).with(vec![1], f32::INFINITY);
+    for searcher in [Searcher::new(BestOfN::new(3)), Searcher::new(Saffron::paper(3)).min_new_tokens(0)] {
+        let searcher = searcher.max_new_tokens(2).judged_by(Thresholds::new(0.0, 0.0).unwrap());
+        let mut trace = JsonlTrace::new(Vec::new());
+        let outcome = searcher.run_observed(&session, &mut policy, &mut rewards, &mut trace).unwrap();
+        let events = read(&trace.finish().unwrap()[..]).unwrap();
+        let Some(TraceEvent::Finish(read)) = events.last() else { panic!("a trace ends with its outcome") };
+        assert!(read.best.reward.is_some_and(f32::is_infinite));
+        assert_eq!((&read.best, &read.beam, read.verdict), (&outcome.best, &outcome.beam, outcome.verdict));
+    }
 }
