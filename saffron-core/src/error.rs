@@ -105,7 +105,7 @@ pub enum ModelError {
         size: usize,
     },
     /// Ids of one vocabulary were given to a model of another that cannot convert them.
-    #[error("candidates of vocabulary {found} cannot be scored by a model of vocabulary {expected}")]
+    #[error("token ids of vocabulary {found} mean nothing to a model of vocabulary {expected}")]
     VocabularyMismatch {
         /// The model's.
         expected: VocabularyId,

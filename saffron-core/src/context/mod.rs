@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use crate::{
-    Budget, CandidateFilter, ComputeMeter, ConfigError, Level, ModelPort, NodeId, Role, Run, SearchError,
+    Budget, CandidateFilter, ComputeMeter, ConfigError, Level, ModelError, ModelPort, NodeId, Role, Run, SearchError,
     SearchErrorKind, SearchObserver, SearchStart, SearchTree, Session, StopReason, Token, TreeChange, Usage, Verdict,
 };
 
@@ -55,7 +55,7 @@ impl<'a> SearchContext<'a> {
     ///
     /// # Errors
     ///
-    /// Settings that cannot be run with.
+    /// Settings that cannot be run with, a session of another vocabulary than the policy's.
     pub fn new(
         port: &'a mut dyn ModelPort,
         observer: &'a mut dyn SearchObserver,
@@ -69,6 +69,7 @@ impl<'a> SearchContext<'a> {
         if settings.filter.end_tokens.is_empty() {
             settings.filter.end_tokens = port.end_tokens();
         }
+        check_vocabulary(&*port, session)?;
         let rng = ChaCha8Rng::seed_from_u64(settings.seed ^ prompt_hash(session));
         let session = session.with_run(Run::new());
         Ok(Self {
@@ -230,6 +231,16 @@ impl<'a> SearchContext<'a> {
     pub fn changes(&self) -> u64 {
         self.changes
     }
+}
+
+/// Refuses ids of a vocabulary that is not the policy's: it would take them for its own.
+fn check_vocabulary(port: &dyn ModelPort, session: &Session) -> Result<(), SearchError> {
+    let (expected, found) = (port.vocabulary().id(), session.vocabulary().id());
+    if expected == found {
+        return Ok(());
+    }
+    let source = ModelError::VocabularyMismatch { expected, found };
+    Err(SearchErrorKind::Model { role: Role::Policy, source }.into())
 }
 
 /// FNV-1a over prompt and prefill: the same on every machine and in every run.

@@ -278,3 +278,14 @@ fn observers_see_every_change_of_the_tree() {
     assert_eq!(observer.0.0, expected);
     assert_eq!(observer.1.unwrap().0, expected);
 }
+
+#[test]
+fn a_session_of_another_vocabulary_is_refused_before_any_call() {
+    let (mut policy, mut reward) = (Counting::new(TablePolicy::new(vec![0.0; 3], vec![0])), ScriptedReward::new(0.0));
+    let session = Session::new(PlainVocabulary::shared(4), vec![1]).unwrap();
+    let mut port = conformance::port(&mut policy, &mut reward);
+    let mut observer = ();
+    let error = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap_err();
+    assert!(error.to_string().contains("mean nothing to a model of vocabulary"), "{error}");
+    assert_eq!(policy.calls, 0);
+}
