@@ -59,7 +59,9 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
+    #[serde(with = "crate::wire::reward")]
     unsafe_below: f32,
+    #[serde(with = "crate::wire::reward")]
     safe_from: f32,
 }
 

@@ -1,8 +1,9 @@
 //! Step-level beam search with a process reward model (Snell et al. 2024, arXiv 2408.03314, §5.2; the rules of Hugging Face's
 //! search-and-learn).
 
-use saffron_core::{CandidateFilter, ConfigError, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{CandidateFilter, SearchContext, SearchError, SearchStrategy, Step};
 
+use super::breadth::Breadth;
 use super::population::{Member, Population};
 use super::{Defaults, PathScore, Steps};
 
@@ -10,10 +11,7 @@ use super::{Defaults, PathScore, Steps};
 /// aside. Ends when none is left or as many as there are beams have finished; the answer is the best of the finished.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBeam {
-    beams: usize,
-    children: usize,
-    steps: Steps,
-    score: PathScore,
+    breadth: Breadth,
     population: Population,
     finished: Vec<Member>,
 }
@@ -22,26 +20,22 @@ impl StepBeam {
     /// `beams` sequences, of which one in `children` survives a step. search-and-learn has 4 children and the last reward as score.
     #[must_use]
     pub fn new(beams: usize, children: usize) -> Self {
-        let (steps, score) = (Steps::default(), PathScore::Last);
-        Self { beams, children, steps, score, population: Population::default(), finished: Vec::new() }
+        let breadth = Breadth::new(beams, children);
+        Self { breadth, population: Population::default(), finished: Vec::new() }
     }
 
     /// The same with other steps.
     #[must_use]
     pub fn with_steps(mut self, steps: Steps) -> Self {
-        self.steps = steps;
+        self.breadth.steps = steps;
         self
     }
 
     /// The same with another score of a sequence's step rewards.
     #[must_use]
     pub fn with_score(mut self, score: PathScore) -> Self {
-        self.score = score;
+        self.breadth.score = score;
         self
-    }
-
-    fn kept(&self) -> usize {
-        self.beams.div_ceil(self.children)
     }
 }
 
@@ -53,43 +47,33 @@ impl Defaults for StepBeam {
 
 impl SearchStrategy for StepBeam {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
-        let fresh = Self::new(self.beams, self.children);
-        Box::new(fresh.with_steps(self.steps.clone()).with_score(self.score))
+        let breadth = self.breadth.clone();
+        Box::new(Self { breadth, population: Population::default(), finished: Vec::new() })
     }
 
     fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
         if self.population.is_empty() {
-            self.population = Population::at_root(cx, self.beams);
+            self.population = Population::at_root(cx, self.breadth.sequences);
         }
-        self.population.advance(cx, &self.steps)?;
+        self.population.advance(cx, &self.breadth.steps)?;
         self.finished.extend(self.population.take_finished(cx)?);
-        let enough = self.finished.len() >= self.beams;
-        self.population.rank(self.score);
-        self.population.keep(cx, if enough { 0 } else { self.kept() })?;
-        self.population.show(cx, self.score, &self.finished)?;
+        let enough = self.finished.len() >= self.breadth.sequences;
+        self.population.rank(self.breadth.score);
+        self.population.keep(cx, if enough { 0 } else { self.breadth.survivors() })?;
+        self.population.show(cx, self.breadth.score, &self.finished)?;
         if self.population.is_empty() {
             return Ok(Step::Done);
         }
-        let survivors = self.population.len();
-        self.population.refill(cx, |place| self.beams / survivors + usize::from(place < self.beams % survivors));
+        let (all, survivors) = (self.breadth.sequences, self.population.len());
+        self.population.refill(cx, |place| all / survivors + usize::from(place < all % survivors));
         Ok(Step::Continue)
     }
 
     fn describe(&self) -> String {
-        let Self { beams, children, score, .. } = self;
-        format!("step beam (beams {beams}, children {children}, steps of {}, score {score})", self.steps.tokens)
+        format!("step beam (beams {})", self.breadth)
     }
 
     fn check(&self) -> Result<(), SearchError> {
-        check_tree(self.beams, self.children, &self.steps)
+        self.breadth.check("beams")
     }
-}
-
-pub(super) fn check_tree(beams: usize, children: usize, steps: &Steps) -> Result<(), SearchError> {
-    for (what, count) in [("beams", beams), ("children", children)] {
-        if count == 0 {
-            return Err(ConfigError::Zero { what }.into());
-        }
-    }
-    Ok(steps.check()?)
 }

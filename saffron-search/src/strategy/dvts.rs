@@ -3,7 +3,7 @@
 
 use saffron_core::{CandidateFilter, SearchContext, SearchError, SearchStrategy, Step};
 
-use super::beam::check_tree;
+use super::breadth::Breadth;
 use super::population::{Member, Population};
 use super::rank::first_best;
 use super::{Defaults, PathScore, Steps};
@@ -11,10 +11,7 @@ use super::{Defaults, PathScore, Steps};
 /// `samples / children` trees; in each, `children` continuations take a step and the best goes on. The answer is the best of the trees'.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dvts {
-    samples: usize,
-    children: usize,
-    steps: Steps,
-    score: PathScore,
+    breadth: Breadth,
     population: Population,
     finished: Vec<Member>,
 }
@@ -23,29 +20,28 @@ impl Dvts {
     /// `samples` continuations at a time, `children` in each tree. search-and-learn has 4 children.
     #[must_use]
     pub fn new(samples: usize, children: usize) -> Self {
-        let (steps, score) = (Steps::default(), PathScore::Last);
-        Self { samples, children, steps, score, population: Population::default(), finished: Vec::new() }
+        let breadth = Breadth::new(samples, children);
+        Self { breadth, population: Population::default(), finished: Vec::new() }
     }
 
     /// The same with other steps.
     #[must_use]
     pub fn with_steps(mut self, steps: Steps) -> Self {
-        self.steps = steps;
+        self.breadth.steps = steps;
         self
     }
 
     /// The same with another score of a sequence's step rewards.
     #[must_use]
     pub fn with_score(mut self, score: PathScore) -> Self {
-        self.score = score;
+        self.breadth.score = score;
         self
     }
 
     fn begin(&mut self, cx: &SearchContext<'_>) {
-        let trees = self.samples.div_ceil(self.children);
-        self.population = Population::at_root(cx, trees * self.children);
+        self.population = Population::at_root(cx, self.breadth.survivors() * self.breadth.children);
         for (place, member) in self.population.members.iter_mut().enumerate() {
-            member.tree = place / self.children;
+            member.tree = place / self.breadth.children;
         }
     }
 
@@ -53,7 +49,7 @@ impl Dvts {
     fn best_of_trees(&mut self) {
         let members = std::mem::take(&mut self.population.members);
         for tree in members.chunk_by(|a, b| a.tree == b.tree) {
-            let scores: Vec<Option<f32>> = tree.iter().map(|member| self.score.of(&member.path)).collect();
+            let scores: Vec<Option<f32>> = tree.iter().map(|member| self.breadth.score.of(&member.path)).collect();
             self.population.members.extend(first_best(&scores).map(|best| tree[best].clone()));
         }
     }
@@ -67,29 +63,28 @@ impl Defaults for Dvts {
 
 impl SearchStrategy for Dvts {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
-        let fresh = Self::new(self.samples, self.children);
-        Box::new(fresh.with_steps(self.steps.clone()).with_score(self.score))
+        let breadth = self.breadth.clone();
+        Box::new(Self { breadth, population: Population::default(), finished: Vec::new() })
     }
 
     fn step(&mut self, cx: &mut SearchContext<'_>) -> Result<Step, SearchError> {
         if self.population.is_empty() {
             self.begin(cx);
         }
-        self.population.advance(cx, &self.steps)?;
+        self.population.advance(cx, &self.breadth.steps)?;
         self.best_of_trees();
         self.finished.extend(self.population.take_finished(cx)?);
         self.population.keep(cx, self.population.len())?;
-        self.population.show(cx, self.score, &self.finished)?;
-        self.population.refill(cx, |_| self.children);
+        self.population.show(cx, self.breadth.score, &self.finished)?;
+        self.population.refill(cx, |_| self.breadth.children);
         Ok(if self.population.is_empty() { Step::Done } else { Step::Continue })
     }
 
     fn describe(&self) -> String {
-        let Self { samples, children, score, .. } = self;
-        format!("dvts (samples {samples}, children {children}, steps of {}, score {score})", self.steps.tokens)
+        format!("dvts (samples {})", self.breadth)
     }
 
     fn check(&self) -> Result<(), SearchError> {
-        check_tree(self.samples, self.children, &self.steps)
+        self.breadth.check("samples")
     }
 }

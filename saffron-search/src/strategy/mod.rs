@@ -22,6 +22,7 @@
 pub mod args;
 pub mod beam;
 pub mod best_of_n;
+mod breadth;
 mod config;
 pub mod deal;
 mod draw;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use saffron_core::testing::{Counting, ScriptedReward};
 use saffron_core::{Budget, NoReward, Safety, SearchErrorKind, Thresholds};
-use saffron_search::calibrate::{CalibrationError, Labelled, calibrate};
+use saffron_search::calibrate::{Calibration, CalibrationError, Labelled, calibrate};
 use saffron_search::{BestOfN, Greedy, Preset, Reaction, Rules, Saffron, Searcher};
 
 use crate::worlds::{session, set, uniform};
@@ -103,6 +103,15 @@ fn thresholds_that_meet_keep_to_the_share_too() {
     let found = calibrate(&answers, 0.4).unwrap();
     assert_eq!((found.thresholds.unsafe_below(), found.thresholds.safe_from()), (1.0, 1.0));
     assert_eq!((found.called_safe, found.wrongly_safe, found.called_unsafe, found.wrongly_unsafe), (3, 1, 6, 2));
+}
+
+#[test]
+fn thresholds_that_rule_a_verdict_out_are_read_back() {
+    // The best reward is an unsafe answer's: without a wrong verdict nothing can be called safe.
+    let found = calibrate(&labelled(&[(0.0, true), (1.0, false)]), 0.0).unwrap();
+    assert_eq!(found.thresholds.safe_from(), f32::INFINITY);
+    let written = serde_json::to_string(&found).unwrap();
+    assert_eq!(serde_json::from_str::<Calibration>(&written).unwrap(), found, "{written}");
 }
 
 #[test]
