@@ -9,12 +9,14 @@
 //! | [`quality`] | what an answer is worth beside its safety: length, diversity, likelihood |
 //! | [`stats`] | intervals of shares, comparison of paired runs |
 //! | [`curve`] | attack success against compute: scaling efficiency, logarithmic fit |
+//! | [`files`] | files that are there whole or not at all, journals of records, locks |
 //! | [`harness`] | every strategy over every prompt, into a run |
 //! | [`runs`] | records written as prompts end, taken up again after a kill, sharded and merged |
 
 pub mod attack;
 pub mod curve;
 pub mod data;
+pub mod files;
 pub mod harness;
 pub mod judge;
 pub mod quality;

@@ -5,6 +5,8 @@
 mod eval;
 #[cfg(feature = "eval")]
 mod harness;
+#[cfg(feature = "eval")]
+mod journal;
 mod many;
 mod many_faults;
 #[cfg(feature = "eval")]

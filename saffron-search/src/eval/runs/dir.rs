@@ -4,16 +4,15 @@ mod finish;
 mod open;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::lines::{self, Span};
 use super::plan::Entry;
-use super::{Arm, Key, Manifest, Plan, Record, RunError, files};
+use super::{Arm, Key, Manifest, Plan, Record, RunError};
+use crate::eval::files::{self, FileError, Journal, Span};
 
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records.jsonl";
@@ -25,11 +24,9 @@ const LOCK: &str = "lock";
 pub struct RunDir {
     dir: PathBuf,
     manifest: Manifest,
-    file: File,
+    journal: Journal<Record>,
     done: BTreeMap<Key, Line>,
-    last: Span,
     cut_off: u64,
-    torn: bool,
     _lock: files::Lock,
 }
 
@@ -56,21 +53,11 @@ impl Line {
 pub fn read(dir: &Path) -> Result<(Manifest, Vec<Record>), RunError> {
     let path = dir.join(MANIFEST);
     let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
-    let path = dir.join(RECORDS);
-    match File::open(&path) {
-        Ok(file) => Ok((manifest, collect(&path, file)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((manifest, Vec::new())),
-        Err(error) => Err(RunError::io("read", &path)(error)),
+    match Journal::read(&dir.join(RECORDS)) {
+        Ok(records) => Ok((manifest, records)),
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok((manifest, Vec::new())),
+        Err(error) => Err(error.into()),
     }
-}
-
-fn collect(path: &Path, source: impl Read) -> Result<Vec<Record>, RunError> {
-    let mut records = Vec::new();
-    lines::walk(path, source, |record, _| {
-        records.push(record);
-        Ok(())
-    })?;
-    Ok(records)
 }
 
 impl RunDir {
@@ -131,30 +118,9 @@ impl RunDir {
             return Err(RunError::AlreadyThere { key: record.key.clone() });
         }
         open::check_owner(record, self.manifest.shard)?;
-        let line = lines::encode(record)?;
-        self.write(&line).map_err(RunError::io("write", &self.dir.join(RECORDS)))?;
-        self.last = self.last.next(line.len());
-        self.done.insert(record.key.clone(), Line::of(record, self.last));
-        Ok(())
-    }
-
-    /// One write of the whole line, which is taken back when it fails.
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.torn {
-            self.take_back()?;
-        }
-        let written = self.file.write_all(line).and_then(|()| self.file.sync_data());
-        if written.is_err() {
-            self.torn = true;
-            let _ = self.take_back(); // Tried again before the next write, and when the run is opened.
-        }
-        written
-    }
-
-    /// Cuts the file after its last whole line.
-    fn take_back(&mut self) -> io::Result<()> {
-        self.file.set_len(self.last.end())?;
-        self.torn = false;
+        record.check_numbers()?;
+        let span = self.journal.append(&record.without_credentials())?;
+        self.done.insert(record.key.clone(), Line::of(record, span));
         Ok(())
     }
 
@@ -164,9 +130,7 @@ impl RunDir {
     ///
     /// A file that cannot be read, or has been changed by somebody else.
     pub fn records(&self) -> Result<Vec<Record>, RunError> {
-        let path = self.dir.join(RECORDS);
-        let file = File::open(&path).map_err(RunError::io("read", &path))?;
-        collect(&path, file.take(self.last.end()))
+        Ok(self.journal.records()?)
     }
 
     /// Writes `summary.json`, whole or not at all.
@@ -177,6 +141,7 @@ impl RunDir {
     pub fn write_summary(&self, summary: &impl Serialize) -> Result<(), RunError> {
         let encoded = serde_json::to_vec_pretty(summary);
         let text = encoded.map_err(|source| RunError::Encode { what: "the summary", source })?;
-        files::replace(&self.dir.join(SUMMARY), |file| file.write_all(&text).and_then(|()| file.write_all(b"\n")))
+        let path = self.dir.join(SUMMARY);
+        Ok(files::replace(&path, |file| file.write_all(&text).and_then(|()| file.write_all(b"\n")))?)
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Arm, Difference, Key, SecretError, Shard};
+use crate::eval::files::FileError;
 
 /// A run directory, or a record, that cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +172,21 @@ pub enum RunError {
         /// How many records it has.
         records: usize,
     },
+    /// What else can be wrong with a file.
+    #[error(transparent)]
+    File(FileError),
+}
+
+impl From<FileError> for RunError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { action, path, source } => Self::Io { action, path, source },
+            FileError::Held { path } => Self::Held { path },
+            FileError::Line { path, line, source } => Self::Line { path, line, source },
+            FileError::Encode { source, .. } => Self::Encode { what: "a record", source },
+            other @ FileError::Duplicate { .. } => Self::File(other),
+        }
+    }
 }
 
 impl RunError {

@@ -8,7 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Difference, RunError, Shard, files, secrets};
+use super::{Difference, RunError, Shard, secrets};
+use crate::eval::files;
 
 /// The format that is written here.
 pub const FORMAT_VERSION: u32 = 1;
@@ -46,8 +47,26 @@ impl Manifest {
         self
     }
 
-    /// Reads the manifest of a run; none when there is none.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, RunError> {
+    /// Compares the manifest with the one at a path, or writes it there where there is none.
+    ///
+    /// # Errors
+    ///
+    /// A manifest that holds what looks like a secret; one at the path with other settings or fingerprints, or of another shard; a file
+    /// that is no manifest, cannot be read or written.
+    pub fn settle(&self, path: &Path) -> Result<(), RunError> {
+        self.check_secrets()?;
+        match Self::read(path)? {
+            Some(in_run) => self.check_same(&in_run, path),
+            None => self.write(path),
+        }
+    }
+
+    /// Reads the manifest at a path; none when there is none.
+    ///
+    /// # Errors
+    ///
+    /// A file that is no manifest, is of another format version, or cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>, RunError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -64,10 +83,10 @@ impl Manifest {
     }
 
     /// Writes the manifest, whole or not at all.
-    pub(super) fn write(&self, path: &Path) -> Result<(), RunError> {
+    fn write(&self, path: &Path) -> Result<(), RunError> {
         let text =
             serde_json::to_vec_pretty(self).map_err(|source| RunError::Encode { what: "the manifest", source })?;
-        files::replace(path, |file| file.write_all(&text).and_then(|()| file.write_all(b"\n")))
+        Ok(files::replace(path, |file| file.write_all(&text).and_then(|()| file.write_all(b"\n")))?)
     }
 
     /// Refuses what looks like a secret, by name or by value.
@@ -78,7 +97,7 @@ impl Manifest {
     }
 
     /// Refuses to go on with a run that was begun with something else.
-    pub(super) fn check_same(&self, in_run: &Self, path: &Path) -> Result<(), RunError> {
+    fn check_same(&self, in_run: &Self, path: &Path) -> Result<(), RunError> {
         let difference = self.difference(in_run).or_else(|| {
             let shard = |manifest: &Self| Value::String(manifest.shard.to_string());
             Difference::between("shard", &shard(self), &shard(in_run))

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::lines::Span;
-use super::{Key, RunDir, RunError, Shard};
+use super::{Key, Manifest, RunDir, RunError, Shard};
+use crate::eval::files::Span;
 
 /// A run made of shards.
 #[derive(Debug)]
@@ -24,11 +24,10 @@ pub struct Merged {
 /// written.
 pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     let runs = shards.iter().map(RunDir::existing).collect::<Result<Vec<_>, _>>()?;
-    let first = runs.first().ok_or(RunError::NothingToMerge)?;
-    runs.iter().try_for_each(|run| first.manifest().check_same_run(run.manifest(), run.path()))?;
-    let missing = missing(&runs, first.manifest().shard.of())?;
+    let manifests: Vec<(&Path, &Manifest)> = runs.iter().map(|run| (run.path(), run.manifest())).collect();
+    let (whole, missing) = check_shards(&manifests)?;
     let lines = lines(&runs)?;
-    let mut run = RunDir::open(out, first.manifest().clone().with_shard(Shard::WHOLE))?;
+    let mut run = RunDir::open(out, whole)?;
     if !run.is_empty() {
         return Err(RunError::NotEmpty { path: out.to_owned(), records: run.len() });
     }
@@ -36,12 +35,23 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     Ok(Merged { run, missing })
 }
 
-/// The shards of `of` that are not among the runs.
-fn missing(runs: &[RunDir], of: usize) -> Result<Vec<Shard>, RunError> {
+/// The manifest of the whole that these shards, each with its path, are parts of, and the shards that are not among them.
+///
+/// # Errors
+///
+/// No shards, shards with other settings, with other numbers of shards, or twice the same one.
+pub fn check_shards(shards: &[(&Path, &Manifest)]) -> Result<(Manifest, Vec<Shard>), RunError> {
+    let (_, first) = shards.first().ok_or(RunError::NothingToMerge)?;
+    shards.iter().try_for_each(|(path, shard)| first.check_same_run(shard, path))?;
+    Ok(((*first).clone().with_shard(Shard::WHOLE), missing(shards, first.shard.of())?))
+}
+
+/// The shards of `of` that were not given.
+fn missing(shards: &[(&Path, &Manifest)], of: usize) -> Result<Vec<Shard>, RunError> {
     let mut given = Vec::new();
-    for run in runs {
-        let found = run.manifest().shard;
-        let mixed = |expected| RunError::MixedShards { path: run.path().to_owned(), expected, found };
+    for (path, manifest) in shards {
+        let found = manifest.shard;
+        let mixed = |expected| RunError::MixedShards { path: (*path).to_owned(), expected, found };
         if found.of() != of {
             return Err(mixed(format!("one of {of}")));
         }

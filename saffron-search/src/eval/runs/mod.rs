@@ -35,8 +35,6 @@
 mod difference;
 mod dir;
 mod error;
-mod files;
-mod lines;
 mod manifest;
 mod merge;
 mod plan;
@@ -49,7 +47,7 @@ pub use difference::Difference;
 pub use dir::{RunDir, read};
 pub use error::RunError;
 pub use manifest::{FORMAT_VERSION, Manifest};
-pub use merge::{Merged, merge};
+pub use merge::{Merged, check_shards, merge};
 pub use plan::{Arm, Plan, groups};
 pub use record::{Answer, Ending, Judgement, Key, Kind, Record, Timings};
 pub use secrets::SecretError;

@@ -1,5 +1,6 @@
 //! What is written of one prompt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use saffron_core::{Token, Usage, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
+use super::{RunError, secrets};
 
 /// What a record is of. A run has one record a key, so prompts of several data sets need ids that differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -155,6 +156,16 @@ impl Record {
     #[must_use]
     pub fn without_timings(&self) -> Self {
         Self { timings: Timings::default(), ..self.clone() }
+    }
+
+    /// The record as it may be written: credentials in addresses blotted out of what an error says.
+    pub(super) fn without_credentials(&self) -> Cow<'_, Self> {
+        match &self.ending {
+            Ending::Answered(_) => Cow::Borrowed(self),
+            Ending::Failed { error } => {
+                Cow::Owned(Self { ending: Ending::Failed { error: secrets::blotted(error) }, ..self.clone() })
+            }
+        }
     }
 
     /// Refuses numbers that JSON cannot hold: they would read back as something else.

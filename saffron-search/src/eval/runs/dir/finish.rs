@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::super::lines::Span;
 use super::super::plan::Entry;
-use super::super::{Key, Plan, RunError, files};
+use super::super::{Key, Plan, RunError};
 use super::{RECORDS, RunDir};
+use crate::eval::files::{self, Span};
 
 impl RunDir {
     /// Puts the records of a run that has done everything in the plan's order: arm by arm, prompt by prompt. Whatever

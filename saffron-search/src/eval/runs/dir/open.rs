@@ -1,13 +1,12 @@
 //! Beginning a run and taking it up again.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::files::{self, Lock};
-use super::super::lines::{self, Tail};
 use super::super::{Key, Manifest, Record, RunError, Shard};
 use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY};
+use crate::eval::files::{self, Journal, Lock};
 
 impl RunDir {
     /// Begins a run in a directory, or takes up the one that is there. A torn last line, of a process that died while
@@ -43,19 +42,14 @@ impl RunDir {
         for name in [MANIFEST, RECORDS, SUMMARY] {
             files::tidy(&dir.join(name))?;
         }
-        let path = dir.join(RECORDS);
-        let (file, done, tail) = load_records(&path, manifest.shard)?;
-        if tail.torn > 0 {
-            let cut = file.set_len(tail.last.end()).and_then(|()| file.sync_all());
-            cut.map_err(RunError::io("cut off the torn last line of", &path))?;
-        }
-        Ok(Self { dir, manifest, file, done, last: tail.last, cut_off: tail.torn, torn: false, _lock: lock })
+        let (journal, done) = load_records(&dir.join(RECORDS), manifest.shard)?;
+        let cut_off = journal.cut_off();
+        Ok(Self { dir, manifest, journal, done, cut_off, _lock: lock })
     }
 
     /// Reads the file anew, after it has been replaced.
     pub(super) fn reload(&mut self) -> Result<(), RunError> {
-        let (file, done, tail) = load_records(&self.dir.join(RECORDS), self.manifest.shard)?;
-        (self.file, self.done, self.last, self.torn) = (file, done, tail.last, false);
+        (self.journal, self.done) = load_records(&self.dir.join(RECORDS), self.manifest.shard)?;
         Ok(())
     }
 }
@@ -63,22 +57,19 @@ impl RunDir {
 /// Compares the manifest with the run's, or writes it where there is none.
 fn settle(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
     let path = dir.join(MANIFEST);
-    match Manifest::read(&path)? {
-        Some(in_run) => manifest.check_same(&in_run, &path),
-        None if has_records(dir) => Err(RunError::NoManifest { path }),
-        None => manifest.write(&path),
+    if has_records(dir) && Manifest::read(&path)?.is_none() {
+        return Err(RunError::NoManifest { path });
     }
+    manifest.settle(&path)
 }
 
 fn has_records(dir: &Path) -> bool {
     fs::metadata(dir.join(RECORDS)).is_ok_and(|file| file.len() > 0)
 }
 
-fn load_records(path: &Path, shard: Shard) -> Result<(File, BTreeMap<Key, Line>, Tail), RunError> {
-    let open = OpenOptions::new().read(true).append(true).create(true).open(path);
-    let file = open.and_then(|file| files::sync_parent(path).map(|()| file)).map_err(RunError::io("open", path))?;
+fn load_records(path: &Path, shard: Shard) -> Result<(Journal<Record>, BTreeMap<Key, Line>), RunError> {
     let mut done = BTreeMap::<Key, Line>::new();
-    let tail = lines::walk(path, &file, |record, span| {
+    let journal = Journal::open_with(path, |record: Record, span| {
         check_owner(&record, shard)?;
         let line = Line::of(&record, span);
         match done.insert(record.key.clone(), line) {
@@ -89,7 +80,7 @@ fn load_records(path: &Path, shard: Shard) -> Result<(File, BTreeMap<Key, Line>,
             None => Ok(()),
         }
     })?;
-    Ok((file, done, tail))
+    Ok((journal, done))
 }
 
 /// Refuses a record of a group that the shard does not own.
