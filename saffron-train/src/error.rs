@@ -7,7 +7,7 @@ use saffron_core::Token;
 use saffron_mrm::LoadError;
 use saffron_search::eval::files::FileError;
 use saffron_search::eval::runs::RunError;
-use saffron_search::eval::stats::StatsError;
+use saffron_search::eval::stats::MetricError;
 
 /// Training cannot begin, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum TrainError {
     Run(#[from] RunError),
     /// Outputs that no statistic can be made of.
     #[error(transparent)]
-    Stats(#[from] StatsError),
+    Metric(#[from] MetricError),
     /// A setting with which nothing could be learnt.
     #[error("{name}: expected {expected}, found {found}")]
     Setting {

@@ -157,9 +157,7 @@ impl<O: Objective> Trainer<O> {
     }
 
     fn batches(&self, samples: &[O::Sample]) -> Result<Vec<O::Batch>, TrainError> {
-        let lay_out = |part: &[O::Sample]| {
-            self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model())
-        };
+        let lay_out = |part: &[O::Sample]| self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model());
         match samples.is_empty() {
             true => Err(TrainError::EmptyBatch),
             false => samples.chunks(self.micro.min(samples.len())).map(lay_out).collect(),
@@ -236,7 +234,11 @@ impl Trainer {
         let mut mask = vec![true; vocab_size];
         for (place, sample) in samples.into_iter().enumerate() {
             for token in sample.targets() {
-                *mask.get_mut(*token as usize).ok_or(TrainError::Token { sample: place, token: *token, size: vocab_size })? = false;
+                *mask.get_mut(*token as usize).ok_or(TrainError::Token {
+                    sample: place,
+                    token: *token,
+                    size: vocab_size,
+                })? = false;
             }
         }
         Ok(saffron_core::TokenSet::from_mask(&mask))

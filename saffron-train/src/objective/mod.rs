@@ -11,7 +11,7 @@ use saffron_mrm::nn::Decoder;
 use serde::Serialize;
 
 pub use packed::Packed;
-pub(crate) use packed::check;
+use packed::check;
 pub use partial::PartialSupervision;
 pub use sample::{Batch, Sample};
 

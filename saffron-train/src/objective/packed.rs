@@ -38,7 +38,7 @@ struct Branch {
 
 /// A sequence before it is laid out.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tree {
+pub(super) struct Tree {
     tokens: Vec<Token>,
     positions: Vec<u32>,
     branches: Vec<Branch>,
@@ -46,13 +46,13 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// A trunk without branches.
-    pub(crate) fn new(trunk: Vec<Token>) -> Self {
+    pub(super) fn new(trunk: Vec<Token>) -> Self {
         Self { positions: (0..trunk.len() as u32).collect(), tokens: trunk, branches: Vec::new() }
     }
 
     /// Adds a branch that leaves the trunk after `leaves` of its tokens; gives the row of its last token, or of the trunk's where the
     /// branch is empty.
-    pub(crate) fn branch(&mut self, leaves: usize, tokens: &[Token]) -> usize {
+    pub(super) fn branch(&mut self, leaves: usize, tokens: &[Token]) -> usize {
         let start = self.tokens.len();
         let end = start + tokens.len();
         self.tokens.extend(tokens);
@@ -72,7 +72,7 @@ impl Packed {
         Self::trees(sequences.map(|tokens| Tree::new(tokens.to_vec())).collect())
     }
 
-    pub(crate) fn trees(trees: Vec<Tree>) -> Result<Self, TrainError> {
+    pub(super) fn trees(trees: Vec<Tree>) -> Result<Self, TrainError> {
         let length = trees.iter().map(|tree| tree.tokens.len()).max().ok_or(TrainError::EmptyBatch)?;
         let real = trees.iter().map(|tree| tree.tokens.len()).sum();
         let (mut tokens, mut positions) = (Vec::new(), Vec::new());
@@ -112,7 +112,7 @@ impl Packed {
 }
 
 /// Refuses tokens that the model does not have, and more of them than it has room for.
-pub(crate) fn check(sample: usize, tokens: &[Token], model: &DecoderConfig) -> Result<(), TrainError> {
+pub(super) fn check(sample: usize, tokens: &[Token], model: &DecoderConfig) -> Result<(), TrainError> {
     let (size, limit) = (model.vocab_size, model.max_position_embeddings);
     if tokens.len() > limit {
         return Err(TrainError::TooLong { sample, length: tokens.len(), limit });
@@ -124,12 +124,12 @@ pub(crate) fn check(sample: usize, tokens: &[Token], model: &DecoderConfig) -> R
 }
 
 /// Host numbers as an index tensor.
-pub(crate) fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
+pub(super) fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = values.iter().map(|value| *value as i32).collect();
     Tensor::from_data(TensorData::from(values.as_slice()), device)
 }
 
 /// Host numbers as a tensor.
-pub(crate) fn numbers(values: &[f32], device: &Device) -> Tensor<1> {
+pub(super) fn numbers(values: &[f32], device: &Device) -> Tensor<1> {
     Tensor::from_data(TensorData::from(values), device)
 }

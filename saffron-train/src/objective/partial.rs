@@ -1,5 +1,7 @@
 //! Partial supervision (Saffron paper, §4.2, Eq. 5).
 
+use std::num::NonZeroUsize;
+
 use burn::tensor::{DType, Tensor};
 use saffron_mrm::DecoderConfig;
 use saffron_mrm::nn::Decoder;
@@ -8,6 +10,9 @@ use saffron_search::eval::stats::Regression;
 use super::packed::{indices, numbers};
 use super::{Batch, Objective, Sample};
 use crate::TrainError;
+
+/// Bins of a report's calibration.
+const BINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
 
 /// The squared error of the multifurcation reward at the token that really came next: `(M(s₀..ⱼ)[sⱼ] − R(s₀..ⱼ))²`, for all positions of
 /// a sequence from one causal forward pass.
@@ -50,11 +55,11 @@ impl Objective for PartialSupervision {
         let pairs = |(batch, outputs): &(Batch, Vec<f32>)| {
             outputs.iter().copied().zip(batch.rewards.iter().copied()).collect::<Vec<_>>()
         };
-        Ok(Regression::of(&seen.iter().flat_map(pairs).collect::<Vec<_>>())?)
+        Ok(Regression::of(&seen.iter().flat_map(pairs).collect::<Vec<_>>(), BINS)?)
     }
 
     /// The root of the mean squared error.
     fn score(&self, report: &Regression) -> f64 {
-        report.rmse
+        report.root_mean_square_error
     }
 }

@@ -32,9 +32,9 @@ pub use log::{Line, TrainObserver};
 pub use order::{Order, below};
 pub use settings::RunSettings;
 
+use crate::TrainError;
 use crate::objective::Objective;
 use crate::trainer::Trainer;
-use crate::TrainError;
 use checkpoint::{Best, Checkpoints, State};
 
 /// A run that this process holds. Dropping it lets the run go.

@@ -28,11 +28,7 @@ impl GuardBatch {
     /// # Errors
     ///
     /// No examples, tokens that the model does not have, replies that do not fit it.
-    pub fn new(
-        examples: &[&GuardExample],
-        layout: &PromptLayout,
-        model: &DecoderConfig,
-    ) -> Result<Self, TrainError> {
+    pub fn new(examples: &[&GuardExample], layout: &PromptLayout, model: &DecoderConfig) -> Result<Self, TrainError> {
         let mut trees = Vec::new();
         let mut rows_of = Vec::new();
         let (mut better, mut worse, mut whole) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
 //! What a guard is worth on held-out examples.
 
-use saffron_search::eval::stats::{Classification, Share};
+use saffron_search::eval::stats::{Classification, ClassificationSettings, Share};
 use serde::Serialize;
 
 use super::GuardBatch;
@@ -38,7 +38,7 @@ impl GuardReport {
         }
         let classified = |scores: Vec<(f64, bool)>| match scores.is_empty() {
             true => Ok(None),
-            false => Classification::of(&scores).map(Some),
+            false => Classification::of(&scores, &ClassificationSettings::default()).map(Some),
         };
         if losses.is_empty() {
             return Err(TrainError::EmptyBatch);
