@@ -126,14 +126,13 @@ impl Classification {
     }
 }
 
-fn check(scores: impl ExactSizeIterator<Item = f64>, settings: &ClassificationSettings) -> Result<(), MetricError> {
+fn check(mut scores: impl ExactSizeIterator<Item = f64>, settings: &ClassificationSettings) -> Result<(), MetricError> {
     if !(settings.z > 0.0 && settings.z.is_finite()) {
         return Err(MetricError::Deviations { found: settings.z });
     }
     if scores.len() == 0 {
         return Err(MetricError::Empty);
     }
-    let mut scores = scores;
     match scores.position(f64::is_nan) {
         Some(index) => Err(MetricError::NotANumber { index, field: "score", found: f64::NAN }),
         None => Ok(()),

@@ -57,7 +57,7 @@ impl Share {
     }
 
     /// Counts that are known to be in order.
-    pub(in crate::eval::stats) fn of_counts(hits: u64, of: u64) -> Self {
+    pub(super) fn of_counts(hits: u64, of: u64) -> Self {
         Self { hits: hits.min(of), of }
     }
 
