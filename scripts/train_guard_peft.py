@@ -14,7 +14,8 @@ A text is the ids of `User:`, question, `\\n\\nAgent:`, reply (cut at --max-repl
 put together, nothing added between; it is answered by the first token of ` safe` or ` unsafe`. The loss is the binary cross-entropy of
 logit(safe) − logit(unsafe) after the last token; no other logit is computed. The base is frozen in float32; LoRA of alpha = 2 · rank
 without dropout; AdamW without weight decay or clipping. Batches come from a seeded shuffle, sorted by length within windows of 16
-batches. They are padded on the right, so causal attention alone keeps real tokens from seeing padding and no mask is needed.
+batches; the order of a window's batches is shuffled again, since short replies are mostly refusals. They are padded on the right, so
+causal attention alone keeps real tokens from seeing padding and no mask is needed.
 
 Prints loss and real (unpadded) tokens per second every 20 steps; at the end accuracy and AUROC on the eval replies that do not also
 stand in the training file. Seconds are those of the steps alone: no loading, no tokenising, no evaluation. Nothing is fetched.
@@ -35,7 +36,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ |= {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
 warnings.filterwarnings("ignore", category=FutureWarning)
 
 import peft
@@ -169,12 +170,14 @@ class Guard(torch.nn.Module):
 
 
 def batches(examples: list[Example], size: int, generator: random.Random) -> Iterator[list[Example]]:
-    """One epoch: shuffled, then sorted by length within windows of 16 batches."""
+    """One epoch: shuffled, then sorted by length within windows of 16 batches, which come in a shuffled order."""
     order = examples.copy()
     generator.shuffle(order)
     for start in range(0, len(order), size * WINDOW):
         window = sorted(order[start : start + size * WINDOW], key=lambda example: len(example.ids))
-        yield from (window[place : place + size] for place in range(0, len(window), size))
+        starts = list(range(0, len(window), size))
+        generator.shuffle(starts)
+        yield from (window[place : place + size] for place in starts)
 
 
 def tensors(batch: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
