@@ -23,6 +23,7 @@
 mod adapter;
 mod error;
 mod init;
+pub mod labels;
 mod loss;
 mod sample;
 mod trainer;
