@@ -68,6 +68,8 @@
 mod annotator;
 mod error;
 mod finish;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod record;
 mod run;
 mod settings;

@@ -17,7 +17,8 @@ pub const LABELS_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelSettings {
-    labels_version: u32,
+    /// Version of the format, [`LABELS_VERSION`].
+    pub labels_version: u32,
     /// Replies of the corpus, shards regardless.
     pub items: usize,
     /// Ids of the vocabulary that all token ids are of.

@@ -1,8 +1,6 @@
 //! Rewards of every prefix, whatever the batches.
 
-use saffron_core::{
-    ModelError, PlainVocabulary, ProcessRewardModel, Reply, Session, Work, process_reward_fn,
-};
+use saffron_core::{ModelError, PlainVocabulary, ProcessRewardModel, Reply, Session, Work, process_reward_fn};
 use saffron_train::labels::{Annotator, Conversation, LabelError};
 
 use super::{VOCABULARY, corpus, reward, size};

@@ -102,7 +102,9 @@ fn run(dir: &Path, first: usize) {
     let items = replies().len();
     let settings = LabelSettings { group: size(2), batch: size(8), ..LabelSettings::new(items, tokenizer.size()) };
     let mut run = LabelRun::open(dir, settings.manifest(Shard::WHOLE).unwrap()).unwrap();
-    let forget = |guard: &mut GuardRewardModel| drop(guard.engine().forget());
+    let forget = |guard: &mut GuardRewardModel| {
+        guard.engine().forget();
+    };
     let (model, vocabulary) = (guard(Reuse::Cached), Arc::new(tokenizer));
     let replies = replies().into_iter().take(first).collect();
     let mut source = Fixed { replies, vocabulary, model, forget, asked: Vec::new() };

@@ -71,11 +71,8 @@ fn shards_are_merged_into_the_file_of_the_whole() {
     for of in 1..=5 {
         let (dir, whole) = (fast_dir(), fast_dir());
         let shards: Vec<PathBuf> = (0..of).map(|index| dir.path().join(index.to_string())).collect();
-        let summaries: Vec<LabelSummary> = shards
-            .iter()
-            .enumerate()
-            .map(|(index, path)| label(path, 11, Shard::new(index, of).unwrap()))
-            .collect();
+        let summaries: Vec<LabelSummary> =
+            shards.iter().enumerate().map(|(index, path)| label(path, 11, Shard::new(index, of).unwrap())).collect();
         let expected = label(whole.path(), 11, Shard::WHOLE);
         assert_eq!(summaries.iter().map(|summary| summary.tokens).sum::<usize>(), expected.tokens);
         let out = dir.path().join("merged");
@@ -118,7 +115,8 @@ fn every_shard_has_the_groups_and_replies_that_it_says() {
         let dir = fast_dir();
         let mut all = 0;
         for index in 0..of {
-            let run = LabelRun::open(dir.path().join(index.to_string()), manifest(items, Shard::new(index, of).unwrap()));
+            let run =
+                LabelRun::open(dir.path().join(index.to_string()), manifest(items, Shard::new(index, of).unwrap()));
             let run = run.unwrap();
             let pending = run.pending();
             assert_eq!(pending.iter().map(|(_, places)| places.len()).sum::<usize>(), run.items());
@@ -204,7 +202,7 @@ fn tampered(change: impl Fn(&mut TokenRewards)) -> LabelError {
 #[test]
 fn records_are_not_trusted() {
     assert!(matches!(tampered(|record| record.index = 4), LabelError::Order { line: 6, found: 4, .. }));
-    let error = tampered(|record| drop(record.rewards.pop()));
+    let error = tampered(|record| record.rewards.truncate(3));
     assert!(matches!(&error, LabelError::Lengths { id, reply: 4, rewards: 3 } if id == "reply 5"), "{error}");
     let error = tampered(|record| record.reply[1] = VOCABULARY as u32);
     assert!(matches!(&error, LabelError::Token { id, token: 50, size: 50 } if id == "reply 5"), "{error}");
@@ -212,7 +210,8 @@ fn records_are_not_trusted() {
     // JSON has no word for it: what stands there instead is no number.
     let error = tampered(|record| record.rewards[2] = f32::NAN);
     assert!(matches!(&error, LabelError::File(FileError::Line { line: 6, .. })), "{error}");
-    let record = TokenRewards { prompt: vec![1], reply: vec![1, 2], rewards: vec![0.5, f32::NAN], ..Default::default() };
+    let record =
+        TokenRewards { prompt: vec![1], reply: vec![1, 2], rewards: vec![0.5, f32::NAN], ..Default::default() };
     assert!(matches!(record.check(3), Err(LabelError::NotFinite { position: 1, .. })));
 }
 
