@@ -30,26 +30,12 @@ pub struct Config {
 
 /// Where replies come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum CorpusConfig {
-    /// The replies of a data file; of preference pairs both.
-    Data {
-        /// The file.
-        data: DataConfig,
-    },
-    /// Replies that a policy gives under attack.
-    Sampled(Box<SampledConfig>),
-}
-
-impl CorpusConfig {
-    /// The rows that it begins with.
-    #[must_use]
-    pub fn data(&self) -> &DataConfig {
-        match self {
-            Self::Data { data } => data,
-            Self::Sampled(sampled) => &sampled.data,
-        }
-    }
+#[serde(deny_unknown_fields)]
+pub struct CorpusConfig {
+    /// The data file. Its replies are labelled, of preference pairs both, unless a policy is to reply to its questions.
+    pub data: DataConfig,
+    /// The policy that replies, under attack.
+    pub sampled: Option<SampledConfig>,
 }
 
 /// Rows of a file.
@@ -72,8 +58,6 @@ pub struct DataConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampledConfig {
-    /// What it is asked.
-    pub data: DataConfig,
     /// The policy.
     pub policy: PolicyConfig,
     /// What an attacker does.
@@ -151,21 +135,17 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        if let CorpusConfig::Sampled(sampled) = &config.corpus {
-            ensure!(sampled.max_new_tokens > 0, "{}: max_new_tokens must be at least 1", path.display());
-        }
+        let replies = config.corpus.sampled.as_ref().is_none_or(|sampled| sampled.max_new_tokens > 0);
+        ensure!(replies, "{}: max_new_tokens must be at least 1", path.display());
         let dir = path.parent().unwrap_or(Path::new(""));
         config.paths().into_iter().for_each(|path| *path = dir.join(&path));
         Ok(config)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths = vec![&mut self.guard.base];
+        let mut paths = vec![&mut self.guard.base, &mut self.corpus.data.path];
         paths.extend(&mut self.guard.adapter);
-        match &mut self.corpus {
-            CorpusConfig::Data { data } => paths.push(&mut data.path),
-            CorpusConfig::Sampled(sampled) => paths.extend([&mut sampled.data.path, &mut sampled.policy.model]),
-        }
+        paths.extend(self.corpus.sampled.as_mut().map(|sampled| &mut sampled.policy.model));
         paths
     }
 

@@ -51,7 +51,7 @@ pub(super) fn texts(data: &DataConfig, seed: u64) -> Result<Vec<Text>> {
         _ => items(data, seed)?.into_iter().map(|item| of_item(item, &data.name)).collect(),
     };
     let replies = texts.iter().filter(|text| !text.reply.is_empty()).count();
-    ensure!(replies > 0, "no row of {} has a reply; to have a policy reply: kind = \"sampled\"", data.path.display());
+    ensure!(replies > 0, "no row of {} has a reply; [corpus.sampled] has a policy reply", data.path.display());
     Ok(texts)
 }
 

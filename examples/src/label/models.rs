@@ -15,9 +15,9 @@ use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::labels::{Conversation, Source};
 
 use super::Config;
-use super::config::{CorpusConfig, DataConfig, GuardConfig};
+use super::config::{CorpusConfig, GuardConfig};
 use super::corpus::{Text, items, texts};
-use super::sampled::Sampler;
+use super::sampled::{Questions, Sampler};
 use crate::compare::{Shelf, config, fingerprint};
 
 /// Where replies come from.
@@ -52,7 +52,7 @@ impl Labelling {
         let tokenizer = shelf.base(&config.guard.base).context("the guard")?.tokenizer().clone();
         let guard = guard(&config.guard, &mut shelf).context("the guard")?;
         let mut fingerprints = shelf.fingerprints;
-        fingerprints.extend([fingerprint(&config.corpus.data().path)?]);
+        fingerprints.extend([fingerprint(&config.corpus.data.path)?]);
         Ok(Self { replies, guard, tokenizer, fingerprints })
     }
     /// The manifest of a part of a run over this corpus on a device.
@@ -75,15 +75,14 @@ impl Labelling {
 }
 
 fn replies(config: &Config, shelf: &mut Shelf<'_>) -> Result<Replies> {
-    let place = |data: &DataConfig| format!("the data set {}", data.name);
-    Ok(match &config.corpus {
-        CorpusConfig::Data { data } => Replies::Given(texts(data, config.seed).with_context(|| place(data))?),
-        CorpusConfig::Sampled(sampled) => {
-            let questions = items(&sampled.data, config.seed).with_context(|| place(&sampled.data))?;
-            let policy = shelf.policy(&sampled.policy).context("the policy")?;
-            Replies::Sampled(Box::new(Sampler::new(policy, (**sampled).clone(), questions, config.seed)))
-        }
-    })
+    let CorpusConfig { data, sampled } = &config.corpus;
+    let place = || format!("the data set {}", data.name);
+    let Some(sampled) = sampled else {
+        return Ok(Replies::Given(texts(data, config.seed).with_context(place)?));
+    };
+    let questions = Questions { set: data.name.clone(), items: items(data, config.seed).with_context(place)? };
+    let policy = shelf.policy(&sampled.policy).context("the policy")?;
+    Ok(Replies::Sampled(Box::new(Sampler::new(policy, sampled.clone(), questions, config.seed))))
 }
 
 fn guard(config: &GuardConfig, shelf: &mut Shelf<'_>) -> Result<GuardRewardModel> {

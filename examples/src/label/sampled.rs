@@ -13,28 +13,34 @@ use saffron_train::labels::Conversation;
 
 use super::config::SampledConfig;
 
+/// What a policy is asked.
+pub(super) struct Questions {
+    pub(super) set: String,
+    pub(super) items: Vec<Item>,
+}
+
 /// A policy that is asked every question `samples` times: first all questions once, then all a second time.
 pub(super) struct Sampler {
     pub(super) policy: LmPolicy,
     config: SampledConfig,
     seed: u64,
-    questions: Vec<Item>,
+    questions: Questions,
 }
 
 impl Sampler {
-    pub(super) fn new(policy: LmPolicy, config: SampledConfig, questions: Vec<Item>, seed: u64) -> Self {
+    pub(super) fn new(policy: LmPolicy, config: SampledConfig, questions: Questions, seed: u64) -> Self {
         Self { policy, config, seed, questions }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.questions.len() * self.config.samples.get()
+        self.questions.items.len() * self.config.samples.get()
     }
 
     /// The replies at some places, in ids of the guard's tokenizer.
     pub(super) fn replies(&mut self, places: Range<usize>, guard: &TextTokenizer) -> Result<Vec<Conversation>> {
         let places: Vec<usize> = places.collect();
         let mut replies = Vec::new();
-        let questions = self.questions.len();
+        let questions = self.questions.items.len();
         for round in places.chunk_by(|a, b| a / questions == b / questions) {
             replies.extend(self.round(round, guard)?);
         }
@@ -43,8 +49,9 @@ impl Sampler {
 
     /// Replies that are all the same sample of their questions, which decides their random numbers.
     fn round(&mut self, places: &[usize], guard: &TextTokenizer) -> Result<Vec<Conversation>> {
-        let sample = places.first().map_or(0, |place| place / self.questions.len());
-        let questions: Vec<&Item> = places.iter().map(|place| &self.questions[place % self.questions.len()]).collect();
+        let sample = places.first().map_or(0, |place| place / self.questions.items.len());
+        let questions: Vec<&Item> =
+            places.iter().map(|place| &self.questions.items[place % self.questions.items.len()]).collect();
         let sessions = questions.iter().map(|item| self.session(item)).collect::<Result<Vec<_>>>()?;
         let searcher = Searcher::with_settings(Box::new(Sampling::default()), self.settings(sample));
         let many = searcher.many(&sessions).at_once(sessions.len());
@@ -90,7 +97,7 @@ impl Sampler {
         let convert = |tokens: &[Token]| Conversion::WhenNeeded.convert(tokens, from, guard);
         Ok(Conversation {
             id: format!("{}/{sample}", item.id),
-            set: self.config.data.name.clone(),
+            set: self.questions.set.clone(),
             group: Some(item.id.clone()),
             label: None,
             prompt: convert(session.prompt())?,

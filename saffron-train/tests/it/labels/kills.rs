@@ -79,7 +79,7 @@ fn write_beyond_the_limit(dir: &std::path::Path) {
     let error = run.run(&mut fixed(ITEMS), &mut |_| {}).unwrap_err();
     let LabelError::File(FileError::Io { action: "write", path, source }) = error else { panic!("{error}") };
     assert_eq!((path, source.kind()), (dir.join("labels.jsonl"), ErrorKind::FileTooLarge));
-    assert!(run.done() > 0 && run.done() % 3 == 0, "{} replies", run.done());
+    assert!(run.done() > 0 && run.done().is_multiple_of(3), "{} replies", run.done());
     assert!(!dir.join("summary.json").exists());
     assert_eq!(read(dir).unwrap().1.last().map(|record| record.index < run.done()), Some(true));
 }

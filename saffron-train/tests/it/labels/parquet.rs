@@ -110,14 +110,12 @@ fn files_of_something_else_are_refused() {
 }
 
 #[test]
-fn damaged_files_are_an_error_or_the_very_same_labels() {
+fn damaged_files_end_in_an_error_or_in_records_that_could_be() {
     let dir = fast_dir();
     label(dir.path(), 11, Shard::WHOLE);
     let path = dir.path().join("labels.parquet");
     write(dir.path(), &path).unwrap();
     let (bytes, expected) = (fs::read(&path).unwrap(), read(&path).unwrap());
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {})); // Caught panics of the library need not be heard.
     let (mut refused, damaged) = (0, dir.path().join("damaged.parquet"));
     for cut in (0..bytes.len()).step_by(7) {
         fs::write(&damaged, &bytes[..cut]).unwrap();
@@ -130,7 +128,6 @@ fn damaged_files_are_an_error_or_the_very_same_labels() {
             Ok((_, records)) => records.iter().for_each(|record| record.check(super::VOCABULARY).unwrap()),
         }
     }
-    std::panic::set_hook(hook);
     assert!(refused > 50, "{refused} damaged files were refused");
     assert_eq!(read(&path).unwrap(), expected);
 }
