@@ -35,6 +35,8 @@
 //! Numbers read back bit for bit. A reply without a token, or whose prompt alone fills `max_tokens`, has a line with empty `reply` and
 //! `rewards`, so that lines are complete; readers leave it out.
 //!
+//! With the feature `parquet`, the module `parquet` writes and reads the same records as a parquet file, for other tools.
+//!
 //! # Example
 //!
 //! ```
