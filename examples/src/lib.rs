@@ -7,6 +7,7 @@ pub mod compare;
 pub mod curves;
 pub mod device;
 pub mod fit;
+pub mod label;
 pub mod models;
 pub mod progress;
 pub mod prompt;

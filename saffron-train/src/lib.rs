@@ -26,11 +26,13 @@
 //! |---|---|
 //! | [`objective`] | what is trained for: partial supervision, guards, objectives of one's own |
 //! | [`optim`] | AdamW's settings, schedules, clipping |
+//! | [`labels`] | token rewards: annotation by a process reward model, files, resumable runs |
 //! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 
 mod adapter;
 mod error;
 mod init;
+pub mod labels;
 mod network;
 pub mod objective;
 pub mod optim;

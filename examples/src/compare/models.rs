@@ -13,7 +13,7 @@ use saffron_search::Preset;
 use saffron_search::eval::harness::{Models, Team};
 use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge};
 
-use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, RewardModelConfig};
+use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, PolicyConfig, RewardModelConfig};
 use super::fingerprint::fingerprint;
 
 /// The name of no reward model at all.
@@ -47,14 +47,21 @@ impl std::fmt::Debug for Loaded {
 }
 
 /// Checkpoints by directory, each loaded once.
-struct Shelf<'a> {
+pub(crate) struct Shelf<'a> {
     device: &'a Device,
     bases: BTreeMap<PathBuf, Base>,
-    fingerprints: BTreeMap<String, String>,
+    /// Checksums of all files of the models that were taken from it, by path.
+    pub(crate) fingerprints: BTreeMap<String, String>,
 }
 
-impl Shelf<'_> {
-    fn base(&mut self, dir: &Path) -> Result<Base> {
+impl<'a> Shelf<'a> {
+    /// An empty one.
+    pub(crate) fn new(device: &'a Device) -> Self {
+        Self { device, bases: BTreeMap::new(), fingerprints: BTreeMap::new() }
+    }
+
+    /// A checkpoint.
+    pub(crate) fn base(&mut self, dir: &Path) -> Result<Base> {
         let place = dir.canonicalize().with_context(|| dir.display().to_string())?;
         if let Some(base) = self.bases.get(&place) {
             return Ok(base.clone());
@@ -66,7 +73,7 @@ impl Shelf<'_> {
     }
 
     /// Remembers the checksums of a directory's files, so that a run is not taken up again with other weights.
-    fn fingerprint(&mut self, dir: &Path) -> Result<()> {
+    pub(crate) fn fingerprint(&mut self, dir: &Path) -> Result<()> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         files.sort();
         for file in files.into_iter().filter(|file| file.is_file()) {
@@ -75,7 +82,8 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    fn guard(&mut self, config: &GuardConfig) -> Result<GuardRewardModel> {
+    /// A guard with a cache of its own.
+    pub(crate) fn guard(&mut self, config: &GuardConfig) -> Result<GuardRewardModel> {
         let base = self.base(&config.model)?;
         let template = |tokenizer: &_| match &config.question {
             None => GuardTemplate::llama_guard_3(tokenizer),
@@ -85,6 +93,14 @@ impl Shelf<'_> {
             }
         };
         Ok(GuardRewardModel::on(&base, options(config.cache_mb), template)?)
+    }
+
+    /// A policy with a cache of its own.
+    pub(crate) fn policy(&mut self, config: &PolicyConfig) -> Result<LmPolicy> {
+        let policy = LmPolicy::on(&self.base(&config.model)?, options(config.cache_mb))?;
+        let Some(name) = &config.layout else { return Ok(policy) };
+        let layout = layout(name, policy.tokenizer())?;
+        Ok(policy.with_layout(layout))
     }
 
     fn guide(&mut self, config: &RewardModelConfig) -> Result<Guide> {
@@ -176,12 +192,8 @@ impl Loaded {
     ///
     /// Whatever does not load.
     pub fn open(config: &Config, device: &Device) -> Result<Self> {
-        let mut shelf = Shelf { device, bases: BTreeMap::new(), fingerprints: BTreeMap::new() };
-        let mut policy = LmPolicy::on(&shelf.base(&config.policy.model)?, options(config.policy.cache_mb))?;
-        if let Some(name) = &config.policy.layout {
-            let layout = layout(name, policy.tokenizer())?;
-            policy = policy.with_layout(layout);
-        }
+        let mut shelf = Shelf::new(device);
+        let policy = shelf.policy(&config.policy)?;
         let mut guides = BTreeMap::from([(String::from(NOBODY), Guide::Nobody(NoReward))]);
         for reward in &config.rewards {
             let guide = shelf.guide(&reward.model).with_context(|| format!("the reward model {}", reward.name))?;

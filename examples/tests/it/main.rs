@@ -8,6 +8,7 @@ mod compare;
 mod custom_reward;
 mod custom_strategy;
 mod guides;
+mod label;
 mod margin;
 mod programs;
 mod programs_search;

@@ -1,6 +1,7 @@
 //! Journals and manifests, as others than runs use them.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use saffron_search::eval::files::{FileError, Journal, Lock};
@@ -11,8 +12,14 @@ type Steps = Journal<(u64, f64)>;
 
 fn written(path: &Path, records: u64) -> Vec<u8> {
     let mut journal = Steps::open(path).unwrap();
-    (0..records).for_each(|step| drop(journal.append(&(step, 0.5 * step as f64)).unwrap()));
+    append(&mut journal, 0..records);
     fs::read(path).unwrap()
+}
+
+fn append(journal: &mut Steps, steps: Range<u64>) {
+    for step in steps {
+        journal.append(&(step, 0.5 * step as f64)).unwrap();
+    }
 }
 
 #[test]
@@ -26,7 +33,7 @@ fn a_journal_cut_at_any_byte_keeps_its_whole_lines_and_goes_on() {
         let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
         let kept = bytes[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
         assert_eq!((journal.len(), journal.cut_off()), (whole, (cut - kept) as u64), "cut at byte {cut}");
-        (whole as u64..3).for_each(|step| drop(journal.append(&(step, 0.5 * step as f64)).unwrap()));
+        append(&mut journal, whole as u64..3);
         assert_eq!(fs::read(&path).unwrap(), bytes, "cut at byte {cut}");
     }
 }

@@ -1,6 +1,8 @@
 //! Integration tests of training on the tiny checkpoints in `fixtures/`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod labels;
+
 use std::path::PathBuf;
 
 use burn::tensor::Device;

@@ -106,6 +106,15 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         collect(path, File::open(path).map_err(FileError::io("read", path))?)
     }
 
+    /// Shows the records of a file to `each`, in order, and keeps none. Otherwise as [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and what `each` says.
+    pub fn walk<E: From<FileError>>(path: &Path, each: impl FnMut(T, Span) -> Result<(), E>) -> Result<(), E> {
+        walk(path, File::open(path).map_err(FileError::io("read", path))?, each).map(drop)
+    }
+
     /// All records in order, as they read back.
     ///
     /// # Errors

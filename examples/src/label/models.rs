@@ -1,0 +1,120 @@
+//! Replies and the guard that rewards them.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use saffron_core::{ProcessRewardModel, Vocabulary};
+use saffron_mrm::GuardRewardModel;
+use saffron_mrm::text::TextTokenizer;
+use saffron_search::eval::runs::{Manifest, Shard};
+use saffron_train::labels::{Conversation, Source};
+
+use super::Config;
+use super::config::{CorpusConfig, GuardConfig};
+use super::corpus::{Text, items, texts};
+use super::sampled::{Questions, Sampler};
+use crate::compare::{Shelf, config, fingerprint};
+
+/// Where replies come from.
+enum Replies {
+    Given(Vec<Text>),
+    Sampled(Box<Sampler>),
+}
+
+/// A corpus and its teacher.
+pub struct Labelling {
+    replies: Replies,
+    guard: GuardRewardModel,
+    tokenizer: Arc<TextTokenizer>,
+    fingerprints: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Labelling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Labelling").field("fingerprints", &self.fingerprints).finish_non_exhaustive()
+    }
+}
+
+impl Labelling {
+    /// Loads what a configuration names.
+    ///
+    /// # Errors
+    ///
+    /// Whatever does not load.
+    pub fn open(config: &Config, device: &Device) -> Result<Self> {
+        let mut shelf = Shelf::new(device);
+        let replies = replies(config, &mut shelf)?;
+        let tokenizer = shelf.base(&config.guard.base).context("the guard")?.tokenizer().clone();
+        let guard = guard(&config.guard, &mut shelf).context("the guard")?;
+        let mut fingerprints = shelf.fingerprints;
+        fingerprints.extend([fingerprint(&config.corpus.data.path)?]);
+        Ok(Self { replies, guard, tokenizer, fingerprints })
+    }
+    /// The manifest of a part of a run over this corpus on a device.
+    ///
+    /// # Errors
+    ///
+    /// Settings that nothing can be labelled with.
+    pub fn manifest(&self, config: &Config, shard: Shard, device: &str) -> Result<Manifest> {
+        let settings = config.settings(self.len(), self.tokenizer.size())?;
+        let manifest = settings.manifest(shard)?.fingerprint("device", device);
+        Ok(self.fingerprints.iter().fold(manifest, |manifest, (path, sum)| manifest.fingerprint(path, sum)))
+    }
+
+    fn len(&self) -> usize {
+        match &self.replies {
+            Replies::Given(texts) => texts.len(),
+            Replies::Sampled(sampler) => sampler.len(),
+        }
+    }
+}
+
+fn replies(config: &Config, shelf: &mut Shelf<'_>) -> Result<Replies> {
+    let CorpusConfig { data, sampled } = &config.corpus;
+    let place = || format!("the data set {}", data.name);
+    let Some(sampled) = sampled else {
+        return Ok(Replies::Given(texts(data, config.seed).with_context(place)?));
+    };
+    let questions = Questions { set: data.name.clone(), items: items(data, config.seed).with_context(place)? };
+    let policy = shelf.policy(&sampled.policy).context("the policy")?;
+    Ok(Replies::Sampled(Box::new(Sampler::new(policy, sampled.clone(), questions, config.seed))))
+}
+
+fn guard(config: &GuardConfig, shelf: &mut Shelf<'_>) -> Result<GuardRewardModel> {
+    let GuardConfig { base, adapter, question, cache_mb } = config.clone();
+    let guard = shelf.guard(&config::GuardConfig { model: base, question, cache_mb })?;
+    let Some(adapter) = adapter else { return Ok(guard) };
+    shelf.fingerprint(&adapter)?;
+    guard.with_adapter(&adapter).with_context(|| adapter.display().to_string())
+}
+
+impl Source for Labelling {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.tokenizer.clone()
+    }
+
+    fn replies(&mut self, places: Range<usize>) -> Result<Vec<Conversation>, Box<dyn Error + Send + Sync>> {
+        match &mut self.replies {
+            Replies::Given(texts) => {
+                let wanted = texts.get(places).ok_or("the corpus has fewer replies")?;
+                Ok(wanted.iter().map(|text| text.encode(&self.tokenizer)).collect::<Result<_, _>>()?)
+            }
+            Replies::Sampled(sampler) => Ok(sampler.replies(places, &self.tokenizer)?),
+        }
+    }
+
+    fn model(&mut self) -> &mut dyn ProcessRewardModel {
+        &mut self.guard
+    }
+
+    fn forget(&mut self) {
+        self.guard.engine().forget();
+        if let Replies::Sampled(sampler) = &mut self.replies {
+            sampler.policy.engine().forget();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A reply with the reward of each of its prefixes, and what one is made of.
+
+use saffron_core::Token;
+use saffron_search::eval::data::Label;
+use serde::{Deserialize, Serialize};
+
+use super::LabelError;
+
+/// A prompt and a reply to it, not labelled yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// Unique in its corpus.
+    pub id: String,
+    /// Name of the data set.
+    pub set: String,
+    /// Topic or question, where the data set has such.
+    pub group: Option<String>,
+    /// What the reply is known to have done.
+    pub label: Option<Label>,
+    /// Token ids of what the user asked; never empty.
+    pub prompt: Vec<Token>,
+    /// Token ids of the reply, without an end-of-sequence token.
+    pub reply: Vec<Token>,
+}
+
+/// A reply and, token by token, the reward of the reply up to there.
+///
+/// In the paper's terms (§4.2) `rewards[j]` is R(s\[0:j+1)) for every prefix of the reply: what Eq. 5 is trained on. A reply of which no
+/// token is left has none, and counts as skipped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRewards {
+    /// Place among all replies of the corpus, shards regardless, from 0.
+    pub index: usize,
+    /// The reply's id, unique in its corpus.
+    pub id: String,
+    /// Name of the data set.
+    pub set: String,
+    /// Topic or question, where the data set has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// What the reply is known to have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Token ids of the prompt.
+    pub prompt: Vec<Token>,
+    /// Token ids of the reply, as far as it is labelled.
+    pub reply: Vec<Token>,
+    /// `rewards[j]` is the reward of `reply[..=j]` as an answer to the prompt.
+    pub rewards: Vec<f32>,
+    /// Tokens of the reply that were left out, because prompt and reply together were too long.
+    pub cut: usize,
+}
+
+impl TokenRewards {
+    /// Whether no token of the reply was labelled: it had none, or the prompt left no room.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        self.reply.is_empty()
+    }
+
+    /// Refuses a record that nobody could be trained on.
+    ///
+    /// # Errors
+    ///
+    /// An empty prompt, another number of rewards than of reply tokens, a reward that is not finite, a token id that is not below
+    /// `vocab_size`.
+    pub fn check(&self, vocab_size: usize) -> Result<(), LabelError> {
+        let id = || self.id.clone();
+        self.check_tokens(vocab_size)?;
+        if self.reply.len() != self.rewards.len() {
+            return Err(LabelError::Lengths { id: id(), reply: self.reply.len(), rewards: self.rewards.len() });
+        }
+        match self.rewards.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            Some((position, value)) => Err(LabelError::NotFinite { id: id(), position, value: *value }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an empty prompt and token ids that the vocabulary does not have.
+    pub(super) fn check_tokens(&self, vocab_size: usize) -> Result<(), LabelError> {
+        let id = || self.id.clone();
+        if self.prompt.is_empty() {
+            return Err(LabelError::EmptyPrompt { id: id() });
+        }
+        match self.prompt.iter().chain(&self.reply).find(|token| **token as usize >= vocab_size) {
+            Some(token) => Err(LabelError::Token { id: id(), token: *token, size: vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
