@@ -16,6 +16,7 @@ pub mod report;
 pub mod rewards;
 pub mod synthetic;
 pub mod trace;
+pub mod train;
 
 /// mimalloc: large temporaries are page-faulted in anew by glibc's allocator each time, seven times slower than a warm reuse.
 #[cfg(not(feature = "system-allocator"))]

@@ -1,9 +1,10 @@
 //! A guard model as a reward model: it is asked whether a reply is safe, and its reward is logit(safe) − logit(unsafe).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
-use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token};
+use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary};
 
 use crate::LoadError;
 use crate::base::Base;
@@ -140,6 +141,12 @@ impl GuardRewardModel {
     #[must_use]
     pub fn tokenizer(&self) -> &TextTokenizer {
         &self.reader.tokenizer
+    }
+
+    /// The vocabulary of its own tokens, for sessions that hold them.
+    #[must_use]
+    pub fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.reader.tokenizer.clone()
     }
 
     /// The decoder and its cache.

@@ -1,10 +1,11 @@
 //! A reply with the reward of each of its prefixes, and what one is made of.
 
-use saffron_core::Token;
+use saffron_core::{PromptLayout, Token};
 use saffron_search::eval::data::Label;
 use serde::{Deserialize, Serialize};
 
 use super::LabelError;
+use crate::{Sample, TrainError};
 
 /// A prompt and a reply to it, not labelled yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,5 +88,26 @@ impl TokenRewards {
             Some(token) => Err(LabelError::Token { id: id(), token: *token, size: vocab_size }),
             None => Ok(()),
         }
+    }
+}
+
+impl TokenRewards {
+    /// The record as a sample for a model of a layout: its prompt rendered as context, a reward for each token of its reply. What goes
+    /// over `max_tokens` of context and reply is cut off; none where nothing of the reply is left.
+    ///
+    /// # Errors
+    ///
+    /// Another number of rewards than of reply tokens, a reward that is not finite.
+    pub fn sample(&self, layout: &PromptLayout, max_tokens: usize) -> Result<Option<Sample>, TrainError> {
+        let context = [&layout.prefix[..], &self.prompt, &layout.infix].concat();
+        let room = max_tokens.saturating_sub(context.len()).min(self.reply.len());
+        if room == 0 {
+            return Ok(None);
+        }
+        if self.rewards.len() != self.reply.len() {
+            let (tokens, context) = (context.len() + self.reply.len(), context.len());
+            return Err(TrainError::SampleLength { tokens, context, rewards: self.rewards.len() });
+        }
+        Sample::after(&context, &self.reply[..room], &self.rewards[..room]).map(Some)
     }
 }

@@ -1,0 +1,101 @@
+//! The rewards of a multifurcation reward model for given token ids, for comparing it with another implementation.
+//!
+//! ```text
+//! cargo run --release --example rewards -- --base DIR --adapter DIR --json rewards.json        # sequences by a seed
+//! cargo run --release --example rewards -- --base DIR --adapter DIR --expected FILE.json        # compare with another's
+//! ```
+//!
+//! Files hold `{"sequences": [[ids]], "rewards": [[one a vocabulary entry]], "unseen": [ids]}`: rewards after the last token of each
+//! sequence, bias added, unseen tokens' too. `scripts/check_peft_adapter.py` reads them with transformers and peft, and
+//! `scripts/make_peft_adapter.py` writes them.
+#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use saffron_core::Token;
+use saffron_examples::device::{device, first};
+use saffron_examples::prompt::save;
+use saffron_mrm::Mrm;
+use saffron_train::run::below;
+use serde::{Deserialize, Serialize};
+
+/// Computes rewards, or compares them.
+#[derive(Parser)]
+struct Args {
+    /// Directory of the base model.
+    #[arg(long)]
+    base: PathBuf,
+    /// Directory of the adapter and head.
+    #[arg(long)]
+    adapter: PathBuf,
+    /// Rewards of another implementation to compare with.
+    #[arg(long)]
+    expected: Option<PathBuf>,
+    /// The greatest difference that is no failure.
+    #[arg(long, default_value_t = 1e-4)]
+    tolerance: f32,
+    /// Seed of the sequences where none are given.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Write sequences and rewards.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    device: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rewards {
+    sequences: Vec<Vec<Token>>,
+    #[serde(default)]
+    rewards: Vec<Vec<f32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unseen: Option<Vec<Token>>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let mut mrm = Mrm::open(&args.base, &device(&args.device)?)?.with_adapter(&args.adapter)?;
+    let unseen: Vec<Token> = mrm.head().unseen.iter().collect();
+    let expected = args.expected.as_ref().map(|path| -> Result<Rewards> {
+        let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())
+    });
+    let expected = expected.transpose()?;
+    let sequences = match &expected {
+        Some(expected) => expected.sequences.clone(),
+        None => sequences(args.seed, mrm.head().bias.len()),
+    };
+    let found = Rewards { rewards: mrm.raw_rewards(&sequences)?, unseen: Some(unseen), sequences };
+    if let Some(path) = &args.json {
+        save(path, &serde_json::to_vec(&found)?)?;
+    }
+    expected.map_or(Ok(()), |expected| compare(&expected, &found, args.tolerance))
+}
+
+/// Three sequences of 5, 9 and 13 tokens.
+fn sequences(seed: u64, vocab_size: usize) -> Vec<Vec<Token>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    [5, 9, 13].map(|length| (0..length).map(|_| below(&mut rng, vocab_size) as Token).collect()).to_vec()
+}
+
+fn compare(expected: &Rewards, found: &Rewards, tolerance: f32) -> Result<()> {
+    ensure!(!expected.rewards.is_empty(), "there are no rewards to compare with");
+    ensure!(expected.rewards.len() == found.rewards.len(), "another number of rewards than of sequences");
+    for (place, (expected, found)) in expected.rewards.iter().zip(&found.rewards).enumerate() {
+        ensure!(expected.len() == found.len(), "sequence {place}: {} rewards for {} tokens", expected.len(), found.len());
+        let greatest = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("sequence {place}: greatest difference {greatest:.2e}");
+        ensure!(greatest <= tolerance, "sequence {place}: {greatest:.2e} is more than {tolerance:.0e}");
+    }
+    if expected.unseen.is_some() {
+        ensure!(expected.unseen == found.unseen, "the unseen tokens differ");
+        println!("the same unseen tokens");
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! What the training recipes' configurations may say. Paths start from the file's own folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use saffron_mrm::checkpoint::AdapterConfig;
+use saffron_search::eval::data::Format;
+use saffron_train::{AdamWSettings, RunSettings};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::compare::config::QuestionConfig;
+
+/// `train_guard`: a guard from labelled replies and preference pairs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardRecipe {
+    /// Directory of the model that becomes a guard.
+    pub base: PathBuf,
+    /// How it is asked.
+    pub question: QuestionConfig,
+    /// What is trained of it.
+    #[serde(default)]
+    pub adapter: AdapterRecipe,
+    /// Labelled replies.
+    #[serde(default)]
+    pub labelled: Vec<DataRecipe>,
+    /// Preference pairs.
+    #[serde(default)]
+    pub pairs: Vec<DataRecipe>,
+    /// Labelled replies that are held out. Those that stand in the training data, too, are left out.
+    pub held_out: DataRecipe,
+    /// Replies of the held-out data that validations look at; the report at the end looks at all.
+    #[serde(default = "validation")]
+    pub validation: usize,
+    /// How long prompts and replies may be.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Beginnings of every reply that an epoch learns from, beside the whole.
+    #[serde(default = "prefixes")]
+    pub prefixes: usize,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimizer: AdamWSettings,
+    /// The run.
+    #[serde(default)]
+    pub run: RunSettings,
+}
+
+/// `train_mrm`: a multifurcation reward model from token rewards.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MrmRecipe {
+    /// Directory of the model that becomes a reward model. Its tokenizer is the policy's.
+    pub base: PathBuf,
+    /// What is trained of it.
+    #[serde(default)]
+    pub adapter: AdapterRecipe,
+    /// Prompt layout of the reward model.
+    #[serde(default = "layout")]
+    pub layout: String,
+    /// Files or directories of token rewards, as `label` writes them.
+    pub labels: Vec<PathBuf>,
+    /// Share of the prompts that is held out.
+    #[serde(default = "held_out")]
+    pub held_out: f64,
+    /// The most tokens of a rendered prompt and its reply: the reference cuts at 128.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: usize,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimizer: AdamWSettings,
+    /// The run.
+    #[serde(default)]
+    pub run: RunSettings,
+}
+
+/// The adapter in training.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdapterRecipe {
+    /// Directory of an adapter to begin from, such as a guard's for a multifurcation reward model; else a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+    /// Rank of a new adapter.
+    pub rank: usize,
+    /// Its alpha: the scale is alpha / rank.
+    pub alpha: f64,
+    /// The modules it adapts.
+    pub targets: Vec<String>,
+    /// Seed of its factors.
+    pub seed: u64,
+    /// Whether the unembedding's bias is trained, too.
+    pub bias: bool,
+}
+
+/// A data file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecipe {
+    /// The file.
+    pub path: PathBuf,
+    /// What its rows mean.
+    pub format: Format,
+    /// Only so many rows, drawn by the run's seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<usize>,
+}
+
+/// How long prompts and replies may be, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Of a longer prompt the end is kept.
+    pub prompt: usize,
+    /// Of a longer reply the beginning is kept.
+    pub reply: usize,
+}
+
+impl Default for AdapterRecipe {
+    fn default() -> Self {
+        let targets = ["q_proj", "v_proj"].map(String::from).to_vec();
+        Self { from: None, rank: 8, alpha: 16.0, targets, seed: 0, bias: true }
+    }
+}
+
+impl AdapterRecipe {
+    /// The configuration of a new adapter on a base.
+    #[must_use]
+    pub fn config(&self, base: &Path) -> AdapterConfig {
+        let config = AdapterConfig::new(self.rank, self.alpha, self.targets.clone());
+        AdapterConfig { base_model_name_or_path: Some(base.display().to_string()), ..config }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { prompt: 64, reply: 64 }
+    }
+}
+
+fn validation() -> usize {
+    256
+}
+
+fn prefixes() -> usize {
+    2
+}
+
+fn layout() -> String {
+    String::from("mrm")
+}
+
+fn held_out() -> f64 {
+    0.1
+}
+
+fn max_tokens() -> usize {
+    128
+}
+
+/// A configuration whose paths start from its file's folder.
+pub trait Recipe: DeserializeOwned {
+    /// All paths in it.
+    fn paths(&mut self) -> Vec<&mut PathBuf>;
+
+    /// Reads a file. Paths in it are made to start from where the program does.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or says something unknown.
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let mut recipe: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let dir = path.parent().unwrap_or(Path::new(""));
+        recipe.paths().into_iter().for_each(|path| *path = dir.join(&path));
+        Ok(recipe)
+    }
+}
+
+impl Recipe for GuardRecipe {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let data = self.labelled.iter_mut().chain(&mut self.pairs).chain([&mut self.held_out]);
+        let paths = [&mut self.base].into_iter().chain(&mut self.adapter.from);
+        paths.chain(data.map(|data| &mut data.path)).collect()
+    }
+}
+
+impl Recipe for MrmRecipe {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        [&mut self.base].into_iter().chain(&mut self.adapter.from).chain(&mut self.labels).collect()
+    }
+}

@@ -1,0 +1,13 @@
+//! What the training recipes share: configurations, examples from data files, what they say while they go on.
+
+pub mod config;
+mod guard;
+mod held_out;
+mod mrm;
+mod watch;
+
+pub use config::{GuardRecipe, MrmRecipe};
+pub use guard::{GuardData, network};
+pub use held_out::{HeldOut, HeldOutReport};
+pub use mrm::MrmData;
+pub use watch::Watch;

@@ -1,0 +1,121 @@
+//! Makes a guard of any model: LoRA and a bias, trained on labelled replies and preference pairs, whole and cut short.
+//!
+//! ```text
+//! cargo run --release --example train_guard -- --config examples/configs/train_guard_tiny.toml --out runs/guard
+//! ```
+//!
+//! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a step and a validation), `checkpoints/`,
+//! `model/` (the adapter in PEFT's layout with the head in ours and in the reference's), and `report.json` and `reliability.svg`: what the
+//! guard is worth on held-out replies, asked as a search would ask it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use burn::tensor::DType;
+use clap::Parser;
+use saffron_examples::calibration::reliability;
+use saffron_examples::compare::fingerprint;
+use saffron_examples::device::{device, first};
+use saffron_examples::prompt::save;
+use saffron_examples::train::config::Recipe;
+use saffron_examples::train::{GuardData, GuardRecipe, HeldOut, HeldOutReport, Watch, network};
+use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LoadError, ModelOptions};
+use saffron_mrm::text::TextTokenizer;
+use saffron_search::eval::runs::{Manifest, Shard};
+use saffron_search::eval::stats::{Share, Z95};
+use saffron_train::objective::guard::{GuardCorpus, GuardExample, GuardObjective};
+use saffron_train::{Trainer, TrainRun};
+
+/// Makes a guard of any model.
+#[derive(Parser)]
+struct Args {
+    /// What is trained on what.
+    #[arg(long)]
+    config: PathBuf,
+    /// Directory of the run.
+    #[arg(long)]
+    out: PathBuf,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    device: String,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let recipe = GuardRecipe::read(&args.config)?;
+    let device = device(&args.device)?;
+    eprintln!("device {}", args.device);
+    let base = Base::open(&recipe.base, &device, DType::F32)?;
+    let data = GuardData::read(&recipe, base.tokenizer())?;
+    tell(&data);
+    let model = train(&args, &recipe, &base, &data)?;
+    let report = judge(&recipe, &base, &data, &model)?;
+    tell_report(&report);
+    save(&args.out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
+    reliability(&args.out.join("reliability.svg"), &report.whole, "probability of safe, and how often it was")?;
+    println!("{}", args.out.join("report.json").display());
+    Ok(())
+}
+
+/// Trains what is not trained yet; gives the directory of the adapter.
+fn train(args: &Args, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Result<PathBuf> {
+    let objective = GuardObjective::new(template(recipe, base.tokenizer())?);
+    let trainer = Trainer::new(network(base, &recipe.adapter)?, objective, recipe.optimizer)?;
+    let mut manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &args.device);
+    for file in data.files.iter().chain([&recipe.base.join("model.safetensors")]) {
+        let (path, sum) = fingerprint(file)?;
+        manifest = manifest.fingerprint(path, sum);
+    }
+    let mut run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
+    let corpus = GuardCorpus::new(data.train.clone(), recipe.prefixes, recipe.run.seed);
+    let validation: Vec<GuardExample> =
+        data.held_out.iter().take(recipe.validation).map(|(example, _)| example.clone()).collect();
+    let mut watch = Watch::default();
+    let finished = run.train(&corpus, &validation, &mut watch)?;
+    watch.finish();
+    let (tokens, seconds) = watch.speed();
+    println!("{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second", finished.steps, tokens as f64 / seconds.max(1e-9));
+    let (model, step) = run.export()?;
+    println!("{}: the adapter of step {step}", model.display());
+    Ok(model)
+}
+
+/// Scores all held-out replies with the guard that was written.
+fn judge(recipe: &GuardRecipe, base: &Base, data: &GuardData, model: &Path) -> Result<HeldOutReport> {
+    let asked = |tokenizer: &TextTokenizer| template(recipe, tokenizer);
+    let mut guard = GuardRewardModel::on(base, ModelOptions::default(), asked)?.with_adapter(model)?;
+    HeldOut::score(&mut guard, &data.held_out)?.report()
+}
+
+fn template(recipe: &GuardRecipe, tokenizer: &TextTokenizer) -> Result<GuardTemplate, LoadError> {
+    let asked = &recipe.question;
+    GuardTemplate::in_words(tokenizer, [&asked.prefix, &asked.infix, &asked.suffix], [&asked.safe, &asked.not_safe])
+}
+
+fn tell(data: &GuardData) {
+    let GuardData { train, held_out, cut_replies, cut_prompts, skipped, seen, .. } = data;
+    println!("{} examples to learn from, {} held out; {seen} more left out, which training has, too", train.len(), held_out.len());
+    println!("{cut_replies} replies and {cut_prompts} prompts were cut; {skipped} rows had no reply or no label");
+}
+
+fn tell_report(report: &HeldOutReport) {
+    let whole = &report.whole;
+    println!("held-out replies    {} ({} safe)", whole.n, whole.positives);
+    println!("accuracy            {}", share(whole.accuracy));
+    println!("refusal phrases     {}", share(report.phrases));
+    if let Some(auroc) = &whole.auroc {
+        let interval = auroc.interval.map(|interval| format!(" [{:.4}, {:.4}]", interval.low, interval.high));
+        println!("AUROC               {:.4}{}", auroc.value, interval.unwrap_or_default());
+    }
+    println!("calibration error   {:.4}; Brier {:.4}, log loss {:.4}", whole.expected_calibration_error, whole.brier, whole.log_loss);
+    for (part, report) in &report.beginnings {
+        let auroc = report.auroc.map_or(f64::NAN, |auroc| auroc.value);
+        println!("first {part}           accuracy {}, AUROC {auroc:.4}", share(report.accuracy));
+    }
+}
+
+fn share(share: Share) -> String {
+    let interval = share.wilson(Z95);
+    format!("{:.4} [{:.4}, {:.4}]", share.value().unwrap_or(f64::NAN), interval.low, interval.high)
+}

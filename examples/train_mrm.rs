@@ -1,0 +1,108 @@
+//! Trains a multifurcation reward model by partial supervision on token rewards that `label` wrote (Saffron paper, §4.2).
+//!
+//! ```text
+//! cargo run --release --example label -- --config examples/configs/label_tiny.toml --out runs/labels
+//! cargo run --release --example train_mrm -- --config examples/configs/train_mrm_tiny.toml --out runs/mrm
+//! ```
+//!
+//! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a step and a validation), `checkpoints/`,
+//! `model/` (the adapter in PEFT's layout, bias and mask in ours and in the reference's), and `report.json` and `calibration.svg`: how near
+//! held-out rewards are met, as the paper's Fig. 4b has it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use burn::tensor::DType;
+use clap::Parser;
+use saffron_examples::calibration::scatter;
+use saffron_examples::compare::fingerprint;
+use saffron_examples::device::{device, first};
+use saffron_examples::prompt::save;
+use saffron_examples::train::config::Recipe;
+use saffron_examples::train::{MrmData, MrmRecipe, Watch, network};
+use saffron_mrm::Base;
+use saffron_mrm::text::layout;
+use saffron_search::eval::runs::{Manifest, Shard};
+use saffron_search::eval::stats::Regression;
+use saffron_train::{PartialSupervision, TrainRun, Trainer};
+
+/// Trains a multifurcation reward model.
+#[derive(Parser)]
+struct Args {
+    /// What is trained on what.
+    #[arg(long)]
+    config: PathBuf,
+    /// Directory of the run.
+    #[arg(long)]
+    out: PathBuf,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    device: String,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let recipe = MrmRecipe::read(&args.config)?;
+    let device = device(&args.device)?;
+    eprintln!("device {}", args.device);
+    let base = Base::open(&recipe.base, &device, DType::F32)?;
+    let data = MrmData::read(&recipe, &layout(&recipe.layout, base.tokenizer())?, base.decoder().config().vocab_size)?;
+    tell(&data);
+    let mut run = open(&args, &recipe, &base, &data)?;
+    let mut watch = Watch::default();
+    let finished = run.train(&data.train, &data.held_out, &mut watch)?;
+    watch.finish();
+    let (tokens, seconds) = watch.speed();
+    println!("{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second", finished.steps, tokens as f64 / seconds.max(1e-9));
+    let (model, step) = run.export()?;
+    println!("{}: the reward model of step {step}", model.display());
+    report(&args, &run, &data)
+}
+
+/// Begins the run, or takes it up.
+fn open(args: &Args, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Result<TrainRun<PartialSupervision>> {
+    let vocab_size = base.decoder().config().vocab_size;
+    let unseen = Trainer::unseen(&data.train, vocab_size)?;
+    println!("{} of {vocab_size} tokens are never rewarded: the reward model's unseen tokens", unseen.count());
+    let network = network(base, &recipe.adapter)?.with_unseen(unseen)?;
+    let trainer = Trainer::new(network, PartialSupervision, recipe.optimizer)?;
+    let mut manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &args.device);
+    let adapter = recipe.adapter.from.iter().map(|dir| dir.join("adapter_model.safetensors"));
+    for file in data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter) {
+        let (path, sum) = fingerprint(&file)?;
+        manifest = manifest.fingerprint(path, sum);
+    }
+    Ok(TrainRun::open(&args.out, &manifest, trainer, recipe.run)?)
+}
+
+/// Says how near the exported model comes to the held-out rewards.
+fn report(args: &Args, run: &TrainRun<PartialSupervision>, data: &MrmData) -> Result<()> {
+    if data.held_out.is_empty() {
+        println!("no prompt is held out: there is nothing to report on");
+        return Ok(());
+    }
+    let (report, pairs) = run.judge(&data.held_out)?;
+    tell_report(&report);
+    save(&args.out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
+    scatter(&args.out.join("calibration.svg"), &pairs, &report, "reward met, against reward told")?;
+    println!("{}", args.out.join("report.json").display());
+    Ok(())
+}
+
+fn tell(data: &MrmData) {
+    let rewards = |samples: &[saffron_train::Sample]| samples.iter().map(|sample| sample.rewards().len()).sum::<usize>();
+    println!("{} replies, {} rewards to learn from", data.train.len(), rewards(&data.train));
+    println!("{} replies, {} rewards held out", data.held_out.len(), rewards(&data.held_out));
+    println!("{} replies were cut, {} left nothing", data.cut, data.skipped);
+}
+
+fn tell_report(report: &Regression) {
+    let percent = |share: saffron_search::eval::stats::Share| 100.0 * share.value().unwrap_or(f64::NAN);
+    println!("held-out rewards    {} ({:.1} % below 0)", report.n, percent(report.unsafe_targets));
+    println!("MAE, RMSE, bias     {:.3}, {:.3}, {:+.3}", report.mean_absolute_error, report.root_mean_square_error, report.bias);
+    let number = |value: Option<f64>| value.map_or_else(|| String::from("–"), |value| format!("{value:.3}"));
+    println!("R², Pearson         {}, {}", number(report.r_squared), number(report.pearson));
+    println!("within 1, within 2  {:.1} %, {:.1} %", percent(report.within_one), percent(report.within_two));
+    println!("same sign           {:.1} %", percent(report.same_sign));
+}
