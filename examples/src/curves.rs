@@ -80,11 +80,39 @@ pub struct Curve {
 /// No points, numbers that are not finite or, on a logarithmic axis, not above zero, and a file that cannot be written.
 pub fn draw(path: &Path, title: &str, axes: (&str, &str), log_x: bool, curves: &[Curve]) -> Result<()> {
     check(log_x, curves)?;
+    draw_over(path, title, axes, log_x, curves, &[])
+}
+
+/// Draws curves, of which there may be none, over a cloud of dots on linear axes that hold all of both.
+///
+/// # Errors
+///
+/// Neither dots nor points, numbers that are not finite, and a file that cannot be written.
+pub fn draw_cloud(path: &Path, title: &str, axes: (&str, &str), dots: &[(f64, f64)], curves: &[Curve]) -> Result<()> {
+    for (place, (x, y)) in dots.iter().enumerate() {
+        ensure!(x.is_finite() && y.is_finite(), "dot {place} is not finite: ({x}, {y})");
+    }
+    if dots.is_empty() || !curves.is_empty() {
+        check(false, curves)?;
+    }
+    draw_over(path, title, axes, false, curves, dots)
+}
+
+fn draw_over(
+    path: &Path,
+    title: &str,
+    axes: (&str, &str),
+    log_x: bool,
+    curves: &[Curve],
+    dots: &[(f64, f64)],
+) -> Result<()> {
     let points = || curves.iter().flat_map(|curve| &curve.points);
-    let x = Scale::over(points().map(|point| point.x), log_x);
-    let y = Scale::over(points().flat_map(|point| [point.y, point.low, point.high]), false);
+    let x = Scale::over(points().map(|point| point.x).chain(dots.iter().map(|dot| dot.0)), log_x);
+    let heights = points().flat_map(|point| [point.y, point.low, point.high]);
+    let y = Scale::over(heights.chain(dots.iter().map(|dot| dot.1)), false);
     let paint = Paint::new(path, x, y, curves)?;
     paint.frame(title, axes)?;
+    paint.dots(dots)?;
     let styles = marks::styles(curves);
     for (curve, style) in curves.iter().zip(&styles) {
         paint.curve(curve, *style)?;
@@ -123,6 +151,17 @@ mod tests {
         assert_eq!(refused(false, Vec::new()), "there is no point to draw");
         assert!(refused(false, vec![Point::new(1.0, 1.0), Point::new(f64::NAN, 1.0)]).contains("point 1 of `some`"));
         assert!(refused(true, vec![Point::new(0.0, 1.0)]).contains("logarithmic axis: 0"));
+    }
+
+    #[test]
+    fn a_cloud_lies_inside_the_axes_with_or_without_curves() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        draw_cloud(file.path(), "t", ("x", "y"), &[(1.0, 2.0), (-3.0, 4.0)], &[]).expect("a picture");
+        let picture = std::fs::read_to_string(file.path()).expect("the picture");
+        assert_eq!(picture.matches("<circle").count(), 2);
+        let refused = |dots: &[(f64, f64)]| draw_cloud(file.path(), "", ("", ""), dots, &[]).expect_err("no cloud");
+        assert_eq!(refused(&[]).to_string(), "there is no point to draw");
+        assert!(refused(&[(0.0, 0.0), (f64::NAN, 0.0)]).to_string().contains("dot 1 is not finite"));
     }
 
     #[test]

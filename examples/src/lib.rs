@@ -1,6 +1,7 @@
 //! What the recipes share: arguments and the models that they name, devices, progress bars, the case format. Nothing here is part of the SDK.
 
 pub mod bench;
+pub mod calibration;
 pub mod cases;
 pub mod compare;
 pub mod curves;

@@ -95,12 +95,17 @@ impl TrainRecord {
     ///
     /// Models that do not load, samples that do not fit them.
     pub fn losses(&self, models: &Path, device: &Device) -> Result<Vec<f32>> {
-        let settings =
-            AdamWSettings { learning_rate: self.lr, betas: self.betas, eps: self.eps, weight_decay: self.weight_decay };
+        let settings = AdamWSettings {
+            learning_rate: self.lr,
+            betas: self.betas,
+            eps: self.eps,
+            weight_decay: self.weight_decay,
+            ..AdamWSettings::default()
+        };
         let mut trainer = Trainer::from_dirs(&models.join("guard"), &models.join("mrm"), settings, device)?;
         let samples = self.sequences.iter().zip(&self.rewards);
         let batch: Vec<Sample> =
             samples.map(|(tokens, rewards)| Sample::new(tokens.clone(), rewards.clone())).collect::<Result<_, _>>()?;
-        self.losses.iter().map(|_| Ok(trainer.step(&batch)?)).collect()
+        self.losses.iter().map(|_| Ok(trainer.step(&batch)?.loss)).collect()
     }
 }

@@ -7,7 +7,8 @@ use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLay
 
 use crate::LoadError;
 use crate::base::Base;
-use crate::engine::{Engine, ModelOptions, Outputs, queries};
+use crate::checkpoint::{LoraWeights, RewardHead};
+use crate::engine::{Engine, Merge, ModelOptions, Outputs, queries};
 use crate::text::{Conversion, SessionReader, TextTokenizer, layout, llama_guard_answers};
 
 /// How a guard is asked and which two tokens are its answers.
@@ -65,6 +66,8 @@ pub struct GuardRewardModel {
     reader: SessionReader,
     /// The tokens of the two answers, safe first.
     answers: [Token; 2],
+    /// What the head's bias adds to the reward.
+    offset: f32,
 }
 
 impl GuardRewardModel {
@@ -109,7 +112,21 @@ impl GuardRewardModel {
             return Err(LoadError::field(base.dir(), "answer token", format!("an id below {size}"), token));
         }
         let reader = SessionReader { tokenizer, layout: template.layout, form: Conversion::default() };
-        Ok(Self { engine, reader, answers: [template.safe, template.not_safe] })
+        Ok(Self { engine, reader, answers: [template.safe, template.not_safe], offset: 0.0 })
+    }
+
+    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of the same directory, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// An adapter or head that does not load or is for another model.
+    pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let (dir, decoder) = (dir.as_ref(), self.engine.decoder());
+        let (lora, _) = LoraWeights::from_dir(dir, decoder.config(), &decoder.device())?;
+        let head = RewardHead::from_dir(dir, decoder.config().vocab_size)?;
+        let [safe, not_safe] = self.answers.map(|answer| head.bias[answer as usize]);
+        let engine = self.engine.with_lora(lora, Merge::IntoWeights)?;
+        Ok(Self { engine, offset: safe - not_safe, ..self })
     }
 
     /// The guard with another way of taking the policy's tokens; by default ids of an equal vocabulary pass as they are.
@@ -144,7 +161,7 @@ impl GuardRewardModel {
         let queries = queries(sessions, scratch, |session| self.context(session))?;
         let logits = self.engine.last_logits(&queries, Outputs::Tokens(&self.answers))?;
         let reward = |session: usize| {
-            let value = logits.logits(session)[0] - logits.logits(session)[1];
+            let value = logits.logits(session)[0] - logits.logits(session)[1] + self.offset;
             if value.is_nan() {
                 return Err(ModelError::NotANumber { what: "rewards", session, token: self.answers[0], value });
             }

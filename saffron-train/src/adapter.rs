@@ -1,4 +1,4 @@
-//! What partial supervision trains: LoRA factors and the unembedding bias. Everything else is frozen.
+//! What is trained: LoRA factors and the unembedding bias. Everything else is frozen.
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -24,6 +24,12 @@ impl TrainableAdapter {
         let factors = tensors.zip(2..).map(|(tensor, id)| parameter(id, tensor.clone(), device)).collect();
         let bias = Tensor::from_data(TensorData::from(head.bias.as_slice()), device);
         (Self { factors, bias: parameter(1, bias, device) }, places)
+    }
+
+    /// The same with a bias that stays what it is.
+    pub(crate) fn with_frozen_bias(self) -> Self {
+        let bias = self.bias.val().detach();
+        Self { bias: Param::initialized(self.bias.id, bias), ..self }
     }
 
     /// The factors as a decoder takes them.

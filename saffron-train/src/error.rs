@@ -1,7 +1,13 @@
 //! What can go wrong in training.
 
+use std::fmt::Display;
+use std::path::PathBuf;
+
 use saffron_core::Token;
 use saffron_mrm::LoadError;
+use saffron_search::eval::files::FileError;
+use saffron_search::eval::runs::RunError;
+use saffron_search::eval::stats::MetricError;
 
 /// Training cannot begin, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -10,11 +16,34 @@ pub enum TrainError {
     /// A model or adapter that does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A sample with another number of rewards than of tokens after the first.
-    #[error("a sample of {tokens} tokens has {rewards} rewards; each token but the first has one")]
+    /// A file of a run that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A run with other settings, say.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Outputs that no statistic can be made of.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A setting with which nothing could be learnt.
+    #[error("{name}: expected {expected}, found {found}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A sample whose context, rewards and tokens do not add up.
+    #[error(
+        "a sample of {tokens} tokens, {context} of them context, has {rewards} rewards; each token after at least one of context has one"
+    )]
     SampleLength {
-        /// Tokens.
+        /// Tokens in all.
         tokens: usize,
+        /// Tokens without a reward at its beginning.
+        context: usize,
         /// Rewards.
         rewards: usize,
     },
@@ -46,15 +75,69 @@ pub enum TrainError {
         /// The model's limit.
         limit: usize,
     },
+    /// A set of tokens over another vocabulary.
+    #[error("a set over {found} tokens, the model has {expected}")]
+    Vocabulary {
+        /// The model's.
+        expected: usize,
+        /// The set's.
+        found: usize,
+    },
+    /// A reply to learn from without a token.
+    #[error("a reply has no tokens")]
+    EmptyReply,
+    /// A reply that is to be cut where it cannot be.
+    #[error("a reply of {length} tokens cannot be cut after {cut}")]
+    Cut {
+        /// Where.
+        cut: usize,
+        /// Tokens of the reply.
+        length: usize,
+    },
+    /// A pair whose replies are not cut alike.
+    #[error("a pair's better reply has {left} cuts, the other {right}")]
+    PairCuts {
+        /// Cuts of the better reply.
+        left: usize,
+        /// Cuts of the worse.
+        right: usize,
+    },
     /// A batch without samples.
     #[error("a batch needs at least one sample")]
     EmptyBatch,
-    /// The loss is no number any more: the learning rate is too high, or a weight is damaged.
-    #[error("the loss of step {step} is {value}")]
+    /// A corpus without samples.
+    #[error("the corpus is empty: there is nothing to learn from")]
+    EmptyCorpus,
+    /// Numbers that are none any more: the learning rate is too high, or a weight is damaged.
+    #[error("the {what} of step {step} is {value}")]
     Diverged {
-        /// The step.
+        /// The step, from 0.
         step: u64,
+        /// Which number.
+        what: &'static str,
         /// The value.
         value: f32,
     },
+    /// A checkpoint that is not what was written.
+    #[error("{path}: {reason}", path = .path.display())]
+    Checkpoint {
+        /// The damaged file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something cannot be written as JSON.
+    #[error("cannot write {what} as JSON: {source}")]
+    Json {
+        /// What.
+        what: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+impl TrainError {
+    pub(crate) fn setting(name: &'static str, expected: &'static str, found: impl Display) -> Self {
+        Self::Setting { name, expected, found: found.to_string() }
+    }
 }

@@ -1,4 +1,5 @@
-//! Training multifurcation reward models by partial supervision (Saffron paper, §4.2).
+//! Training reward models for a policy of one's own: a guard from labelled replies, token-level rewards from a guard, and a
+//! multifurcation reward model from those rewards by partial supervision (Saffron paper, §4.2).
 //!
 //! A conversation whose every prefix has a known reward supervises the model at the tokens that really came next, and only there
 //! (Eq. 5). All positions of a sequence are trained from one causal forward pass.
@@ -14,23 +15,35 @@
 //! // Token ids, and the reward of the sequence up to each of them, from the second on.
 //! let batch = [Sample::new(vec![1, 5, 9], vec![0.5, -2.0])?];
 //! for _ in 0..20 {
-//!     println!("{}", trainer.step(&batch)?);
+//!     println!("{}", trainer.step(&batch)?.loss);
 //! }
+//! trainer.network().save("models/mine".as_ref())?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`labels`] | token-level rewards of a corpus: computed once, stored, resumed, merged |
+//! | [`objective`] | what is trained for: partial supervision, guards, objectives of one's own |
+//! | [`optim`] | AdamW's settings, schedules, clipping |
+//! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 
 mod adapter;
 mod error;
 mod init;
 pub mod labels;
-mod loss;
-mod sample;
+mod network;
+pub mod objective;
+pub mod optim;
+pub mod run;
 mod trainer;
 
 pub use adapter::TrainableAdapter;
 pub use error::TrainError;
 pub use init::Init;
-pub use loss::partial_supervision;
-pub use sample::{Batch, Sample};
-pub use trainer::{AdamWSettings, Trainer};
+pub use network::Network;
+pub use objective::{Batch, Objective, PartialSupervision, Sample};
+pub use optim::{AdamWSettings, Decay, Schedule};
+pub use run::{RunSettings, TrainObserver, TrainRun};
+pub use trainer::{Gradients, Step, Trainer};

@@ -1,129 +1,175 @@
-//! A plain AdamW loop over LoRA and the unembedding bias.
+//! Steps of an optimiser on a network.
 
-use std::path::Path;
-
-use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
-use saffron_mrm::checkpoint::{AdapterConfig, LoraWeights};
-use saffron_mrm::engine::Engine;
-use saffron_mrm::nn::Decoder;
-use saffron_mrm::{ModelOptions, RewardHead};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
-use crate::adapter::{Place, TrainableAdapter};
-use crate::loss::partial_supervision;
-use crate::sample::{Batch, Sample};
+use crate::adapter::TrainableAdapter;
+use crate::network::Network;
+use crate::objective::{Objective, PartialSupervision};
+use crate::optim::{AdamWSettings, clip_norm, norm};
+use crate::{Sample, TrainError};
 
-/// Settings of AdamW. The defaults are those found in the released optimiser state (betas, ε, no weight decay, 1e-4).
+/// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdamWSettings {
+pub struct Step {
+    /// Mean loss over all terms, before the step.
+    pub loss: f32,
+    /// Norm of the gradients, before clipping.
+    pub norm: f32,
     /// Learning rate.
-    pub learning_rate: f64,
-    /// Decay rates of the first and second moment.
-    pub betas: [f32; 2],
-    /// Added to the root of the second moment.
-    pub eps: f32,
-    /// Decoupled weight decay.
-    pub weight_decay: f32,
+    pub rate: f64,
+    /// Terms of the loss.
+    pub terms: usize,
+    /// Tokens forwarded, padding not counted.
+    pub tokens: usize,
 }
 
-impl Default for AdamWSettings {
-    fn default() -> Self {
-        Self { learning_rate: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
-    }
+/// Gradients of the mean loss of some samples.
+#[derive(Debug)]
+pub struct Gradients {
+    /// The loss.
+    pub loss: f32,
+    /// Its gradients.
+    pub gradients: GradientsParams,
+    /// Terms of the loss.
+    pub terms: usize,
+    /// Tokens forwarded, padding not counted.
+    pub tokens: usize,
 }
 
-/// A multifurcation reward model in training.
-pub struct Trainer {
-    decoder: Decoder,
-    adapter: TrainableAdapter,
-    places: Vec<Place>,
-    config: AdapterConfig,
-    unseen: saffron_core::TokenSet,
+/// A network, what it is trained for, and the optimiser's state.
+pub struct Trainer<O: Objective = PartialSupervision> {
+    network: Network,
+    objective: O,
     optimizer: ModuleOptimizer,
     settings: AdamWSettings,
+    micro: usize,
     steps: u64,
 }
 
-impl std::fmt::Debug for Trainer {
+impl<O: Objective> std::fmt::Debug for Trainer<O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trainer").field("settings", &self.settings).field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
-impl Trainer {
-    /// A trainer that begins at the adapter and head of one directory, on the base model of another.
+impl<O: Objective> Trainer<O> {
+    /// A trainer at its first step.
     ///
     /// # Errors
     ///
-    /// A model, adapter or head that does not load.
-    pub fn from_dirs(
-        base: &Path,
-        adapter: &Path,
-        settings: AdamWSettings,
-        device: &Device,
-    ) -> Result<Self, TrainError> {
-        let engine = Engine::open(base, device, ModelOptions::default())?;
-        let model = engine.decoder().config();
-        let (lora, config) = LoraWeights::from_dir(adapter, model, device)?;
-        let head = RewardHead::from_dir(adapter, model.vocab_size)?;
-        Ok(Self::new(engine.decoder(), &lora, config, &head, settings))
+    /// Settings with which nothing could be learnt.
+    pub fn new(network: Network, objective: O, settings: AdamWSettings) -> Result<Self, TrainError> {
+        settings.check()?;
+        Ok(Self { network, objective, optimizer: settings.optimizer(), settings, micro: usize::MAX, steps: 0 })
     }
 
-    /// A trainer over parts that are already there.
+    /// The trainer with at most so many samples a forward pass: a step accumulates the gradients of several, and is the same but for the
+    /// order of sums. Bounds the memory of a step.
     #[must_use]
-    pub fn new(
-        decoder: &Decoder,
-        lora: &LoraWeights,
-        config: AdapterConfig,
-        head: &RewardHead,
-        settings: AdamWSettings,
-    ) -> Self {
-        let device = decoder.device().autodiff();
-        let (adapter, places) = TrainableAdapter::new(lora, head, &device);
-        let optimizer = AdamWConfig::new()
-            .with_beta_1(settings.betas[0])
-            .with_beta_2(settings.betas[1])
-            .with_epsilon(settings.eps)
-            .with_weight_decay(settings.weight_decay)
-            .init();
-        let decoder = decoder.map_weights(Tensor::autodiff);
-        Self { decoder, adapter, places, config, unseen: head.unseen.clone(), optimizer, settings, steps: 0 }
+    pub fn with_micro_batches(self, samples: usize) -> Self {
+        Self { micro: samples.max(1), ..self }
     }
 
-    /// One step on a batch: its loss before the step.
+    /// One step on a batch.
     ///
     /// # Errors
     ///
-    /// Samples that do not fit the model, a loss that is not finite. The parameters are then as they were.
-    pub fn step(&mut self, samples: &[Sample]) -> Result<f32, TrainError> {
-        let model = self.decoder.config();
-        let batch = Batch::new(samples, model.vocab_size, model.max_position_embeddings)?;
-        let decoder = self.decoder.clone().with_lora(self.adapter.lora(&self.places));
-        let loss = partial_supervision(&decoder, &self.adapter.bias(), &batch);
-        let value = loss.clone().inner().into_scalar::<f32>();
-        if !value.is_finite() {
-            return Err(TrainError::Diverged { step: self.steps, value });
+    /// Samples that do not fit the model, a loss or gradients that are not finite. The parameters are then as they were.
+    pub fn step(&mut self, samples: &[O::Sample]) -> Result<Step, TrainError> {
+        let Gradients { loss, gradients, terms, tokens } = self.gradients(samples)?;
+        let norm = norm(self.network.adapter(), &gradients);
+        if !norm.is_finite() {
+            return Err(TrainError::Diverged { step: self.steps, what: "norm of the gradients", value: norm });
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.adapter);
-        self.adapter = self.optimizer.step(self.settings.learning_rate, self.adapter.clone(), gradients);
-        self.steps += 1;
-        Ok(value)
+        let gradients = match self.settings.clip_norm {
+            Some(limit) => clip_norm(self.network.adapter(), gradients, norm, limit),
+            None => gradients,
+        };
+        let rate = self.settings.rate(self.steps);
+        self.apply(gradients, rate);
+        Ok(Step { loss, norm, rate, terms, tokens })
     }
 
-    /// The loss of a batch, without a step.
+    /// The loss of a batch and its gradients, without a step: for loops of one's own.
+    ///
+    /// # Errors
+    ///
+    /// Samples that do not fit the model, a loss that is not finite.
+    pub fn gradients(&self, samples: &[O::Sample]) -> Result<Gradients, TrainError> {
+        let batches = self.batches(samples)?;
+        let terms: usize = batches.iter().map(|batch| self.objective.terms(batch)).sum();
+        let tokens = batches.iter().map(|batch| self.objective.tokens(batch)).sum();
+        let (decoder, bias) = (self.network.recording(), self.network.adapter().bias());
+        let mut sum = GradientsAccumulator::<TrainableAdapter>::new();
+        let mut total = 0.0;
+        for batch in &batches {
+            let outputs = self.objective.outputs(&decoder, &bias, batch);
+            let loss = self.objective.loss(outputs, batch).div_scalar(terms as f64);
+            total += self.finite(loss.clone())?;
+            sum.accumulate(
+                self.network.adapter(),
+                GradientsParams::from_grads(loss.backward(), self.network.adapter()),
+            );
+        }
+        Ok(Gradients { loss: total, gradients: sum.grads(), terms, tokens })
+    }
+
+    /// Moves the parameters along gradients, at a learning rate: for loops of one's own.
+    pub fn apply(&mut self, gradients: GradientsParams, rate: f64) {
+        let adapter = self.optimizer.step(rate, self.network.adapter().clone(), gradients);
+        self.network.set_adapter(adapter);
+        self.steps += 1;
+    }
+
+    /// The mean loss of a batch, without a step.
     ///
     /// # Errors
     ///
     /// Samples that do not fit the model.
-    pub fn loss(&self, samples: &[Sample]) -> Result<f32, TrainError> {
-        let model = self.decoder.config();
-        let batch = Batch::new(samples, model.vocab_size, model.max_position_embeddings)?;
-        let decoder = self.decoder.clone().with_lora(self.adapter.lora(&self.places));
-        Ok(partial_supervision(&decoder, &self.adapter.bias(), &batch).inner().into_scalar::<f32>())
+    pub fn loss(&self, samples: &[O::Sample]) -> Result<f32, TrainError> {
+        let (decoder, bias) = (self.network.plain(), self.network.adapter().bias().inner());
+        let batches = self.batches(samples)?;
+        let terms: usize = batches.iter().map(|batch| self.objective.terms(batch)).sum();
+        let sums = batches.iter().map(|batch| {
+            let outputs = self.objective.outputs(&decoder, &bias, batch);
+            self.objective.loss(outputs, batch).into_scalar::<f32>()
+        });
+        Ok(sums.sum::<f32>() / terms as f32)
+    }
+
+    /// What the network is worth on held-out samples, `batch` of them a forward pass.
+    ///
+    /// # Errors
+    ///
+    /// Samples that do not fit the model, outputs that are no numbers.
+    pub fn evaluate(&self, samples: &[O::Sample], batch: usize) -> Result<O::Report, TrainError> {
+        let (decoder, bias) = (self.network.plain(), self.network.adapter().bias().inner());
+        let mut seen = Vec::new();
+        for part in samples.chunks(batch.max(1)) {
+            let batch = self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model())?;
+            let outputs = self.objective.outputs(&decoder, &bias, &batch).into_data();
+            seen.push((batch, outputs.iter::<f32>().collect()));
+        }
+        self.objective.report(&seen)
+    }
+
+    fn batches(&self, samples: &[O::Sample]) -> Result<Vec<O::Batch>, TrainError> {
+        let lay_out = |part: &[O::Sample]| self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model());
+        match samples.is_empty() {
+            true => Err(TrainError::EmptyBatch),
+            false => samples.chunks(self.micro.min(samples.len())).map(lay_out).collect(),
+        }
+    }
+
+    fn finite(&self, loss: Tensor<1>) -> Result<f32, TrainError> {
+        let value = loss.inner().into_scalar::<f32>();
+        if value.is_finite() {
+            return Ok(value);
+        }
+        Err(TrainError::Diverged { step: self.steps, what: "loss", value })
     }
 
     /// Number of steps taken.
@@ -132,23 +178,69 @@ impl Trainer {
         self.steps
     }
 
-    /// The parameters.
+    /// The network.
     #[must_use]
-    pub fn adapter(&self) -> &TrainableAdapter {
-        &self.adapter
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
-    /// Writes adapter and head into a directory: PEFT's layout, and our single-file form of bias (float32) and mask.
+    /// What it is trained for.
+    #[must_use]
+    pub fn objective(&self) -> &O {
+        &self.objective
+    }
+
+    /// The optimiser's settings.
+    #[must_use]
+    pub fn settings(&self) -> &AdamWSettings {
+        &self.settings
+    }
+
+    /// The optimiser and its moments.
+    pub(crate) fn optimizer(&self) -> &ModuleOptimizer {
+        &self.optimizer
+    }
+
+    /// The trainer as it was after a step.
+    pub(crate) fn restored(self, network: Network, optimizer: ModuleOptimizer, steps: u64) -> Self {
+        Self { network, optimizer, steps, ..self }
+    }
+}
+
+impl Trainer {
+    /// A trainer by partial supervision that begins at the adapter and head of one directory, on the base model of another.
     ///
     /// # Errors
     ///
-    /// What the file system says.
-    pub fn save(&self, dir: &Path) -> Result<(), TrainError> {
-        let adapter = self.adapter.valid();
-        adapter.lora(&self.places).save(dir, &self.config)?;
-        let bias = adapter.bias().into_data().convert::<f32>();
-        let bias = bias.iter::<f32>().collect();
-        RewardHead { bias, unseen: self.unseen.clone() }.save_safetensors(dir)?;
-        Ok(())
+    /// A model, adapter or head that does not load, settings with which nothing could be learnt.
+    pub fn from_dirs(
+        base: &std::path::Path,
+        adapter: &std::path::Path,
+        settings: AdamWSettings,
+        device: &burn::tensor::Device,
+    ) -> Result<Self, TrainError> {
+        Self::new(Network::from_dirs(base, adapter, device)?, PartialSupervision, settings)
+    }
+
+    /// The tokens of a vocabulary that no sample has a reward for: their entries of the bias are never trained (Saffron paper, Prop. 1).
+    ///
+    /// # Errors
+    ///
+    /// A token outside the vocabulary.
+    pub fn unseen<'a>(
+        samples: impl IntoIterator<Item = &'a Sample>,
+        vocab_size: usize,
+    ) -> Result<saffron_core::TokenSet, TrainError> {
+        let mut mask = vec![true; vocab_size];
+        for (place, sample) in samples.into_iter().enumerate() {
+            for token in sample.targets() {
+                *mask.get_mut(*token as usize).ok_or(TrainError::Token {
+                    sample: place,
+                    token: *token,
+                    size: vocab_size,
+                })? = false;
+            }
+        }
+        Ok(saffron_core::TokenSet::from_mask(&mask))
     }
 }

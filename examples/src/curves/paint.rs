@@ -80,6 +80,14 @@ impl<'a> Paint<'a> {
         Ok(self.area.draw(&Text::new(y_name.to_owned(), (20, (TOP + BOTTOM) / 2), style))?)
     }
 
+    /// Small dots that show through each other.
+    pub(super) fn dots(&self, dots: &[(f64, f64)]) -> Result<()> {
+        for (x, y) in dots {
+            self.area.draw(&Circle::new(self.at(*x, *y), 2, INK.mix(0.2).filled()))?;
+        }
+        Ok(())
+    }
+
     /// Intervals, strokes, fit, marks and labels of a curve.
     pub(super) fn curve(&self, curve: &Curve, style: Style) -> Result<()> {
         for Point { x, low, high, .. } in &curve.points {

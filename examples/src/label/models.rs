@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use saffron_core::{ProcessRewardModel, Vocabulary};
 use saffron_mrm::GuardRewardModel;
@@ -90,13 +89,7 @@ fn guard(config: &GuardConfig, shelf: &mut Shelf<'_>) -> Result<GuardRewardModel
     let guard = shelf.guard(&config::GuardConfig { model: base, question, cache_mb })?;
     let Some(adapter) = adapter else { return Ok(guard) };
     shelf.fingerprint(&adapter)?;
-    adapted(guard, &adapter)
-}
-
-/// The guard with an adapter.
-fn adapted(_guard: GuardRewardModel, adapter: &Path) -> Result<GuardRewardModel> {
-    // TODO(with_adapter): Ok(_guard.with_adapter(adapter)?)
-    bail!("{}: guards take no adapter yet", adapter.display())
+    Ok(guard.with_adapter(&adapter)?)
 }
 
 impl Source for Labelling {

@@ -1,4 +1,4 @@
-//! Causal attention over whole sequences without a cache: what training uses.
+//! Attention over whole sequences without a cache: what training uses.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
@@ -10,7 +10,8 @@ use super::Attend;
 pub struct CausalAttention {
     sequences: usize,
     length: usize,
-    /// `[1, 1, length · group, length]`, true where a row must not look. Causality counts rows, so the group is repeated in the mask.
+    /// `[1, sequences or 1, length · group, length]`, true where a row must not look. Causality counts rows, so the group is repeated in
+    /// the mask.
     hidden: Tensor<4, Bool>,
 }
 
@@ -18,11 +19,39 @@ impl CausalAttention {
     /// For `sequences` rows of `length` tokens, sequence by sequence. Padding belongs at the end, where causality hides it.
     #[must_use]
     pub fn new(sequences: usize, length: usize, group: usize, device: &Device) -> Self {
-        let rows = (0..length).flat_map(|row| std::iter::repeat_n(row, group));
-        let hidden: Vec<bool> = rows.flat_map(|row| (0..length).map(move |key| key > row)).collect();
-        let hidden = Tensor::from_data(TensorData::new(hidden, [1, 1, length * group, length]), device);
+        let hidden = mask(1, length, group, |_, row, key| key <= row, device);
         Self { sequences, length, hidden }
     }
+
+    /// The same where a row sees what `sees(sequence, row, key)` says, itself among it: branches of one sequence that do not see each
+    /// other, say. Rows and keys count from the beginning of their sequence.
+    #[must_use]
+    pub fn with_view(
+        sequences: usize,
+        length: usize,
+        group: usize,
+        sees: impl Fn(usize, usize, usize) -> bool,
+        device: &Device,
+    ) -> Self {
+        Self { sequences, length, hidden: mask(sequences, length, group, sees, device) }
+    }
+}
+
+fn mask(
+    sequences: usize,
+    length: usize,
+    group: usize,
+    sees: impl Fn(usize, usize, usize) -> bool,
+    device: &Device,
+) -> Tensor<4, Bool> {
+    let mut hidden = Vec::with_capacity(sequences * length * group * length);
+    for sequence in 0..sequences {
+        for row in 0..length {
+            let keys: Vec<bool> = (0..length).map(|key| !sees(sequence, row, key)).collect();
+            (0..group).for_each(|_| hidden.extend_from_slice(&keys));
+        }
+    }
+    Tensor::from_data(TensorData::new(hidden, [1, sequences, length * group, length]), device)
 }
 
 impl Attend for CausalAttention {

@@ -7,7 +7,7 @@
 //! | [`attack`] | what an attacker does to a prompt: a prefill, a suffix, a template |
 //! | [`judge`] | whether an answer is safe: refusal phrases, a reward model |
 //! | [`quality`] | what an answer is worth beside its safety: length, diversity, likelihood |
-//! | [`stats`] | intervals of shares, comparison of paired runs |
+//! | [`stats`] | intervals of shares, comparison of paired runs, metrics of reward models |
 //! | [`curve`] | attack success against compute: scaling efficiency, logarithmic fit |
 //! | [`files`] | files that are there whole or not at all, journals of records, locks |
 //! | [`harness`] | every strategy over every prompt, into a run |

@@ -1,4 +1,5 @@
-//! Statistics of shares: intervals, means, and two runs over the same prompts.
+//! Statistics of shares: intervals, means, two runs over the same prompts. Metrics of reward models: as classifiers of safe answers
+//! ([`Classification`]) and as estimators of rewards ([`Regression`]).
 //!
 //! ```
 //! use saffron_search::eval::stats::{Paired, Share, Z95};
@@ -10,12 +11,17 @@
 //! # Ok::<(), saffron_search::eval::stats::StatsError>(())
 //! ```
 
+mod classification;
 mod mean;
 mod paired;
+mod regression;
 mod share;
+mod wire;
 
+pub use classification::{Auroc, BestThreshold, Classification, ClassificationSettings, ReliabilityBin, Scored};
 pub use mean::Mean;
 pub use paired::{Difference, Paired};
+pub use regression::{Regression, RegressionBin, RegressionTally};
 pub use share::{Interval, Share, Z95};
 
 /// Counts that no statistic can be made of.
@@ -41,5 +47,30 @@ pub enum StatsError {
         second: usize,
         /// One of them, the first by name.
         prompt: String,
+    },
+}
+
+/// Numbers that no metric of a reward model can be made of.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetricError {
+    /// Nothing to measure.
+    #[error("a metric needs at least one answer, found none")]
+    Empty,
+    /// A number that cannot be used: NaN, or infinite where it must be finite.
+    #[error("the {field} of answer {index} is {found}, not a number to measure")]
+    NotANumber {
+        /// The answer's place, from 0.
+        index: usize,
+        /// Which of its numbers.
+        field: &'static str,
+        /// The number.
+        found: f64,
+    },
+    /// The width of an interval.
+    #[error("an interval's standard deviations must be a positive finite number, found {found}")]
+    Deviations {
+        /// The value given.
+        found: f64,
     },
 }

@@ -56,6 +56,11 @@ impl Share {
             .fold(Self::default(), |share, hit| Self { hits: share.hits + u64::from(hit), of: share.of + 1 })
     }
 
+    /// Counts that are known to be in order.
+    pub(super) fn of_counts(hits: u64, of: u64) -> Self {
+        Self { hits: hits.min(of), of }
+    }
+
     /// The trials that hit.
     #[must_use]
     pub fn hits(self) -> u64 {

@@ -1,6 +1,7 @@
 //! Evaluation: data files, attacks, judges, measures of quality.
 
 mod attacks;
+mod classification;
 mod containers;
 mod data;
 mod faults;
@@ -11,3 +12,5 @@ mod pairs;
 mod parquet;
 mod public_data;
 mod quality;
+mod ranking;
+mod regression;

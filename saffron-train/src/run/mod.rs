@@ -1,0 +1,218 @@
+//! Training that survives being killed: epochs over a corpus, validation, checkpoints, a log.
+//!
+//! A run is a directory:
+//!
+//! | file | what |
+//! |---|---|
+//! | `manifest.json` | settings and fingerprints; a run goes on only with the very same |
+//! | `metrics.jsonl` | a [`Line`] a step and a validation |
+//! | `checkpoints/step-…/` | adapter, head, the optimiser's moments, `state.json` with checksums |
+//! | `model/` | what [`TrainRun::export`] wrote |
+//! | `lock` | held while a process works on the run |
+//!
+//! What a step does depends on its number, the settings, and the parameters alone; a run that was killed begins again after its last
+//! checkpoint, and ends with the weights, the moments and (but for times) the log of one that was not.
+
+mod checkpoint;
+mod corpus;
+mod folder;
+mod log;
+mod order;
+mod settings;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use saffron_search::eval::files::{Journal, Lock, create_dir};
+use saffron_search::eval::runs::Manifest;
+
+pub use corpus::Corpus;
+pub use log::{Line, TrainObserver};
+pub use order::{Order, below};
+pub use settings::RunSettings;
+
+use crate::TrainError;
+use crate::objective::Objective;
+use crate::trainer::Trainer;
+use checkpoint::{Best, Checkpoints, State};
+
+/// A run that this process holds. Dropping it lets the run go.
+#[derive(Debug)]
+pub struct TrainRun<O: Objective> {
+    dir: PathBuf,
+    trainer: Trainer<O>,
+    settings: RunSettings,
+    log: Journal<Line>,
+    checkpoints: Checkpoints,
+    best: Option<Best>,
+    _lock: Lock,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished<R> {
+    /// The last validation, unless it lies before this process took the run up, or there was nothing to validate on.
+    pub report: Option<R>,
+    /// Steps taken in all.
+    pub steps: u64,
+    /// Whether all steps have been taken; not so when an observer stopped the run.
+    pub complete: bool,
+}
+
+impl<O: Objective> TrainRun<O> {
+    /// Begins a run in a directory, or takes up the one that is there after its last good checkpoint. The trainer is one at its first
+    /// step.
+    ///
+    /// # Errors
+    ///
+    /// A run with other settings or fingerprints, or that another process holds; checkpoints of which none is whole; files that cannot be
+    /// read or written.
+    pub fn open(
+        dir: impl Into<PathBuf>,
+        manifest: &Manifest,
+        trainer: Trainer<O>,
+        settings: RunSettings,
+    ) -> Result<Self, TrainError> {
+        settings.check()?;
+        let dir = dir.into();
+        create_dir(&dir)?;
+        let lock = Lock::take(&dir.join("lock"))?;
+        manifest.settle(&dir.join("manifest.json"))?;
+        let checkpoints = Checkpoints::open(dir.join("checkpoints"), settings.keep)?;
+        let mut log = Journal::open(dir.join("metrics.jsonl"))?;
+        let trainer = trainer.with_micro_batches(settings.micro_batch);
+        let (trainer, best) = match checkpoints.latest()? {
+            Some(state) => {
+                log.truncate(state.lines)?;
+                (checkpoints.restore(trainer, &state)?, state.best)
+            }
+            None => {
+                log.truncate(0)?;
+                (trainer, None)
+            }
+        };
+        Ok(Self { dir, trainer, settings, log, checkpoints, best, _lock: lock })
+    }
+
+    /// The trainer.
+    #[must_use]
+    pub fn trainer(&self) -> &Trainer<O> {
+        &self.trainer
+    }
+
+    /// Steps of the whole run.
+    #[must_use]
+    pub fn total(&self, corpus: &dyn Corpus<O::Sample>) -> u64 {
+        self.settings.steps(corpus.len())
+    }
+
+    /// Takes all steps that are left.
+    ///
+    /// # Errors
+    ///
+    /// An empty corpus, samples that do not fit the model, a loss that is not finite, files that cannot be written. What the last
+    /// checkpoint holds stays.
+    pub fn train(
+        &mut self,
+        corpus: &dyn Corpus<O::Sample>,
+        validation: &[O::Sample],
+        observer: &mut dyn TrainObserver,
+    ) -> Result<Finished<O::Report>, TrainError> {
+        if corpus.is_empty() {
+            return Err(TrainError::EmptyCorpus);
+        }
+        let (total, epoch) = (self.total(corpus), self.settings.epoch(corpus.len()));
+        let mut order = Order::new(corpus, &self.settings);
+        let mut report = None;
+        observer.on_start(self.trainer.steps(), total);
+        while self.trainer.steps() < total {
+            let line = self.step(corpus, &mut order)?;
+            let mut stop = observer.on_line(&line).is_break();
+            let steps = self.trainer.steps();
+            let validates = self.settings.validates(steps, epoch, total) && !validation.is_empty();
+            if validates {
+                let (line, found) = self.validate(validation)?;
+                stop |= observer.on_line(&line).is_break();
+                report = Some(found);
+            }
+            if validates || stop || self.settings.saves(steps, total) {
+                self.save()?;
+            }
+            if stop {
+                break;
+            }
+        }
+        Ok(Finished { report, steps: self.trainer.steps(), complete: self.trainer.steps() >= total })
+    }
+
+    fn step(&mut self, corpus: &dyn Corpus<O::Sample>, order: &mut Order) -> Result<Line, TrainError> {
+        let begun = Instant::now();
+        let (epoch, places) = order.batch(self.trainer.steps());
+        let samples: Vec<O::Sample> = places.iter().map(|place| corpus.sample(*place, epoch)).collect();
+        let done = self.trainer.step(&samples)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let line = Line::Step { step: self.trainer.steps(), epoch, done, seconds };
+        self.log.append(&line)?;
+        Ok(line)
+    }
+
+    fn validate(&mut self, samples: &[O::Sample]) -> Result<(Line, O::Report), TrainError> {
+        let begun = Instant::now();
+        let report = self.trainer.evaluate(samples, self.settings.batch)?;
+        let (score, step) = (self.trainer.objective().score(&report), self.trainer.steps());
+        if self.best.is_none_or(|best| score < best.score) {
+            self.best = Some(Best { step, score });
+        }
+        let value = serde_json::to_value(&report).map_err(|source| TrainError::Json { what: "a report", source })?;
+        let line = Line::Validation { step, score, report: value, seconds: begun.elapsed().as_secs_f64() };
+        self.log.append(&line)?;
+        Ok((line, report))
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let state = State::new(self.trainer.steps(), self.log.len(), self.best);
+        self.checkpoints.save(&self.trainer, state)
+    }
+
+    /// Writes the adapter and head of the best validated step, or of the last step where nothing was validated, into `model/`, in our
+    /// layout and the reference's; gives the directory and the step.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that is gone, files that cannot be written.
+    pub fn export(&self) -> Result<(PathBuf, u64), TrainError> {
+        let (step, network) = match self.best {
+            Some(best) => (best.step, self.checkpoints.network(&self.trainer, best.step)?),
+            None => (self.trainer.steps(), self.trainer.network().clone()),
+        };
+        let dir = self.dir.join("model");
+        folder::replace(&dir, |dir| {
+            network.save(dir)?;
+            network.save_reference(dir)
+        })?;
+        Ok((dir, step))
+    }
+
+    /// Where the run is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// All lines of the log.
+    ///
+    /// # Errors
+    ///
+    /// A log that cannot be read.
+    pub fn lines(&self) -> Result<Vec<Line>, TrainError> {
+        Ok(self.log.records()?)
+    }
+}
+
+/// An observer that does nothing.
+impl TrainObserver for () {
+    fn on_line(&mut self, _line: &Line) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
