@@ -68,7 +68,7 @@ fn a_batch_is_the_mean_over_its_positions_however_it_is_padded() {
 #[test]
 fn steps_lower_the_loss_and_what_is_saved_is_what_was_trained() {
     let mut trainer = trainer("tiny-a", 1e-2);
-    let first = trainer.step(&samples()).unwrap();
+    let first = trainer.step(&samples()).unwrap().loss;
     for _ in 0..30 {
         trainer.step(&samples()).unwrap();
     }
@@ -76,7 +76,7 @@ fn steps_lower_the_loss_and_what_is_saved_is_what_was_trained() {
     assert!(last < 0.2 * first, "{first} to {last}");
     assert_eq!(trainer.steps(), 31);
     let out = tempfile::tempdir().unwrap();
-    trainer.save(out.path()).unwrap();
+    trainer.network().save(out.path()).unwrap();
     let loaded = loss_prefix_by_prefix(&mut mrm("tiny-a", out.path()), &samples());
     assert!((loaded - last).abs() < 1e-3 * last.max(1e-2), "{loaded} for {last}");
     let (before, after) = (dir("tiny-a").join("mrm"), out.path());
@@ -94,7 +94,7 @@ fn steps_lower_the_loss_and_what_is_saved_is_what_was_trained() {
 fn training_repeats_itself_to_the_bit() {
     let run = || {
         let mut trainer = trainer("tiny-b", 5e-3);
-        (0..5).map(|_| trainer.step(&samples()).unwrap().to_bits()).collect::<Vec<_>>()
+        (0..5).map(|_| trainer.step(&samples()).unwrap().loss.to_bits()).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }
@@ -105,9 +105,9 @@ fn the_bias_gradient_is_that_of_finite_differences() {
     // One step of plain size: AdamW's first step moves each parameter by the learning rate against its gradient's sign.
     let rate = 1e-3;
     let mut stepped = trainer("tiny-a", rate);
-    let before: Vec<f32> = stepped.adapter().bias().into_data().iter::<f32>().collect();
+    let before: Vec<f32> = stepped.network().adapter().bias().into_data().iter::<f32>().collect();
     stepped.step(&samples()).unwrap();
-    let after: Vec<f32> = stepped.adapter().bias().into_data().iter::<f32>().collect();
+    let after: Vec<f32> = stepped.network().adapter().bias().into_data().iter::<f32>().collect();
     let loss_at = |token: usize, shift: f32| {
         let copy = tempfile::tempdir().unwrap();
         for file in ["adapter_config.json", "adapter_model.safetensors"] {
@@ -129,8 +129,8 @@ fn the_bias_gradient_is_that_of_finite_differences() {
 #[test]
 fn samples_that_do_not_fit_are_refused() {
     let lengths = |tokens: Vec<u32>, rewards: Vec<f32>| Sample::new(tokens, rewards).unwrap_err();
-    assert!(matches!(lengths(vec![1], vec![]), TrainError::SampleLength { tokens: 1, rewards: 0 }));
-    assert!(matches!(lengths(vec![1, 2], vec![0.0; 2]), TrainError::SampleLength { tokens: 2, rewards: 2 }));
+    assert!(matches!(lengths(vec![1], vec![]), TrainError::SampleLength { tokens: 1, context: 1, rewards: 0 }));
+    assert!(matches!(lengths(vec![1, 2], vec![0.0; 2]), TrainError::SampleLength { tokens: 2, context: 1, rewards: 2 }));
     assert!(matches!(lengths(vec![1, 2], vec![f32::NAN]), TrainError::Reward { position: 0, .. }));
     let mut trainer = trainer("tiny-a", 1e-3);
     let foreign = Sample::new(vec![1, 100], vec![0.0]).unwrap();
@@ -172,11 +172,14 @@ fn a_neutral_beginning_changes_nothing_and_a_seed_means_the_same_again() {
 
 #[test]
 fn batches_are_laid_out_as_described() {
-    let batch = Batch::new(&samples(), 100, 100).unwrap();
-    assert_eq!((batch.sequences, batch.length), (2, 4));
-    assert_eq!(batch.tokens, [0, 40, 12, 33, 0, 41, 0, 0]);
-    assert_eq!(batch.positions, [0, 1, 2, 3, 0, 1, 2, 3]);
-    assert_eq!(batch.rows, [0, 1, 2, 3, 4, 5]);
-    assert_eq!(batch.targets, [40, 12, 33, 60, 41, 13]);
-    assert_eq!(batch.rewards, [0.5, -1.0, 2.0, -3.0, 4.0, 1.5]);
+    let model = DecoderConfig::from_dir(&dir("tiny-a").join("guard")).unwrap();
+    let mut samples = samples();
+    samples.push(Sample::after(&[0, 7, 8], &[9, 10], &[1.0, 2.0]).unwrap());
+    let batch = Batch::new(&samples.iter().collect::<Vec<_>>(), &model).unwrap();
+    assert_eq!((batch.inputs.sequences, batch.inputs.length, batch.inputs.real), (3, 4, 10));
+    assert_eq!(batch.inputs.tokens, [0, 40, 12, 33, 0, 41, 0, 0, 0, 7, 8, 9]);
+    assert_eq!(batch.inputs.positions, [0, 1, 2, 3, 0, 1, 0, 0, 0, 1, 2, 3]);
+    assert_eq!(batch.rows, [0, 1, 2, 3, 4, 5, 10, 11]);
+    assert_eq!(batch.targets, [40, 12, 33, 60, 41, 13, 9, 10]);
+    assert_eq!(batch.rewards, [0.5, -1.0, 2.0, -3.0, 4.0, 1.5, 1.0, 2.0]);
 }
