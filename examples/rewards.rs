@@ -88,7 +88,12 @@ fn compare(expected: &Rewards, found: &Rewards, tolerance: f32) -> Result<()> {
     ensure!(!expected.rewards.is_empty(), "there are no rewards to compare with");
     ensure!(expected.rewards.len() == found.rewards.len(), "another number of rewards than of sequences");
     for (place, (expected, found)) in expected.rewards.iter().zip(&found.rewards).enumerate() {
-        ensure!(expected.len() == found.len(), "sequence {place}: {} rewards for {} tokens", expected.len(), found.len());
+        ensure!(
+            expected.len() == found.len(),
+            "sequence {place}: {} rewards for {} tokens",
+            expected.len(),
+            found.len()
+        );
         let greatest = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("sequence {place}: greatest difference {greatest:.2e}");
         ensure!(greatest <= tolerance, "sequence {place}: {greatest:.2e} is more than {tolerance:.0e}");

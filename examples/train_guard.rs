@@ -20,12 +20,12 @@ use saffron_examples::device::{device, first};
 use saffron_examples::prompt::save;
 use saffron_examples::train::config::Recipe;
 use saffron_examples::train::{GuardData, GuardRecipe, HeldOut, HeldOutReport, Watch, network};
-use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LoadError, ModelOptions};
 use saffron_mrm::text::TextTokenizer;
+use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LoadError, ModelOptions};
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_search::eval::stats::{Share, Z95};
 use saffron_train::objective::guard::{GuardCorpus, GuardExample, GuardObjective};
-use saffron_train::{Trainer, TrainRun};
+use saffron_train::{TrainRun, Trainer};
 
 /// Makes a guard of any model.
 #[derive(Parser)]
@@ -75,7 +75,11 @@ fn train(args: &Args, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Re
     let finished = run.train(&corpus, &validation, &mut watch)?;
     watch.finish();
     let (tokens, seconds) = watch.speed();
-    println!("{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second", finished.steps, tokens as f64 / seconds.max(1e-9));
+    println!(
+        "{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second",
+        finished.steps,
+        tokens as f64 / seconds.max(1e-9)
+    );
     let (model, step) = run.export()?;
     println!("{}: the adapter of step {step}", model.display());
     Ok(model)
@@ -95,7 +99,11 @@ fn template(recipe: &GuardRecipe, tokenizer: &TextTokenizer) -> Result<GuardTemp
 
 fn tell(data: &GuardData) {
     let GuardData { train, held_out, cut_replies, cut_prompts, skipped, seen, .. } = data;
-    println!("{} examples to learn from, {} held out; {seen} more left out, which training has, too", train.len(), held_out.len());
+    println!(
+        "{} examples to learn from, {} held out; {seen} more left out, which training has, too",
+        train.len(),
+        held_out.len()
+    );
     println!("{cut_replies} replies and {cut_prompts} prompts were cut; {skipped} rows had no reply or no label");
 }
 
@@ -108,7 +116,10 @@ fn tell_report(report: &HeldOutReport) {
         let interval = auroc.interval.map(|interval| format!(" [{:.4}, {:.4}]", interval.low, interval.high));
         println!("AUROC               {:.4}{}", auroc.value, interval.unwrap_or_default());
     }
-    println!("calibration error   {:.4}; Brier {:.4}, log loss {:.4}", whole.expected_calibration_error, whole.brier, whole.log_loss);
+    println!(
+        "calibration error   {:.4}; Brier {:.4}, log loss {:.4}",
+        whole.expected_calibration_error, whole.brier, whole.log_loss
+    );
     for (part, report) in &report.beginnings {
         let auroc = report.auroc.map_or(f64::NAN, |auroc| auroc.value);
         println!("first {part}           accuracy {}, AUROC {auroc:.4}", share(report.accuracy));

@@ -54,7 +54,11 @@ fn main() -> Result<()> {
     let finished = run.train(&data.train, &data.held_out, &mut watch)?;
     watch.finish();
     let (tokens, seconds) = watch.speed();
-    println!("{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second", finished.steps, tokens as f64 / seconds.max(1e-9));
+    println!(
+        "{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second",
+        finished.steps,
+        tokens as f64 / seconds.max(1e-9)
+    );
     let (model, step) = run.export()?;
     println!("{}: the reward model of step {step}", model.display());
     report(&args, &run, &data)
@@ -91,7 +95,8 @@ fn report(args: &Args, run: &TrainRun<PartialSupervision>, data: &MrmData) -> Re
 }
 
 fn tell(data: &MrmData) {
-    let rewards = |samples: &[saffron_train::Sample]| samples.iter().map(|sample| sample.rewards().len()).sum::<usize>();
+    let rewards =
+        |samples: &[saffron_train::Sample]| samples.iter().map(|sample| sample.rewards().len()).sum::<usize>();
     println!("{} replies, {} rewards to learn from", data.train.len(), rewards(&data.train));
     println!("{} replies, {} rewards held out", data.held_out.len(), rewards(&data.held_out));
     println!("{} replies were cut, {} left nothing", data.cut, data.skipped);
@@ -100,7 +105,10 @@ fn tell(data: &MrmData) {
 fn tell_report(report: &Regression) {
     let percent = |share: saffron_search::eval::stats::Share| 100.0 * share.value().unwrap_or(f64::NAN);
     println!("held-out rewards    {} ({:.1} % below 0)", report.n, percent(report.unsafe_targets));
-    println!("MAE, RMSE, bias     {:.3}, {:.3}, {:+.3}", report.mean_absolute_error, report.root_mean_square_error, report.bias);
+    println!(
+        "MAE, RMSE, bias     {:.3}, {:.3}, {:+.3}",
+        report.mean_absolute_error, report.root_mean_square_error, report.bias
+    );
     let number = |value: Option<f64>| value.map_or_else(|| String::from("–"), |value| format!("{value:.3}"));
     println!("R², Pearson         {}, {}", number(report.r_squared), number(report.pearson));
     println!("within 1, within 2  {:.1} %, {:.1} %", percent(report.within_one), percent(report.within_two));

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use saffron_core::{ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary};
+use saffron_core::{
+    ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+};
 
 use crate::LoadError;
 use crate::base::Base;

@@ -12,6 +12,7 @@ use saffron_mrm::{Base, DecoderConfig, RewardHead};
 use crate::TrainError;
 use crate::adapter::{Place, TrainableAdapter};
 use crate::init::Init;
+use crate::objective::Objective;
 
 /// A decoder whose adapter and bias are trained.
 #[derive(Clone, Debug)]
@@ -114,6 +115,26 @@ impl Network {
     #[must_use]
     pub fn plain(&self) -> Decoder {
         self.plain.clone().with_lora(self.adapter.valid().lora(&self.places))
+    }
+
+    /// The outputs of an objective on samples, `batch` of them a forward pass, without a record of gradients.
+    ///
+    /// # Errors
+    ///
+    /// Samples that do not fit the model.
+    pub fn outputs<O: Objective>(
+        &self,
+        objective: &O,
+        samples: &[O::Sample],
+        batch: usize,
+    ) -> Result<Vec<(O::Batch, Vec<f32>)>, TrainError> {
+        let (decoder, bias) = (self.plain(), self.adapter.bias().inner());
+        let pass = |part: &[O::Sample]| {
+            let batch = objective.batch(&part.iter().collect::<Vec<_>>(), self.model())?;
+            let outputs = objective.outputs(&decoder, &bias, &batch).into_data();
+            Ok((batch, outputs.iter::<f32>().collect()))
+        };
+        samples.chunks(batch.max(1)).map(pass).collect()
     }
 
     /// The parameters.

@@ -146,14 +146,7 @@ impl<O: Objective> Trainer<O> {
     ///
     /// Samples that do not fit the model, outputs that are no numbers.
     pub fn evaluate(&self, samples: &[O::Sample], batch: usize) -> Result<O::Report, TrainError> {
-        let (decoder, bias) = (self.network.plain(), self.network.adapter().bias().inner());
-        let mut seen = Vec::new();
-        for part in samples.chunks(batch.max(1)) {
-            let batch = self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model())?;
-            let outputs = self.objective.outputs(&decoder, &bias, &batch).into_data();
-            seen.push((batch, outputs.iter::<f32>().collect()));
-        }
-        self.objective.report(&seen)
+        self.objective.report(&self.network.outputs(&self.objective, samples, batch)?)
     }
 
     fn batches(&self, samples: &[O::Sample]) -> Result<Vec<O::Batch>, TrainError> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// A file's path and the checksum of its bytes.
-pub(crate) fn fingerprint(path: &Path) -> Result<(String, String)> {
+pub fn fingerprint(path: &Path) -> Result<(String, String)> {
     let sum = checksum(path).with_context(|| path.display().to_string())?;
     Ok((path.display().to_string(), format!("crc32 {sum:08x}")))
 }

@@ -89,7 +89,7 @@ fn guard(config: &GuardConfig, shelf: &mut Shelf<'_>) -> Result<GuardRewardModel
     let guard = shelf.guard(&config::GuardConfig { model: base, question, cache_mb })?;
     let Some(adapter) = adapter else { return Ok(guard) };
     shelf.fingerprint(&adapter)?;
-    guard.with_adapter(&adapter).with_context(|| adapter.display().to_string())
+    Ok(guard.with_adapter(&adapter)?)
 }
 
 impl Source for Labelling {

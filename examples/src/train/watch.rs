@@ -47,7 +47,8 @@ impl TrainObserver for Watch {
             Line::Step { step, done, seconds, .. } => {
                 let loss = f64::from(done.loss);
                 let mean = self.loss.map_or(loss, |mean| 0.98 * mean + 0.02 * loss);
-                (self.loss, self.tokens, self.seconds) = (Some(mean), self.tokens + done.tokens, self.seconds + seconds);
+                (self.loss, self.tokens, self.seconds) =
+                    (Some(mean), self.tokens + done.tokens, self.seconds + seconds);
                 self.bar.set_position(*step);
                 let speed = self.tokens as f64 / self.seconds.max(1e-9);
                 self.bar.set_message(format!("loss {mean:.4}, {speed:.0} tokens/s"));

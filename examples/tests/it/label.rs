@@ -205,6 +205,25 @@ fn rows_are_chosen_by_seed_and_limit_and_long_replies_are_cut() {
 }
 
 #[test]
+fn an_adapter_of_the_guard_changes_the_rewards_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, adapted) = (dir.path().join("plain"), dir.path().join("adapted"));
+    succeed(&mut label(&changed(dir.path(), &[]), &plain));
+    let base = "base = \"../../fixtures/tiny-b/guard\"";
+    let with = format!("{base}\nadapter = \"../../fixtures/tiny-b/mrm\"");
+    let config = changed(dir.path(), &[(base, &with)]);
+    succeed(&mut label(&config, &adapted));
+    let (one, other) = (records(&plain), records(&adapted));
+    assert_eq!(one.len(), other.len());
+    for (one, other) in one.iter().zip(&other) {
+        assert_eq!((&one.id, &one.reply), (&other.id, &other.reply));
+        assert_ne!(one.rewards, other.rewards, "{}", one.id);
+    }
+    let error = text(&run(&mut label(&config, &plain)).stderr);
+    assert!(error.contains("origin.guard.adapter: "), "{error}");
+}
+
+#[test]
 fn bad_configurations_end_with_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let first = dir.path().join("run");

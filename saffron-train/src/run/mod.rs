@@ -26,15 +26,16 @@ use std::time::Instant;
 
 use saffron_search::eval::files::{Journal, Lock, create_dir};
 use saffron_search::eval::runs::Manifest;
+use saffron_search::eval::stats::Regression;
 
 pub use corpus::Corpus;
 pub use log::{Line, TrainObserver};
 pub use order::{Order, below};
 pub use settings::RunSettings;
 
-use crate::TrainError;
-use crate::objective::Objective;
+use crate::objective::{Objective, PartialSupervision, Sample};
 use crate::trainer::Trainer;
+use crate::{Network, TrainError};
 use checkpoint::{Best, Checkpoints, State};
 
 /// A run that this process holds. Dropping it lets the run go.
@@ -182,16 +183,21 @@ impl<O: Objective> TrainRun<O> {
     ///
     /// A checkpoint that is gone, files that cannot be written.
     pub fn export(&self) -> Result<(PathBuf, u64), TrainError> {
-        let (step, network) = match self.best {
-            Some(best) => (best.step, self.checkpoints.network(&self.trainer, best.step)?),
-            None => (self.trainer.steps(), self.trainer.network().clone()),
-        };
+        let (step, network) = self.chosen()?;
         let dir = self.dir.join("model");
         folder::replace(&dir, |dir| {
             network.save(dir)?;
             network.save_reference(dir)
         })?;
         Ok((dir, step))
+    }
+
+    /// The network that [`export`](Self::export) writes, and its step.
+    fn chosen(&self) -> Result<(u64, Network), TrainError> {
+        match self.best {
+            Some(best) => Ok((best.step, self.checkpoints.network(&self.trainer, best.step)?)),
+            None => Ok((self.trainer.steps(), self.trainer.network().clone())),
+        }
     }
 
     /// Where the run is.
@@ -207,6 +213,21 @@ impl<O: Objective> TrainRun<O> {
     /// A log that cannot be read.
     pub fn lines(&self) -> Result<Vec<Line>, TrainError> {
         Ok(self.log.records()?)
+    }
+}
+
+impl TrainRun<PartialSupervision> {
+    /// What the network that [`export`](Self::export) writes is worth on samples, and its rewards beside the true ones.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that is gone, samples that do not fit the model, rewards that are no numbers.
+    pub fn judge(&self, samples: &[Sample]) -> Result<(Regression, Vec<(f32, f32)>), TrainError> {
+        let network = self.chosen()?.1;
+        let seen = network.outputs(&PartialSupervision, samples, self.settings.batch)?;
+        let report = PartialSupervision.report(&seen)?;
+        let pairs = seen.into_iter().flat_map(|(batch, outputs)| outputs.into_iter().zip(batch.rewards)).collect();
+        Ok((report, pairs))
     }
 }
 

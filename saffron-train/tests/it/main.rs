@@ -130,7 +130,10 @@ fn the_bias_gradient_is_that_of_finite_differences() {
 fn samples_that_do_not_fit_are_refused() {
     let lengths = |tokens: Vec<u32>, rewards: Vec<f32>| Sample::new(tokens, rewards).unwrap_err();
     assert!(matches!(lengths(vec![1], vec![]), TrainError::SampleLength { tokens: 1, context: 1, rewards: 0 }));
-    assert!(matches!(lengths(vec![1, 2], vec![0.0; 2]), TrainError::SampleLength { tokens: 2, context: 1, rewards: 2 }));
+    assert!(matches!(
+        lengths(vec![1, 2], vec![0.0; 2]),
+        TrainError::SampleLength { tokens: 2, context: 1, rewards: 2 }
+    ));
     assert!(matches!(lengths(vec![1, 2], vec![f32::NAN]), TrainError::Reward { position: 0, .. }));
     let mut trainer = trainer("tiny-a", 1e-3);
     let foreign = Sample::new(vec![1, 100], vec![0.0]).unwrap();
