@@ -73,13 +73,7 @@ fn train(args: &Args, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Re
         data.held_out.iter().take(recipe.validation).map(|(example, _)| example.clone()).collect();
     let mut watch = Watch::default();
     let finished = run.train(&corpus, &validation, &mut watch)?;
-    watch.finish();
-    let (tokens, seconds) = watch.speed();
-    println!(
-        "{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second",
-        finished.steps,
-        tokens as f64 / seconds.max(1e-9)
-    );
+    println!("{}", watch.finish(finished.steps));
     let (model, step) = run.export()?;
     println!("{}: the adapter of step {step}", model.display());
     Ok(model)

@@ -52,13 +52,7 @@ fn main() -> Result<()> {
     let mut run = open(&args, &recipe, &base, &data)?;
     let mut watch = Watch::default();
     let finished = run.train(&data.train, &data.held_out, &mut watch)?;
-    watch.finish();
-    let (tokens, seconds) = watch.speed();
-    println!(
-        "{} steps; {tokens} tokens in {seconds:.1} s here, {:.0} a second",
-        finished.steps,
-        tokens as f64 / seconds.max(1e-9)
-    );
+    println!("{}", watch.finish(finished.steps));
     let (model, step) = run.export()?;
     println!("{}: the reward model of step {step}", model.display());
     report(&args, &run, &data)

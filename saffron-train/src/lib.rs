@@ -32,6 +32,8 @@
 
 mod adapter;
 mod error;
+#[cfg(doctest)]
+mod guides;
 mod init;
 pub mod labels;
 mod network;

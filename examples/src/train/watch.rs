@@ -1,14 +1,17 @@
-//! A progress bar over the steps of a run; silent when standard error is no terminal.
+//! What a training recipe shows while it goes on: a progress bar, silent when standard error is no terminal; with the feature `dashboard`
+//! burn-train's dashboard in its place.
 
 use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use saffron_train::run::{Line, TrainObserver};
 
-/// Shows steps, a mean of the loss that forgets, and tokens a second; counts both for a report.
+/// Shows steps, a mean of the loss that forgets, and tokens a second; counts tokens and seconds for a report.
 #[derive(Debug)]
 pub struct Watch {
     bar: ProgressBar,
+    #[cfg(feature = "dashboard")]
+    dashboard: super::Dashboard,
     loss: Option<f64>,
     tokens: usize,
     seconds: f64,
@@ -17,21 +20,34 @@ pub struct Watch {
 impl Default for Watch {
     fn default() -> Self {
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len} steps  {elapsed}, {eta} to go  {msg}");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, loss: None, tokens: 0, seconds: 0.0 }
+        let bar = if cfg!(feature = "dashboard") { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        Self {
+            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            #[cfg(feature = "dashboard")]
+            dashboard: super::Dashboard::default(),
+            loss: None,
+            tokens: 0,
+            seconds: 0.0,
+        }
     }
 }
 
 impl Watch {
-    /// Tokens forwarded by steps of this process, and the seconds that they took.
+    /// Takes the display away; says how many steps were taken in all, and how fast those of this process.
     #[must_use]
-    pub fn speed(&self) -> (usize, f64) {
-        (self.tokens, self.seconds)
+    pub fn finish(self, steps: u64) -> String {
+        self.bar.finish_and_clear();
+        let (tokens, seconds) = (self.tokens, self.seconds);
+        let speed = tokens as f64 / seconds.max(1e-9);
+        format!("{steps} steps; {tokens} tokens in {seconds:.1} s here, {speed:.0} a second")
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
+    fn step(&mut self, step: u64, loss: f64) {
+        let mean = self.loss.map_or(loss, |mean| 0.98 * mean + 0.02 * loss);
+        self.loss = Some(mean);
+        self.bar.set_position(step);
+        let speed = self.tokens as f64 / self.seconds.max(1e-9);
+        self.bar.set_message(format!("loss {mean:.4}, {speed:.0} tokens/s"));
     }
 }
 
@@ -40,23 +56,23 @@ impl TrainObserver for Watch {
         self.bar.set_length(total);
         self.bar.set_position(done);
         self.bar.reset_eta();
+        #[cfg(feature = "dashboard")]
+        self.dashboard.on_start(done, total);
     }
 
     fn on_line(&mut self, line: &Line) -> ControlFlow<()> {
         match line {
             Line::Step { step, done, seconds, .. } => {
-                let loss = f64::from(done.loss);
-                let mean = self.loss.map_or(loss, |mean| 0.98 * mean + 0.02 * loss);
-                (self.loss, self.tokens, self.seconds) =
-                    (Some(mean), self.tokens + done.tokens, self.seconds + seconds);
-                self.bar.set_position(*step);
-                let speed = self.tokens as f64 / self.seconds.max(1e-9);
-                self.bar.set_message(format!("loss {mean:.4}, {speed:.0} tokens/s"));
+                (self.tokens, self.seconds) = (self.tokens + done.tokens, self.seconds + seconds);
+                self.step(*step, f64::from(done.loss));
             }
             Line::Validation { step, score, seconds, .. } => {
                 self.bar.println(format!("step {step}: validation {score:.4} ({seconds:.1} s)"));
             }
         }
+        #[cfg(feature = "dashboard")]
+        return self.dashboard.on_line(line);
+        #[cfg(not(feature = "dashboard"))]
         ControlFlow::Continue(())
     }
 }
