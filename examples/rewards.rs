@@ -20,7 +20,7 @@ use saffron_core::Token;
 use saffron_examples::device::{device, first};
 use saffron_examples::prompt::save;
 use saffron_mrm::Mrm;
-use saffron_train::run::below;
+use saffron_search::eval::data::below;
 use serde::{Deserialize, Serialize};
 
 /// Computes rewards, or compares them.

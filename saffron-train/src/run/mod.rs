@@ -30,7 +30,7 @@ use saffron_search::eval::stats::Regression;
 
 pub use corpus::Corpus;
 pub use log::{Line, TrainObserver};
-pub use order::{Order, below};
+pub use order::Order;
 pub use settings::RunSettings;
 
 use crate::objective::{Objective, PartialSupervision, Sample};

@@ -1,7 +1,8 @@
 //! Which samples make which batch: a function of seed and epoch.
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_search::eval::data::below;
 
 use super::{Corpus, RunSettings};
 
@@ -57,17 +58,5 @@ impl Order {
 fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for place in (1..items.len()).rev() {
         items.swap(place, below(rng, place + 1));
-    }
-}
-
-/// A number in `0..bound`, all equally likely; `bound` is above 0.
-pub fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
-    let bound = bound as u64;
-    let limit = u64::MAX - u64::MAX % bound;
-    loop {
-        let draw = rng.next_u64();
-        if draw < limit {
-            return (draw % bound) as usize;
-        }
     }
 }

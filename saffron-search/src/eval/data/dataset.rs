@@ -61,7 +61,7 @@ impl Dataset {
 }
 
 /// A number in `0..bound`, all equally likely; `bound` is above 0.
-fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+pub fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
     let bound = bound as u64;
     let limit = u64::MAX - u64::MAX % bound;
     loop {

@@ -2,9 +2,10 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
+use saffron_search::eval::data::below;
 
 use super::{GuardExample, GuardReply};
-use crate::run::{Corpus, below};
+use crate::run::Corpus;
 
 /// Examples of whole replies; each epoch sees other beginnings of them. What an epoch sees depends on the seed, its number and the
 /// example's place alone.
