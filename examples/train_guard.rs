@@ -11,40 +11,30 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::DType;
 use clap::Parser;
 use saffron_examples::calibration::reliability;
-use saffron_examples::compare::fingerprint;
-use saffron_examples::device::{device, first};
 use saffron_examples::prompt::save;
 use saffron_examples::train::config::Recipe;
-use saffron_examples::train::{GuardData, GuardRecipe, HeldOut, HeldOutReport, Watch, network};
+use saffron_examples::train::{GuardData, GuardRecipe, HeldOut, HeldOutReport, TrainArgs, Watch, network};
 use saffron_mrm::text::TextTokenizer;
 use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LoadError, ModelOptions};
-use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_search::eval::stats::{Share, Z95};
 use saffron_train::objective::guard::{GuardCorpus, GuardExample, GuardObjective};
 use saffron_train::{TrainRun, Trainer};
 
 /// Makes a guard of any model.
 #[derive(Parser)]
-struct Args {
-    /// What is trained on what.
-    #[arg(long)]
-    config: PathBuf,
-    /// Directory of the run.
-    #[arg(long)]
-    out: PathBuf,
-    /// Device to run on.
-    #[arg(long, default_value = first())]
-    device: String,
+struct Program {
+    #[command(flatten)]
+    args: TrainArgs,
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    let Program { args } = Program::parse();
     let recipe = GuardRecipe::read(&args.config)?;
-    let device = device(&args.device)?;
+    let device = args.device()?;
     eprintln!("device {}", args.device);
     let base = Base::open(&recipe.base, &device, DType::F32)?;
     let data = GuardData::read(&recipe, base.tokenizer())?;
@@ -59,14 +49,12 @@ fn main() -> Result<()> {
 }
 
 /// Trains what is not trained yet; gives the directory of the adapter.
-fn train(args: &Args, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Result<PathBuf> {
+fn train(args: &TrainArgs, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Result<PathBuf> {
     let objective = GuardObjective::new(template(recipe, base.tokenizer())?);
     let trainer = Trainer::new(network(base, &recipe.adapter)?, objective, recipe.optimizer)?;
-    let mut manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &args.device);
-    for file in data.files.iter().chain([&recipe.base.join("model.safetensors")]) {
-        let (path, sum) = fingerprint(file)?;
-        manifest = manifest.fingerprint(path, sum);
-    }
+    let adapter = recipe.adapter.weights();
+    let files = data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter);
+    let manifest = args.manifest(recipe, files)?;
     let mut run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
     let corpus = GuardCorpus::new(data.train.clone(), recipe.prefixes, recipe.run.seed);
     let validation: Vec<GuardExample> =
@@ -74,6 +62,7 @@ fn train(args: &Args, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Re
     let mut watch = Watch::default();
     let finished = run.train(&corpus, &validation, &mut watch)?;
     println!("{}", watch.finish(finished.steps));
+    ensure!(finished.complete, "stopped after step {}; the same command goes on from there", finished.steps);
     let (model, step) = run.export()?;
     println!("{}: the adapter of step {step}", model.display());
     Ok(model)
@@ -87,7 +76,7 @@ fn judge(recipe: &GuardRecipe, base: &Base, data: &GuardData, model: &Path) -> R
 }
 
 fn template(recipe: &GuardRecipe, tokenizer: &TextTokenizer) -> Result<GuardTemplate, LoadError> {
-    let asked = &recipe.question;
+    let Some(asked) = &recipe.question else { return GuardTemplate::llama_guard_3(tokenizer) };
     GuardTemplate::in_words(tokenizer, [&asked.prefix, &asked.infix, &asked.suffix], [&asked.safe, &asked.not_safe])
 }
 

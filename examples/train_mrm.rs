@@ -12,39 +12,29 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::DType;
 use clap::Parser;
 use saffron_examples::calibration::scatter;
-use saffron_examples::compare::fingerprint;
-use saffron_examples::device::{device, first};
 use saffron_examples::prompt::save;
 use saffron_examples::train::config::Recipe;
-use saffron_examples::train::{MrmData, MrmRecipe, Watch, network};
+use saffron_examples::train::{MrmData, MrmRecipe, TrainArgs, Watch, network};
 use saffron_mrm::Base;
 use saffron_mrm::text::layout;
-use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_search::eval::stats::Regression;
 use saffron_train::{PartialSupervision, TrainRun, Trainer};
 
 /// Trains a multifurcation reward model.
 #[derive(Parser)]
-struct Args {
-    /// What is trained on what.
-    #[arg(long)]
-    config: PathBuf,
-    /// Directory of the run.
-    #[arg(long)]
-    out: PathBuf,
-    /// Device to run on.
-    #[arg(long, default_value = first())]
-    device: String,
+struct Program {
+    #[command(flatten)]
+    args: TrainArgs,
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    let Program { args } = Program::parse();
     let recipe = MrmRecipe::read(&args.config)?;
-    let device = device(&args.device)?;
+    let device = args.device()?;
     eprintln!("device {}", args.device);
     let base = Base::open(&recipe.base, &device, DType::F32)?;
     let data = MrmData::read(&recipe, &layout(&recipe.layout, base.tokenizer())?, base.decoder().config().vocab_size)?;
@@ -53,29 +43,27 @@ fn main() -> Result<()> {
     let mut watch = Watch::default();
     let finished = run.train(&data.train, &data.held_out, &mut watch)?;
     println!("{}", watch.finish(finished.steps));
+    ensure!(finished.complete, "stopped after step {}; the same command goes on from there", finished.steps);
     let (model, step) = run.export()?;
     println!("{}: the reward model of step {step}", model.display());
     report(&args, &run, &data)
 }
 
 /// Begins the run, or takes it up.
-fn open(args: &Args, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Result<TrainRun<PartialSupervision>> {
+fn open(args: &TrainArgs, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Result<TrainRun<PartialSupervision>> {
     let vocab_size = base.decoder().config().vocab_size;
     let unseen = Trainer::unseen(&data.train, vocab_size)?;
     println!("{} of {vocab_size} tokens are never rewarded: the reward model's unseen tokens", unseen.count());
     let network = network(base, &recipe.adapter)?.with_unseen(unseen)?;
     let trainer = Trainer::new(network, PartialSupervision, recipe.optimizer)?;
-    let mut manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &args.device);
-    let adapter = recipe.adapter.from.iter().map(|dir| dir.join("adapter_model.safetensors"));
-    for file in data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter) {
-        let (path, sum) = fingerprint(&file)?;
-        manifest = manifest.fingerprint(path, sum);
-    }
+    let adapter = recipe.adapter.weights();
+    let files = data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter);
+    let manifest = args.manifest(recipe, files)?;
     Ok(TrainRun::open(&args.out, &manifest, trainer, recipe.run)?)
 }
 
 /// Says how near the exported model comes to the held-out rewards.
-fn report(args: &Args, run: &TrainRun<PartialSupervision>, data: &MrmData) -> Result<()> {
+fn report(args: &TrainArgs, run: &TrainRun<PartialSupervision>, data: &MrmData) -> Result<()> {
     if data.held_out.is_empty() {
         println!("no prompt is held out: there is nothing to report on");
         return Ok(());

@@ -17,8 +17,8 @@ use crate::compare::config::QuestionConfig;
 pub struct GuardRecipe {
     /// Directory of the model that becomes a guard.
     pub base: PathBuf,
-    /// How it is asked.
-    pub question: QuestionConfig,
+    /// How it is asked; by default as Llama Guard 3 is.
+    pub question: Option<QuestionConfig>,
     /// What is trained of it.
     #[serde(default)]
     pub adapter: AdapterRecipe,
@@ -125,11 +125,18 @@ impl Default for AdapterRecipe {
 }
 
 impl AdapterRecipe {
+    /// The file that it begins from.
+    #[must_use]
+    pub fn weights(&self) -> Option<PathBuf> {
+        self.from.as_ref().map(|dir| dir.join("adapter_model.safetensors"))
+    }
+
     /// The configuration of a new adapter on a base.
     #[must_use]
     pub fn config(&self, base: &Path) -> AdapterConfig {
+        let place = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
         let config = AdapterConfig::new(self.rank, self.alpha, self.targets.clone());
-        AdapterConfig { base_model_name_or_path: Some(base.display().to_string()), ..config }
+        AdapterConfig { base_model_name_or_path: Some(place.display().to_string()), ..config }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the training recipes share: configurations, examples from data files, what they say while they go on.
 
+mod args;
 pub mod config;
 #[cfg(feature = "dashboard")]
 mod dashboard;
@@ -8,6 +9,7 @@ mod held_out;
 mod mrm;
 mod watch;
 
+pub use args::TrainArgs;
 pub use config::{GuardRecipe, MrmRecipe};
 #[cfg(feature = "dashboard")]
 pub use dashboard::Dashboard;

@@ -14,12 +14,19 @@ pub struct GuardBatch {
     pub inputs: Packed,
     /// Rows after which the guard answers, one an output.
     pub rows: Vec<u32>,
-    /// Of each term the output that is to be high; none stands for a reward of 0.
-    pub better: Vec<Option<u32>>,
-    /// Of each term the output that is to be low; none stands for a reward of 0.
-    pub worse: Vec<Option<u32>>,
-    /// Of each term whether it is of a whole reply rather than of a beginning.
-    pub whole: Vec<bool>,
+    /// What is learnt.
+    pub terms: Vec<Term>,
+}
+
+/// One term of the loss, `−ln σ(better − worse)`: the places of two outputs, or of one against a reward of 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The output that is to be high; none stands for a reward of 0.
+    pub better: Option<u32>,
+    /// The output that is to be low; none stands for a reward of 0.
+    pub worse: Option<u32>,
+    /// Whether it is of a whole reply rather than of a beginning.
+    pub whole: bool,
 }
 
 impl GuardBatch {
@@ -29,38 +36,33 @@ impl GuardBatch {
     ///
     /// No examples, tokens that the model does not have, replies that do not fit it.
     pub fn new(examples: &[&GuardExample], layout: &PromptLayout, model: &DecoderConfig) -> Result<Self, TrainError> {
-        let mut trees = Vec::new();
-        let mut rows_of = Vec::new();
-        let (mut better, mut worse, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-        let mut outputs = 0u32;
+        let (mut trees, mut answers, mut terms) = (Vec::new(), Vec::new(), Vec::new());
         for (place, example) in examples.iter().enumerate() {
+            terms.extend(terms_of(example, answers.len() as u32));
             for reply in example.replies() {
                 let (tree, rows) = tree(place, reply, layout, model)?;
+                answers.extend(rows.into_iter().map(|row| (trees.len(), row)));
                 trees.push(tree);
-                rows_of.push(rows);
             }
-            let cuts = example.replies()[0].cuts().len() as u32;
-            for cut in 0..cuts {
-                let here = Some(outputs + cut);
-                let (high, low) = match example {
-                    GuardExample::Labelled { safe: true, .. } => (here, None),
-                    GuardExample::Labelled { safe: false, .. } => (None, here),
-                    GuardExample::Pair { .. } => (here, Some(outputs + cuts + cut)),
-                };
-                better.push(high);
-                worse.push(low);
-                whole.push(cut + 1 == cuts);
-            }
-            outputs += cuts * example.replies().len() as u32;
         }
         let inputs = Packed::trees(trees)?;
-        let row = |(sequence, rows): (usize, Vec<usize>)| {
-            rows.into_iter().map(move |row| (sequence, row)).collect::<Vec<_>>()
-        };
-        let rows = rows_of.into_iter().enumerate().flat_map(row);
-        let rows = rows.map(|(sequence, row)| (sequence * inputs.length + row) as u32).collect();
-        Ok(Self { inputs, rows, better, worse, whole })
+        let rows = answers.into_iter().map(|(sequence, row)| (sequence * inputs.length + row) as u32).collect();
+        Ok(Self { inputs, rows, terms })
     }
+}
+
+/// The terms of an example whose outputs begin at `first`.
+fn terms_of(example: &GuardExample, first: u32) -> impl Iterator<Item = Term> {
+    let cuts = example.replies()[0].cuts().len() as u32;
+    (0..cuts).map(move |cut| {
+        let (here, beside) = (Some(first + cut), Some(first + cuts + cut));
+        let (better, worse) = match example {
+            GuardExample::Labelled { safe: true, .. } => (here, None),
+            GuardExample::Labelled { safe: false, .. } => (None, here),
+            GuardExample::Pair { .. } => (here, beside),
+        };
+        Term { better, worse, whole: cut + 1 == cuts }
+    })
 }
 
 /// The rows of one reply, and those of its answers.

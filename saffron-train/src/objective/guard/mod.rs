@@ -14,7 +14,7 @@ use super::Objective;
 use super::packed::{indices, numbers};
 use crate::TrainError;
 
-pub use batch::GuardBatch;
+pub use batch::{GuardBatch, Term};
 pub use corpus::GuardCorpus;
 pub use example::{GuardExample, GuardReply};
 pub use report::GuardReport;
@@ -64,16 +64,16 @@ impl Objective for GuardObjective {
 
     fn loss(&self, outputs: Tensor<1>, batch: &GuardBatch) -> Tensor<1> {
         let device = outputs.device();
-        let side = |rows: &[Option<u32>]| {
+        let side = |output: fn(&Term) -> Option<u32>| {
             let (at, there): (Vec<u32>, Vec<f32>) =
-                rows.iter().map(|row| row.map_or((0, 0.0), |row| (row, 1.0))).unzip();
+                batch.terms.iter().map(|term| output(term).map_or((0, 0.0), |output| (output, 1.0))).unzip();
             outputs.clone().select(0, indices(&at, &device)) * numbers(&there, &device)
         };
-        log_sigmoid(side(&batch.better) - side(&batch.worse)).neg().sum()
+        log_sigmoid(side(|term| term.better) - side(|term| term.worse)).neg().sum()
     }
 
     fn terms(&self, batch: &GuardBatch) -> usize {
-        batch.better.len()
+        batch.terms.len()
     }
 
     fn tokens(&self, batch: &GuardBatch) -> usize {

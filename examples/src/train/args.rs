@@ -1,0 +1,53 @@
+//! What both training programs are told.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clap::Args;
+use saffron_search::eval::runs::{Manifest, Shard};
+use serde::Serialize;
+
+use crate::compare::fingerprint;
+use crate::device::{device, first};
+
+/// Arguments: a recipe, and where its run lies.
+#[derive(Clone, Debug, Args)]
+#[command(about = None, long_about = None)]
+pub struct TrainArgs {
+    /// What is trained on what.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Directory of the run.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    pub device: String,
+}
+
+impl TrainArgs {
+    /// The device.
+    ///
+    /// # Errors
+    ///
+    /// No such device.
+    pub fn device(&self) -> Result<Device> {
+        device(&self.device)
+    }
+
+    /// With what the run is begun: the recipe, the device, the checksums of files.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub fn manifest(&self, recipe: &impl Serialize, files: impl IntoIterator<Item = PathBuf>) -> Result<Manifest> {
+        let mut manifest =
+            Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &self.device);
+        for file in files {
+            let (path, sum) = fingerprint(&file)?;
+            manifest = manifest.fingerprint(path, sum);
+        }
+        Ok(manifest)
+    }
+}
