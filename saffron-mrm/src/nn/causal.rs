@@ -24,8 +24,17 @@ pub(crate) struct View {
     /// Rows a sequence.
     pub(crate) length: usize,
     /// `[sequences or 1, length, length]`: of each key, of each row, whether the row must not look at it.
-    #[cfg_attr(not(all(feature = "flex", feature = "autodiff")), allow(dead_code, reason = "for the operation's kernel"))]
+    #[cfg_attr(
+        not(all(feature = "flex", feature = "autodiff")),
+        allow(dead_code, reason = "for the operation's kernel")
+    )]
     pub(crate) hidden: Vec<bool>,
+    /// Whether no row looks at a later one.
+    #[cfg_attr(
+        not(all(feature = "flex", feature = "autodiff")),
+        allow(dead_code, reason = "for the operation's kernel")
+    )]
+    pub(crate) causal: bool,
 }
 
 impl CausalAttention {
@@ -56,8 +65,10 @@ impl CausalAttention {
     ) -> Self {
         let places = (0..masks).flat_map(|mask| (0..length).map(move |key| (mask, key)));
         let hidden = places.flat_map(|(mask, key)| (0..length).map(move |row| (mask, row, key)));
-        let hidden = hidden.map(|(mask, row, key)| !sees(mask, row, key)).collect();
-        let view = Arc::new(View { sequences, length, hidden });
+        let hidden: Vec<bool> = hidden.map(|(mask, row, key)| !sees(mask, row, key)).collect();
+        let mut keys = hidden.chunks_exact(length.max(1)).enumerate();
+        let causal = keys.all(|(key, rows)| rows.iter().take(key % length).all(|hidden| *hidden));
+        let view = Arc::new(View { sequences, length, hidden, causal });
         Self { view, hidden: mask(masks, length, group, sees, device) }
     }
 }

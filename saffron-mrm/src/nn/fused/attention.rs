@@ -87,7 +87,7 @@ impl Attention {
 
     /// What the tasks read.
     fn heads<'a>(&'a self, joint: &'a [f32]) -> Vec<Head<'a>> {
-        let View { sequences, length, hidden } = &*self.view;
+        let View { sequences, length, hidden, causal } = &*self.view;
         let rows = sequences * length;
         let parts = self.parts(joint.chunks_exact(rows).map(|row| row.chunks_exact(*length)));
         let masks = hidden.len() / (length * length);
@@ -102,7 +102,7 @@ impl Attention {
             let keys = queries.split_off(self.group * self.width);
             let mask = sequence % masks * length * length;
             let hidden = &hidden[mask..mask + length * length];
-            Head { queries, keys, values, cos: angles(&self.cos), sin: angles(&self.sin), hidden }
+            Head { queries, keys, values, cos: angles(&self.cos), sin: angles(&self.sin), hidden, causal: *causal }
         };
         parts.into_iter().enumerate().map(head).collect()
     }

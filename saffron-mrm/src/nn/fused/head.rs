@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use saffron_core::numeric::exp_nonpositive;
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, Upper};
 
 /// What a sequence's head reads.
 pub(super) struct Head<'a> {
@@ -16,6 +16,8 @@ pub(super) struct Head<'a> {
     pub(super) sin: Vec<&'a [f32]>,
     /// Of each key, of each row, whether the row must not look at it.
     pub(super) hidden: &'a [bool],
+    /// Whether no row looks at a later one.
+    pub(super) causal: bool,
 }
 
 /// Writes what the query heads take from the values.
@@ -39,7 +41,7 @@ impl WithSimd for Forward<'_> {
             let queries = head.turned(queries, head.scale());
             let shares = head.shares(simd, &keys, &queries);
             let mut mixed = Matrix::zeros(width, head.length());
-            mixed.add_product(simd, &values, &shares);
+            mixed.add_product(simd, &values, &shares, head.upper(Upper::Right));
             store(&mixed, out.by_ref().take(width));
         }
     }
@@ -68,13 +70,13 @@ impl WithSimd for Backward<'_> {
         for (queries, gradient) in head.queries.chunks_exact(width).zip(self.gradient.chunks_exact(width)) {
             let (queries, gradient) = (head.turned(queries, head.scale()), gathered(gradient));
             let shares = head.shares(simd, &keys_turned, &queries);
-            by_values.add_product(simd, &shares, &gradient.transposed(length));
+            by_values.add_product(simd, &shares, &gradient.transposed(length), head.upper(Upper::Left));
             let mut by_scores = Matrix::zeros(length, length);
-            by_scores.add_product(simd, &values, &gradient);
+            by_scores.add_product(simd, &values, &gradient, head.upper(Upper::Product));
             softmax_backward(&shares, &mut by_scores);
-            by_keys.add_product(simd, &by_scores, &queries.transposed(length));
+            by_keys.add_product(simd, &by_scores, &queries.transposed(length), head.upper(Upper::Left));
             let mut by_queries = Matrix::zeros(width, length);
-            by_queries.add_product(simd, &keys, &by_scores);
+            by_queries.add_product(simd, &keys, &by_scores, head.upper(Upper::Right));
             head.turn(&mut by_queries, head.scale(), -1.0);
             store(&by_queries, out.by_ref().take(width));
         }
@@ -89,6 +91,11 @@ impl Head<'_> {
     /// Rows of the sequence.
     fn length(&self) -> usize {
         self.keys[0].len()
+    }
+
+    /// What of a product with shares is upper triangular, a share's row being its key.
+    fn upper(&self, upper: Upper) -> Upper {
+        if self.causal { upper } else { Upper::None }
     }
 
     fn scale(&self) -> f32 {
@@ -122,7 +129,7 @@ impl Head<'_> {
     fn shares<S: Simd>(&self, simd: S, keys: &Matrix, queries: &Matrix) -> Matrix {
         let length = self.length();
         let mut scores = Matrix::zeros(length, length);
-        scores.add_product(simd, keys, queries);
+        scores.add_product(simd, keys, queries, self.upper(Upper::Product));
         let (mut tops, mut sums) = (vec![f32::MIN; length], vec![0.0; length]);
         for (scores, hidden) in scores.each_mut().zip(self.hidden.chunks_exact(length)) {
             for ((score, hidden), top) in scores.iter_mut().zip(hidden).zip(&mut tops) {

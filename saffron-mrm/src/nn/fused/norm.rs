@@ -41,7 +41,8 @@ impl Norm {
     /// Of each row `1 / √(mean(x²) + ε)`.
     fn scales(&self, x: &[f32]) -> Vec<f32> {
         let block = self.rows * BLOCK;
-        let parts = x.par_chunks(block).map(|x| dispatch(Products { left: x, right: x, weight: None, rows: self.rows }));
+        let parts =
+            x.par_chunks(block).map(|x| dispatch(Products { left: x, right: x, weight: None, rows: self.rows }));
         let width = self.weight().len() as f32;
         total(&parts.collect::<Vec<_>>()).into_iter().map(|sum| 1.0 / (sum / width + self.eps).sqrt()).collect()
     }
@@ -62,9 +63,8 @@ impl Function for Norm {
         let (weight, block) = (self.weight(), self.rows * BLOCK);
         let scales = self.scales(x);
         let parts = x.par_chunks(block).zip(gradient.par_chunks(block)).zip(weight.par_chunks(BLOCK));
-        let parts = parts.map(|((left, right), weight)| {
-            dispatch(Products { left, right, weight: Some(weight), rows: self.rows })
-        });
+        let parts = parts
+            .map(|((left, right), weight)| dispatch(Products { left, right, weight: Some(weight), rows: self.rows }));
         let mut pulls = total(&parts.collect::<Vec<_>>());
         let width = weight.len() as f32;
         pulls.iter_mut().zip(&scales).for_each(|(pull, scale)| *pull *= scale * scale * scale / width);
