@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
 
-use super::{Attend, Linear, RmsNorm, RopeRows, simd};
+use super::{Attend, Linear, RmsNorm, RopeRows, fused, simd};
 use crate::checkpoint::{LoraPair, LoraWeights, Projection};
 use crate::config::DecoderConfig;
 
@@ -47,6 +47,29 @@ impl BlockContext<'_> {
             None => y,
         }
     }
+
+    /// Adds the adapters of several projections, each so high, to their joint output: one product, with their factors stacked.
+    fn adapted_jointly(&self, parts: &[(Projection, usize)], x: &Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+        let pairs: Vec<_> = parts.iter().map(|(projection, _)| self.pair(*projection)).collect();
+        let (mut before, rank) = (0, pairs.iter().flatten().map(|pair| pair.a.dims()[0]).sum::<usize>());
+        if rank == 0 {
+            return y;
+        }
+        let factors = pairs.iter().flatten().map(|pair| pair.a.clone()).collect();
+        let down = Tensor::cat(factors, 0).matmul(x.clone());
+        let zeros = |height, width| Tensor::<2>::zeros([height, width], &x.device());
+        let row = |(pair, (_, height)): (&Option<&LoraPair>, &(Projection, usize))| {
+            let Some(pair) = pair else { return zeros(*height, rank) };
+            let (first, own) = (before, pair.b.dims()[1]);
+            before += own;
+            let after = rank - before;
+            let factor = pair.b.clone().mul_scalar(pair.scale);
+            let row = [zeros(*height, first), factor, zeros(*height, after)];
+            Tensor::cat(row.into_iter().filter(|part| part.dims()[1] > 0).collect(), 1)
+        };
+        let up: Vec<_> = pairs.iter().zip(parts).map(row).collect();
+        y + Tensor::cat(up, 0).matmul(down)
+    }
 }
 
 impl Block {
@@ -54,13 +77,26 @@ impl Block {
     ///
     /// - x, output: `[hidden, rows]`
     pub(crate) fn forward(&self, x: Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
-        let (queries, keys, values) = self.heads(&self.input_norm.forward(x.clone()), cx);
-        let mixed = attend.attend(cx.layer, queries, keys, values);
+        let mixed = self.mixed(&self.input_norm.forward(x.clone()), cx, attend);
         let y = self.output.forward_add(mixed.clone(), x);
         let x = cx.adapted(Projection::Output, &mixed, y);
         let wide = self.wide(&self.mlp_norm.forward(x.clone()), cx);
         let y = self.down.forward_add(wide.clone(), x);
         cx.adapted(Projection::Down, &wide, y)
+    }
+
+    /// What attention takes from the values.
+    fn mixed(&self, x: &Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
+        if fused::serves(x) {
+            let (q, kv) = (cx.config.query_width(), cx.config.key_width());
+            let parts = [(Projection::Query, q), (Projection::Key, kv), (Projection::Value, kv)];
+            let joint = cx.adapted_jointly(&parts, x, self.qkv.forward(x.clone()));
+            if let Some(mixed) = attend.attend_joint(&joint, cx.rope, cx.config) {
+                return mixed;
+            }
+        }
+        let (queries, keys, values) = self.heads(x, cx);
+        attend.attend(cx.layer, queries, keys, values)
     }
 
     /// Queries, keys and values as attention takes them.
@@ -97,6 +133,13 @@ impl Block {
             return wide;
         }
         let wide = cx.config.intermediate_size;
+        if fused::serves(x) {
+            let parts = [(Projection::Gate, wide), (Projection::Up, wide)];
+            let joint = cx.adapted_jointly(&parts, x, self.gate_up.forward(x.clone()));
+            if let Some(wide) = fused::swiglu(&joint) {
+                return wide;
+            }
+        }
         let joint = self.gate_up.forward(x.clone());
         let alone = if cx.lora.is_none() { simd::gate(&joint) } else { None };
         if let Some(wide) = alone {

@@ -4,6 +4,11 @@
 mod block;
 mod causal;
 mod decoder;
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod fused;
+#[cfg(not(all(feature = "flex", feature = "autodiff")))]
+#[path = "no_fused.rs"]
+mod fused;
 mod linear;
 mod norm;
 mod rope;
@@ -23,6 +28,8 @@ pub use rope::{Rope, RopeRows};
 
 use burn::tensor::Tensor;
 
+use crate::config::DecoderConfig;
+
 /// How the rows of a forward pass attend to each other and to what is cached.
 pub trait Attend: Send {
     /// Attention of one layer.
@@ -33,4 +40,14 @@ pub trait Attend: Send {
     /// - keys, values: `[kv_heads, rows, head_dim]`, keys rotated
     /// - output: `[kv_heads · group · head_dim, rows]`
     fn attend(&mut self, layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<2>;
+
+    /// The same from the joint projection, where gradients are recorded and an operation of its own does it faster.
+    ///
+    /// # Shapes
+    ///
+    /// - joint: `[q + 2·kv, rows]`: queries, keys, values, nothing of them rotated or scaled
+    /// - output: `[kv_heads · group · head_dim, rows]`
+    fn attend_joint(&mut self, _joint: &Tensor<2>, _rope: &RopeRows, _config: &DecoderConfig) -> Option<Tensor<2>> {
+        None
+    }
 }

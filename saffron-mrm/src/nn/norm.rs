@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::simd;
+use super::{fused, simd};
 
 /// `w · x / √(mean(x²) + ε)`, in float32 whatever the type of the activations.
 #[derive(Clone, Debug)]
@@ -26,6 +26,9 @@ impl RmsNorm {
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         if let Some(y) = simd::rms_norm(&x, &self.weight, self.eps) {
+            return y;
+        }
+        if let Some(y) = fused::rms_norm(&x, &self.weight, self.eps) {
             return y;
         }
         let dtype = x.dtype();
