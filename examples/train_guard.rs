@@ -63,8 +63,9 @@ fn train(args: &Args, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Re
     let objective = GuardObjective::new(template(recipe, base.tokenizer())?);
     let trainer = Trainer::new(network(base, &recipe.adapter)?, objective, recipe.optimizer)?;
     let mut manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &args.device);
-    for file in data.files.iter().chain([&recipe.base.join("model.safetensors")]) {
-        let (path, sum) = fingerprint(file)?;
+    let adapter = recipe.adapter.from.iter().map(|dir| dir.join("adapter_model.safetensors"));
+    for file in data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter) {
+        let (path, sum) = fingerprint(&file)?;
         manifest = manifest.fingerprint(path, sum);
     }
     let mut run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;

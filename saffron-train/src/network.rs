@@ -94,11 +94,6 @@ impl Network {
         Ok(if self.train_bias { restored } else { restored.with_frozen_bias() })
     }
 
-    /// Number of tensors that are trained.
-    pub(crate) fn trained(&self) -> usize {
-        2 * self.places.len() + usize::from(self.train_bias)
-    }
-
     /// The decoder's sizes.
     #[must_use]
     pub fn model(&self) -> &DecoderConfig {

@@ -129,6 +129,8 @@ impl AdapterRecipe {
     #[must_use]
     pub fn config(&self, base: &Path) -> AdapterConfig {
         let config = AdapterConfig::new(self.rank, self.alpha, self.targets.clone());
+        // What an adapter names is looked for from the adapter's own folder.
+        let base = std::path::absolute(base).unwrap_or_else(|_| base.to_path_buf());
         AdapterConfig { base_model_name_or_path: Some(base.display().to_string()), ..config }
     }
 }
