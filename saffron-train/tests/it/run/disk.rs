@@ -8,7 +8,7 @@ use saffron_mrm::LoadError;
 use saffron_search::eval::files::FileError;
 use saffron_train::TrainError;
 
-use super::{checkpoints, corpus, files, finish, open, step, stopped, validation, whole};
+use super::{checkpoints, corpus, ends_as, files, open, step, stopped, validation, whole};
 
 /// In a child, where the test keeps its run; none in the test itself.
 fn childs_dir() -> Option<PathBuf> {
@@ -30,7 +30,7 @@ fn a_disk_that_is_full_leaves_the_checkpoints_before_and_the_run_goes_on() {
         in_child(dir.path(), blocks);
         assert_eq!(checkpoints(dir.path()), [3, 4], "{blocks} blocks");
         assert!(files(&step(dir.path(), 4)) == before, "{blocks} blocks");
-        assert!(finish(dir.path()) == expected, "{blocks} blocks");
+        ends_as(dir.path(), &expected, &format!("{blocks} blocks"));
     }
 }
 

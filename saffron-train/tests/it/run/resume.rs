@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use saffron_train::run::{Line, TrainObserver};
 
-use super::{STEPS, checkpoints, copy, corpus, finish, open, stopped, validation, whole};
+use super::{STEPS, checkpoints, copy, corpus, ends_as, finish, open, stopped, validation, whole};
 use crate::labels::fast_dir;
 
 #[test]
@@ -15,7 +15,7 @@ fn a_run_that_is_stopped_after_any_step_ends_as_one_that_was_not() {
         let dir = fast_dir();
         stopped(dir.path(), after);
         assert_eq!(checkpoints(dir.path()).last(), Some(&after));
-        assert!(finish(dir.path()) == expected, "stopped after step {after}");
+        ends_as(dir.path(), &expected, &format!("stopped after step {after}"));
     }
 }
 
@@ -23,7 +23,7 @@ fn a_run_that_is_stopped_after_any_step_ends_as_one_that_was_not() {
 fn a_run_that_is_stopped_after_every_step_ends_as_one_that_was_not() {
     let dir = fast_dir();
     (1..STEPS).for_each(|after| stopped(dir.path(), after));
-    assert!(finish(dir.path()) == whole());
+    ends_as(dir.path(), &whole(), "stopped after every step");
 }
 
 /// Keeps the files as a kill would leave them after each line.
@@ -51,7 +51,7 @@ fn a_run_that_is_cut_off_after_any_line_ends_as_one_that_was_not() {
     assert_eq!(lines as u64, STEPS + 4, "a line a step and a validation");
     let expected = whole();
     for line in 0..lines {
-        assert!(finish(&kept.path().join(line.to_string())) == expected, "cut off after line {line}");
+        ends_as(&kept.path().join(line.to_string()), &expected, &format!("cut off after line {line}"));
     }
 }
 
@@ -59,7 +59,7 @@ fn a_run_that_is_cut_off_after_any_line_ends_as_one_that_was_not() {
 fn a_run_that_is_done_changes_nothing_when_it_is_opened_again() {
     let dir = fast_dir();
     let (first, again) = (finish(dir.path()), finish(dir.path()));
-    assert!(first == again);
+    assert_eq!(again.differences(&first), [""; 0]);
     let report = open(dir.path()).unwrap().train(&corpus(), &validation(), &mut ()).unwrap().report;
     assert!(report.is_none(), "this process validated nothing");
 }
@@ -74,6 +74,6 @@ fn what_a_kill_left_of_a_checkpoint_is_not_taken_for_one() {
         std::fs::write(checkpoints.join(name).join("optimizer.bpk"), "half").unwrap();
     }
     assert_eq!(open(dir.path()).unwrap().trainer().steps(), 4);
-    assert!(finish(dir.path()) == whole());
+    ends_as(dir.path(), &whole(), "beside what a kill left");
     assert!(!checkpoints.join(".step-00000006.partial").exists());
 }
