@@ -19,6 +19,7 @@ mod replay;
 mod smollm2;
 mod soak;
 mod synthetic;
+mod train;
 
 use std::path::{Path, PathBuf};
 
