@@ -86,6 +86,13 @@ impl Network {
         }
     }
 
+    /// The network with another name of its base in the adapter's configuration, by which an adapter that is saved elsewhere finds it.
+    #[must_use]
+    pub fn with_base_name(mut self, name: impl Into<String>) -> Self {
+        self.config.base_model_name_or_path = Some(name.into());
+        self
+    }
+
     /// The network with the parameters of a directory that [`save`](Self::save) wrote.
     pub(crate) fn restored(self, dir: &Path) -> Result<Self, TrainError> {
         let (lora, config) = LoraWeights::from_dir(dir, self.model(), &self.plain.device())?;

@@ -125,13 +125,10 @@ impl Default for AdapterRecipe {
 }
 
 impl AdapterRecipe {
-    /// The configuration of a new adapter on a base.
+    /// The configuration of a new adapter.
     #[must_use]
-    pub fn config(&self, base: &Path) -> AdapterConfig {
-        let config = AdapterConfig::new(self.rank, self.alpha, self.targets.clone());
-        // What an adapter names is looked for from the adapter's own folder.
-        let base = std::path::absolute(base).unwrap_or_else(|_| base.to_path_buf());
-        AdapterConfig { base_model_name_or_path: Some(base.display().to_string()), ..config }
+    pub fn config(&self) -> AdapterConfig {
+        AdapterConfig::new(self.rank, self.alpha, self.targets.clone())
     }
 }
 

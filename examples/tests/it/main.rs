@@ -16,6 +16,7 @@ mod prompts;
 mod reference;
 mod released;
 mod replay;
+mod rewards;
 mod smollm2;
 mod soak;
 mod synthetic;

@@ -3,6 +3,7 @@
 mod damage;
 mod disk;
 mod order;
+mod other;
 mod resume;
 mod rules;
 
