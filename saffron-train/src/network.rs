@@ -12,7 +12,7 @@ use saffron_mrm::{Base, DecoderConfig, RewardHead};
 use crate::TrainError;
 use crate::adapter::{Place, TrainableAdapter};
 use crate::init::Init;
-use crate::objective::Objective;
+use crate::objective::{Objective, Seen};
 
 /// A decoder whose adapter and bias are trained.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ impl Network {
         objective: &O,
         samples: &[O::Sample],
         batch: usize,
-    ) -> Result<Vec<(O::Batch, Vec<f32>)>, TrainError> {
+    ) -> Result<Vec<Seen<O::Batch>>, TrainError> {
         let (decoder, bias) = (self.plain(), self.adapter.bias().inner());
         let pass = |part: &[O::Sample]| {
             let batch = objective.batch(&part.iter().collect::<Vec<_>>(), self.model())?;

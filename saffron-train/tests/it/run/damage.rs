@@ -28,7 +28,10 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
-fn damages() -> [(&'static str, fn(&Path)); 3] {
+/// What may happen to a file, in words.
+type Damage = (&'static str, fn(&Path));
+
+fn damages() -> [Damage; 3] {
     [
         ("cut short", truncate),
         ("one bit is another", |path| flip(path, fs::metadata(path).unwrap().len() as usize / 2)),
