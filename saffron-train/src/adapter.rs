@@ -28,8 +28,7 @@ impl TrainableAdapter {
 
     /// The same with a bias that stays what it is.
     pub(crate) fn with_frozen_bias(self) -> Self {
-        let bias = self.bias.val().detach();
-        Self { bias: Param::initialized(self.bias.id, bias), ..self }
+        Self { bias: self.bias.set_require_grad(false), ..self }
     }
 
     /// The factors as a decoder takes them.

@@ -126,6 +126,12 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A run that could not write its files, and is to go on all the same.
+    #[error("the files of {dir} lag behind the parameters since something could not be written: open the run again", dir = .dir.display())]
+    Behind {
+        /// The run.
+        dir: PathBuf,
+    },
     /// Something cannot be written as JSON.
     #[error("cannot write {what} as JSON: {source}")]
     Json {

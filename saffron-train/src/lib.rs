@@ -27,7 +27,6 @@
 //! | [`labels`] | token-level rewards of a corpus: computed once, stored, resumed, merged |
 //! | [`objective`] | what is trained for: partial supervision, guards, objectives of one's own |
 //! | [`optim`] | AdamW's settings, schedules, clipping |
-//! | [`labels`] | token rewards: annotation by a process reward model, files, resumable runs |
 //! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 
 mod adapter;

@@ -12,7 +12,7 @@ use saffron_mrm::{Base, DecoderConfig, RewardHead};
 use crate::TrainError;
 use crate::adapter::{Place, TrainableAdapter};
 use crate::init::Init;
-use crate::objective::Objective;
+use crate::objective::{Objective, Seen};
 
 /// A decoder whose adapter and bias are trained.
 #[derive(Clone, Debug)]
@@ -86,17 +86,19 @@ impl Network {
         }
     }
 
+    /// The network with another name of its base in the adapter's configuration, by which an adapter that is saved elsewhere finds it.
+    #[must_use]
+    pub fn with_base_name(mut self, name: impl Into<String>) -> Self {
+        self.config.base_model_name_or_path = Some(name.into());
+        self
+    }
+
     /// The network with the parameters of a directory that [`save`](Self::save) wrote.
     pub(crate) fn restored(self, dir: &Path) -> Result<Self, TrainError> {
         let (lora, config) = LoraWeights::from_dir(dir, self.model(), &self.plain.device())?;
         let head = RewardHead::from_dir(dir, self.model().vocab_size)?;
         let restored = Self::new(&self.plain, &lora, config, &head);
         Ok(if self.train_bias { restored } else { restored.with_frozen_bias() })
-    }
-
-    /// Number of tensors that are trained.
-    pub(crate) fn trained(&self) -> usize {
-        2 * self.places.len() + usize::from(self.train_bias)
     }
 
     /// The decoder's sizes.
@@ -127,7 +129,7 @@ impl Network {
         objective: &O,
         samples: &[O::Sample],
         batch: usize,
-    ) -> Result<Vec<(O::Batch, Vec<f32>)>, TrainError> {
+    ) -> Result<Vec<Seen<O::Batch>>, TrainError> {
         let (decoder, bias) = (self.plain(), self.adapter.bias().inner());
         let pass = |part: &[O::Sample]| {
             let batch = objective.batch(&part.iter().collect::<Vec<_>>(), self.model())?;

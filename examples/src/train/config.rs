@@ -131,12 +131,10 @@ impl AdapterRecipe {
         self.from.as_ref().map(|dir| dir.join("adapter_model.safetensors"))
     }
 
-    /// The configuration of a new adapter on a base.
+    /// The configuration of a new adapter.
     #[must_use]
-    pub fn config(&self, base: &Path) -> AdapterConfig {
-        let place = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
-        let config = AdapterConfig::new(self.rank, self.alpha, self.targets.clone());
-        AdapterConfig { base_model_name_or_path: Some(place.display().to_string()), ..config }
+    pub fn config(&self) -> AdapterConfig {
+        AdapterConfig::new(self.rank, self.alpha, self.targets.clone())
     }
 }
 

@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 use saffron_core::Token;
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{self, Item, Label, Pair};
+use saffron_search::eval::data::{self, Format, Item, Label, Pair};
 use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 
 use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};
 
-/// The network that a recipe begins with.
+/// The network that a recipe begins with. Its adapter names the base by its whole path, so that it is found from any folder.
 ///
 /// # Errors
 ///
@@ -21,8 +21,9 @@ use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};
 pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
     let network = match &adapter.from {
         Some(dir) => Network::open(base, dir).with_context(|| dir.display().to_string())?,
-        None => Network::fresh(base, adapter.config(base.dir()), adapter.seed),
+        None => Network::fresh(base, adapter.config(), adapter.seed),
     };
+    let network = network.with_base_name(std::path::absolute(base.dir())?.display().to_string());
     Ok(if adapter.bias { network } else { network.with_frozen_bias() })
 }
 
@@ -93,6 +94,9 @@ impl Reader<'_> {
     fn items(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Item>> {
         let set = data::read(&source.path, &source.format)?;
         self.data.files.push(source.path.clone());
+        if let Format::GptfuzzResponses { questions } = &source.format {
+            self.data.files.push(source.path.with_file_name(questions));
+        }
         let set = match source.sample {
             Some(count) => set.sample(count, seed),
             None => set,

@@ -103,15 +103,14 @@ impl HeldOut {
     /// Scores that are no numbers.
     pub fn report(&self) -> Result<HeldOutReport> {
         let settings = ClassificationSettings::default();
-        let scored = |score: fn(&Answer) -> f64| -> Vec<(f64, bool)> {
-            self.answers.iter().map(|answer| (score(answer), answer.safe)).collect()
+        let classified = |score: &dyn Fn(&Answer) -> f64| {
+            let scored: Vec<(f64, bool)> = self.answers.iter().map(|answer| (score(answer), answer.safe)).collect();
+            Classification::of(&scored, &settings)
         };
-        let whole = Classification::of(&scored(|answer| answer.score), &settings)?;
+        let whole = classified(&|answer| answer.score)?;
         let mut beginnings = BTreeMap::new();
-        let parts: [(&str, fn(&Answer) -> f64); 3] =
-            [("1/4", |answer| answer.parts[0]), ("1/2", |answer| answer.parts[1]), ("3/4", |answer| answer.parts[2])];
-        for (name, score) in parts {
-            beginnings.insert(name.to_owned(), Classification::of(&scored(score), &settings)?);
+        for (part, name) in ["1/4", "1/2", "3/4"].into_iter().enumerate() {
+            beginnings.insert(name.to_owned(), classified(&|answer| answer.parts[part])?);
         }
         let phrases = Share::count(self.answers.iter().map(|answer| answer.refuses == answer.safe));
         Ok(HeldOutReport { whole, beginnings, phrases, groups: self.groups(&settings)? })

@@ -16,9 +16,11 @@ mod prompts;
 mod reference;
 mod released;
 mod replay;
+mod rewards;
 mod smollm2;
 mod soak;
 mod synthetic;
+mod train;
 
 use std::path::{Path, PathBuf};
 

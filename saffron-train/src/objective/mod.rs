@@ -17,6 +17,9 @@ pub use sample::{Batch, Sample};
 
 use crate::TrainError;
 
+/// A batch, and the outputs on it.
+pub type Seen<Batch> = (Batch, Vec<f32>);
+
 /// A training objective over a decoder and its head's bias. [`PartialSupervision`] and [`guard::GuardObjective`] are those of this crate;
 /// another one makes a [`Trainer`](crate::Trainer) and a [run](crate::run) of its own.
 pub trait Objective {
@@ -61,7 +64,7 @@ pub trait Objective {
     /// # Errors
     ///
     /// Nothing to report on, outputs that are no numbers.
-    fn report(&self, seen: &[(Self::Batch, Vec<f32>)]) -> Result<Self::Report, TrainError>;
+    fn report(&self, seen: &[Seen<Self::Batch>]) -> Result<Self::Report, TrainError>;
 
     /// The one number of a report that is to fall: checkpoints are the best by it.
     fn score(&self, report: &Self::Report) -> f64;

@@ -53,13 +53,13 @@ impl AdamWSettings {
         let positive = |value: f64| value > 0.0 && value.is_finite();
         let share = |value: f64| (0.0..1.0).contains(&value);
         let [first, second] = self.betas.map(f64::from);
-        let clip = self.clip_norm.map_or(1.0, f64::from);
+        let (decay, clip) = (f64::from(self.weight_decay), self.clip_norm.map_or(1.0, f64::from));
         let numbers = [
             ("learning_rate", self.learning_rate, positive(self.learning_rate), "a finite number above 0"),
             ("betas[0]", first, share(first), "at least 0 and below 1"),
             ("betas[1]", second, share(second), "at least 0 and below 1"),
             ("eps", f64::from(self.eps), positive(f64::from(self.eps)), "a finite number above 0"),
-            ("weight_decay", f64::from(self.weight_decay), self.weight_decay >= 0.0, "at least 0"),
+            ("weight_decay", decay, decay >= 0.0 && decay.is_finite(), "a finite number, at least 0"),
             ("clip_norm", clip, positive(clip), "a finite number above 0"),
         ];
         match numbers.into_iter().find(|(_, _, right, _)| !right) {

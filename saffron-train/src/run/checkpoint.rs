@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Bytes;
 use saffron_search::eval::files::{FileError, create_dir};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::folder;
@@ -15,6 +16,7 @@ use crate::{Network, TrainError};
 
 const STATE: &str = "state.json";
 const MOMENTS: &str = "optimizer.bpk";
+const SUMS: &str = "checksums.json";
 const VERSION: u32 = 1;
 
 /// The best validated step.
@@ -33,13 +35,13 @@ pub(super) struct State {
     /// Lines of the log up to here.
     pub(super) lines: usize,
     pub(super) best: Option<Best>,
-    /// CRC-32 of the other files, by name.
-    files: BTreeMap<String, u32>,
+    /// Tensors that the optimiser remembers.
+    moments: usize,
 }
 
 impl State {
     pub(super) fn new(step: u64, lines: usize, best: Option<Best>) -> Self {
-        Self { version: VERSION, step, lines, best, files: BTreeMap::new() }
+        Self { version: VERSION, step, lines, best, moments: 0 }
     }
 }
 
@@ -56,16 +58,25 @@ impl Checkpoints {
         Ok(Self { dir, keep })
     }
 
-    /// The last checkpoint that is whole; none where there are none at all.
-    pub(super) fn latest(&self) -> Result<Option<State>, TrainError> {
+    /// The last checkpoint that is whole and whose lines of the log are there, of `lines` in all; none where there are none at all.
+    pub(super) fn latest(&self, lines: usize) -> Result<Option<State>, TrainError> {
         let mut first = None;
         for step in self.steps()?.into_iter().rev() {
-            match self.read(step) {
+            match self.read(step).and_then(|state| self.logged(state, lines)) {
                 Ok(state) => return Ok(Some(state)),
                 Err(error) => first = first.or(Some(error)),
             }
         }
         first.map_or(Ok(None), Err)
+    }
+
+    /// Refuses a checkpoint whose log has lost lines.
+    fn logged(&self, state: State, lines: usize) -> Result<State, TrainError> {
+        if state.lines <= lines {
+            return Ok(state);
+        }
+        let reason = format!("was written after {} lines of the log, of which {lines} are left", state.lines);
+        Err(TrainError::Checkpoint { path: self.step_dir(state.step), reason })
     }
 
     /// A trainer as it was when a checkpoint was written.
@@ -77,7 +88,7 @@ impl Checkpoints {
         let optimizer = trainer.settings().optimizer().from_bytes(Bytes::from_bytes_vec(bytes));
         let optimizer = optimizer.map_err(|error| damaged(error.to_string()))?;
         let network = trainer.network().clone().restored(&dir)?;
-        let (found, expected) = (optimizer.to_record().len(), 2 * network.trained());
+        let (found, expected) = (optimizer.to_record().len(), state.moments);
         if found != expected {
             return Err(damaged(format!("expected {expected} moments, found {found}")));
         }
@@ -99,17 +110,18 @@ impl Checkpoints {
             let moments =
                 moments.map_err(|error| TrainError::Checkpoint { path: path.clone(), reason: error.to_string() })?;
             fs::write(&path, &moments[..]).map_err(FileError::io("write", &path))?;
-            state.files = checksums(dir)?;
-            let text = serde_json::to_vec_pretty(&state);
-            let text = text.map_err(|source| TrainError::Json { what: "the state of a checkpoint", source })?;
-            let path = dir.join(STATE);
-            Ok(fs::write(&path, text).map_err(FileError::io("write", &path))?)
+            state.moments = trainer.optimizer().to_record().len();
+            write(&dir.join(STATE), "the state of a checkpoint", &state)?;
+            write(&dir.join(SUMS), "the checksums of a checkpoint", &checksums(dir)?)
         })?;
-        self.prune(state.best)
+        self.prune(&state)
     }
 
-    fn prune(&self, best: Option<Best>) -> Result<(), TrainError> {
-        let steps = self.steps()?;
+    /// Removes checkpoints that are no longer kept. One beyond the step is a damaged one, which will be written again: it counts for
+    /// nothing.
+    fn prune(&self, State { step, best, .. }: &State) -> Result<(), TrainError> {
+        let mut steps = self.steps()?;
+        steps.retain(|there| there <= step);
         let old = &steps[..steps.len().saturating_sub(self.keep)];
         old.iter()
             .filter(|step| best.is_none_or(|best| best.step != **step))
@@ -119,19 +131,21 @@ impl Checkpoints {
     /// Reads what a checkpoint says of itself, and whether its files are what they were.
     fn read(&self, step: u64) -> Result<State, TrainError> {
         let dir = self.step_dir(step);
-        let path = dir.join(STATE);
-        let damaged = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
-        let bytes = fs::read(&path).map_err(FileError::io("read", &path))?;
-        let state: State = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if state.version != VERSION || state.step != step {
-            let expected = format!("expected version {VERSION} of step {step}");
-            return Err(damaged(format!("{expected}, found version {} of step {}", state.version, state.step)));
+        let (expected, found) = (read::<BTreeMap<String, u32>>(&dir.join(SUMS))?, checksums(&dir)?);
+        let damaged = |name: &str, reason| Err(TrainError::Checkpoint { path: dir.join(name), reason });
+        let names = expected.keys().map(String::as_str).chain([STATE, MOMENTS]);
+        if let Some(name) = names.into_iter().find(|name| !expected.contains_key(*name) || !found.contains_key(*name)) {
+            return damaged(name, String::from("is missing"));
         }
-        let found = checksums(&dir)?;
-        match state.files.iter().find(|(name, sum)| found.get(*name) != Some(*sum)) {
-            Some((name, _)) => Err(damaged(format!("{name} is not what was written"))),
-            None => Ok(state),
+        if let Some((name, sum)) = expected.iter().find(|(name, sum)| found[*name] != **sum) {
+            return damaged(name, format!("expected CRC-32 {sum:08x}, found {:08x}", found[name]));
         }
+        let state: State = read(&dir.join(STATE))?;
+        if (state.version, state.step) == (VERSION, step) {
+            return Ok(state);
+        }
+        let found = format!("found version {} of step {}", state.version, state.step);
+        damaged(STATE, format!("expected version {VERSION} of step {step}, {found}"))
     }
 
     fn step_dir(&self, step: u64) -> PathBuf {
@@ -151,16 +165,28 @@ impl Checkpoints {
     }
 }
 
-/// CRC-32 of all files of a directory but the state itself.
+/// CRC-32 of all files of a directory, by name, but of the checksums themselves.
 fn checksums(dir: &Path) -> Result<BTreeMap<String, u32>, TrainError> {
     let mut sums = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(FileError::io("read", dir))? {
         let entry = entry.map_err(FileError::io("read", dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name != STATE {
+        if name != SUMS {
             let bytes = fs::read(entry.path()).map_err(FileError::io("read", &entry.path()))?;
             sums.insert(name, crc32fast::hash(&bytes));
         }
     }
     Ok(sums)
+}
+
+fn write(path: &Path, what: &'static str, value: &impl Serialize) -> Result<(), TrainError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|source| TrainError::Json { what, source })?;
+    Ok(fs::write(path, text).map_err(FileError::io("write", path))?)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
+    let bytes = fs::read(path).map_err(FileError::io("read", path))?;
+    let damaged =
+        |error: serde_json::Error| TrainError::Checkpoint { path: path.to_owned(), reason: error.to_string() };
+    serde_json::from_slice(&bytes).map_err(damaged)
 }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `manifest.json` | settings and fingerprints; a run goes on only with the very same |
 //! | `metrics.jsonl` | a [`Line`] a step and a validation |
-//! | `checkpoints/step-…/` | adapter, head, the optimiser's moments, `state.json` with checksums |
+//! | `checkpoints/step-…/` | adapter, head, the optimiser's moments, `state.json`, `checksums.json` |
 //! | `model/` | what [`TrainRun::export`] wrote |
 //! | `lock` | held while a process works on the run |
 //!
@@ -47,6 +47,8 @@ pub struct TrainRun<O: Objective> {
     log: Journal<Line>,
     checkpoints: Checkpoints,
     best: Option<Best>,
+    /// Whether something could not be written: the files then lag behind the parameters.
+    behind: bool,
     _lock: Lock,
 }
 
@@ -83,7 +85,7 @@ impl<O: Objective> TrainRun<O> {
         let checkpoints = Checkpoints::open(dir.join("checkpoints"), settings.keep)?;
         let mut log = Journal::open(dir.join("metrics.jsonl"))?;
         let trainer = trainer.with_micro_batches(settings.micro_batch);
-        let (trainer, best) = match checkpoints.latest()? {
+        let (trainer, best) = match checkpoints.latest(log.len())? {
             Some(state) => {
                 log.truncate(state.lines)?;
                 (checkpoints.restore(trainer, &state)?, state.best)
@@ -93,7 +95,7 @@ impl<O: Objective> TrainRun<O> {
                 (trainer, None)
             }
         };
-        Ok(Self { dir, trainer, settings, log, checkpoints, best, _lock: lock })
+        Ok(Self { dir, trainer, settings, log, checkpoints, best, behind: false, _lock: lock })
     }
 
     /// The trainer.
@@ -113,7 +115,7 @@ impl<O: Objective> TrainRun<O> {
     /// # Errors
     ///
     /// An empty corpus, samples that do not fit the model, a loss that is not finite, files that cannot be written. What the last
-    /// checkpoint holds stays.
+    /// checkpoint holds stays; after files that could not be written, the run has to be opened again.
     pub fn train(
         &mut self,
         corpus: &dyn Corpus<O::Sample>,
@@ -122,6 +124,9 @@ impl<O: Objective> TrainRun<O> {
     ) -> Result<Finished<O::Report>, TrainError> {
         if corpus.is_empty() {
             return Err(TrainError::EmptyCorpus);
+        }
+        if self.behind {
+            return Err(TrainError::Behind { dir: self.dir.clone() });
         }
         let (total, epoch) = (self.total(corpus), self.settings.epoch(corpus.len()));
         let mut order = Order::new(corpus, &self.settings);
@@ -154,7 +159,7 @@ impl<O: Objective> TrainRun<O> {
         let done = self.trainer.step(&samples)?;
         let seconds = begun.elapsed().as_secs_f64();
         let line = Line::Step { step: self.trainer.steps(), epoch, done, seconds };
-        self.log.append(&line)?;
+        self.written(|run| Ok(run.log.append(&line)?))?;
         Ok(line)
     }
 
@@ -167,13 +172,20 @@ impl<O: Objective> TrainRun<O> {
         }
         let value = serde_json::to_value(&report).map_err(|source| TrainError::Json { what: "a report", source })?;
         let line = Line::Validation { step, score, report: value, seconds: begun.elapsed().as_secs_f64() };
-        self.log.append(&line)?;
+        self.written(|run| Ok(run.log.append(&line)?))?;
         Ok((line, report))
+    }
+
+    /// Writes something, and remembers where that failed.
+    fn written<T>(&mut self, write: impl FnOnce(&mut Self) -> Result<T, TrainError>) -> Result<T, TrainError> {
+        let written = write(self);
+        self.behind |= written.is_err();
+        written
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
         let state = State::new(self.trainer.steps(), self.log.len(), self.best);
-        self.checkpoints.save(&self.trainer, state)
+        self.written(|run| run.checkpoints.save(&run.trainer, state))
     }
 
     /// Writes the adapter and head of the best validated step, or of the last step where nothing was validated, into `model/`, in our

@@ -7,6 +7,9 @@ use saffron_search::eval::data::below;
 use super::{GuardExample, GuardReply};
 use crate::run::Corpus;
 
+/// Sets cuts apart from the order of samples, which is drawn from the same seed.
+const CUTS: u64 = 0x6375_7473;
+
 /// Examples of whole replies; each epoch sees other beginnings of them. What an epoch sees depends on the seed, its number and the
 /// example's place alone.
 #[derive(Clone, Debug)]
@@ -74,7 +77,7 @@ impl Corpus<GuardExample> for GuardCorpus {
     }
 
     fn sample(&self, place: usize, epoch: u64) -> GuardExample {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ CUTS);
         rng.set_stream(epoch << 32 | place as u64);
         self.cut(&self.examples[place], &mut rng)
     }

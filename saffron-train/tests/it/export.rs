@@ -1,0 +1,67 @@
+//! What is written is what was trained, in both layouts.
+
+use burn::tensor::Device;
+use saffron_mrm::RewardHead;
+use saffron_mrm::checkpoint::LoraWeights;
+use saffron_train::{Network, Sample, TrainError, Trainer};
+
+use crate::{base, bits, numbers, samples, trainer};
+
+/// A few steps from a fixture, with some tokens marked unseen.
+fn trained() -> Network {
+    let mut trainer = trainer("tiny-b", 1e-2);
+    for _ in 0..3 {
+        trainer.step(&samples()).unwrap();
+    }
+    let unseen = Trainer::unseen(&samples(), 190).unwrap();
+    trainer.network().clone().with_unseen(unseen).unwrap()
+}
+
+#[test]
+fn a_saved_network_opens_with_the_same_bits() {
+    let (network, out) = (trained(), tempfile::tempdir().unwrap());
+    network.save(out.path()).unwrap();
+    let opened = Network::open(&base("tiny-b"), out.path()).unwrap();
+    assert_eq!(bits(&opened), bits(&network));
+    assert_eq!((opened.head(), opened.config()), (network.head(), network.config()));
+    let same = |network: Network| Trainer::new(network, saffron_train::PartialSupervision, crate::settings(1e-3));
+    let losses = [opened, network].map(|network| same(network).unwrap().loss(&samples()).unwrap().to_bits());
+    assert_eq!(losses[0], losses[1]);
+}
+
+/// To the nearest, ties to even, as bf16 keeps the upper half of a float32.
+fn rounded(value: f32) -> f32 {
+    let bits = value.to_bits();
+    f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
+
+#[test]
+fn the_references_layout_has_a_bias_in_bf16_and_all_else_as_it_was() {
+    let (network, out) = (trained(), tempfile::tempdir().unwrap());
+    network.save_reference(out.path()).unwrap();
+    assert!(!out.path().join("reward_head.safetensors").exists());
+    let head = RewardHead::from_dir(out.path(), 190).unwrap();
+    let expected: Vec<f32> = network.head().bias.into_iter().map(rounded).collect();
+    assert_eq!(head.bias, expected);
+    assert_ne!(head.bias, network.head().bias);
+    assert_eq!(head.unseen, network.head().unseen);
+    let (lora, config) = LoraWeights::from_dir(out.path(), network.model(), &Device::flex()).unwrap();
+    assert_eq!(&config, network.config());
+    let flat = |lora: &LoraWeights| -> Vec<f32> {
+        lora.pairs.values().flat_map(|pair| [numbers(&pair.a), numbers(&pair.b)].concat()).collect()
+    };
+    assert_eq!(flat(&lora), flat(&network.lora()));
+}
+
+#[test]
+fn only_tokens_with_a_reward_are_seen() {
+    let samples = [samples(), vec![Sample::after(&[7, 8], &[9, 40], &[0.0, 1.0]).unwrap()]].concat();
+    let unseen = Trainer::unseen(&samples, 190).unwrap();
+    let seen: Vec<u32> = (0..190).filter(|token| !unseen.iter().any(|unseen| unseen == *token)).collect();
+    assert_eq!(seen, [9, 12, 13, 33, 40, 41, 60], "neither 0, 7 nor 8: they are context");
+    let error = Trainer::unseen(&samples, 60).unwrap_err();
+    assert!(matches!(error, TrainError::Token { sample: 0, token: 60, size: 60 }), "{error}");
+    let small = Trainer::unseen(&samples, 61).unwrap();
+    let error = trained().with_unseen(small).unwrap_err();
+    assert!(matches!(error, TrainError::Vocabulary { expected: 190, found: 61 }), "{error}");
+}
