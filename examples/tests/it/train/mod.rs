@@ -1,6 +1,7 @@
 //! The training programs: whole runs with tiny checkpoints.
 
 mod kills;
+mod public_data;
 mod refused;
 
 use std::fs;
