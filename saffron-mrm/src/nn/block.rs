@@ -1,7 +1,7 @@
 //! One decoder block.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
+use burn::tensor::{Int, Tensor};
 
 use super::{Attend, Linear, RmsNorm, RopeRows, fused, simd};
 use crate::checkpoint::{LoraPair, LoraWeights, Projection};
@@ -30,6 +30,8 @@ pub(crate) struct BlockContext<'a> {
     pub(crate) config: &'a DecoderConfig,
     pub(crate) rope: &'a RopeRows,
     pub(crate) lora: Option<&'a LoraWeights>,
+    /// The rows that are wanted, if not all are.
+    pub(crate) wanted: Option<&'a Tensor<1, Int>>,
 }
 
 impl BlockContext<'_> {
@@ -75,9 +77,14 @@ impl BlockContext<'_> {
 impl Block {
     /// # Shapes
     ///
-    /// - x, output: `[hidden, rows]`
+    /// - x: `[hidden, rows]`
+    /// - output: `[hidden, rows]`, or as many rows as are wanted
     pub(crate) fn forward(&self, x: Tensor<2>, cx: &BlockContext<'_>, attend: &mut dyn Attend) -> Tensor<2> {
         let mixed = self.mixed(&self.input_norm.forward(x.clone()), cx, attend);
+        let (mixed, x) = match cx.wanted {
+            Some(rows) => (mixed.select(1, rows.clone()), x.select(1, rows.clone())),
+            None => (mixed, x),
+        };
         let y = self.output.forward_add(mixed.clone(), x);
         let x = cx.adapted(Projection::Output, &mixed, y);
         let wide = self.wide(&self.mlp_norm.forward(x.clone()), cx);

@@ -105,15 +105,39 @@ impl Decoder {
     /// - tokens, positions: one a row
     /// - output: `[hidden, rows]`, before the last norm
     pub fn forward(&self, tokens: &[u32], positions: &[u32], attend: &mut dyn Attend) -> Tensor<2> {
-        simd::beside_threads(&self.embedding, || self.blocks(tokens, positions, attend))
+        simd::beside_threads(&self.embedding, || self.blocks(tokens, positions, None, attend))
     }
 
-    fn blocks(&self, tokens: &[u32], positions: &[u32], attend: &mut dyn Attend) -> Tensor<2> {
+    /// The same where only some rows of the output are wanted: what follows attention in the last block is done for these alone.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens, positions: one a row
+    /// - wanted: numbers of rows
+    /// - output: `[hidden, wanted]`, before the last norm
+    pub fn forward_rows(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        wanted: &Tensor<1, Int>,
+        attend: &mut dyn Attend,
+    ) -> Tensor<2> {
+        simd::beside_threads(&self.embedding, || self.blocks(tokens, positions, Some(wanted), attend))
+    }
+
+    fn blocks(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        wanted: Option<&Tensor<1, Int>>,
+        attend: &mut dyn Attend,
+    ) -> Tensor<2> {
         let (dtype, device) = (self.dtype(), self.device());
         let rope = self.rope.rows(positions, dtype, &device);
         let mut x = self.embedding.clone().select(0, row_indices(tokens, &device)).transpose();
         for (layer, block) in self.blocks.iter().enumerate() {
-            let cx = BlockContext { layer, config: &self.config, rope: &rope, lora: self.lora.as_ref() };
+            let wanted = wanted.filter(|_| layer + 1 == self.blocks.len());
+            let cx = BlockContext { layer, config: &self.config, rope: &rope, lora: self.lora.as_ref(), wanted };
             x = block.forward(x, &cx, attend);
         }
         x

@@ -99,15 +99,29 @@ impl Packed {
     /// - output: `[hidden, sequences · length]`, before the last norm
     #[must_use]
     pub fn forward(&self, decoder: &Decoder) -> Tensor<2> {
+        decoder.forward(&self.tokens, &self.positions, &mut self.attention(decoder))
+    }
+
+    /// The same for an output of some rows alone.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[hidden, rows]`, before the last norm
+    #[must_use]
+    pub fn forward_rows(&self, decoder: &Decoder, rows: &[u32]) -> Tensor<2> {
+        let rows = indices(rows, &decoder.device());
+        decoder.forward_rows(&self.tokens, &self.positions, &rows, &mut self.attention(decoder))
+    }
+
+    fn attention(&self, decoder: &Decoder) -> CausalAttention {
         let (device, group) = (decoder.device(), decoder.config().group());
-        let mut attention = match self.branches.is_empty() {
+        match self.branches.is_empty() {
             true => CausalAttention::new(self.sequences, self.length, group, &device),
             false => {
                 let sees = |sequence, row, key| self.sees(sequence, row, key);
                 CausalAttention::with_view(self.sequences, self.length, group, sees, &device)
             }
-        };
-        decoder.forward(&self.tokens, &self.positions, &mut attention)
+        }
     }
 }
 

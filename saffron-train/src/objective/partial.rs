@@ -32,7 +32,7 @@ impl Objective for PartialSupervision {
 
     fn outputs(&self, decoder: &Decoder, bias: &Tensor<1>, batch: &Batch) -> Tensor<1> {
         let device = decoder.device();
-        let hidden = batch.inputs.forward(decoder).select(1, indices(&batch.rows, &device));
+        let hidden = batch.inputs.forward_rows(decoder, &batch.rows);
         let targets = indices(&batch.targets, &device);
         let logits = decoder.unembed_each(hidden, targets.clone()).cast(DType::F32);
         logits + bias.clone().select(0, targets)

@@ -11,7 +11,8 @@ use saffron_train::objective::guard::GuardExample;
 #[test]
 #[ignore = "needs public data files: SAFFRON_DATA=DIR cargo test -p saffron-examples --test it -- --ignored public_data"]
 fn gptfuzz_gives_the_guard_its_examples_and_held_out_replies_that_training_lacks() {
-    let data = PathBuf::from(std::env::var_os("SAFFRON_DATA").expect("SAFFRON_DATA names the folder of the data files"));
+    let data =
+        PathBuf::from(std::env::var_os("SAFFRON_DATA").expect("SAFFRON_DATA names the folder of the data files"));
     let mut recipe = GuardRecipe::read(&super::folder().join("train_guard_smollm2.toml")).unwrap();
     recipe.labelled[0].path = data.join("gptfuzz_responses_train.csv.gz");
     recipe.held_out.path = data.join("gptfuzz_responses_eval.csv.gz");

@@ -5,6 +5,8 @@
 //! of threads.
 
 mod attention;
+#[cfg(test)]
+mod decoder_tests;
 mod head;
 mod matrix;
 mod norm;

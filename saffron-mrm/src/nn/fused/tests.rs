@@ -135,3 +135,23 @@ fn attention_through_a_view_has_the_value_and_gradient_of_its_twin() {
     let branches = |_: usize, row: usize, key: usize| sees(0, row, key);
     compare([2, 2, 6], &CausalAttention::with_view(2, 45, 2, branches, &device), 90);
 }
+
+#[test]
+fn values_and_gradients_do_not_depend_on_the_number_of_threads() {
+    let config = config(2, 3, 10);
+    let device = Device::flex().autodiff();
+    let attention = CausalAttention::new(3, 50, 3, &device);
+    let positions: Vec<u32> = (0..150).collect();
+    let rope = Rope::new(&config).rows(&positions, DType::F32, &device);
+    let joint = numbers([config.query_width() + 2 * config.key_width(), 150], 5);
+    let all = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let attend = |x: &Tensor<2>| attention.clone().attend_joint(x, &rope, &config).unwrap();
+            let norm = |x: &Tensor<2>| super::rms_norm(x, &numbers([100, 1], 6), 1e-5).unwrap();
+            let gate = |x: &Tensor<2>| super::swiglu(x).unwrap();
+            [derived(&joint, attend), derived(&joint, norm), derived(&joint, gate)]
+        })
+    };
+    assert_eq!(all(1), all(3));
+}

@@ -55,7 +55,7 @@ impl Objective for GuardObjective {
     fn outputs(&self, decoder: &Decoder, bias: &Tensor<1>, batch: &GuardBatch) -> Tensor<1> {
         let device = decoder.device();
         let answers = [self.template.safe, self.template.not_safe];
-        let hidden = batch.inputs.forward(decoder).select(1, indices(&batch.rows, &device));
+        let hidden = batch.inputs.forward_rows(decoder, &batch.rows);
         let logits = decoder.unembed_tokens(hidden, &answers).cast(DType::F32);
         let bias = bias.clone().select(0, indices(&answers, &device)).unsqueeze_dim(1);
         let logits = logits + bias;
