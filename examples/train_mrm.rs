@@ -10,8 +10,6 @@
 //! held-out rewards are met, as the paper's Fig. 4b has it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
 use burn::tensor::DType;
 use clap::Parser;
@@ -22,7 +20,7 @@ use saffron_examples::train::{MrmData, MrmRecipe, TrainArgs, Watch, network};
 use saffron_mrm::Base;
 use saffron_mrm::text::layout;
 use saffron_search::eval::stats::Regression;
-use saffron_train::{PartialSupervision, TrainRun, Trainer};
+use saffron_train::{PartialSupervision, TrainRun, Trainer, unseen_tokens};
 
 /// Trains a multifurcation reward model.
 #[derive(Parser)]
@@ -52,7 +50,7 @@ fn main() -> Result<()> {
 /// Begins the run, or takes it up.
 fn open(args: &TrainArgs, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Result<TrainRun<PartialSupervision>> {
     let vocab_size = base.decoder().config().vocab_size;
-    let unseen = Trainer::unseen(&data.train, vocab_size)?;
+    let unseen = unseen_tokens(&data.train, vocab_size)?;
     println!("{} of {vocab_size} tokens are never rewarded: the reward model's unseen tokens", unseen.count());
     let network = network(base, &recipe.adapter)?.with_unseen(unseen)?;
     let trainer = Trainer::new(network, PartialSupervision, recipe.optimizer)?;

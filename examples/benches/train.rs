@@ -110,7 +110,7 @@ fn annotate(engine: &mut Engine) -> Duration {
     let begun = Instant::now();
     let parts = queries.chunks(PREFIXES * 4);
     parts.for_each(|part| {
-        drop(engine.last_logits(part, Outputs::Tokens(&[1, 2])).unwrap_or_else(|error| panic!("{error}")))
+        drop(engine.last_logits(part, Outputs::Tokens(&[1, 2])).unwrap_or_else(|error| panic!("{error}")));
     });
     begun.elapsed()
 }

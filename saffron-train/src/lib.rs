@@ -45,7 +45,7 @@ pub use adapter::TrainableAdapter;
 pub use error::TrainError;
 pub use init::Init;
 pub use network::Network;
-pub use objective::{Batch, Objective, PartialSupervision, Sample};
+pub use objective::{Batch, Objective, PartialSupervision, Sample, unseen_tokens};
 pub use optim::{AdamWSettings, Decay, Schedule};
 pub use run::{RunSettings, TrainObserver, TrainRun};
 pub use trainer::{Gradients, Step, Trainer};

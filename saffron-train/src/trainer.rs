@@ -4,11 +4,11 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::TrainError;
 use crate::adapter::TrainableAdapter;
 use crate::network::Network;
 use crate::objective::{Objective, PartialSupervision};
 use crate::optim::{AdamWSettings, clip_norm, norm};
-use crate::{Sample, TrainError};
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,27 +213,5 @@ impl Trainer {
         device: &burn::tensor::Device,
     ) -> Result<Self, TrainError> {
         Self::new(Network::from_dirs(base, adapter, device)?, PartialSupervision, settings)
-    }
-
-    /// The tokens of a vocabulary that no sample has a reward for: their entries of the bias are never trained (Saffron paper, Prop. 1).
-    ///
-    /// # Errors
-    ///
-    /// A token outside the vocabulary.
-    pub fn unseen<'a>(
-        samples: impl IntoIterator<Item = &'a Sample>,
-        vocab_size: usize,
-    ) -> Result<saffron_core::TokenSet, TrainError> {
-        let mut mask = vec![true; vocab_size];
-        for (place, sample) in samples.into_iter().enumerate() {
-            for token in sample.targets() {
-                *mask.get_mut(*token as usize).ok_or(TrainError::Token {
-                    sample: place,
-                    token: *token,
-                    size: vocab_size,
-                })? = false;
-            }
-        }
-        Ok(saffron_core::TokenSet::from_mask(&mask))
     }
 }

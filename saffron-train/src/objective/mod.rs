@@ -13,7 +13,7 @@ use serde::Serialize;
 pub use packed::Packed;
 use packed::check;
 pub use partial::PartialSupervision;
-pub use sample::{Batch, Sample};
+pub use sample::{Batch, Sample, unseen_tokens};
 
 use crate::TrainError;
 

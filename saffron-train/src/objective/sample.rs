@@ -1,6 +1,6 @@
 //! Sequences with the rewards of their prefixes, and their batches: host data only.
 
-use saffron_core::Token;
+use saffron_core::{Token, TokenSet};
 use saffron_mrm::DecoderConfig;
 
 use super::Packed;
@@ -115,4 +115,30 @@ impl Batch {
         }
         Ok(Self { inputs, rows, targets, rewards })
     }
+}
+
+/// The tokens of a vocabulary that no sample has a reward for: their entries of the bias are never trained (Saffron paper, Prop. 1).
+///
+/// ```
+/// use saffron_train::{Sample, unseen_tokens};
+/// let sample = Sample::after(&[0, 1], &[3], &[0.5])?;
+/// assert_eq!(unseen_tokens([&sample], 5)?.iter().collect::<Vec<_>>(), [0, 1, 2, 4]);
+/// # Ok::<(), saffron_train::TrainError>(())
+/// ```
+///
+/// # Errors
+///
+/// A token outside the vocabulary.
+pub fn unseen_tokens<'a>(
+    samples: impl IntoIterator<Item = &'a Sample>,
+    vocab_size: usize,
+) -> Result<TokenSet, TrainError> {
+    let mut mask = vec![true; vocab_size];
+    for (sample, one) in samples.into_iter().enumerate() {
+        for token in one.targets() {
+            let outside = TrainError::Token { sample, token: *token, size: vocab_size };
+            *mask.get_mut(*token as usize).ok_or(outside)? = false;
+        }
+    }
+    Ok(TokenSet::from_mask(&mask))
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::LoraWeights;
-use saffron_train::{Network, Sample, TrainError, Trainer};
+use saffron_train::{Network, Sample, TrainError, unseen_tokens};
 
 use crate::{base, bits, numbers, samples, trainer};
 
@@ -13,7 +13,7 @@ fn trained() -> Network {
     for _ in 0..3 {
         trainer.step(&samples()).unwrap();
     }
-    let unseen = Trainer::unseen(&samples(), 190).unwrap();
+    let unseen = unseen_tokens(&samples(), 190).unwrap();
     trainer.network().clone().with_unseen(unseen).unwrap()
 }
 
@@ -56,12 +56,12 @@ fn the_references_layout_has_a_bias_in_bf16_and_all_else_as_it_was() {
 #[test]
 fn only_tokens_with_a_reward_are_seen() {
     let samples = [samples(), vec![Sample::after(&[7, 8], &[9, 40], &[0.0, 1.0]).unwrap()]].concat();
-    let unseen = Trainer::unseen(&samples, 190).unwrap();
+    let unseen = unseen_tokens(&samples, 190).unwrap();
     let seen: Vec<u32> = (0..190).filter(|token| !unseen.iter().any(|unseen| unseen == *token)).collect();
     assert_eq!(seen, [9, 12, 13, 33, 40, 41, 60], "neither 0, 7 nor 8: they are context");
-    let error = Trainer::unseen(&samples, 60).unwrap_err();
+    let error = unseen_tokens(&samples, 60).unwrap_err();
     assert!(matches!(error, TrainError::Token { sample: 0, token: 60, size: 60 }), "{error}");
-    let small = Trainer::unseen(&samples, 61).unwrap();
+    let small = unseen_tokens(&samples, 61).unwrap();
     let error = trained().with_unseen(small).unwrap_err();
     assert!(matches!(error, TrainError::Vocabulary { expected: 190, found: 61 }), "{error}");
 }
