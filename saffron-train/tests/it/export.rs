@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::LoraWeights;
-use saffron_train::{Network, Sample, TrainError, unseen_tokens};
+use saffron_train::{Network, Sample, TrainError, Trainer, unseen_tokens};
 
 use crate::{base, bits, numbers, samples, trainer};
 
