@@ -6,12 +6,14 @@
 
 mod attention;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod decoder_tests;
 mod head;
 mod matrix;
 mod norm;
 mod swiglu;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
 
 pub(super) use attention::attention;
