@@ -49,7 +49,7 @@ fn main() -> Result<()> {
         ..AdapterConfig::new(args.rank, args.alpha, targets)
     };
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    init.adapter(&config, &model, &device(saffron_examples::device::first())?).save(&args.out, &config)?;
+    init.adapter(&config, &model, &device(saffron_examples::device::first())?)?.save(&args.out, &config)?;
     init.head(model.vocab_size).save_torch(&args.out)?;
     Ok(())
 }

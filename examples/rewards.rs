@@ -94,6 +94,7 @@ fn compare(expected: &Rewards, found: &Rewards, tolerance: f32) -> Result<()> {
             expected.len(),
             found.len()
         );
+        ensure!(found.iter().chain(expected).all(|value| value.is_finite()), "sequence {place}: a reward is no number");
         let greatest = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("sequence {place}: greatest difference {greatest:.2e}");
         ensure!(greatest <= tolerance, "sequence {place}: {greatest:.2e} is more than {tolerance:.0e}");

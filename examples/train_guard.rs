@@ -21,7 +21,7 @@ use saffron_examples::train::{GuardData, GuardRecipe, HeldOut, HeldOutReport, Tr
 use saffron_mrm::text::TextTokenizer;
 use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LoadError, ModelOptions};
 use saffron_search::eval::stats::{Share, Z95};
-use saffron_train::objective::guard::{GuardCorpus, GuardExample, GuardObjective};
+use saffron_train::objective::guard::{GuardCorpus, GuardObjective};
 use saffron_train::{TrainRun, Trainer};
 
 /// Makes a guard of any model.
@@ -52,15 +52,12 @@ fn main() -> Result<()> {
 fn train(args: &TrainArgs, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Result<PathBuf> {
     let objective = GuardObjective::new(template(recipe, base.tokenizer())?);
     let trainer = Trainer::new(network(base, &recipe.adapter)?, objective, recipe.optimizer)?;
-    let adapter = recipe.adapter.weights();
-    let files = data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter);
-    let manifest = args.manifest(recipe, files)?;
+    let paths = data.files.iter().chain([&recipe.base]).chain(&recipe.adapter.from);
+    let manifest = args.manifest(recipe, paths)?;
     let mut run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
     let corpus = GuardCorpus::new(data.train.clone(), recipe.prefixes, recipe.run.seed);
-    let validation: Vec<GuardExample> =
-        data.held_out.iter().take(recipe.validation).map(|(example, _)| example.clone()).collect();
     let mut watch = Watch::default();
-    let finished = run.train(&corpus, &validation, &mut watch)?;
+    let finished = run.train(&corpus, &data.validation, &mut watch)?;
     println!("{}", watch.finish(finished.steps));
     ensure!(finished.complete, "stopped after step {}; the same command goes on from there", finished.steps);
     let (model, step) = run.export()?;
@@ -81,10 +78,11 @@ fn template(recipe: &GuardRecipe, tokenizer: &TextTokenizer) -> Result<GuardTemp
 }
 
 fn tell(data: &GuardData) {
-    let GuardData { train, held_out, cut_replies, cut_prompts, skipped, seen, .. } = data;
+    let GuardData { train, validation, held_out, cut_replies, cut_prompts, skipped, seen, .. } = data;
     println!(
-        "{} examples to learn from, {} held out; {seen} more left out, which training has, too",
+        "{} examples to learn from, {} for validation, {} held out; {seen} more left out, which training has, too",
         train.len(),
+        validation.len(),
         held_out.len()
     );
     println!("{cut_replies} replies and {cut_prompts} prompts were cut; {skipped} rows had no reply or no label");

@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     tell(&data);
     let mut run = open(&args, &recipe, &base, &data)?;
     let mut watch = Watch::default();
-    let finished = run.train(&data.train, &data.held_out, &mut watch)?;
+    let finished = run.train(&data.train, &data.validation, &mut watch)?;
     println!("{}", watch.finish(finished.steps));
     ensure!(finished.complete, "stopped after step {}; the same command goes on from there", finished.steps);
     let (model, step) = run.export()?;
@@ -54,9 +54,8 @@ fn open(args: &TrainArgs, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Re
     println!("{} of {vocab_size} tokens are never rewarded: the reward model's unseen tokens", unseen.count());
     let network = network(base, &recipe.adapter)?.with_unseen(unseen)?;
     let trainer = Trainer::new(network, PartialSupervision, recipe.optimizer)?;
-    let adapter = recipe.adapter.weights();
-    let files = data.files.iter().cloned().chain([recipe.base.join("model.safetensors")]).chain(adapter);
-    let manifest = args.manifest(recipe, files)?;
+    let paths = data.files.iter().chain([&recipe.base]).chain(&recipe.adapter.from);
+    let manifest = args.manifest(recipe, paths)?;
     Ok(TrainRun::open(&args.out, &manifest, trainer, recipe.run)?)
 }
 
@@ -78,6 +77,7 @@ fn tell(data: &MrmData) {
     let rewards =
         |samples: &[saffron_train::Sample]| samples.iter().map(|sample| sample.rewards().len()).sum::<usize>();
     println!("{} replies, {} rewards to learn from", data.train.len(), rewards(&data.train));
+    println!("{} replies, {} rewards for validation", data.validation.len(), rewards(&data.validation));
     println!("{} replies, {} rewards held out", data.held_out.len(), rewards(&data.held_out));
     println!("{} replies were cut, {} left nothing", data.cut, data.skipped);
 }

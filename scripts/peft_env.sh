@@ -4,7 +4,7 @@
 #   usage: "$(scripts/peft_env.sh)" scripts/check_peft_adapter.py --base DIR ...
 #
 # It lies in ${SAFFRON_PEFT_VENV:-${XDG_CACHE_HOME:-~/.cache}/saffron/peft} and is made again when scripts/peft_requirements.txt changes.
-# Needs python3.11 (or PYTHON=...), nm, cc, Linux on x86-64, 0.6 GB of downloads and 1.8 GB of disk. The PyTorch on PyPI is linked with
+# Needs Python 3.11 or later as python3 (or PYTHON=...), nm, cc, Linux on x86-64, 0.6 GB of downloads and 1.8 GB of disk. The PyTorch on PyPI is linked with
 # CUDA's libraries; stand-ins are put in their place (scripts/cuda_stubs.sh), so this environment cannot compute on a GPU.
 set -euo pipefail
 dir=${SAFFRON_PEFT_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/saffron/peft}
@@ -14,7 +14,7 @@ made_of=$dir/peft_requirements.txt
 python=$dir/bin/python
 
 make_environment() {
-    "${PYTHON:-python3.11}" -m venv --clear "$dir"
+    "${PYTHON:-python3}" -m venv --clear "$dir"
     "$python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --requirement "$requirements"
     local packages
     packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

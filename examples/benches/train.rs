@@ -31,7 +31,7 @@ const QUESTION: usize = 5;
 fn trainer() -> Trainer {
     let device = device(first()).unwrap_or_else(|error| panic!("{error}"));
     let (model, config) = (smollm2(), AdapterConfig::new(8, 16.0, vec!["q_proj".into(), "v_proj".into()]));
-    let lora = Init::neutral(0).adapter(&config, &model, &device);
+    let lora = Init::neutral(0).adapter(&config, &model, &device).unwrap_or_else(|error| panic!("{error}"));
     let head = RewardHead::neutral(model.vocab_size);
     let network = Network::new(&random_decoder(&model, &device), &lora, config, &head);
     Trainer::new(network, PartialSupervision, AdamWSettings::default()).unwrap_or_else(|error| panic!("{error}"))

@@ -5,8 +5,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_core::TokenSet;
-use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights, Projection};
-use saffron_mrm::{DecoderConfig, RewardHead};
+use saffron_mrm::checkpoint::peft::adapted_layers;
+use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
+use saffron_mrm::{DecoderConfig, LoadError, RewardHead};
 
 /// How a new adapter and head begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,21 +29,26 @@ impl Init {
         Self { seed, spread_b: 0.0, spread_bias: 0.0, unseen: 0.0 }
     }
 
-    /// LoRA on queries and values, `lora_A` uniform within ±1/√in as PEFT begins.
-    #[must_use]
-    pub fn adapter(&self, config: &AdapterConfig, model: &DecoderConfig, device: &Device) -> LoraWeights {
+    /// LoRA on the modules that the configuration names, `lora_A` uniform within ±1/√in as PEFT begins.
+    ///
+    /// # Errors
+    ///
+    /// Modules that a decoder block does not have, no module at all, a rank of 0.
+    pub fn adapter(
+        &self,
+        config: &AdapterConfig,
+        model: &DecoderConfig,
+        device: &Device,
+    ) -> Result<LoraWeights, LoadError> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut lora = LoraWeights::default();
-        for layer in 0..model.num_hidden_layers {
-            for projection in [Projection::Query, Projection::Value] {
-                let (rank, scale) = config.rank_and_scale(&format!("model.layers.{layer}.{}", projection.module()));
-                let [out, into] = projection.shape(model);
-                let a = uniform(&mut rng, [rank, into], 1.0 / (into as f32).sqrt(), device);
-                let b = uniform(&mut rng, [out, rank], self.spread_b, device);
-                lora.pairs.insert((layer, projection), LoraPair { a, b, scale });
-            }
+        for ((layer, projection), (rank, scale)) in adapted_layers(config, model)? {
+            let [out, into] = projection.shape(model);
+            let a = uniform(&mut rng, [rank, into], 1.0 / (into as f32).sqrt(), device);
+            let b = uniform(&mut rng, [out, rank], self.spread_b, device);
+            lora.pairs.insert((layer, projection), LoraPair { a, b, scale });
         }
-        lora
+        Ok(lora)
     }
 
     /// Bias and mask.

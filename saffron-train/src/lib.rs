@@ -39,6 +39,7 @@ mod network;
 pub mod objective;
 pub mod optim;
 pub mod run;
+mod state;
 mod trainer;
 
 pub use adapter::TrainableAdapter;

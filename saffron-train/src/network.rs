@@ -51,11 +51,14 @@ impl Network {
     }
 
     /// Begins with an adapter that changes nothing yet, and no bias.
-    #[must_use]
-    pub fn fresh(base: &Base, config: AdapterConfig, seed: u64) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Modules that a decoder block does not have, no module at all, a rank of 0.
+    pub fn fresh(base: &Base, config: AdapterConfig, seed: u64) -> Result<Self, TrainError> {
         let (decoder, init) = (base.decoder(), Init::neutral(seed));
-        let lora = init.adapter(&config, decoder.config(), &decoder.device());
-        Self::new(decoder, &lora, config, &init.head(decoder.config().vocab_size))
+        let lora = init.adapter(&config, decoder.config(), &decoder.device())?;
+        Ok(Self::new(decoder, &lora, config, &init.head(decoder.config().vocab_size)))
     }
 
     /// A network over parts that are already there.

@@ -10,7 +10,7 @@ mod table;
 
 pub use cases::{Prepared, prepare};
 pub use config::Config;
-pub use fingerprint::fingerprint;
+pub use fingerprint::{data_files, fingerprint, fingerprints};
 pub use models::Loaded;
 pub(crate) use models::Shelf;
 pub use plots::plot;

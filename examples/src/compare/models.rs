@@ -14,7 +14,7 @@ use saffron_search::eval::harness::{Models, Team};
 use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge};
 
 use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, PolicyConfig, RewardModelConfig};
-use super::fingerprint::fingerprint;
+use super::fingerprint::fingerprints;
 
 /// The name of no reward model at all.
 pub(super) const NOBODY: &str = "none";
@@ -74,11 +74,7 @@ impl<'a> Shelf<'a> {
 
     /// Remembers the checksums of a directory's files, so that a run is not taken up again with other weights.
     pub(crate) fn fingerprint(&mut self, dir: &Path) -> Result<()> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-        files.sort();
-        for file in files.into_iter().filter(|file| file.is_file()) {
-            self.fingerprints.extend([fingerprint(&file)?]);
-        }
+        self.fingerprints.extend(fingerprints(dir)?);
         Ok(())
     }
 

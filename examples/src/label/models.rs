@@ -17,7 +17,7 @@ use super::Config;
 use super::config::{CorpusConfig, GuardConfig};
 use super::corpus::{Text, items, texts};
 use super::sampled::{Questions, Sampler};
-use crate::compare::{Shelf, config, fingerprint};
+use crate::compare::{Shelf, config, data_files, fingerprint};
 
 /// Where replies come from.
 enum Replies {
@@ -51,7 +51,10 @@ impl Labelling {
         let tokenizer = shelf.base(&config.guard.base).context("the guard")?.tokenizer().clone();
         let guard = guard(&config.guard, &mut shelf).context("the guard")?;
         let mut fingerprints = shelf.fingerprints;
-        fingerprints.extend([fingerprint(&config.corpus.data.path)?]);
+        let data = &config.corpus.data;
+        for file in data_files(&data.path, &data.format) {
+            fingerprints.extend([fingerprint(&file)?]);
+        }
         Ok(Self { replies, guard, tokenizer, fingerprints })
     }
     /// The manifest of a part of a run over this corpus on a device.

@@ -8,7 +8,7 @@ use clap::Args;
 use saffron_search::eval::runs::{Manifest, Shard};
 use serde::Serialize;
 
-use crate::compare::fingerprint;
+use crate::compare::fingerprints;
 use crate::device::{device, first};
 
 /// Arguments: a recipe, and where its run lies.
@@ -36,17 +36,22 @@ impl TrainArgs {
         device(&self.device)
     }
 
-    /// With what the run is begun: the recipe, the device, the checksums of files.
+    /// With what the run is begun: the recipe, the device, the checksums of files and of all files in directories.
     ///
     /// # Errors
     ///
     /// A file that cannot be read.
-    pub fn manifest(&self, recipe: &impl Serialize, files: impl IntoIterator<Item = PathBuf>) -> Result<Manifest> {
+    pub fn manifest<'a>(
+        &self,
+        recipe: &impl Serialize,
+        paths: impl IntoIterator<Item = &'a PathBuf>,
+    ) -> Result<Manifest> {
         let mut manifest =
             Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &self.device);
-        for file in files {
-            let (path, sum) = fingerprint(&file)?;
-            manifest = manifest.fingerprint(path, sum);
+        for path in paths {
+            for (path, sum) in fingerprints(path)? {
+                manifest = manifest.fingerprint(path, sum);
+            }
         }
         Ok(manifest)
     }

@@ -30,7 +30,7 @@ pub struct GuardRecipe {
     pub pairs: Vec<DataRecipe>,
     /// Labelled replies that are held out. Those that stand in the training data, too, are left out.
     pub held_out: DataRecipe,
-    /// Replies of the held-out data that validations look at; the report at the end looks at all.
+    /// Labelled replies of the training data that validations look at instead of learning from them; drawn by the run's seed.
     #[serde(default = "validation")]
     pub validation: usize,
     /// How long prompts and replies may be.
@@ -61,9 +61,12 @@ pub struct MrmRecipe {
     pub layout: String,
     /// Files or directories of token rewards, as `label` writes them.
     pub labels: Vec<PathBuf>,
-    /// Share of the prompts that is held out.
+    /// Share of the prompts that is held out for the report at the end.
     #[serde(default = "held_out")]
     pub held_out: f64,
+    /// Share of the prompts that validations look at, to choose the best step by.
+    #[serde(default = "validated")]
+    pub validation: f64,
     /// The most tokens of a rendered prompt and its reply: the reference cuts at 128.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
@@ -76,7 +79,7 @@ pub struct MrmRecipe {
 }
 
 /// The adapter in training.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdapterRecipe {
     /// Directory of an adapter to begin from, such as a guard's for a multifurcation reward model; else a new one.
@@ -125,10 +128,11 @@ impl Default for AdapterRecipe {
 }
 
 impl AdapterRecipe {
-    /// The file that it begins from.
+    /// Whether it says something of a new adapter, which one that is begun from would not obey.
     #[must_use]
-    pub fn weights(&self) -> Option<PathBuf> {
-        self.from.as_ref().map(|dir| dir.join("adapter_model.safetensors"))
+    pub fn is_contradictory(&self) -> bool {
+        let plain = Self { from: self.from.clone(), bias: self.bias, ..Self::default() };
+        self.from.is_some() && *self != plain
     }
 
     /// The configuration of a new adapter.
@@ -158,6 +162,10 @@ fn layout() -> String {
 
 fn held_out() -> f64 {
     0.1
+}
+
+fn validated() -> f64 {
+    0.05
 }
 
 fn max_tokens() -> usize {

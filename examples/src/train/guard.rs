@@ -4,14 +4,21 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use saffron_core::Token;
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{self, Format, Item, Label, Pair};
+use saffron_search::eval::data::{self, Item, Label, Pair, below};
 use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 
+use crate::compare::data_files;
+
 use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};
+
+/// Sets the draw of validation apart from others of the same seed.
+const VALIDATION: u64 = 0x7661_6c69;
 
 /// The network that a recipe begins with. Its adapter names the base by its whole path, so that it is found from any folder.
 ///
@@ -19,9 +26,13 @@ use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};
 ///
 /// An adapter that does not load.
 pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
+    ensure!(
+        !adapter.is_contradictory(),
+        "adapter.from: rank, alpha, targets and seed are those of the adapter that it names"
+    );
     let network = match &adapter.from {
         Some(dir) => Network::open(base, dir).with_context(|| dir.display().to_string())?,
-        None => Network::fresh(base, adapter.config(), adapter.seed),
+        None => Network::fresh(base, adapter.config(), adapter.seed)?,
     };
     let network = network.with_base_name(std::path::absolute(base.dir())?.display().to_string());
     Ok(if adapter.bias { network } else { network.with_frozen_bias() })
@@ -32,6 +43,8 @@ pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
 pub struct GuardData {
     /// To learn from.
     pub train: Vec<GuardExample>,
+    /// For validations.
+    pub validation: Vec<GuardExample>,
     /// Held out, with their rows.
     pub held_out: Vec<(GuardExample, Item)>,
     /// Replies that were cut.
@@ -40,7 +53,7 @@ pub struct GuardData {
     pub cut_prompts: usize,
     /// Rows without a reply or label, or with an empty one.
     pub skipped: usize,
-    /// Held-out replies that stand in the training data, too: left out.
+    /// Held-out replies that, as far as they are kept, stand in the training data, too: left out.
     pub seen: usize,
     /// The files.
     pub files: Vec<PathBuf>,
@@ -53,35 +66,56 @@ impl GuardData {
     ///
     /// Files that cannot be read, nothing to learn from, nothing held out.
     pub fn read(recipe: &GuardRecipe, tokenizer: &TextTokenizer) -> Result<Self> {
+        let Limits { prompt, reply } = recipe.limits;
+        ensure!(
+            prompt > 0 && reply > 0,
+            "limits: prompt and reply must be at least 1 token, found {prompt} and {reply}"
+        );
         let mut data = Self::default();
         let mut reader = Reader { tokenizer, limits: recipe.limits, data: &mut data };
         let mut known = BTreeSet::new();
         for source in &recipe.labelled {
             for item in reader.items(source, recipe.run.seed)? {
-                known.extend(item.reply.clone());
                 let example = reader.labelled(&item)?;
+                known.extend(example.iter().flat_map(replies));
                 reader.data.train.extend(example);
             }
         }
         for source in &recipe.pairs {
-            for pair in reader.pairs(source)? {
-                known.extend([pair.chosen.clone(), pair.rejected.clone()]);
+            for pair in reader.pairs(source, recipe.run.seed)? {
                 let example = reader.pair(&pair)?;
+                known.extend(example.iter().flat_map(replies));
                 reader.data.train.extend(example);
             }
         }
         for item in reader.items(&recipe.held_out, recipe.run.seed)? {
-            if item.reply.as_ref().is_some_and(|reply| known.contains(reply)) {
-                reader.data.seen += 1;
-                continue;
+            let Some(example) = reader.labelled(&item)? else { continue };
+            match replies(&example).iter().any(|reply| known.contains(reply)) {
+                true => reader.data.seen += 1,
+                false => reader.data.held_out.push((example, item)),
             }
-            let example = reader.labelled(&item)?;
-            reader.data.held_out.extend(example.map(|example| (example, item)));
         }
+        data.part(recipe.validation, recipe.run.seed);
         ensure!(!data.train.is_empty(), "there is nothing to learn from: no row has a reply and a label");
         ensure!(!data.held_out.is_empty(), "nothing is held out: no row has a label and a reply that training lacks");
         Ok(data)
     }
+}
+
+impl GuardData {
+    /// Sets examples apart for validation, drawn from those to learn from, and at most half of them.
+    fn part(&mut self, count: usize, seed: u64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ VALIDATION);
+        for _ in 0..count.min(self.train.len() / 2) {
+            let place = below(&mut rng, self.train.len());
+            self.validation.push(self.train.swap_remove(place));
+        }
+    }
+}
+
+/// The replies of an example, as far as they are kept.
+fn replies(example: &GuardExample) -> Vec<Vec<Token>> {
+    example.replies().iter().map(|reply| reply.reply().to_vec()).collect()
 }
 
 struct Reader<'a> {
@@ -93,10 +127,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn items(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Item>> {
         let set = data::read(&source.path, &source.format)?;
-        self.data.files.push(source.path.clone());
-        if let Format::GptfuzzResponses { questions } = &source.format {
-            self.data.files.push(source.path.with_file_name(questions));
-        }
+        self.data.files.extend(data_files(&source.path, &source.format));
         let set = match source.sample {
             Some(count) => set.sample(count, seed),
             None => set,
@@ -104,10 +135,16 @@ impl Reader<'_> {
         Ok(set.items)
     }
 
-    fn pairs(&mut self, source: &DataRecipe) -> Result<Vec<Pair>> {
+    fn pairs(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Pair>> {
         let pairs = data::read_pairs(&source.path, &source.format)?.pairs;
         self.data.files.push(source.path.clone());
-        Ok(pairs.into_iter().take(source.sample.unwrap_or(usize::MAX)).collect())
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut left = pairs;
+        let count = source.sample.unwrap_or(left.len()).min(left.len());
+        match count == left.len() {
+            true => Ok(left),
+            false => Ok((0..count).map(|_| left.swap_remove(below(&mut rng, left.len()))).collect()),
+        }
     }
 
     fn labelled(&mut self, item: &Item) -> Result<Option<GuardExample>> {

@@ -14,7 +14,9 @@ use super::config::MrmRecipe;
 pub struct MrmData {
     /// To learn from.
     pub train: Vec<Sample>,
-    /// Held out.
+    /// For validations.
+    pub validation: Vec<Sample>,
+    /// Held out for the report.
     pub held_out: Vec<Sample>,
     /// Replies of which something was cut off to keep within the most tokens.
     pub cut: usize,
@@ -25,16 +27,18 @@ pub struct MrmData {
 }
 
 impl MrmData {
-    /// Reads what a recipe names. All replies to a prompt, or of a group where records have one, are held out together or not at all.
+    /// Reads what a recipe names. All replies to a prompt are on one side.
     ///
     /// # Errors
     ///
     /// Files that cannot be read, records that do not fit the vocabulary, nothing to learn from.
     pub fn read(recipe: &MrmRecipe, layout: &PromptLayout, vocab_size: usize) -> Result<Self> {
-        ensure!((0.0..1.0).contains(&recipe.held_out), "held_out: expected 0 to below 1, found {}", recipe.held_out);
+        let apart = recipe.held_out + recipe.validation;
+        let shares = recipe.held_out >= 0.0 && recipe.validation >= 0.0 && apart < 1.0;
+        ensure!(shares, "held_out and validation: expected shares of less than 1 together, found {apart}");
         let mut data = Self::default();
         for path in &recipe.labels {
-            for record in records(path).with_context(|| path.display().to_string())? {
+            for record in records(path, vocab_size).with_context(|| path.display().to_string())? {
                 record.check(vocab_size).with_context(|| path.display().to_string())?;
                 data.add(&record, recipe, layout)?;
             }
@@ -50,29 +54,37 @@ impl MrmData {
             return Ok(());
         };
         self.cut += usize::from(sample.rewards().len() < record.reply.len() || record.cut > 0);
-        let side = if held_out(record, recipe) { &mut self.held_out } else { &mut self.train };
+        let place = place(record, recipe.run.seed);
+        let side = match place {
+            _ if place < recipe.held_out => &mut self.held_out,
+            _ if place < recipe.held_out + recipe.validation => &mut self.validation,
+            _ => &mut self.train,
+        };
         side.push(sample);
         Ok(())
     }
 }
 
-/// Whether a record's prompt falls among those held out: a share of them, chosen by checksum.
-fn held_out(record: &TokenRewards, recipe: &MrmRecipe) -> bool {
+/// Where a record's prompt falls, from 0 to 1, by checksum.
+fn place(record: &TokenRewards, seed: u64) -> f64 {
     let mut sum = crc32fast::Hasher::new();
-    sum.update(&recipe.run.seed.to_le_bytes());
-    match &record.group {
-        Some(group) => sum.update(group.as_bytes()),
-        None => record.prompt.iter().for_each(|token| sum.update(&token.to_le_bytes())),
-    }
-    f64::from(sum.finalize()) < recipe.held_out * f64::from(u32::MAX)
+    sum.update(&seed.to_le_bytes());
+    record.prompt.iter().for_each(|token| sum.update(&token.to_le_bytes()));
+    f64::from(sum.finalize()) / 2f64.powi(32)
 }
 
-fn records(path: &Path) -> Result<Vec<TokenRewards>> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        _ if path.is_dir() => Ok(labels::read(path)?.1),
-        Some("parquet") => Ok(labels::parquet::read(path)?.1),
+/// The records of a labelling that is done, over the model's vocabulary.
+fn records(path: &Path, vocab_size: usize) -> Result<Vec<TokenRewards>> {
+    let done = path.join("summary.json").is_file();
+    let (manifest, records) = match path.extension().and_then(|extension| extension.to_str()) {
+        _ if path.is_dir() && done => labels::read(path)?,
+        _ if path.is_dir() => bail!("no summary.json: `label` has not finished here; the same command goes on"),
+        Some("parquet") => labels::parquet::read(path)?,
         _ => bail!("expected a directory of `label`, or a .parquet file that it wrote"),
-    }
+    };
+    let found = &manifest.settings["vocab_size"];
+    ensure!(found == &serde_json::Value::from(vocab_size), "expected rewards of {vocab_size} token ids, found {found}");
+    Ok(records)
 }
 
 /// The file that a fingerprint is taken of.

@@ -32,7 +32,7 @@ fn a_wide_search_completes_and_computes_every_token_once() {
     let init = Init { seed: 1, spread_b: 0.1, spread_bias: 0.1, unseen: 0.5 };
     let targets = vec![String::from("q_proj"), String::from("v_proj")];
     let lora = saffron_mrm::checkpoint::AdapterConfig::new(4, 4.0, targets);
-    init.adapter(&lora, &config, &device).save(adapter.path(), &lora).unwrap();
+    init.adapter(&lora, &config, &device).unwrap().save(adapter.path(), &lora).unwrap();
     init.head(config.vocab_size).save_torch(adapter.path()).unwrap();
     let mut mrm = Mrm::open(dir(), &device).unwrap().with_adapter(adapter.path()).unwrap();
     let session = policy.session("How do I bake bread?").unwrap();

@@ -146,6 +146,27 @@ impl LoraWeights {
     }
 }
 
+/// Adapted layers by block and projection, each with its rank and scale.
+pub type AdaptedLayers = BTreeMap<(usize, Projection), (usize, f64)>;
+
+/// The layers of a decoder that a configuration adapts, with their ranks and scales.
+///
+/// # Errors
+///
+/// Modules that a decoder block does not have, no module at all, a rank of 0, patterns that contradict each other.
+pub fn adapted_layers(config: &AdapterConfig, model: &DecoderConfig) -> Result<AdaptedLayers, LoadError> {
+    let path = Path::new(CONFIG);
+    let slots = expected(config, model, path)?;
+    if slots.is_empty() {
+        let names = Projection::ALL.map(Projection::target).join(", ");
+        return Err(LoadError::field(path, "target_modules", format!("some of {names}"), "none"));
+    }
+    match slots.values().find(|slot| slot.rank == 0) {
+        Some(_) => Err(LoadError::field(path, "r", "at least 1", 0)),
+        None => Ok(slots.into_iter().map(|(place, slot)| (place, (slot.rank, slot.scale))).collect()),
+    }
+}
+
 /// What the configuration asks of one layer.
 #[derive(Debug)]
 struct Slot {

@@ -74,6 +74,10 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<LabelSummary, LabelError>
     runs.iter().try_for_each(LabelRun::check_complete)?;
     runs.sort_by_key(|run| run.manifest().shard);
     let run = LabelRun::open(out, manifest)?;
+    if run.done() == run.items() {
+        // A merge that was killed once the labels were in place.
+        return run.finish();
+    }
     if run.done() > 0 {
         return Err(LabelError::NotEmpty { path: out.to_owned() });
     }

@@ -68,6 +68,9 @@ impl Schedule {
 
     pub(super) fn check(&self) -> Result<(), TrainError> {
         match self.decay {
+            Decay::Linear { steps, .. } | Decay::Cosine { steps, .. } if steps <= self.warmup => {
+                Err(TrainError::setting("schedule.decay.steps", "more than warmup", steps))
+            }
             Decay::Linear { floor, .. } | Decay::Cosine { floor, .. } if !(0.0..=1.0).contains(&floor) => {
                 Err(TrainError::setting("schedule.decay.floor", "0 to 1", floor))
             }

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Bytes;
 use saffron_search::eval::files::{FileError, create_dir};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::folder;
 use crate::objective::Objective;
+use crate::state::{read_json, write_json};
 use crate::trainer::Trainer;
 use crate::{Network, TrainError};
 
 const STATE: &str = "state.json";
-const MOMENTS: &str = "optimizer.bpk";
 const SUMS: &str = "checksums.json";
 const VERSION: u32 = 1;
 
@@ -35,13 +34,13 @@ pub(super) struct State {
     /// Lines of the log up to here.
     pub(super) lines: usize,
     pub(super) best: Option<Best>,
-    /// Tensors that the optimiser remembers.
-    moments: usize,
+    /// Settings that a step depends on.
+    pub(super) settings: Value,
 }
 
 impl State {
-    pub(super) fn new(step: u64, lines: usize, best: Option<Best>) -> Self {
-        Self { version: VERSION, step, lines, best, moments: 0 }
+    pub(super) fn new(step: u64, lines: usize, best: Option<Best>, settings: Value) -> Self {
+        Self { version: VERSION, step, lines, best, settings }
     }
 }
 
@@ -81,18 +80,7 @@ impl Checkpoints {
 
     /// A trainer as it was when a checkpoint was written.
     pub(super) fn restore<O: Objective>(&self, trainer: Trainer<O>, state: &State) -> Result<Trainer<O>, TrainError> {
-        let dir = self.step_dir(state.step);
-        let path = dir.join(MOMENTS);
-        let bytes = fs::read(&path).map_err(FileError::io("read", &path))?;
-        let damaged = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
-        let optimizer = trainer.settings().optimizer().from_bytes(Bytes::from_bytes_vec(bytes));
-        let optimizer = optimizer.map_err(|error| damaged(error.to_string()))?;
-        let network = trainer.network().clone().restored(&dir)?;
-        let (found, expected) = (optimizer.to_record().len(), state.moments);
-        if found != expected {
-            return Err(damaged(format!("expected {expected} moments, found {found}")));
-        }
-        Ok(trainer.restored(network, optimizer, state.step))
+        trainer.resumed(&self.step_dir(state.step))
     }
 
     /// The network of a step.
@@ -102,19 +90,13 @@ impl Checkpoints {
     }
 
     /// Writes a checkpoint, whole or not at all, and removes those that are no longer kept.
-    pub(super) fn save<O: Objective>(&self, trainer: &Trainer<O>, mut state: State) -> Result<(), TrainError> {
+    pub(super) fn save<O: Objective>(&self, trainer: &Trainer<O>, state: &State) -> Result<(), TrainError> {
         folder::replace(&self.step_dir(state.step), |dir| {
-            trainer.network().save(dir)?;
-            let path = dir.join(MOMENTS);
-            let moments = trainer.optimizer().into_bytes();
-            let moments =
-                moments.map_err(|error| TrainError::Checkpoint { path: path.clone(), reason: error.to_string() })?;
-            fs::write(&path, &moments[..]).map_err(FileError::io("write", &path))?;
-            state.moments = trainer.optimizer().to_record().len();
-            write(&dir.join(STATE), "the state of a checkpoint", &state)?;
-            write(&dir.join(SUMS), "the checksums of a checkpoint", &checksums(dir)?)
+            trainer.save(dir)?;
+            write_json(&dir.join(STATE), "the state of a checkpoint", state)?;
+            write_json(&dir.join(SUMS), "the checksums of a checkpoint", &checksums(dir)?)
         })?;
-        self.prune(&state)
+        self.prune(state)
     }
 
     /// Removes checkpoints that are no longer kept. One beyond the step is a damaged one, which will be written again: it counts for
@@ -122,30 +104,37 @@ impl Checkpoints {
     fn prune(&self, State { step, best, .. }: &State) -> Result<(), TrainError> {
         let mut steps = self.steps()?;
         steps.retain(|there| there <= step);
-        let old = &steps[..steps.len().saturating_sub(self.keep)];
-        old.iter()
-            .filter(|step| best.is_none_or(|best| best.step != **step))
-            .try_for_each(|step| folder::remove(&self.step_dir(*step)))
+        let (old, kept) = steps.split_at(steps.len().saturating_sub(self.keep));
+        // What a kept checkpoint calls the best is kept, too, so that it may be fallen back on.
+        let theirs = kept.iter().filter_map(|step| read_json::<State>(&self.step_dir(*step).join(STATE)).ok()?.best);
+        let best: Vec<u64> = theirs.chain(*best).map(|best| best.step).collect();
+        let gone = old.iter().filter(|step| !best.contains(step));
+        gone.copied().try_for_each(|step| folder::remove(&self.step_dir(step)))
     }
 
     /// Reads what a checkpoint says of itself, and whether its files are what they were.
     fn read(&self, step: u64) -> Result<State, TrainError> {
         let dir = self.step_dir(step);
-        let (expected, found) = (read::<BTreeMap<String, u32>>(&dir.join(SUMS))?, checksums(&dir)?);
+        let (expected, found) = (read_json::<BTreeMap<String, u32>>(&dir.join(SUMS))?, checksums(&dir)?);
         let damaged = |name: &str, reason| Err(TrainError::Checkpoint { path: dir.join(name), reason });
-        let names = expected.keys().map(String::as_str).chain([STATE, MOMENTS]);
+        let names = expected.keys().map(String::as_str).chain([STATE]);
         if let Some(name) = names.into_iter().find(|name| !expected.contains_key(*name) || !found.contains_key(*name)) {
             return damaged(name, String::from("is missing"));
         }
         if let Some((name, sum)) = expected.iter().find(|(name, sum)| found[*name] != **sum) {
             return damaged(name, format!("expected CRC-32 {sum:08x}, found {:08x}", found[name]));
         }
-        let state: State = read(&dir.join(STATE))?;
+        let state: State = read_json(&dir.join(STATE))?;
         if (state.version, state.step) == (VERSION, step) {
             return Ok(state);
         }
         let found = format!("found version {} of step {}", state.version, state.step);
         damaged(STATE, format!("expected version {VERSION} of step {step}, {found}"))
+    }
+
+    /// The file in which a checkpoint says what it is.
+    pub(super) fn state_file(&self, state: &State) -> PathBuf {
+        self.step_dir(state.step).join(STATE)
     }
 
     fn step_dir(&self, step: u64) -> PathBuf {
@@ -177,16 +166,4 @@ fn checksums(dir: &Path) -> Result<BTreeMap<String, u32>, TrainError> {
         }
     }
     Ok(sums)
-}
-
-fn write(path: &Path, what: &'static str, value: &impl Serialize) -> Result<(), TrainError> {
-    let text = serde_json::to_vec_pretty(value).map_err(|source| TrainError::Json { what, source })?;
-    Ok(fs::write(path, text).map_err(FileError::io("write", path))?)
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
-    let bytes = fs::read(path).map_err(FileError::io("read", path))?;
-    let damaged =
-        |error: serde_json::Error| TrainError::Checkpoint { path: path.to_owned(), reason: error.to_string() };
-    serde_json::from_slice(&bytes).map_err(damaged)
 }

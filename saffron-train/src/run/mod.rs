@@ -87,6 +87,7 @@ impl<O: Objective> TrainRun<O> {
         let trainer = trainer.with_micro_batches(settings.micro_batch);
         let (trainer, best) = match checkpoints.latest(log.len())? {
             Some(state) => {
+                settings.check_same(&trainer, &state, checkpoints.state_file(&state))?;
                 log.truncate(state.lines)?;
                 (checkpoints.restore(trainer, &state)?, state.best)
             }
@@ -165,7 +166,7 @@ impl<O: Objective> TrainRun<O> {
 
     fn validate(&mut self, samples: &[O::Sample]) -> Result<(Line, O::Report), TrainError> {
         let begun = Instant::now();
-        let report = self.trainer.evaluate(samples, self.settings.batch)?;
+        let report = self.trainer.evaluate(samples, self.settings.pass())?;
         let (score, step) = (self.trainer.objective().score(&report), self.trainer.steps());
         if self.best.is_none_or(|best| score < best.score) {
             self.best = Some(Best { step, score });
@@ -184,8 +185,9 @@ impl<O: Objective> TrainRun<O> {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        let state = State::new(self.trainer.steps(), self.log.len(), self.best);
-        self.written(|run| run.checkpoints.save(&run.trainer, state))
+        let settings = self.settings.of_a_step(&self.trainer)?;
+        let state = State::new(self.trainer.steps(), self.log.len(), self.best, settings);
+        self.written(|run| run.checkpoints.save(&run.trainer, &state))
     }
 
     /// Writes the adapter and head of the best validated step, or of the last step where nothing was validated, into `model/`, in our
@@ -236,7 +238,7 @@ impl TrainRun<PartialSupervision> {
     /// A checkpoint that is gone, samples that do not fit the model, rewards that are no numbers.
     pub fn judge(&self, samples: &[Sample]) -> Result<(Regression, Vec<(f32, f32)>), TrainError> {
         let network = self.chosen()?.1;
-        let seen = network.outputs(&PartialSupervision, samples, self.settings.batch)?;
+        let seen = network.outputs(&PartialSupervision, samples, self.settings.pass())?;
         let report = PartialSupervision.report(&seen)?;
         let pairs = seen.into_iter().flat_map(|(batch, outputs)| outputs.into_iter().zip(batch.rewards)).collect();
         Ok((report, pairs))

@@ -1,8 +1,14 @@
 //! How long a run is, and when it looks up.
 
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::checkpoint::State;
 use crate::TrainError;
+use crate::objective::Objective;
+use crate::trainer::Trainer;
 
 /// Settings of a run. The defaults are the paper's where it says something (appendix A.1): batches of 4, one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +56,35 @@ impl RunSettings {
     pub fn steps(&self, samples: usize) -> u64 {
         let all = self.epochs.saturating_mul(self.epoch(samples));
         if self.max_steps == 0 { all } else { all.min(self.max_steps) }
+    }
+
+    /// The settings that what a step does depends on: a run may be made longer, but not another one.
+    pub(super) fn of_a_step<O: Objective>(&self, trainer: &Trainer<O>) -> Result<Value, TrainError> {
+        let Self { batch, micro_batch, window, seed, .. } = *self;
+        let optimizer = serde_json::to_value(trainer.settings());
+        let optimizer = optimizer.map_err(|source| TrainError::Json { what: "the optimizer's settings", source })?;
+        Ok(
+            json!({ "batch": batch, "micro_batch": micro_batch, "window": window, "seed": seed, "optimizer": optimizer }),
+        )
+    }
+
+    /// Refuses to go on after a checkpoint that was written with other settings.
+    pub(super) fn check_same<O: Objective>(
+        &self,
+        trainer: &Trainer<O>,
+        state: &State,
+        path: PathBuf,
+    ) -> Result<(), TrainError> {
+        let here = self.of_a_step(trainer)?;
+        if here == state.settings {
+            return Ok(());
+        }
+        Err(TrainError::Checkpoint { path, reason: format!("was written with {}, not with {here}", state.settings) })
+    }
+
+    /// Samples a forward pass of a validation.
+    pub(super) fn pass(&self) -> usize {
+        self.batch.min(self.micro_batch)
     }
 
     /// Whether step number `steps`, counted from 1, is validated.

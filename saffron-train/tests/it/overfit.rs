@@ -27,7 +27,7 @@ fn three_sentences_are_learnt_by_heart() {
     let config = AdapterConfig::new(16, 32.0, targets.map(String::from).to_vec());
     let schedule = Schedule { warmup: 10, decay: Decay::Cosine { steps: 300, floor: 0.0 } };
     let optimizer = AdamWSettings { schedule, clip_norm: Some(1.0), ..settings(1e-2) };
-    let trainer = Trainer::new(Network::fresh(&base, config, 1), PartialSupervision, optimizer).unwrap();
+    let trainer = Trainer::new(Network::fresh(&base, config, 1).unwrap(), PartialSupervision, optimizer).unwrap();
     let settings =
         RunSettings { epochs: 300, batch: 3, validate_every: 300, checkpoint_every: 0, ..RunSettings::default() };
     let dir = fast_dir();

@@ -137,12 +137,12 @@ fn a_neutral_beginning_changes_nothing_and_a_seed_means_the_same_again() {
     let model = DecoderConfig::from_dir(&dir("tiny-b").join("guard")).unwrap();
     let config = AdapterConfig::new(3, 6.0, vec![String::from("q_proj"), String::from("v_proj")]);
     let out = tempfile::tempdir().unwrap();
-    Init::neutral(5).adapter(&config, &model, &Device::flex()).save(out.path(), &config).unwrap();
+    Init::neutral(5).adapter(&config, &model, &Device::flex()).unwrap().save(out.path(), &config).unwrap();
     let sequences = [vec![0, 20, 30]];
     let plain = Mrm::open(dir("tiny-b").join("guard"), &Device::flex()).unwrap().raw_rewards(&sequences).unwrap();
     assert_eq!(mrm("tiny-b", out.path()).raw_rewards(&sequences).unwrap(), plain);
     let data = |seed| {
-        let lora: LoraWeights = Init::neutral(seed).adapter(&config, &model, &Device::flex());
+        let lora: LoraWeights = Init::neutral(seed).adapter(&config, &model, &Device::flex()).unwrap();
         lora.pairs.values().map(|pair| pair.a.to_data()).collect::<Vec<_>>()
     };
     assert_eq!(data(5), data(5));
