@@ -45,3 +45,17 @@ fn every_page_with_rust_is_run_with_the_doctests_and_listed() {
         assert!(index.contains(&format!("({name})")), "{name} is not in docs/README.md");
     }
 }
+
+/// The configurations that a guide shows, as values: comments and order are its own.
+#[test]
+fn the_configurations_of_the_training_guide_are_those_of_the_repository() {
+    let read = |path: &str| std::fs::read_to_string(crate::root().join(path)).unwrap();
+    let value = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+    let guide = read("docs/own-mrm.md");
+    let shown: Vec<&str> = guide.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let names = ["train_guard_smollm2", "label_smollm2", "train_mrm_smollm2"];
+    assert_eq!(shown.len(), names.len());
+    for (shown, name) in shown.into_iter().zip(names) {
+        assert_eq!(value(shown), value(&read(&format!("examples/configs/{name}.toml"))), "{name}");
+    }
+}

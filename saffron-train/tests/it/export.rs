@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use saffron_mrm::RewardHead;
-use saffron_mrm::checkpoint::LoraWeights;
+use saffron_mrm::checkpoint::{AdapterConfig, LoraWeights};
 use saffron_train::{Network, Sample, TrainError, Trainer, unseen_tokens};
 
 use crate::{base, bits, numbers, samples, trainer};
@@ -64,4 +64,39 @@ fn only_tokens_with_a_reward_are_seen() {
     let small = unseen_tokens(&samples, 61).unwrap();
     let error = trained().with_unseen(small).unwrap_err();
     assert!(matches!(error, TrainError::Vocabulary { expected: 190, found: 61 }), "{error}");
+}
+
+#[test]
+fn a_new_adapter_of_any_modules_is_read_back() {
+    let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    for targets in all.iter().map(|target| vec![*target]).chain([all.to_vec()]) {
+        let config = AdapterConfig::new(2, 4.0, targets.iter().map(|target| (*target).to_owned()).collect());
+        let network = Network::fresh(&base("tiny-a"), config, 1).unwrap();
+        let layers = network.model().num_hidden_layers;
+        assert_eq!(network.lora().pairs.len(), layers * targets.len(), "{targets:?}");
+        let out = tempfile::tempdir().unwrap();
+        network.save(out.path()).unwrap();
+        assert_eq!(bits(&Network::open(&base("tiny-a"), out.path()).unwrap()), bits(&network), "{targets:?}");
+    }
+    let fresh = |rank, targets: &[&str]| {
+        let config = AdapterConfig::new(rank, 4.0, targets.iter().map(|target| (*target).to_owned()).collect());
+        Network::fresh(&base("tiny-a"), config, 1).unwrap_err().to_string()
+    };
+    assert!(fresh(2, &["query"]).contains("query"));
+    assert!(fresh(2, &[]).contains("target_modules"));
+    assert!(fresh(0, &["q_proj"]).contains('r'));
+}
+
+#[test]
+fn a_trainer_that_was_written_goes_on_with_the_same_bits() {
+    let mut one = trainer("tiny-b", 1e-2);
+    one.step(&samples()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    one.save(out.path()).unwrap();
+    let mut other = trainer("tiny-b", 1e-2).resumed(out.path()).unwrap();
+    assert_eq!(other.steps(), 1);
+    for _ in 0..3 {
+        assert_eq!(one.step(&samples()).unwrap(), other.step(&samples()).unwrap());
+    }
+    assert_eq!(bits(one.network()), bits(other.network()));
 }

@@ -51,8 +51,15 @@ fn rates_turn_where_schedules_say() {
     assert_eq!(course(0, Decay::Constant, &[0, 1, u64::MAX]), [2.0; 3]);
     assert_eq!(course(4, Decay::Constant, &[0, 1, 3, 4, 100]), [0.5, 1.0, 2.0, 2.0, 2.0]);
     assert_eq!(course(2, linear(10, 0.5), &[1, 2, 6, 10, 11, u64::MAX]), [2.0, 2.0, 1.5, 1.0, 1.0, 1.0]);
-    assert_eq!(course(5, linear(5, 0.0), &[4, 5, 6]), [2.0, 2.0, 0.0], "no room for a decay");
-    assert_eq!(course(5, linear(0, 0.25), &[5, 6]), [2.0, 0.5]);
+    for steps in [0, 5] {
+        let schedule = Schedule { warmup: 5, decay: linear(steps, 0.25) };
+        let error = AdamWSettings { schedule, ..settings(2.0) }.check().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("schedule.decay.steps: expected more than warmup, found {steps}"),
+            "no room for a decay"
+        );
+    }
     let cosine = course(1, Decay::Cosine { steps: 9, floor: 0.5 }, &[0, 1, 3, 5, 7, 9, 50]);
     let expected = [2.0, 2.0, 1.5 + 0.125f64.sqrt(), 1.5, 1.5 - 0.125f64.sqrt(), 1.0, 1.0];
     assert!(cosine.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12), "{cosine:?}");

@@ -26,7 +26,9 @@ fn bad_configurations_of_a_guard_end_with_a_sentence() {
         (("rank = 4", "ranks = 4"), "unknown field `ranks`"),
         (("learning_rate = 1e-2", "learning_rate = 0.0"), "learning_rate: expected a finite number above 0, found 0"),
         (("batch = 4", "batch = 0"), "batch: expected at least 1, found 0"),
-        (("reply = 32", "reply = 0"), "there is nothing to learn from"),
+        (("reply = 32", "reply = 0"), "must be at least 1 token, found 24 and 0"),
+        (("rank = 4", "from = \"../../fixtures/tiny-b/mrm\""), "are those of the adapter that it names"),
+        (("alpha = 8.0", "targets = [\"q_proj\", \"query\"]"), "query"),
         (("values = [\"held out\"]", "values = [\"learn\"]"), "nothing is held out"),
         (("pairs.jsonl", "nothing.jsonl"), "nothing.jsonl"),
         (("column = \"verdict\"", "column = \"judgement\""), "judgement"),
@@ -41,13 +43,13 @@ fn bad_configurations_of_a_reward_model_end_with_a_sentence() {
     let dir = labelled();
     let cases = [
         (("held_out = 0.3", "held_out = 0.4"), "held_out: 0.4 here, 0.3 in the run"),
-        (("held_out = 0.3", "held_out = 1.0"), "held_out: expected 0 to below 1, found 1"),
+        (("held_out = 0.3", "held_out = 1.0"), "held_out and validation: expected shares of less than 1 together"),
         (("max_tokens = 128", "max_tokens = 1"), "there is nothing to learn from"),
         (("runs/labels", "runs/nothing"), "runs/nothing"),
         (("labels = [\"../../runs/labels\"]", "labels = [\"train_mrm_tiny.toml\"]"), "train_mrm_tiny.toml"),
-        (("tiny-b/guard", "tiny-a/guard"), "vocabulary of 100"),
+        (("tiny-b/guard", "tiny-a/guard"), "expected rewards of 100 token ids, found 190"),
         (("max_tokens = 128", "layout = \"chatml\""), "chatml"),
-        (("[adapter]\nrank = 4", "[adapter]\nfrom = \"../../fixtures/tiny-a/mrm\""), "expected shape"),
+        (("[adapter]\nrank = 4\nalpha = 8.0", "[adapter]\nfrom = \"../../fixtures/tiny-a/mrm\""), "expected shape"),
         (("epochs = 2", "epochs = 0"), "epochs: expected at least 1, found 0"),
     ];
     refused("train_mrm", dir.path(), &cases);

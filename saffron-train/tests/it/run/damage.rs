@@ -8,13 +8,14 @@ use saffron_train::TrainError;
 use super::{copy, ends_as, files, open, step, stopped, whole};
 use crate::labels::fast_dir;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "checksums.json",
     "optimizer.bpk",
     "reward_head.safetensors",
     "state.json",
+    "trainer.json",
 ];
 
 fn truncate(path: &Path) {
