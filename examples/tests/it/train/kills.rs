@@ -63,7 +63,7 @@ fn a_reward_model_killed_at_ten_moments_of_its_training_is_the_same() {
 #[test]
 fn a_run_is_worked_on_by_one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
-    let (config, out) = (changed("train_guard", dir.path(), &[("epochs = 3", "epochs = 500")]), dir.path().join("run"));
+    let (config, out) = (changed("train_guard", dir.path(), &[("epochs = 2", "epochs = 500")]), dir.path().join("run"));
     let mut first = program("train_guard", &config, &out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
     while lines(&out) == 0 && begun.elapsed() < Duration::from_secs(120) {
