@@ -11,7 +11,7 @@ usage: check_peft_adapter.py --base DIR --adapter DIR --expected FILE.json [--to
             the rewards after each sequence's last position. A reward of null says that the entry is masked. `unseen` may be absent.
 --export-dir  writes adapter and head once more, as peft and the reference do (`lm_head_bias.pt` in bf16, `unseen_mask.pt`)
 
-Prints the largest difference of every sequence. Ends with 0 if all is the same, 1 if a difference as a share of the greatest reward, or of 1, is above the tolerance or the mask is
+Prints the largest difference of every sequence. Ends with 0 if all is the same, 1 if a difference is above the tolerance or the mask is
 another one, 2 if an input is malformed. Nothing is fetched. `scripts/peft_env.sh` prints a Python that has what this needs.
 """
 
@@ -223,9 +223,8 @@ def check(options: argparse.Namespace) -> int:
     model = load_adapter(base, options.adapter)
     largest = 0.0
     for place, (sequence, rewards) in enumerate(zip(expected.sequences, expected.rewards)):
-        scale = max([1.0, *(abs(reward) for reward in rewards if reward is not None)])
-        difference = largest_difference(rewards, last_rewards(model, head.bias, sequence), head.unseen) / scale
-        print(f"sequence {place} ({len(sequence)} tokens): largest difference {difference:.3e} of {scale:.1f}")
+        difference = largest_difference(rewards, last_rewards(model, head.bias, sequence), head.unseen)
+        print(f"sequence {place} ({len(sequence)} tokens): largest difference {difference:.3e}")
         largest = max(largest, difference)
     good_mask = same_mask(expected.unseen, head.unseen)
     if options.export_dir:
