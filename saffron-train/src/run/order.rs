@@ -44,7 +44,7 @@ impl Order {
         let mut places: Vec<usize> = (0..self.lengths.len()).collect();
         shuffle(&mut places, &mut rng);
         let mut batches = Vec::new();
-        for window in places.chunks_mut(self.batch * self.window) {
+        for window in places.chunks_mut(self.batch.saturating_mul(self.window)) {
             window.sort_by_key(|place| self.lengths[*place]);
             let mut here: Vec<Vec<usize>> = window.chunks(self.batch).map(<[usize]>::to_vec).collect();
             shuffle(&mut here, &mut rng);
