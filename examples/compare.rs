@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use saffron_examples::compare::{Config, Loaded, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
+use saffron_examples::progress::bar;
 use saffron_search::eval::runs::{Manifest, RunDir, Shard, merge};
 
 /// Compares strategies over data sets.
@@ -67,7 +67,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
         eprintln!("{} failed prompts are tried again", run.forget_failures()?);
     }
     let harness = prepared.harness();
-    let bar = progress(harness.plan().keys(args.shard).count() as u64, run.len() as u64);
+    let bar = bar(harness.plan().keys(args.shard).count() as u64, run.len() as u64);
     harness.run(&mut run, &mut models, &mut |record| {
         bar.set_message(format!("{} at {}", record.key.strategy, record.key.budget));
         bar.inc(1);
@@ -102,11 +102,4 @@ fn report(config: &Config, run: &RunDir) -> Result<()> {
     println!("{}", run.path().join("summary.json").display());
     pictures.iter().for_each(|path| println!("{}", path.display()));
     Ok(())
-}
-
-fn progress(all: u64, done: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} prompts  {elapsed}, {eta} to go  {msg}");
-    let bar = ProgressBar::new(all).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_position(done);
-    bar
 }

@@ -5,6 +5,7 @@ pub mod calibration;
 pub mod cases;
 pub mod compare;
 pub mod curves;
+pub mod demo;
 pub mod device;
 pub mod fit;
 pub mod label;

@@ -1,4 +1,4 @@
-//! A progress bar for one search; silent when standard error is no terminal.
+//! Progress bars, of one search and of many prompts; silent when standard error is no terminal.
 
 use std::ops::ControlFlow;
 
@@ -42,4 +42,13 @@ impl SearchObserver for Progress {
     fn on_finish(&mut self, _outcome: &Outcome) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar over many prompts, of which some are done.
+#[must_use]
+pub fn bar(all: u64, done: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} prompts  {elapsed}, {eta} to go  {msg}");
+    let bar = ProgressBar::new(all).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_position(done);
+    bar
 }

@@ -33,6 +33,20 @@ impl Prepared {
     pub fn harness(&self) -> Harness<'_> {
         Harness { contenders: &self.contenders, cases: &self.cases, group: self.group, keep_text: self.keep_text }
     }
+
+    /// A prompt by its name in the records.
+    #[must_use]
+    pub fn case(&self, id: &str) -> Option<&Case> {
+        self.cases.iter().find(|case| case.id == id)
+    }
+
+    /// A strategy at its first budget, and the name of its reward model.
+    #[must_use]
+    pub fn searcher(&self, strategy: &str) -> Option<(&Searcher, &str)> {
+        let mut contenders = self.contenders.iter();
+        let found = contenders.find(|contender| contender.arm.strategy == strategy)?;
+        Some((&found.searcher, &found.reward))
+    }
 }
 
 /// Reads the data, attacks the prompts, and makes the contenders.

@@ -7,7 +7,7 @@ use saffron_core::{CandidateFilter, Thresholds};
 use saffron_search::Preset;
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::Format;
-use saffron_search::eval::judge::RefusalPhrases;
+use saffron_search::eval::judge::{RefusalPhrases, WordRule};
 use saffron_search::strategy::StrategyConfig;
 use serde::{Deserialize, Serialize};
 
@@ -100,11 +100,19 @@ pub struct MrmConfig {
 pub struct GuardConfig {
     /// Directory of the checkpoint.
     pub model: PathBuf,
+    /// Directory of an adapter that it was trained to.
+    pub adapter: Option<PathBuf>,
     /// How it is asked; by default as Llama Guard 3 is.
     pub question: Option<QuestionConfig>,
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
+}
+
+impl GuardConfig {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.model].into_iter().chain(&mut self.adapter)
+    }
 }
 
 /// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer it.
@@ -151,6 +159,11 @@ pub enum JudgeModelConfig {
         /// Which, and where they are looked for.
         #[serde(default)]
         phrases: RefusalPhrases,
+    },
+    /// A rule of words: what harms and what helps.
+    Words {
+        /// The rule.
+        rule: WordRule,
     },
 }
 
@@ -285,12 +298,12 @@ impl Config {
         for reward in &mut self.rewards {
             match &mut reward.model {
                 RewardModelConfig::Mrm(mrm) => paths.extend([&mut mrm.base, &mut mrm.adapter]),
-                RewardModelConfig::Guard(guard) => paths.push(&mut guard.model),
+                RewardModelConfig::Guard(guard) => paths.extend(guard.paths()),
             }
         }
         for judge in &mut self.judges {
             if let JudgeModelConfig::Guard { guard, .. } = &mut judge.judge {
-                paths.push(&mut guard.model);
+                paths.extend(guard.paths());
             }
         }
         for data in &mut self.data {

@@ -11,7 +11,7 @@ use saffron_mrm::text::layout;
 use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput};
 use saffron_search::Preset;
 use saffron_search::eval::harness::{Models, Team};
-use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge};
+use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge, WordRule};
 
 use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, PolicyConfig, RewardModelConfig};
 use super::fingerprint::fingerprints;
@@ -30,6 +30,7 @@ enum Guide {
 enum Bench {
     Guard(Box<RewardJudge<GuardRewardModel>>),
     Phrases(RefusalPhrases),
+    Words(WordRule),
 }
 
 /// All models of a comparison.
@@ -88,7 +89,10 @@ impl<'a> Shelf<'a> {
                 GuardTemplate::in_words(tokenizer, parts, [&asked.safe, &asked.not_safe])
             }
         };
-        Ok(GuardRewardModel::on(&base, options(config.cache_mb), template)?)
+        let guard = GuardRewardModel::on(&base, options(config.cache_mb), template)?;
+        let Some(adapter) = &config.adapter else { return Ok(guard) };
+        self.fingerprint(adapter)?;
+        Ok(guard.with_adapter(adapter)?)
     }
 
     /// A policy with a cache of its own.
@@ -120,6 +124,7 @@ impl<'a> Shelf<'a> {
     fn bench(&mut self, name: &str, config: &JudgeModelConfig) -> Result<Bench> {
         Ok(match config {
             JudgeModelConfig::RefusalPhrases { phrases } => Bench::Phrases(phrases.clone()),
+            JudgeModelConfig::Words { rule } => Bench::Words(rule.clone()),
             JudgeModelConfig::Guard { guard, threshold } => {
                 Bench::Guard(Box::new(RewardJudge::new(self.guard(guard)?, *threshold, name)))
             }
@@ -150,13 +155,14 @@ impl Bench {
         match self {
             Self::Guard(guard) => &mut **guard,
             Self::Phrases(phrases) => phrases,
+            Self::Words(rule) => rule,
         }
     }
 
     fn engine(&mut self) -> Option<&mut Engine> {
         match self {
             Self::Guard(guard) => Some(guard.model().engine()),
-            Self::Phrases(_) => None,
+            Self::Phrases(_) | Self::Words(_) => None,
         }
     }
 }

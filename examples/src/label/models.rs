@@ -89,10 +89,7 @@ fn replies(config: &Config, shelf: &mut Shelf<'_>) -> Result<Replies> {
 
 fn guard(config: &GuardConfig, shelf: &mut Shelf<'_>) -> Result<GuardRewardModel> {
     let GuardConfig { base, adapter, question, cache_mb } = config.clone();
-    let guard = shelf.guard(&config::GuardConfig { model: base, question, cache_mb })?;
-    let Some(adapter) = adapter else { return Ok(guard) };
-    shelf.fingerprint(&adapter)?;
-    Ok(guard.with_adapter(&adapter)?)
+    shelf.guard(&config::GuardConfig { model: base, adapter, question, cache_mb })
 }
 
 impl Source for Labelling {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use saffron_mrm::checkpoint::AdapterConfig;
-use saffron_search::eval::data::Format;
+use saffron_search::eval::data::{Format, Share};
 use saffron_train::{AdamWSettings, RunSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,9 @@ pub struct DataRecipe {
     pub path: PathBuf,
     /// What its rows mean.
     pub format: Format,
+    /// Only the prompts of one share, such as one half for a guard and the other for its judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// Only so many rows, drawn by the run's seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,

@@ -128,6 +128,10 @@ impl Reader<'_> {
     fn items(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Item>> {
         let set = data::read(&source.path, &source.format)?;
         self.data.files.extend(data_files(&source.path, &source.format));
+        let set = match source.share {
+            Some(share) => set.share(share),
+            None => set,
+        };
         let set = match source.sample {
             Some(count) => set.sample(count, seed),
             None => set,
@@ -136,7 +140,8 @@ impl Reader<'_> {
     }
 
     fn pairs(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Pair>> {
-        let pairs = data::read_pairs(&source.path, &source.format)?.pairs;
+        let mut pairs = data::read_pairs(&source.path, &source.format)?.pairs;
+        pairs.retain(|pair| source.share.is_none_or(|share| share.has(&pair.prompt())));
         self.data.files.push(source.path.clone());
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut left = pairs;

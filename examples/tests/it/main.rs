@@ -7,6 +7,7 @@ mod cases;
 mod compare;
 mod custom_reward;
 mod custom_strategy;
+mod demo;
 mod guides;
 mod label;
 mod margin;

@@ -58,6 +58,43 @@ impl Dataset {
         }
         self.take(n)
     }
+
+    /// The items of one share, parted by prompt: two different shares of `of` have no prompt in common, and together they are the whole. Where a
+    /// prompt falls depends on its text alone.
+    ///
+    /// ```
+    /// use saffron_search::eval::data::{Format, Share, read};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("asked.jsonl");
+    /// std::fs::write(&path, (0..8).map(|n| format!("{{\"prompt\": \"question {n}\"}}\n")).collect::<String>())?;
+    /// let data = read(&path, &Format::Prompts)?;
+    /// let [even, odd] = [0, 1].map(|take| data.clone().share(Share { take, of: 2 }).items);
+    /// assert!(!even.is_empty() && !odd.is_empty() && even.len() + odd.len() == 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn share(mut self, share: Share) -> Self {
+        self.items.retain(|item| share.has(&item.prompt));
+        self
+    }
+}
+
+/// A part of data by prompt: share `take`, counted from 0, of `of` shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Which.
+    pub take: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl Share {
+    /// Whether a prompt belongs to it, by the CRC-32 of its text.
+    #[must_use]
+    pub fn has(self, prompt: &str) -> bool {
+        self.of > 0 && crc32fast::hash(prompt.as_bytes()) % self.of == self.take
+    }
 }
 
 /// A number in `0..bound`, all equally likely; `bound` is above 0.

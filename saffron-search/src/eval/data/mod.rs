@@ -29,7 +29,7 @@ mod source;
 use std::path::Path;
 
 pub use columns::{Columns, Filter, LabelColumn};
-pub use dataset::{Dataset, Origin, Pairs, below};
+pub use dataset::{Dataset, Origin, Pairs, Share, below};
 pub use error::{DataError, DataErrorKind, Place};
 pub use format::Format;
 pub use item::{Item, Label, Pair, Speaker, Turn};

@@ -1,13 +1,15 @@
-//! Whether an answer is safe: by the words of a refusal, or by a reward model.
+//! Whether an answer is safe: by the words of a refusal, by a rule of words, or by a reward model.
 
 mod refusal;
 mod reward;
+mod words;
 
 use saffron_core::{ModelError, Reply, Session};
 use serde::{Deserialize, Serialize};
 
 pub use refusal::RefusalPhrases;
 pub use reward::RewardJudge;
+pub use words::WordRule;
 
 /// What a judge says of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,115 @@
+//! Saffron in under a minute: a tiny policy that was taught to refuse, an attack that breaks it, and what searches make of that.
+//!
+//! ```text
+//! cargo run --release --example quickstart
+//! cargo run --release --example quickstart -- --json table.json
+//! ```
+//!
+//! Policy, guard and multifurcation reward model come from `examples/demo`, and so do the prompts; nothing is fetched. The judge is the rule of
+//! the world that the models were made in. Writes the search tree of one answer as a page beside the table: `OUT/tree.html`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use saffron_core::{Session, Token};
+use saffron_examples::compare::{Config, Loaded, Prepared, prepare, results};
+use saffron_examples::demo::{Contrast, Line, table};
+use saffron_examples::device::{device, first};
+use saffron_examples::progress::bar;
+use saffron_examples::prompt::save;
+use saffron_search::Searcher;
+use saffron_search::eval::harness::Models;
+use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard};
+use saffron_search::trace::tree::{SearchTreeView, html};
+use serde_json::json;
+
+/// The comparison that is made.
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/quickstart.toml");
+
+/// Without and with the defence.
+const STRATEGIES: [&str; 2] = ["no defence", "saffron"];
+
+/// Shows what a search defends against.
+#[derive(Parser)]
+struct Args {
+    /// Writes the table.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Directory of the search tree's page.
+    #[arg(long, default_value = "runs/quickstart")]
+    out: PathBuf,
+    /// Another comparison, as the example `compare` reads it.
+    #[arg(long, default_value = CONFIG)]
+    config: PathBuf,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    device: String,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let config = Config::read(&args.config)?;
+    let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
+    let mut models = Loaded::open(&config, &device(&args.device)?)?;
+    let prepared = prepare(&config, models.policy())?;
+    let records = run(&prepared, &mut models)?;
+    let lines = Line::all(&results(&config, &records)?, &judge)?;
+    println!("{}", table(&lines));
+    if let Some(path) = &args.json {
+        save(path, &serde_json::to_vec_pretty(&json!({ "strategies": lines }))?)?;
+    }
+    match Contrast::find(&records, STRATEGIES, &judge) {
+        Some(contrast) => show(&contrast, &prepared, &mut models, &args.out),
+        None => Ok(()),
+    }
+}
+
+/// Every strategy over every prompt. The records are not kept.
+fn run(prepared: &Prepared, models: &mut Loaded) -> Result<Vec<Record>> {
+    let folder = tempfile::tempdir()?;
+    let mut run = RunDir::open(folder.path(), Manifest::new(json!({}), Shard::WHOLE))?;
+    let harness = prepared.harness();
+    let bar = bar(harness.plan().keys(Shard::WHOLE).count() as u64, 0);
+    harness.run(&mut run, models, &mut |record| {
+        bar.set_message(format!("{} at {}", record.key.strategy, record.key.budget));
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    Ok(run.records()?)
+}
+
+/// One answer before and after, and the tree that the latter was found in.
+fn show(contrast: &Contrast, prepared: &Prepared, models: &mut Loaded, out: &Path) -> Result<()> {
+    let case = prepared.case(&contrast.prompt).context("the prompt is one of those that were asked")?;
+    let session = &case.session;
+    println!("asked      {}", text(session, session.prompt())?);
+    println!("forced     {}", text(session, session.prefill())?);
+    println!("before    {}", contrast.before);
+    println!("after     {}", contrast.after);
+    let (searcher, reward) = prepared.searcher(STRATEGIES[1]).context("the defence is one of the strategies")?;
+    let page = page(searcher, reward, session, models)?;
+    std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let path = out.join("tree.html");
+    save(&path, page.as_bytes())?;
+    println!("its search tree: {}", path.display());
+    Ok(())
+}
+
+fn text(session: &Session, tokens: &[Token]) -> Result<String> {
+    Ok(session.vocabulary().decode(tokens)?)
+}
+
+/// The search again, watched.
+fn page(searcher: &Searcher, reward: &str, session: &Session, models: &mut Loaded) -> Result<String> {
+    models.forget();
+    let team = models.team(reward).context("the strategy's reward model is there")?;
+    let mut view = SearchTreeView::with_candidates(8);
+    searcher.run_observed(session, team.policy, team.scorer, &mut view)?;
+    let label = |token| match text(session, &[token]) {
+        Ok(text) if !text.is_empty() => text,
+        _ => format!("⟨{token}⟩"),
+    };
+    Ok(html(&view.labelled(label)))
+}
