@@ -58,7 +58,7 @@ pub enum TrainError {
     /// A token that the model has no embedding for.
     #[error("token id {token} of sample {sample} lies outside a vocabulary of {size}")]
     Token {
-        /// The sample's place in the batch.
+        /// The sample's place: in the batch, or in the corpus of a run.
         sample: usize,
         /// The id.
         token: Token,
@@ -68,7 +68,7 @@ pub enum TrainError {
     /// A sample longer than the model's context.
     #[error("sample {sample} has {length} tokens, the model has room for {limit}")]
     TooLong {
-        /// The sample's place in the batch.
+        /// The sample's place: in the batch, or in the corpus of a run.
         sample: usize,
         /// Its length.
         length: usize,
@@ -145,5 +145,13 @@ pub enum TrainError {
 impl TrainError {
     pub(crate) fn setting(name: &'static str, expected: &'static str, found: impl Display) -> Self {
         Self::Setting { name, expected, found: found.to_string() }
+    }
+
+    /// The error with another place of the sample that it is about.
+    pub(crate) fn placed(mut self, place: impl Fn(usize) -> usize) -> Self {
+        if let Self::Token { sample, .. } | Self::TooLong { sample, .. } = &mut self {
+            *sample = place(*sample);
+        }
+        self
     }
 }

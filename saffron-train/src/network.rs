@@ -134,12 +134,14 @@ impl Network {
         batch: usize,
     ) -> Result<Vec<Seen<O::Batch>>, TrainError> {
         let (decoder, bias) = (self.plain(), self.adapter.bias().inner());
-        let pass = |part: &[O::Sample]| {
-            let batch = objective.batch(&part.iter().collect::<Vec<_>>(), self.model())?;
+        let size = batch.max(1);
+        let pass = |(number, part): (usize, &[O::Sample])| {
+            let batch = objective.batch(&part.iter().collect::<Vec<_>>(), self.model());
+            let batch = batch.map_err(|error| error.placed(|place| number * size + place))?;
             let outputs = objective.outputs(&decoder, &bias, &batch).into_data();
             Ok((batch, outputs.iter::<f32>().collect()))
         };
-        samples.chunks(batch.max(1)).map(pass).collect()
+        samples.chunks(size).enumerate().map(pass).collect()
     }
 
     /// The parameters.

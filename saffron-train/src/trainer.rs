@@ -150,10 +150,14 @@ impl<O: Objective> Trainer<O> {
     }
 
     fn batches(&self, samples: &[O::Sample]) -> Result<Vec<O::Batch>, TrainError> {
-        let lay_out = |part: &[O::Sample]| self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model());
+        let size = self.micro.min(samples.len()).max(1);
+        let lay_out = |(number, part): (usize, &[O::Sample])| {
+            let batch = self.objective.batch(&part.iter().collect::<Vec<_>>(), self.network.model());
+            batch.map_err(|error| error.placed(|place| number * size + place))
+        };
         match samples.is_empty() {
             true => Err(TrainError::EmptyBatch),
-            false => samples.chunks(self.micro.min(samples.len())).map(lay_out).collect(),
+            false => samples.chunks(size).enumerate().map(lay_out).collect(),
         }
     }
 

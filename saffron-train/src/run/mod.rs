@@ -33,7 +33,7 @@ pub use log::{Line, TrainObserver};
 pub use order::Order;
 pub use settings::RunSettings;
 
-use crate::objective::{Objective, PartialSupervision, Sample};
+use crate::objective::{Objective, PartialSupervision, Sample, Seen};
 use crate::trainer::Trainer;
 use crate::{Network, TrainError};
 use checkpoint::{Best, Checkpoints, State};
@@ -157,7 +157,8 @@ impl<O: Objective> TrainRun<O> {
         let begun = Instant::now();
         let (epoch, places) = order.batch(self.trainer.steps());
         let samples: Vec<O::Sample> = places.iter().map(|place| corpus.sample(*place, epoch)).collect();
-        let done = self.trainer.step(&samples)?;
+        let of_corpus = |place: usize| places.get(place).copied().unwrap_or(place);
+        let done = self.trainer.step(&samples).map_err(|error| error.placed(of_corpus))?;
         let seconds = begun.elapsed().as_secs_f64();
         let line = Line::Step { step: self.trainer.steps(), epoch, done, seconds };
         self.written(|run| Ok(run.log.append(&line)?))?;
@@ -214,6 +215,15 @@ impl<O: Objective> TrainRun<O> {
         }
     }
 
+    /// What the network that [`export`](Self::export) writes says on samples, batch by batch.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that is gone, samples that do not fit the model.
+    pub fn outputs(&self, samples: &[O::Sample]) -> Result<Vec<Seen<O::Batch>>, TrainError> {
+        self.chosen()?.1.outputs(self.trainer.objective(), samples, self.settings.pass())
+    }
+
     /// Where the run is.
     #[must_use]
     pub fn dir(&self) -> &Path {
@@ -237,8 +247,7 @@ impl TrainRun<PartialSupervision> {
     ///
     /// A checkpoint that is gone, samples that do not fit the model, rewards that are no numbers.
     pub fn judge(&self, samples: &[Sample]) -> Result<(Regression, Vec<(f32, f32)>), TrainError> {
-        let network = self.chosen()?.1;
-        let seen = network.outputs(&PartialSupervision, samples, self.settings.pass())?;
+        let seen = self.outputs(samples)?;
         let report = PartialSupervision.report(&seen)?;
         let pairs = seen.into_iter().flat_map(|(batch, outputs)| outputs.into_iter().zip(batch.rewards)).collect();
         Ok((report, pairs))

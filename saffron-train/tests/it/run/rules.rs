@@ -124,3 +124,15 @@ fn a_loss_that_is_not_finite_ends_a_run_and_changes_no_parameter() {
     drop(run);
     super::ends_as(dir.path(), &super::whole(), "with better data");
 }
+
+#[test]
+fn a_sample_that_does_not_fit_is_named_by_its_place_in_the_corpus() {
+    for bad in [0, 2, corpus().len() - 1] {
+        let (dir, settings) = (fast_dir(), RunSettings { batch: 3, micro_batch: 2, ..settings() });
+        let mut corpus = corpus();
+        corpus[bad] = Sample::new(vec![1, 2, 1_000_000], vec![0.5; 2]).unwrap();
+        let mut run = TrainRun::open(dir.path(), &manifest(), trainer("tiny-a", 1e-2), settings).unwrap();
+        let error = run.train(&corpus, &validation(), &mut ()).unwrap_err();
+        assert!(matches!(error, TrainError::Token { sample, token: 1_000_000, .. } if sample == bad), "{bad}: {error}");
+    }
+}

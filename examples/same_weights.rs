@@ -1,0 +1,47 @@
+//! Whether two safetensors files hold the same weights, and by how much they differ.
+//!
+//! ```text
+//! cargo run --release --example same_weights -- fixtures/tiny-b/mrm/adapter_model.safetensors other/adapter_model.safetensors
+//! ```
+#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
+
+/// Compares two safetensors files, tensor by tensor.
+#[derive(Parser)]
+struct Args {
+    /// One file.
+    one: PathBuf,
+    /// The other.
+    other: PathBuf,
+    /// The greatest difference that is none.
+    #[arg(long, default_value_t = 1e-6)]
+    tolerance: f32,
+}
+
+fn main() -> Result<()> {
+    let Args { one, other, tolerance } = Args::parse();
+    let (mut left, mut right) = (open(&one)?, open(&other)?);
+    let names: Vec<String> = left.names().map(String::from).collect();
+    ensure!(right.names().eq(names.iter()), "{} and {} hold tensors of other names", one.display(), other.display());
+    let mut greatest = 0.0f32;
+    for name in &names {
+        let shapes = (left.shape(name), right.shape(name));
+        ensure!(shapes.0 == shapes.1, "{name}: shapes {:?} and {:?}", shapes.0, shapes.1);
+        for (left, right) in left.read_f32(name)?.into_iter().zip(right.read_f32(name)?) {
+            ensure!(left.is_finite() && right.is_finite(), "{name} holds {left} and {right}");
+            greatest = greatest.max((left - right).abs());
+        }
+    }
+    println!("{}: {} tensors, greatest difference {greatest:e}", other.display(), names.len());
+    ensure!(greatest <= tolerance, "more than {tolerance:e}");
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<SafetensorsFile> {
+    SafetensorsFile::open(path).with_context(|| path.display().to_string())
+}
