@@ -1,0 +1,43 @@
+//! Makes the embedded demo's policy: from random weights, in the demo's world. `scripts/make_demo.sh` makes its guard and reward model, too.
+//!
+//! ```text
+//! cargo run --release --example demo_policy -- --out runs/demo
+//! ```
+//!
+//! A run that was killed goes on when it is started again. `OUT/policy` is the policy, `OUT/books` and `OUT/lessons` are the runs.
+#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use saffron_examples::demo::{PolicyRecipe, PolicyTraining, World};
+use saffron_examples::device::{device, first};
+
+/// The recipe.
+const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/recipe/policy.toml");
+
+/// Makes the demo's policy.
+#[derive(Parser)]
+struct Args {
+    /// Directory of policy and runs.
+    #[arg(long)]
+    out: PathBuf,
+    /// How it is made.
+    #[arg(long, default_value = RECIPE)]
+    config: PathBuf,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    device: String,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let place = || args.config.display().to_string();
+    let recipe = std::fs::read_to_string(&args.config).with_context(place)?;
+    let recipe: PolicyRecipe = toml::from_str(&recipe).with_context(place)?;
+    let (world, device) = (World::bramblewick()?, device(&args.device)?);
+    let policy = PolicyTraining { out: &args.out, device: &device, world: &world }.run(&recipe)?;
+    println!("{}", policy.display());
+    Ok(())
+}
