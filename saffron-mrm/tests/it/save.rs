@@ -102,7 +102,8 @@ fn a_fixture_is_written_with_the_tensors_that_it_was_read_from() {
         let (mut written, mut read) = (open(out.path()), open(&from));
         assert_eq!(written.names().collect::<Vec<_>>(), read.names().collect::<Vec<_>>());
         let names: Vec<String> = read.names().map(str::to_owned).collect();
-        assert!(!names.contains(&String::from("lm_head.weight")), "a tied head is not written twice");
+        let tied = load(&from, DType::F32).config().tie_word_embeddings;
+        assert_ne!(names.iter().any(|name| name == "lm_head.weight"), tied, "a tied head is not written twice");
         for name in &names {
             assert_eq!(written.shape(name), read.shape(name));
             assert_eq!(written.read_f32(name).unwrap(), read.read_f32(name).unwrap(), "{name}");
