@@ -8,6 +8,8 @@ use serde::Deserialize;
 use crate::LoadError;
 use crate::checkpoint::files::read_json;
 
+mod write;
+
 /// Everything that decides the shape and arithmetic of a Llama-family decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecoderConfig {

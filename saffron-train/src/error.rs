@@ -102,6 +102,16 @@ pub enum TrainError {
         /// Cuts of the worse.
         right: usize,
     },
+    /// A text whose targets are none, or are not tokens behind its first.
+    #[error("targets {start}..{end} of a text of {tokens} tokens: at least one is needed, the first at 1 or later")]
+    Targets {
+        /// The first.
+        start: usize,
+        /// Behind the last.
+        end: usize,
+        /// Tokens of the text.
+        tokens: usize,
+    },
     /// A batch without samples.
     #[error("a batch needs at least one sample")]
     EmptyBatch,

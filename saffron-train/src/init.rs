@@ -1,5 +1,7 @@
-//! Adapters and heads to begin training from, or to try a search with. All numbers come from ChaCha8, so that a seed means the same on
+//! Adapters, heads and whole decoders to begin training from, or to try a search with. All numbers come from ChaCha8, so that a seed means the same on
 //! every machine.
+
+mod decoder;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +11,7 @@ use saffron_mrm::checkpoint::peft::adapted_layers;
 use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
 use saffron_mrm::{DecoderConfig, LoadError, RewardHead};
 
-/// How a new adapter and head begin.
+/// How a new adapter, head or decoder begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Init {
     /// Seed of all numbers.

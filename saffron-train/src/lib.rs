@@ -1,5 +1,6 @@
 //! Training reward models for a policy of one's own: a guard from labelled replies, token-level rewards from a guard, and a
-//! multifurcation reward model from those rewards by partial supervision (Saffron paper, §4.2).
+//! multifurcation reward model from those rewards by partial supervision (Saffron paper, §4.2). Language models, too: fine-tuned with an
+//! adapter, or trained as a whole ([`Network::full`]).
 //!
 //! A conversation whose every prefix has a known reward supervises the model at the tokens that really came next, and only there
 //! (Eq. 5). All positions of a sequence are trained from one causal forward pass.
@@ -25,7 +26,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`labels`] | token-level rewards of a corpus: computed once, stored, resumed, merged |
-//! | [`objective`] | what is trained for: partial supervision, guards, objectives of one's own |
+//! | [`objective`] | what is trained for: partial supervision, guards, next tokens, objectives of one's own |
 //! | [`optim`] | AdamW's settings, schedules, clipping |
 //! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 

@@ -1,4 +1,8 @@
-//! The model in training: a frozen decoder with an adapter beside its weights and a bias on its unembedding.
+//! The model in training: a frozen decoder with an adapter beside its weights, or a decoder that is trained as a whole, and a bias on its
+//! unembedding.
+
+mod files;
+mod full;
 
 use std::path::Path;
 
@@ -14,7 +18,7 @@ use crate::adapter::{Place, TrainableAdapter};
 use crate::init::Init;
 use crate::objective::{Objective, Seen};
 
-/// A decoder whose adapter and bias are trained.
+/// A decoder whose adapter and bias are trained, or, if made by [`full`](Self::full), all of its matrices.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// Without a record of gradients.
@@ -23,7 +27,8 @@ pub struct Network {
     recording: Decoder,
     adapter: TrainableAdapter,
     places: Vec<Place>,
-    config: AdapterConfig,
+    /// The adapter's; none where the decoder is trained as a whole.
+    config: Option<AdapterConfig>,
     unseen: TokenSet,
     train_bias: bool,
 }
@@ -67,13 +72,23 @@ impl Network {
         let (adapter, places) = TrainableAdapter::new(lora, head, &decoder.device().autodiff());
         let recording = decoder.map_weights(Tensor::autodiff);
         let unseen = head.unseen.clone();
-        Self { plain: decoder.clone(), recording, adapter, places, config, unseen, train_bias: true }
+        Self { plain: decoder.clone(), recording, adapter, places, config: Some(config), unseen, train_bias: true }
     }
 
-    /// The network with a bias that is not trained.
+    /// The network with a bias that is not trained: it stays what it is.
     #[must_use]
     pub fn with_frozen_bias(self) -> Self {
-        Self { adapter: self.adapter.with_frozen_bias(), train_bias: false, ..self }
+        self.with_bias(false)
+    }
+
+    /// The network with a bias that is trained, as that of an adapter is unless it is frozen.
+    #[must_use]
+    pub fn with_trained_bias(self) -> Self {
+        self.with_bias(true)
+    }
+
+    fn with_bias(self, trained: bool) -> Self {
+        Self { adapter: self.adapter.with_bias(trained), train_bias: trained, ..self }
     }
 
     /// The network with these tokens marked unseen; training does not look at the mark.
@@ -89,19 +104,14 @@ impl Network {
         }
     }
 
-    /// The network with another name of its base in the adapter's configuration, by which an adapter that is saved elsewhere finds it.
+    /// The network with another name of its base in the adapter's configuration, by which an adapter that is saved elsewhere finds it. A decoder
+    /// that is trained as a whole has no base: it stays what it is.
     #[must_use]
     pub fn with_base_name(mut self, name: impl Into<String>) -> Self {
-        self.config.base_model_name_or_path = Some(name.into());
+        if let Some(config) = &mut self.config {
+            config.base_model_name_or_path = Some(name.into());
+        }
         self
-    }
-
-    /// The network with the parameters of a directory that [`save`](Self::save) wrote.
-    pub(crate) fn restored(self, dir: &Path) -> Result<Self, TrainError> {
-        let (lora, config) = LoraWeights::from_dir(dir, self.model(), &self.plain.device())?;
-        let head = RewardHead::from_dir(dir, self.model().vocab_size)?;
-        let restored = Self::new(&self.plain, &lora, config, &head);
-        Ok(if self.train_bias { restored } else { restored.with_frozen_bias() })
     }
 
     /// The decoder's sizes.
@@ -110,16 +120,16 @@ impl Network {
         self.plain.config()
     }
 
-    /// The decoder with the adapter beside its weights, recording gradients.
+    /// The decoder as it is now, an adapter beside its weights, recording gradients.
     #[must_use]
     pub fn recording(&self) -> Decoder {
-        self.recording.clone().with_lora(self.adapter.lora(&self.places))
+        self.adapter.within(&self.recording, &self.places)
     }
 
-    /// The decoder with the adapter beside its weights, without a record: for validation.
+    /// The decoder as it is now, an adapter beside its weights, without a record: for validation.
     #[must_use]
     pub fn plain(&self) -> Decoder {
-        self.plain.clone().with_lora(self.adapter.valid().lora(&self.places))
+        self.adapter.valid().within(&self.plain, &self.places)
     }
 
     /// The outputs of an objective on samples, `batch` of them a forward pass, without a record of gradients.
@@ -154,13 +164,13 @@ impl Network {
         self.adapter = adapter;
     }
 
-    /// The adapter's configuration.
+    /// The adapter's configuration; none where the decoder is trained as a whole.
     #[must_use]
-    pub fn config(&self) -> &AdapterConfig {
-        &self.config
+    pub fn config(&self) -> Option<&AdapterConfig> {
+        self.config.as_ref()
     }
 
-    /// The factors as they are now.
+    /// The factors as they are now; none where the decoder is trained as a whole.
     #[must_use]
     pub fn lora(&self) -> LoraWeights {
         self.adapter.valid().lora(&self.places)
@@ -171,28 +181,5 @@ impl Network {
     pub fn head(&self) -> RewardHead {
         let bias = self.adapter.valid().bias().into_data().convert::<f32>();
         RewardHead { bias: bias.iter::<f32>().collect(), unseen: self.unseen.clone() }
-    }
-
-    /// Writes adapter and head into a directory: PEFT's layout, and our single-file form of bias and mask, all in float32. Nothing is
-    /// lost: [`open`](Self::open) gives the same network.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
-    pub fn save(&self, dir: &Path) -> Result<(), TrainError> {
-        self.lora().save(dir, &self.config)?;
-        self.head().save_safetensors(dir)?;
-        Ok(())
-    }
-
-    /// Writes adapter and head into a directory as the reference releases them: PEFT's layout, `lm_head_bias.pt` (rounded to bf16) and
-    /// `unseen_mask.pt`.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
-    pub fn save_reference(&self, dir: &Path) -> Result<(), TrainError> {
-        self.lora().save(dir, &self.config)?;
-        Ok(self.head().save_torch(dir)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Small files, read whole and with a cap.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
@@ -21,6 +21,13 @@ pub(crate) fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError>
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes).map_err(LoadError::io(path))?;
     Ok(bytes)
+}
+
+/// Writes a file beside the path and puts it in the place of whatever is there: a reader sees the old bytes or the new.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.partial"));
+    fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path)).map_err(LoadError::io(path))
 }
 
 /// A JSON file.

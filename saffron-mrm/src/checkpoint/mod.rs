@@ -5,6 +5,7 @@ pub(crate) mod files;
 pub mod head;
 pub mod peft;
 pub mod safetensors;
+mod save;
 pub mod shards;
 pub mod torch;
 mod weights;

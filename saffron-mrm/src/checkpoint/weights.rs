@@ -11,6 +11,17 @@ use crate::LoadError;
 use crate::config::DecoderConfig;
 use crate::nn::{Block, Decoder, Linear, RmsNorm};
 
+impl Decoder {
+    /// Reads configuration and weights of a checkpoint directory, without its tokenizer. [`save`](Self::save) writes one.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that does not load, or a type that the device does not support.
+    pub fn from_dir(dir: &Path, dtype: DType, device: &Device) -> Result<Self, LoadError> {
+        load_decoder(dir, dtype, device)
+    }
+}
+
 /// Reads config and weights of a directory. Weights are read tensor by tensor, so that the file is never in memory twice.
 pub(crate) fn load_decoder(dir: &Path, dtype: DType, device: &Device) -> Result<Decoder, LoadError> {
     if !device.supports_dtype(dtype) {

@@ -181,4 +181,21 @@ impl Block {
             down: self.down.map(change),
         }
     }
+
+    /// The projections' weights, in the order of the fields.
+    pub(crate) fn matrices(&self) -> [&Tensor<2>; 4] {
+        [&self.qkv, &self.output, &self.gate_up, &self.down].map(Linear::weight)
+    }
+
+    /// The block with other weights of its projections, changed in the order of the fields.
+    pub(crate) fn map_matrices(&self, change: &mut impl FnMut(Tensor<2>) -> Tensor<2>) -> Self {
+        Self {
+            input_norm: self.input_norm.clone(),
+            qkv: self.qkv.map_weight(&mut *change),
+            output: self.output.map_weight(&mut *change),
+            mlp_norm: self.mlp_norm.clone(),
+            gate_up: self.gate_up.map_weight(&mut *change),
+            down: self.down.map_weight(&mut *change),
+        }
+    }
 }

@@ -44,6 +44,38 @@ impl Decoder {
         &self.config
     }
 
+    /// The rows of tokens.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[vocab, hidden]`
+    #[must_use]
+    pub fn embedding(&self) -> &Tensor<2> {
+        &self.embedding
+    }
+
+    /// The blocks, from the first on.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// The norm before the unembedding.
+    #[must_use]
+    pub fn norm(&self) -> &RmsNorm {
+        &self.norm
+    }
+
+    /// The unembedding, if it is not the embedding.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[vocab, hidden]`
+    #[must_use]
+    pub fn head(&self) -> Option<&Tensor<2>> {
+        self.head.as_ref()
+    }
+
     /// Where the weights are.
     #[must_use]
     pub fn device(&self) -> Device {
@@ -91,6 +123,31 @@ impl Decoder {
         }
     }
 
+    /// The matrices: embedding, then block by block the joint projections (queries, keys and values; output; gate and up; down), then the
+    /// unembedding, if it is one of its own. Norms and biases are none.
+    pub fn matrices(&self) -> impl Iterator<Item = &Tensor<2>> {
+        let blocks = self.blocks.iter().flat_map(Block::matrices);
+        std::iter::once(&self.embedding).chain(blocks).chain(&self.head)
+    }
+
+    /// The decoder with other matrices, changed in the order of [`matrices`](Self::matrices). A tied unembedding changes with the embedding.
+    #[must_use]
+    pub fn map_matrices(&self, mut change: impl FnMut(Tensor<2>) -> Tensor<2>) -> Self {
+        let embedding = change(self.embedding.clone());
+        let blocks = self.blocks.iter().map(|block| block.map_matrices(&mut change)).collect();
+        let head = self.head.clone().map(change);
+        Self { embedding, blocks, head, ..self.clone() }
+    }
+
+    /// The decoder with the adapter that it has beside its weights, if any, added to them.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        match self.lora.take() {
+            Some(lora) => self.merged(&lora),
+            None => self,
+        }
+    }
+
     /// FLOPs per token that an unmerged adapter adds: two per weight of its factors.
     #[must_use]
     pub fn lora_flops_per_token(&self) -> u64 {
@@ -105,7 +162,7 @@ impl Decoder {
     /// - tokens, positions: one a row
     /// - output: `[hidden, rows]`, before the last norm
     pub fn forward(&self, tokens: &[u32], positions: &[u32], attend: &mut dyn Attend) -> Tensor<2> {
-        simd::beside_threads(&self.embedding, || self.blocks(tokens, positions, None, attend))
+        simd::beside_threads(&self.embedding, || self.through_blocks(tokens, positions, None, attend))
     }
 
     /// The same where only some rows of the output are wanted: what follows attention in the last block is done for these alone.
@@ -122,10 +179,10 @@ impl Decoder {
         wanted: &Tensor<1, Int>,
         attend: &mut dyn Attend,
     ) -> Tensor<2> {
-        simd::beside_threads(&self.embedding, || self.blocks(tokens, positions, Some(wanted), attend))
+        simd::beside_threads(&self.embedding, || self.through_blocks(tokens, positions, Some(wanted), attend))
     }
 
-    fn blocks(
+    fn through_blocks(
         &self,
         tokens: &[u32],
         positions: &[u32],
@@ -151,7 +208,7 @@ impl Decoder {
     /// - output: `[vocab, rows]`
     #[must_use]
     pub fn unembed(&self, x: Tensor<2>) -> Tensor<2> {
-        self.head().matmul(self.norm.forward(x))
+        self.head_weight().clone().matmul(self.norm.forward(x))
     }
 
     /// Logits of all rows, read back: row after row.
@@ -168,7 +225,7 @@ impl Decoder {
         let x = self.norm.forward(x);
         match simd::logits(self.head_weight(), &x) {
             Some(logits) => Ok(logits),
-            None => read_columns(self.head().matmul(x)),
+            None => read_columns(self.head_weight().clone().matmul(x)),
         }
     }
 
@@ -180,7 +237,7 @@ impl Decoder {
     /// - output: `[tokens, rows]`
     #[must_use]
     pub fn unembed_tokens(&self, x: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
-        let rows = self.head().select(0, row_indices(tokens, &self.device()));
+        let rows = self.head_weight().clone().select(0, row_indices(tokens, &self.device()));
         rows.matmul(self.norm.forward(x))
     }
 
@@ -192,12 +249,8 @@ impl Decoder {
     /// - tokens, output: one a row, `[rows]`
     #[must_use]
     pub fn unembed_each(&self, x: Tensor<2>, tokens: Tensor<1, Int>) -> Tensor<1> {
-        let weights = self.head().select(0, tokens).transpose();
+        let weights = self.head_weight().clone().select(0, tokens).transpose();
         (weights * self.norm.forward(x)).sum_dim(0).squeeze_dim(0)
-    }
-
-    fn head(&self) -> Tensor<2> {
-        self.head_weight().clone()
     }
 
     fn head_weight(&self) -> &Tensor<2> {

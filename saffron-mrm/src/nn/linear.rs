@@ -24,6 +24,22 @@ impl Linear {
 
     /// # Shapes
     ///
+    /// - output: `[out, in]`
+    #[must_use]
+    pub fn weight(&self) -> &Tensor<2> {
+        &self.weight
+    }
+
+    /// # Shapes
+    ///
+    /// - output: `[out, 1]`
+    #[must_use]
+    pub fn bias(&self) -> Option<&Tensor<2>> {
+        self.bias.as_ref()
+    }
+
+    /// # Shapes
+    ///
     /// - x: `[in, rows]`
     /// - output: `[out, rows]`
     #[must_use]
@@ -72,5 +88,10 @@ impl Linear {
     /// Moves the weights onto a device of another kind (a training one, say).
     pub(crate) fn map(&self, change: &impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
         Self { weight: change(self.weight.clone()), bias: self.bias.clone().map(change) }
+    }
+
+    /// The layer with another weight and the same bias.
+    pub(crate) fn map_weight(&self, change: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        Self { weight: change(self.weight.clone()), bias: self.bias.clone() }
     }
 }

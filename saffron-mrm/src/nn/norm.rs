@@ -22,6 +22,14 @@ impl RmsNorm {
 
     /// # Shapes
     ///
+    /// - output: `[width, 1]`, float32
+    #[must_use]
+    pub fn weight(&self) -> &Tensor<2> {
+        &self.weight
+    }
+
+    /// # Shapes
+    ///
     /// - x, output: `[width, rows]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {

@@ -5,4 +5,5 @@ mod dense;
 mod fixtures;
 mod loaders;
 mod parity;
+mod save;
 mod text;

@@ -1,6 +1,7 @@
 //! What is trained for: how samples become rows of a forward pass, and outputs a loss.
 
 pub mod guard;
+pub mod next_token;
 mod packed;
 mod partial;
 mod sample;
@@ -20,8 +21,8 @@ use crate::TrainError;
 /// A batch, and the outputs on it.
 pub type Seen<Batch> = (Batch, Vec<f32>);
 
-/// A training objective over a decoder and its head's bias. [`PartialSupervision`] and [`guard::GuardObjective`] are those of this crate;
-/// another one makes a [`Trainer`](crate::Trainer) and a [run](crate::run) of its own.
+/// A training objective over a decoder and its head's bias. [`PartialSupervision`], [`guard::GuardObjective`] and
+/// [`next_token::NextToken`] are those of this crate; another one makes a [`Trainer`](crate::Trainer) and a [run](crate::run) of its own.
 pub trait Objective {
     /// What is learnt from.
     type Sample: Clone;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `manifest.json` | settings and fingerprints; a run goes on only with the very same |
 //! | `metrics.jsonl` | a [`Line`] a step and a validation |
-//! | `checkpoints/step-…/` | adapter, head, the optimiser's moments, `state.json`, `checksums.json` |
+//! | `checkpoints/step-…/` | adapter (or the decoder, where it is trained as a whole), head, the optimiser's moments, `state.json`, `checksums.json` |
 //! | `model/` | what [`TrainRun::export`] wrote |
 //! | `lock` | held while a process works on the run |
 //!
@@ -191,8 +191,8 @@ impl<O: Objective> TrainRun<O> {
         self.written(|run| run.checkpoints.save(&run.trainer, &state))
     }
 
-    /// Writes the adapter and head of the best validated step, or of the last step where nothing was validated, into `model/`, in our
-    /// layout and the reference's; gives the directory and the step.
+    /// Writes the adapter (or the decoder, where it is trained as a whole) and head of the best validated step, or of the last step where
+    /// nothing was validated, into `model/`, in our layout and the reference's; gives the directory and the step.
     ///
     /// # Errors
     ///

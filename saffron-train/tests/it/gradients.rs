@@ -15,24 +15,24 @@ fn moved(model: &str, tensor: usize, entry: usize, by: f32) -> Network {
         Some(pair) => pair.b = with_entry(&pair.b, entry, by),
         None => head.bias[entry] += by,
     }
-    Network::new(base(model).decoder(), &lora, from.config().clone(), &head)
+    Network::new(base(model).decoder(), &lora, from.config().unwrap().clone(), &head)
 }
 
-fn with_entry(tensor: &Tensor<2>, entry: usize, by: f32) -> Tensor<2> {
+pub(crate) fn with_entry(tensor: &Tensor<2>, entry: usize, by: f32) -> Tensor<2> {
     let mut values = numbers(tensor);
     values[entry] += by;
     Tensor::from_data(TensorData::new(values, tensor.dims()), &tensor.device())
 }
 
 /// Places of the two greatest numbers, and one that is fixed.
-fn entries(gradient: &[f32]) -> Vec<usize> {
+pub(crate) fn entries(gradient: &[f32]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..gradient.len()).collect();
     places.sort_by(|a, b| gradient[*b].abs().total_cmp(&gradient[*a].abs()));
     vec![places[0], places[1], gradient.len() / 3]
 }
 
 /// The slope from differences at two distances, of which Richardson's extrapolation takes the third derivative out.
-fn slope(loss: impl Fn(f32) -> f64, step: f32) -> f64 {
+pub(crate) fn slope(loss: impl Fn(f32) -> f64, step: f32) -> f64 {
     let central = |by: f32| (loss(by) - loss(-by)) / (2.0 * f64::from(by));
     (4.0 * central(step) - central(2.0 * step)) / 3.0
 }

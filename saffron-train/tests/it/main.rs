@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod export;
+mod full;
 mod gradients;
 mod guard;
 mod labels;
+mod next_token;
 mod optim;
 mod overfit;
 mod partial;

@@ -149,7 +149,7 @@ fn a_frozen_bias_stays_and_the_factors_are_trained() {
 
 #[test]
 fn a_new_adapter_begins_as_the_base_does() {
-    let config = network("tiny-b").config().clone();
+    let config = network("tiny-b").config().unwrap().clone();
     let fresh = Network::fresh(&base("tiny-b"), config.clone(), 3).unwrap();
     let out = tempfile::tempdir().unwrap();
     fresh.save(out.path()).unwrap();

@@ -110,12 +110,12 @@ fn whole() -> Ended {
     finish(dir.path())
 }
 
-fn step(dir: &Path, step: u64) -> std::path::PathBuf {
+pub(crate) fn step(dir: &Path, step: u64) -> std::path::PathBuf {
     dir.join("checkpoints").join(format!("step-{step:08}"))
 }
 
 /// The files of a folder and of the folders in it, by their paths.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -146,7 +146,7 @@ fn checkpoints(dir: &Path) -> Vec<u64> {
 }
 
 /// Stops a run after a step.
-struct StopAfter(u64);
+pub(crate) struct StopAfter(pub(crate) u64);
 
 impl TrainObserver for StopAfter {
     fn on_line(&mut self, line: &Line) -> ControlFlow<()> {

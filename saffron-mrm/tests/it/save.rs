@@ -1,0 +1,174 @@
+//! Decoders that are written and read again.
+
+use std::path::Path;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::Dtype;
+use saffron_mrm::checkpoint::LoraWeights;
+use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
+use saffron_mrm::nn::{Block, Decoder, Linear, RmsNorm};
+use saffron_mrm::{DecoderConfig, LoadError, RopeScaling};
+
+use crate::fixtures::{MODELS, dir};
+
+fn load(dir: &Path, dtype: DType) -> Decoder {
+    Decoder::from_dir(dir, dtype, &Device::flex()).unwrap()
+}
+
+/// All weights, norms and biases included, in order.
+fn bits(decoder: &Decoder) -> Vec<Vec<u32>> {
+    let weights = std::cell::RefCell::new(Vec::new());
+    let _ = decoder.map_weights(|weight| {
+        let data = weight.to_data().convert::<f32>();
+        weights.borrow_mut().push(data.iter::<f32>().map(f32::to_bits).collect());
+        weight
+    });
+    weights.into_inner()
+}
+
+/// Weights that are all different.
+fn weight(shape: [usize; 2], first: &mut u32) -> Tensor<2> {
+    let count = (shape[0] * shape[1]) as u32;
+    let values: Vec<f32> = (*first..*first + count).map(|at| (at as f32).sin()).collect();
+    *first += count;
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// What the fixtures are not: an unembedding and biases of its own, heads that are not as wide together as the stream.
+fn untied() -> Decoder {
+    let config = DecoderConfig {
+        hidden_size: 6,
+        intermediate_size: 10,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        head_dim: 4,
+        vocab_size: 9,
+        tie_word_embeddings: false,
+        attention_bias: true,
+        mlp_bias: true,
+        eos_token_ids: vec![3, 5],
+        rope_scaling: RopeScaling::Llama3 {
+            factor: 8.5,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_max_position_embeddings: 8192.0,
+        },
+        ..load(&dir("tiny-a").join("policy"), DType::F32).config().clone()
+    };
+    let first = &mut 0;
+    let mut linear = |shape: [usize; 2]| Linear::new(weight(shape, first), Some(weight([shape[0], 1], first)));
+    let linears: Vec<[Linear; 4]> =
+        (0..2).map(|_| [linear([32, 6]), linear([6, 16]), linear([20, 6]), linear([6, 10])]).collect();
+    let mut norm = || RmsNorm::new(weight([6, 1], first), config.rms_norm_eps);
+    let block = |[qkv, output, gate_up, down]: [Linear; 4]| Block {
+        input_norm: norm(),
+        qkv,
+        output,
+        mlp_norm: norm(),
+        gate_up,
+        down,
+    };
+    let blocks = linears.into_iter().map(block).collect();
+    let last = norm();
+    let (embedding, head) = (weight([9, 6], first), weight([9, 6], first));
+    Decoder::new(config, embedding, blocks, last, Some(head))
+}
+
+fn all() -> Vec<Decoder> {
+    let fixtures = MODELS.iter().flat_map(|model| ["policy", "guard"].map(|part| dir(model).join(part)));
+    fixtures.map(|dir| load(&dir, DType::F32)).chain([untied()]).collect()
+}
+
+#[test]
+fn a_decoder_that_is_written_loads_with_the_same_bits() {
+    for decoder in all() {
+        let out = tempfile::tempdir().unwrap();
+        decoder.save(out.path(), DType::F32).unwrap();
+        let loaded = load(out.path(), DType::F32);
+        assert_eq!(loaded.config(), decoder.config());
+        assert!(bits(&loaded) == bits(&decoder));
+        let mut names: Vec<_> = std::fs::read_dir(out.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["config.json", "model.safetensors"]);
+    }
+}
+
+#[test]
+fn a_fixture_is_written_with_the_tensors_that_it_was_read_from() {
+    for model in MODELS {
+        let (from, out) = (dir(model).join("policy"), tempfile::tempdir().unwrap());
+        load(&from, DType::F32).save(out.path(), DType::F32).unwrap();
+        let open = |dir: &Path| SafetensorsFile::open(&dir.join("model.safetensors")).unwrap();
+        let (mut written, mut read) = (open(out.path()), open(&from));
+        assert_eq!(written.names().collect::<Vec<_>>(), read.names().collect::<Vec<_>>());
+        let names: Vec<String> = read.names().map(str::to_owned).collect();
+        let tied = load(&from, DType::F32).config().tie_word_embeddings;
+        assert_ne!(names.iter().any(|name| name == "lm_head.weight"), tied, "a tied head is not written twice");
+        for name in &names {
+            assert_eq!(written.shape(name), read.shape(name));
+            assert_eq!(written.read_f32(name).unwrap(), read.read_f32(name).unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn weights_may_be_rounded_to_half_their_size() {
+    for (dtype, file, name) in [(DType::BF16, Dtype::BF16, "bfloat16"), (DType::F16, Dtype::F16, "float16")] {
+        let (decoder, out) = (untied(), tempfile::tempdir().unwrap());
+        decoder.save(out.path(), dtype).unwrap();
+        let expected = decoder.map_weights(|weight| weight.cast(dtype).cast(DType::F32));
+        let loaded = load(out.path(), DType::F32);
+        assert!(bits(&loaded) == bits(&expected));
+        assert!(bits(&loaded) != bits(&decoder));
+        let written = SafetensorsFile::open(&out.path().join("model.safetensors")).unwrap();
+        assert!(written.names().all(|name| written.dtype(name) == Some(file)));
+        let config: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(out.path().join("config.json")).unwrap()).unwrap();
+        assert_eq!(config["torch_dtype"], name);
+        assert_eq!(config["rope_scaling"]["original_max_position_embeddings"], 8192, "a whole number");
+    }
+}
+
+#[test]
+fn an_adapter_beside_the_weights_is_written_into_them() {
+    let base = load(&dir("tiny-a").join("guard"), DType::F32);
+    let (lora, _) = LoraWeights::from_dir(&dir("tiny-a").join("mrm"), base.config(), &Device::flex()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    base.clone().with_lora(lora.clone()).save(out.path(), DType::F32).unwrap();
+    let loaded = bits(&load(out.path(), DType::F32));
+    assert!(loaded == bits(&base.clone().merged(&lora)));
+    assert!(loaded != bits(&base));
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_and_what_was_there_stays() {
+    let decoder = untied();
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("a file");
+    std::fs::write(&file, "here").unwrap();
+    let error = decoder.save(&file, DType::F32).unwrap_err();
+    assert!(matches!(&error, LoadError::Io { path, .. } if *path == file), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"here");
+    let taken = out.path().join("taken");
+    std::fs::create_dir_all(taken.join("model.safetensors")).unwrap();
+    let error = decoder.save(&taken, DType::F32).unwrap_err();
+    assert!(error.to_string().contains("model.safetensors"), "{error}");
+    assert!(!taken.join("config.json").exists());
+    std::fs::remove_dir(taken.join("model.safetensors")).unwrap();
+    std::fs::create_dir(taken.join("config.json")).unwrap();
+    let error = decoder.save(&taken, DType::F32).unwrap_err();
+    assert!(matches!(&error, LoadError::Io { path, .. } if *path == taken.join("config.json")), "{error}");
+    let error = decoder.save(out.path(), DType::I32).unwrap_err();
+    assert!(matches!(&error, LoadError::Field { field, .. } if field == "dtype"), "{error}");
+}
+
+#[test]
+fn a_configuration_as_json_is_its_file() {
+    let config = untied().config().clone();
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("config.json");
+    std::fs::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();
+    assert_eq!(DecoderConfig::from_file(&path).unwrap(), config);
+    let wrong = DecoderConfig { num_key_value_heads: 3, ..config };
+    assert!(wrong.validate().unwrap_err().to_string().contains("num_key_value_heads"));
+}
