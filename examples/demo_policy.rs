@@ -37,7 +37,8 @@ fn main() -> Result<()> {
     let recipe = std::fs::read_to_string(&args.config).with_context(place)?;
     let recipe: PolicyRecipe = toml::from_str(&recipe).with_context(place)?;
     let (world, device) = (World::bramblewick()?, device(&args.device)?);
-    let policy = PolicyTraining { out: &args.out, device: &device, world: &world }.run(&recipe)?;
+    let told = |line: &str| println!("{line}");
+    let policy = PolicyTraining { out: &args.out, device: &device, world: &world, told: &told }.run(&recipe)?;
     println!("{}", policy.display());
     Ok(())
 }

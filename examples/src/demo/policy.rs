@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, Device};
 use saffron_core::PromptLayout;
 use saffron_mrm::text::{TextTokenizer, layout};
@@ -62,7 +62,6 @@ pub struct Stage {
 }
 
 /// A policy in training, in a directory: `policy/` is what comes of it, `books/` and `lessons/` are its runs.
-#[derive(Debug)]
 pub struct PolicyTraining<'a> {
     /// Where.
     pub out: &'a Path,
@@ -70,6 +69,14 @@ pub struct PolicyTraining<'a> {
     pub device: &'a Device,
     /// The world it is of.
     pub world: &'a World,
+    /// Hears what a stage took.
+    pub told: &'a dyn Fn(&str),
+}
+
+impl std::fmt::Debug for PolicyTraining<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicyTraining").field("out", &self.out).finish_non_exhaustive()
+    }
 }
 
 impl PolicyTraining<'_> {
@@ -85,10 +92,10 @@ impl PolicyTraining<'_> {
         let begin = Init::neutral(self.world.seed).decoder(&recipe.model.config(vocab_size, &reader), self.device)?;
         let books = self.world.books(recipe.books.count);
         let books = books.iter().map(|dialogue| reader.whole(dialogue)).collect::<Result<Vec<_>>>()?;
-        let read = self.stage("books", recipe, &recipe.books, Network::full(&begin), &books)?;
+        let read = self.stage("books", recipe, &recipe.books, Network::full(&begin), books)?;
         let lessons = self.world.lessons(recipe.lessons.count);
         let lessons = lessons.iter().map(|dialogue| reader.answer(dialogue)).collect::<Result<Vec<_>>>()?;
-        let taught = self.stage("lessons", recipe, &recipe.lessons, read, &lessons)?;
+        let taught = self.stage("lessons", recipe, &recipe.lessons, read, lessons)?;
         taught.save_checkpoint(&policy, DType::BF16)?;
         Ok(policy)
     }
@@ -107,15 +114,22 @@ impl PolicyTraining<'_> {
         Ok(words)
     }
 
-    fn stage(&self, name: &str, recipe: &PolicyRecipe, stage: &Stage, network: Network, texts: &Vec<Text>) -> Result<Network> {
+    fn stage(
+        &self,
+        name: &str,
+        recipe: &PolicyRecipe,
+        stage: &Stage,
+        network: Network,
+        texts: Vec<Text>,
+    ) -> Result<Network> {
         let manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE);
         let trainer = Trainer::new(network, NextToken, stage.optimizer)?;
         let run = RunSettings { seed: self.world.seed, ..stage.run };
         let mut run = TrainRun::open(self.out.join(name), &manifest, trainer, run)?;
         let mut watch = Watch::default();
-        let finished = run.train(texts, &[], &mut watch)?;
-        eprintln!("{name}: {}", watch.finish(finished.steps));
-        anyhow::ensure!(finished.complete, "{name}: stopped after step {}; the same command goes on", finished.steps);
+        let finished = run.train(&texts, &[], &mut watch)?;
+        (self.told)(&format!("{name}: {}", watch.finish(finished.steps)));
+        ensure!(finished.complete, "{name}: stopped after step {}; the same command goes on", finished.steps);
         Ok(run.trainer().network().clone())
     }
 }
