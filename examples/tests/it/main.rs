@@ -10,6 +10,8 @@ mod custom_strategy;
 mod guides;
 mod label;
 mod margin;
+mod paper;
+mod paper_run;
 mod programs;
 mod programs_search;
 mod prompts;
