@@ -70,8 +70,8 @@ pub enum PublishedError {
 ///
 /// The first thing that is wrong.
 pub(super) fn check(config: &Config) -> Result<(), PublishedError> {
-    let numbered = config.published.iter().enumerate();
-    numbered.map(|(place, published)| published.check(&format!("published[{place}]"), config)).collect()
+    let mut numbered = config.published.iter().enumerate();
+    numbered.try_for_each(|(place, published)| published.check(&format!("published[{place}]"), config))
 }
 
 impl PublishedConfig {
@@ -82,8 +82,8 @@ impl PublishedConfig {
         known(at, "judge", &self.judge, config.judges.iter().map(|judge| &judge.name))?;
         filled(at, "source", self.source.trim().is_empty())?;
         filled(at, "points", self.points.is_empty())?;
-        let numbered = self.points.iter().enumerate();
-        numbered.map(|(place, point)| point.check(&format!("{at}.points[{place}]"))).collect()
+        let mut numbered = self.points.iter().enumerate();
+        numbered.try_for_each(|(place, point)| point.check(&format!("{at}.points[{place}]")))
     }
 }
 

@@ -167,3 +167,34 @@ fn published_numbers_of_strategies_sets_and_judges_that_the_file_does_not_have_a
     let names: Vec<String> = config().strategies.into_iter().map(|strategy| strategy.name).collect();
     assert_eq!(error(line, &line.replace("deal", "mcts")), unknown("strategy", &names, "mcts"));
 }
+
+/// Every test source of the workspace, as one text.
+fn tests() -> String {
+    let mut open = vec![crate::root()];
+    let mut text = String::new();
+    while let Some(dir) = open.pop() {
+        for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_string_lossy();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                open.push(path);
+            } else if name.ends_with(".rs") && path.components().any(|part| part.as_os_str() == "tests") {
+                text += &std::fs::read_to_string(&path).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_tests_that_the_page_names_are_there() {
+    let page = std::fs::read_to_string(crate::root().join("docs/paper-experiment.md")).unwrap();
+    let checked = page.split_once("## Checked without the weights").unwrap().1;
+    let named = checked.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2);
+    let tests = tests();
+    let mut seen = 0;
+    for name in named {
+        assert!(tests.contains(&format!("fn {name}()")), "{name}");
+        seen += 1;
+    }
+    assert!(seen > 15, "{seen}");
+}
