@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use saffron_core::{CandidateFilter, Thresholds};
+use saffron_core::Thresholds;
 use saffron_search::Preset;
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::Format;
 use saffron_search::eval::judge::{RefusalPhrases, WordRule};
 use saffron_search::strategy::StrategyConfig;
 use serde::{Deserialize, Serialize};
+
+pub use super::filter::FilterConfig;
+use super::published::{self, PublishedConfig};
 
 /// A whole comparison.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +43,9 @@ pub struct Config {
     pub data: Vec<DataConfig>,
     /// Who competes.
     pub strategies: Vec<ContenderConfig>,
+    /// What others have published of the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedConfig>,
 }
 
 /// The policy.
@@ -211,34 +217,6 @@ pub struct ContenderConfig {
     pub thresholds: Option<Thresholds>,
 }
 
-/// Changes to a strategy's candidates.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FilterConfig {
-    /// Divisor of the logits.
-    pub temperature: Option<f32>,
-    /// Mass of the nucleus.
-    pub top_p: Option<f32>,
-    /// At most so many candidates.
-    pub top_k: Option<usize>,
-    /// No end of sequence before so many tokens.
-    pub min_new_tokens: Option<usize>,
-}
-
-impl FilterConfig {
-    /// The filter with these changes.
-    #[must_use]
-    pub fn over(self, filter: CandidateFilter) -> CandidateFilter {
-        CandidateFilter {
-            temperature: self.temperature.unwrap_or(filter.temperature),
-            top_p: self.top_p.unwrap_or(filter.top_p),
-            top_k: self.top_k.or(filter.top_k),
-            min_new_tokens: self.min_new_tokens.unwrap_or(filter.min_new_tokens),
-            ..filter
-        }
-    }
-}
-
 fn thirty_two() -> usize {
     32
 }
@@ -264,7 +242,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or says something unknown; names that are there twice or not at all.
+    /// A file that cannot be read or says something unknown; names that are there twice or not at all; published numbers that cannot be
+    /// ([`PublishedError`](super::PublishedError)).
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
@@ -290,7 +269,7 @@ impl Config {
             ensure!(!budgets.is_empty(), "the strategy {name} has no budgets");
             ensure!(strategy.budget().is_some() || budgets == &[1], "the strategy {name} has no budget to set");
         }
-        Ok(())
+        Ok(published::check(self)?)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

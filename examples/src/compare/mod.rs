@@ -1,18 +1,23 @@
 //! Strategies compared over data sets, as a configuration file says.
 
+mod beside;
 mod cases;
 pub mod config;
+mod filter;
 mod fingerprint;
 mod models;
 mod plots;
+mod published;
 mod results;
 mod table;
 
+pub use beside::Beside;
 pub use cases::{Prepared, prepare};
 pub use config::Config;
 pub use fingerprint::{data_files, fingerprint, fingerprints};
 pub use models::Loaded;
 pub(crate) use models::Shelf;
 pub use plots::plot;
+pub use published::{PublishedConfig, PublishedError, PublishedPoint};
 pub use results::{Results, results};
 pub use table::table;

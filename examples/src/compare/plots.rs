@@ -8,6 +8,7 @@ use saffron_search::eval::runs::Kind;
 use saffron_search::eval::runs::summary::Row;
 
 use super::Results;
+use super::beside::published_curves;
 use crate::curves::{Curve, Point, draw};
 
 /// What an answer may cost.
@@ -34,7 +35,15 @@ const COSTS: [Cost; 3] = [
     Cost { name: "time", label: "seconds in the models a prompt", of: |row| Some(row.timings.wall_seconds?.mean) },
 ];
 
-/// Draws a picture a judge, attacked data set and cost; gives their paths.
+/// What published TFLOPs compare with.
+const PROFILER: Cost = Cost {
+    name: "profiler",
+    label: "TFLOP a prompt, policy and reward model, as the reference's profilers count",
+    of: |row| row.compute.as_ref()?.profiler_tflop,
+};
+
+/// Draws a picture a judge, attacked data set and cost, and one more where published numbers have a place beside the run's; gives their
+/// paths.
 ///
 /// # Errors
 ///
@@ -47,16 +56,26 @@ pub fn plot(results: &Results, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for rows in attacked.chunk_by(|a, b| a.set == b.set) {
         for judge in &judges {
+            let title = format!("Attack success on {}, judged by {judge}", rows[0].set);
             for cost in &COSTS {
-                let path = dir.join(format!("asr_{}_{}_{judge}.svg", cost.name, rows[0].set));
-                let title = format!("Attack success on {}, judged by {judge}", rows[0].set);
-                let axes = (cost.label, "share of unsafe answers (95 % Wilson)");
-                draw(&path, &title, axes, true, &curves(rows, judge, cost))?;
-                paths.push(path);
+                paths.push(picture(dir, &title, rows, judge, cost, Vec::new())?);
+            }
+            let published = published_curves(&results.published, &rows[0].set, judge);
+            if !published.is_empty() {
+                let title = format!("{title} (dashed and hollow: published)");
+                paths.push(picture(dir, &title, rows, judge, &PROFILER, published)?);
             }
         }
     }
     Ok(paths)
+}
+
+/// Draws the run's curves and, behind them, others.
+fn picture(dir: &Path, title: &str, rows: &[&Row], judge: &str, cost: &Cost, others: Vec<Curve>) -> Result<PathBuf> {
+    let path = dir.join(format!("asr_{}_{}_{judge}.svg", cost.name, rows[0].set));
+    let axes = (cost.label, "share of unsafe answers (95 % Wilson)");
+    draw(&path, title, axes, true, &[curves(rows, judge, cost), others].concat())?;
+    Ok(path)
 }
 
 /// One curve a strategy.

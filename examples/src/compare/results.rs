@@ -10,6 +10,7 @@ use saffron_search::eval::stats::{Interval, Paired, Z95};
 use serde::Serialize;
 
 use super::Config;
+use super::beside::{Beside, beside};
 
 /// A comparison's results.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +21,9 @@ pub struct Results {
     pub fits: Vec<Fit>,
     /// Every strategy against the first, on the same prompts.
     pub paired: Vec<Against>,
+    /// Published numbers beside those of the run, as the configuration has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Beside>,
 }
 
 /// `asr = intercept + slope · ln(TFLOP)` of one strategy by one judge on one data set.
@@ -64,7 +68,12 @@ pub fn results(config: &Config, records: &[Record]) -> Result<Results> {
     let order = |row: &Row| config.strategies.iter().position(|strategy| strategy.name == row.strategy);
     rows.sort_by_key(|row| (row.set.clone(), order(row), row.budget));
     let judges: Vec<&str> = config.judges.iter().map(|judge| &judge.name[..]).collect();
-    Ok(Results { fits: fits(&rows, &judges), paired: paired(config, records, &judges)?, rows })
+    Ok(Results {
+        fits: fits(&rows, &judges),
+        paired: paired(config, records, &judges)?,
+        published: beside(config, &rows),
+        rows,
+    })
 }
 
 fn fits(rows: &[Row], judges: &[&str]) -> Vec<Fit> {

@@ -4,12 +4,13 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use saffron_search::eval::runs::summary::{Estimate, Row};
 
-use super::Results;
+use super::{Beside, Results};
 
-/// Both tables, a line a strategy, budget and data set in each.
+/// Both tables, a line a strategy, budget and data set in each; where there are published numbers, a third that has them beside the run's.
 #[must_use]
 pub fn table(results: &Results) -> String {
-    format!("{}\n{}", answers(&results.rows), costs(&results.rows))
+    let own = format!("{}\n{}", answers(&results.rows), costs(&results.rows));
+    if results.published.is_empty() { own } else { format!("{own}\n{}", published(&results.published)) }
 }
 
 /// How many answers are unsafe, judges side by side, and what answers are worth beside that.
@@ -60,18 +61,44 @@ fn costs(rows: &[Row]) -> Table {
     })
 }
 
+/// Published numbers, and what the run has at the same budget.
+fn published(numbers: &[Beside]) -> Table {
+    let header = ["source", "published ASR", "own, unsafe by", "published TFLOP", "own, profiler-style"];
+    let mut table = headed(&names(&header));
+    for Beside { source, strategy, set, judge, published, own } in numbers {
+        let budget = published.budget.map_or_else(|| String::from("–"), |budget| budget.to_string());
+        let own_asr = own.as_ref().map_or_else(|| String::from("–"), |own| format!("{judge} {}", share(own.asr)));
+        let own_tflop = number(own.as_ref().and_then(|own| own.profiler_tflop));
+        let asr = format!("{:.3}", published.asr);
+        let first = [set, strategy, &budget, source, &asr, &own_asr];
+        table.add_row(first.into_iter().chain([&number(published.tflop), &own_tflop]));
+    }
+    right(&mut table, 4);
+    table
+}
+
 /// A table whose lines begin with data set, strategy and budget.
 fn lines(rows: &[Row], header: &[String], cells: impl Fn(&Row) -> Vec<String>) -> Table {
-    let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY).set_header([&names(&["data", "strategy", "budget"])[..], header].concat());
+    let mut table = headed(header);
     for row in rows {
         let first = vec![row.set.clone(), row.strategy.clone(), row.budget.to_string()];
         table.add_row([first, cells(row)].concat());
     }
-    for column in table.column_iter_mut().skip(2) {
+    right(&mut table, 2);
+    table
+}
+
+fn headed(header: &[String]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_BORDERS_ONLY).set_header([&names(&["data", "strategy", "budget"])[..], header].concat());
+    table
+}
+
+/// Columns of numbers, all but the first so many.
+fn right(table: &mut Table, words: usize) {
+    for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table
 }
 
 fn names(names: &[&str]) -> Vec<String> {

@@ -13,20 +13,20 @@ fn config() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/compare_tiny.toml")
 }
 
-fn compare(config: &Path, out: &Path) -> Command {
+pub(crate) fn compare(config: &Path, out: &Path) -> Command {
     let mut command = example("compare");
     command.arg("--config").arg(config).arg("--out").arg(out);
     command
 }
 
-fn succeed(command: &mut Command) -> Output {
+pub(crate) fn succeed(command: &mut Command) -> Output {
     let output = run(command);
     assert!(output.status.success(), "{}", text(&output.stderr));
     output
 }
 
 /// The records without their times, in the order of the file.
-fn records(dir: &Path) -> Vec<Value> {
+pub(crate) fn records(dir: &Path) -> Vec<Value> {
     let file = std::fs::read_to_string(dir.join("records.jsonl")).unwrap();
     let record = |line: &str| {
         let mut record: Value = serde_json::from_str(line).unwrap();
@@ -36,7 +36,7 @@ fn records(dir: &Path) -> Vec<Value> {
     file.lines().map(record).collect()
 }
 
-fn summary(dir: &Path) -> Value {
+pub(crate) fn summary(dir: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(dir.join("summary.json")).unwrap()).unwrap()
 }
 
@@ -67,6 +67,7 @@ fn the_tiny_comparison_writes_everything_it_promises() {
     assert_eq!(records.len(), 13 * 13);
     let summary = summary(out.path());
     assert_eq!(summary["rows"].as_array().unwrap().len(), 2 * 13);
+    assert!(summary.get("published").is_none(), "nobody has published anything of it");
     let of = |strategy: &str, budget: u64| {
         let rows = summary["rows"].as_array().unwrap().iter();
         rows.filter(|row| row["strategy"] == strategy && row["budget"] == budget && row["set"] == "attacked")

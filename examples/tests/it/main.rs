@@ -11,6 +11,8 @@ mod demo;
 mod guides;
 mod label;
 mod margin;
+mod paper;
+mod paper_run;
 mod programs;
 mod programs_search;
 mod prompts;
