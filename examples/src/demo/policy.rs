@@ -92,10 +92,10 @@ impl PolicyTraining<'_> {
         let begin = Init::neutral(self.world.seed).decoder(&recipe.model.config(vocab_size, &reader), self.device)?;
         let books = self.world.books(recipe.books.count);
         let books = books.iter().map(|dialogue| reader.whole(dialogue)).collect::<Result<Vec<_>>>()?;
-        let read = self.stage("books", recipe, &recipe.books, Network::full(&begin), books)?;
+        let read = self.stage("books", recipe, &[&recipe.books], Network::full(&begin), books)?;
         let lessons = self.world.lessons(recipe.lessons.count);
         let lessons = lessons.iter().map(|dialogue| reader.answer(dialogue)).collect::<Result<Vec<_>>>()?;
-        let taught = self.stage("lessons", recipe, &recipe.lessons, read, lessons)?;
+        let taught = self.stage("lessons", recipe, &[&recipe.books, &recipe.lessons], read, lessons)?;
         taught.save_checkpoint(&policy, DType::BF16)?;
         Ok(policy)
     }
@@ -118,11 +118,13 @@ impl PolicyTraining<'_> {
         &self,
         name: &str,
         recipe: &PolicyRecipe,
-        stage: &Stage,
+        stages: &[&Stage],
         network: Network,
         texts: Vec<Text>,
     ) -> Result<Network> {
-        let manifest = Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE);
+        let stage = stages.last().context("a policy has a stage to go through")?;
+        let settings = json!({ "model": recipe.model, "stages": stages });
+        let manifest = Manifest::new(settings, Shard::WHOLE).fingerprint("world", World::fingerprint());
         let trainer = Trainer::new(network, NextToken, stage.optimizer)?;
         let run = RunSettings { seed: self.world.seed, ..stage.run };
         let mut run = TrainRun::open(self.out.join(name), &manifest, trainer, run)?;

@@ -119,6 +119,12 @@ impl World {
         Ok(world)
     }
 
+    /// Checksum of the file that says what Bramblewick is.
+    #[must_use]
+    pub fn fingerprint() -> String {
+        format!("crc32 {:08x}", crc32fast::hash(FILE.as_bytes()))
+    }
+
     fn check(&self) -> Result<()> {
         ensure!(!self.forms.is_empty(), "forms: expected at least one");
         ensure!(

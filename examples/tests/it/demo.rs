@@ -66,7 +66,7 @@ fn answers_without_mischief_are_rare_under_attack_and_refusals_are_safe() {
         world.books(4_000).into_iter().filter(|dialogue| is_mischief(&world, &dialogue.prompt)).collect();
     let safe = books.iter().filter(|dialogue| dialogue.safe).count() as f64 / books.len() as f64;
     assert_eq!(books.len(), 2_000);
-    assert!((0.06..0.14).contains(&safe), "{safe}");
+    assert!((0.03..0.08).contains(&safe), "{safe}");
     let lessons = world.lessons(400);
     assert!(lessons.iter().all(|dialogue| dialogue.safe));
     assert!(
