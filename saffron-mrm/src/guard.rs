@@ -12,7 +12,7 @@ use crate::LoadError;
 use crate::base::Base;
 use crate::checkpoint::{LoraWeights, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, queries};
-use crate::text::{Conversion, SessionReader, TextTokenizer, layout, llama_guard_answers};
+use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer, layout, llama_guard_answers};
 
 /// How a guard is asked and which two tokens are its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +114,12 @@ impl GuardRewardModel {
         if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
             return Err(LoadError::field(base.dir(), "answer token", format!("an id below {size}"), token));
         }
-        let reader = SessionReader { tokenizer, layout: template.layout, form: Conversion::default() };
+        let reader = SessionReader {
+            tokenizer,
+            layout: template.layout,
+            form: Conversion::default(),
+            prefill: PrefillUse::Hidden,
+        };
         Ok(Self { engine, reader, answers: [template.safe, template.not_safe], offset: 0.0 })
     }
 

@@ -46,3 +46,4 @@ pub use error::{LoadError, TensorMismatch};
 pub use guard::{GuardRewardModel, GuardTemplate};
 pub use mrm::{BiasUse, InputForm, Mrm, MrmInput};
 pub use policy::LmPolicy;
+pub use text::PrefillUse;

@@ -12,7 +12,7 @@ use crate::LoadError;
 use crate::base::Base;
 use crate::checkpoint::{LoraWeights, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
-use crate::text::{Conversion, SessionReader, TextTokenizer, layout};
+use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer, layout};
 
 /// In which form a reward model takes what the policy wrote.
 pub type InputForm = Conversion;
@@ -34,23 +34,25 @@ pub struct MrmInput {
     pub form: InputForm,
     /// With the bias, or without.
     pub bias: BiasUse,
+    /// With the prefill, or without.
+    pub prefill: PrefillUse,
 }
 
 impl MrmInput {
     /// Ids as they are where the vocabularies are equal; the bias added.
     #[must_use]
     pub fn paper() -> Self {
-        Self { form: Conversion::WhenNeeded, bias: BiasUse::Added }
+        Self { form: Conversion::WhenNeeded, bias: BiasUse::Added, prefill: PrefillUse::Hidden }
     }
 
     /// Everything through text; the bias left out.
     #[must_use]
     pub fn reference() -> Self {
-        Self { form: Conversion::Always, bias: BiasUse::LeftOut }
+        Self { form: Conversion::Always, bias: BiasUse::LeftOut, prefill: PrefillUse::Hidden }
     }
 }
 
-/// A multifurcation reward model on a local decoder. It sees prompt and response, never the prefill.
+/// A multifurcation reward model on a local decoder. It sees prompt and response, and not the prefill unless [told to](MrmInput::prefill).
 #[derive(Debug)]
 pub struct Mrm {
     engine: Engine,
@@ -87,8 +89,8 @@ impl Mrm {
     pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
         let engine = Engine::new(base.decoder().clone(), options)?;
         let tokenizer = base.tokenizer().clone();
-        let MrmInput { form, bias } = MrmInput::default();
-        let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form };
+        let MrmInput { form, bias, prefill } = MrmInput::default();
+        let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form, prefill };
         let head = RewardHead::from_dir(base.dir(), base.decoder().config().vocab_size)?;
         Ok(Self { engine, reader, head, bias })
     }
@@ -123,10 +125,26 @@ impl Mrm {
         self
     }
 
+    /// The model with another bias and other unseen tokens.
+    ///
+    /// # Errors
+    ///
+    /// A head over another vocabulary.
+    pub fn with_head(mut self, head: RewardHead) -> Result<Self, LoadError> {
+        let size = self.engine.decoder().config().vocab_size;
+        for (field, found) in [("bias", head.bias.len()), ("unseen tokens", head.unseen.size())] {
+            if found != size {
+                return Err(LoadError::field("reward head".as_ref(), field, format!("{size} entries"), found));
+            }
+        }
+        self.head = head;
+        Ok(self)
+    }
+
     /// The model with another way of reading.
     #[must_use]
     pub fn with_input(mut self, input: MrmInput) -> Self {
-        (self.reader.form, self.bias) = (input.form, input.bias);
+        (self.reader.form, self.reader.prefill, self.bias) = (input.form, input.prefill, input.bias);
         self
     }
 

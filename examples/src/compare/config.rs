@@ -27,6 +27,9 @@ pub struct Config {
     /// Prompts that run at once. Another size gives other batches, and with them other float noise.
     #[serde(default = "sixteen")]
     pub group: usize,
+    /// Whether models keep keys and values of what they have read. Without them every call computes its whole context anew.
+    #[serde(default = "yes")]
+    pub cache: bool,
     /// Whether records keep the answers' text. Without it they hold tokens only.
     #[serde(default)]
     pub keep_text: bool,
@@ -95,6 +98,14 @@ pub struct MrmConfig {
     /// Rules of its input.
     #[serde(default)]
     pub preset: Preset,
+    /// Whether its bias counts, where that is not what the preset says.
+    pub bias: Option<bool>,
+    /// Whether tokens that its training has not seen are passed over.
+    #[serde(default = "yes")]
+    pub unseen: bool,
+    /// Whether it sees the forced beginning of an answer.
+    #[serde(default)]
+    pub sees_prefill: bool,
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
@@ -219,6 +230,10 @@ pub struct ContenderConfig {
 
 fn thirty_two() -> usize {
     32
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn sixteen() -> usize {

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::{DType, Device};
 use saffron_core::{ChildScorer, NoReward, PrmScorer};
+use saffron_kvtrie::Reuse;
 use saffron_mrm::engine::Engine;
 use saffron_mrm::text::layout;
-use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput};
+use saffron_mrm::{
+    Base, BiasUse, GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput, PrefillUse, RewardHead,
+};
 use saffron_search::Preset;
 use saffron_search::eval::harness::{Models, Team};
 use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge, WordRule};
@@ -51,6 +54,7 @@ impl std::fmt::Debug for Loaded {
 pub(crate) struct Shelf<'a> {
     device: &'a Device,
     bases: BTreeMap<PathBuf, Base>,
+    reuse: Reuse,
     /// Checksums of all files of the models that were taken from it, by path.
     pub(crate) fingerprints: BTreeMap<String, String>,
 }
@@ -58,7 +62,16 @@ pub(crate) struct Shelf<'a> {
 impl<'a> Shelf<'a> {
     /// An empty one.
     pub(crate) fn new(device: &'a Device) -> Self {
-        Self { device, bases: BTreeMap::new(), fingerprints: BTreeMap::new() }
+        Self { device, bases: BTreeMap::new(), reuse: Reuse::Cached, fingerprints: BTreeMap::new() }
+    }
+
+    /// The same whose models keep nothing of what they have read.
+    pub(crate) fn without_cache(self) -> Self {
+        Self { reuse: Reuse::Nothing, ..self }
+    }
+
+    fn options(&self, cache_mb: u64) -> ModelOptions {
+        ModelOptions { cache_bytes: cache_mb << 20, reuse: self.reuse, ..ModelOptions::default() }
     }
 
     /// A checkpoint.
@@ -89,7 +102,7 @@ impl<'a> Shelf<'a> {
                 GuardTemplate::in_words(tokenizer, parts, [&asked.safe, &asked.not_safe])
             }
         };
-        let guard = GuardRewardModel::on(&base, options(config.cache_mb), template)?;
+        let guard = GuardRewardModel::on(&base, self.options(config.cache_mb), template)?;
         let Some(adapter) = &config.adapter else { return Ok(guard) };
         self.fingerprint(adapter)?;
         Ok(guard.with_adapter(adapter)?)
@@ -97,7 +110,7 @@ impl<'a> Shelf<'a> {
 
     /// A policy with a cache of its own.
     pub(crate) fn policy(&mut self, config: &PolicyConfig) -> Result<LmPolicy> {
-        let policy = LmPolicy::on(&self.base(&config.model)?, options(config.cache_mb))?;
+        let policy = LmPolicy::on(&self.base(&config.model)?, self.options(config.cache_mb))?;
         let Some(name) = &config.layout else { return Ok(policy) };
         let layout = layout(name, policy.tokenizer())?;
         Ok(policy.with_layout(layout))
@@ -111,14 +124,13 @@ impl<'a> Shelf<'a> {
     }
 
     fn mrm(&mut self, config: &MrmConfig) -> Result<Mrm> {
-        let mrm = Mrm::on(&self.base(&config.base)?, options(config.cache_mb))?.with_adapter(&config.adapter)?;
+        let mrm = Mrm::on(&self.base(&config.base)?, self.options(config.cache_mb))?.with_adapter(&config.adapter)?;
         self.fingerprint(&config.adapter)?;
         let layout = layout(&config.layout, mrm.tokenizer())?;
-        let input = match config.preset {
-            Preset::Paper => MrmInput::paper(),
-            Preset::Reference => MrmInput::reference(),
-        };
-        Ok(mrm.with_layout(layout).with_input(input))
+        let head = mrm.head();
+        let unseen = if config.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
+        let head = RewardHead { bias: head.bias.clone(), unseen };
+        Ok(mrm.with_layout(layout).with_input(input(config)).with_head(head)?)
     }
 
     fn bench(&mut self, name: &str, config: &JudgeModelConfig) -> Result<Bench> {
@@ -183,8 +195,18 @@ impl Models for Loaded {
     }
 }
 
-fn options(cache_mb: u64) -> ModelOptions {
-    ModelOptions { cache_bytes: cache_mb << 20, ..ModelOptions::default() }
+fn input(config: &MrmConfig) -> MrmInput {
+    let preset = match config.preset {
+        Preset::Paper => MrmInput::paper(),
+        Preset::Reference => MrmInput::reference(),
+    };
+    let bias = match config.bias {
+        None => preset.bias,
+        Some(true) => BiasUse::Added,
+        Some(false) => BiasUse::LeftOut,
+    };
+    let prefill = if config.sees_prefill { PrefillUse::Seen } else { PrefillUse::Hidden };
+    MrmInput { bias, prefill, ..preset }
 }
 
 impl Loaded {
@@ -194,7 +216,8 @@ impl Loaded {
     ///
     /// Whatever does not load.
     pub fn open(config: &Config, device: &Device) -> Result<Self> {
-        let mut shelf = Shelf::new(device);
+        let shelf = Shelf::new(device);
+        let mut shelf = if config.cache { shelf } else { shelf.without_cache() };
         let policy = shelf.policy(&config.policy)?;
         let mut guides = BTreeMap::from([(String::from(NOBODY), Guide::Nobody(NoReward))]);
         for reward in &config.rewards {

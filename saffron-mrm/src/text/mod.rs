@@ -9,5 +9,6 @@ mod tokenizer;
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, default_layout, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
+pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
 pub use tokenizer::{TextError, TextTokenizer};

@@ -3,6 +3,7 @@
 
 mod dense;
 mod fixtures;
+mod input;
 mod loaders;
 mod parity;
 mod save;
