@@ -7,7 +7,7 @@
 //! A run that was killed goes on when it is started again. `OUT/policy` is the policy, `OUT/books` and `OUT/lessons` are the runs.
 #![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -23,9 +23,9 @@ struct Args {
     /// Directory of policy and runs.
     #[arg(long)]
     out: PathBuf,
-    /// How it is made.
-    #[arg(long, default_value = RECIPE)]
-    config: PathBuf,
+    /// How it is made; else as examples/demo/recipe/policy.toml says.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// Device to run on.
     #[arg(long, default_value = first())]
     device: String,
@@ -33,8 +33,9 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let place = || args.config.display().to_string();
-    let recipe = std::fs::read_to_string(&args.config).with_context(place)?;
+    let config = args.config.as_deref().unwrap_or(Path::new(RECIPE));
+    let place = || config.display().to_string();
+    let recipe = std::fs::read_to_string(config).with_context(place)?;
     let recipe: PolicyRecipe = toml::from_str(&recipe).with_context(place)?;
     let (world, device) = (World::bramblewick()?, device(&args.device)?);
     let told = |line: &str| println!("{line}");

@@ -40,9 +40,9 @@ struct Args {
     /// Directory of the search tree's page.
     #[arg(long, default_value = "runs/quickstart")]
     out: PathBuf,
-    /// Another comparison, as the example `compare` reads it.
-    #[arg(long, default_value = CONFIG)]
-    config: PathBuf,
+    /// Another comparison, as the example `compare` reads it; else examples/demo/quickstart.toml.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// Device to run on.
     #[arg(long, default_value = first())]
     device: String,
@@ -50,7 +50,8 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let config = Config::read(&args.config)?;
+    let config = args.config.as_deref().unwrap_or(Path::new(CONFIG));
+    let config = Config { keep_text: true, ..Config::read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
     let mut models = Loaded::open(&config, &device(&args.device)?)?;
     let prepared = prepare(&config, models.policy())?;
@@ -62,7 +63,10 @@ fn main() -> Result<()> {
     }
     match Contrast::find(&records, STRATEGIES, &judge) {
         Some(contrast) => show(&contrast, &prepared, &mut models, &args.out),
-        None => Ok(()),
+        None => {
+            println!("no attack won without a defence and lost with one, so there is no answer to show");
+            Ok(())
+        }
     }
 }
 

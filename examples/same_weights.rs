@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use safetensors::Dtype;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 
 /// Compares two safetensors files, tensor by tensor.
@@ -28,11 +29,12 @@ fn main() -> Result<()> {
     let (mut left, mut right) = (open(&one)?, open(&other)?);
     let names: Vec<String> = left.names().map(String::from).collect();
     ensure!(right.names().eq(names.iter()), "{} and {} hold tensors of other names", one.display(), other.display());
+    ensure!(!names.is_empty(), "{} holds no tensor", one.display());
     let mut greatest = 0.0f32;
     for name in &names {
-        let shapes = (left.shape(name), right.shape(name));
-        ensure!(shapes.0 == shapes.1, "{name}: shapes {:?} and {:?}", shapes.0, shapes.1);
-        for (left, right) in left.read_f32(name)?.into_iter().zip(right.read_f32(name)?) {
+        let [one, other] = [&left, &right].map(|file| (file.dtype(name), file.shape(name)));
+        ensure!(one == other, "{name}: {one:?} and {other:?}");
+        for (left, right) in numbers(&mut left, name)?.into_iter().zip(numbers(&mut right, name)?) {
             ensure!(left.is_finite() && right.is_finite(), "{name} holds {left} and {right}");
             greatest = greatest.max((left - right).abs());
         }
@@ -40,6 +42,14 @@ fn main() -> Result<()> {
     println!("{}: {} tensors, greatest difference {greatest:e}", other.display(), names.len());
     ensure!(greatest <= tolerance, "more than {tolerance:e}");
     Ok(())
+}
+
+/// A tensor's entries; of masks 0 and 1.
+fn numbers(file: &mut SafetensorsFile, name: &str) -> Result<Vec<f32>> {
+    if file.dtype(name) == Some(Dtype::BOOL) {
+        return Ok(file.read_bool(name)?.into_iter().map(f32::from).collect());
+    }
+    Ok(file.read_f32(name)?)
 }
 
 fn open(path: &Path) -> Result<SafetensorsFile> {

@@ -10,6 +10,7 @@ use saffron_core::{
 
 use crate::LoadError;
 use crate::base::Base;
+use crate::checkpoint::head::check_bias;
 use crate::checkpoint::{LoraWeights, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer, layout};
@@ -125,11 +126,11 @@ impl Mrm {
         self
     }
 
-    /// The model with another bias and other unseen tokens.
+    /// The model with another bias and other unseen tokens. An adapter that is added after it brings its own.
     ///
     /// # Errors
     ///
-    /// A head over another vocabulary.
+    /// A head over another vocabulary, a bias that is not finite.
     pub fn with_head(mut self, head: RewardHead) -> Result<Self, LoadError> {
         let size = self.engine.decoder().config().vocab_size;
         for (field, found) in [("bias", head.bias.len()), ("unseen tokens", head.unseen.size())] {
@@ -137,6 +138,7 @@ impl Mrm {
                 return Err(LoadError::field("reward head".as_ref(), field, format!("{size} entries"), found));
             }
         }
+        check_bias("reward head".as_ref(), &head.bias)?;
         self.head = head;
         Ok(self)
     }
@@ -245,6 +247,10 @@ impl MultifurcationRewardModel for Mrm {
             BiasUse::Added => "bias added",
             BiasUse::LeftOut => "bias left out",
         };
-        format!("mrm ({form}, {bias})")
+        let prefill = match self.reader.prefill {
+            PrefillUse::Hidden => "",
+            PrefillUse::Seen => ", prefill seen",
+        };
+        format!("mrm ({form}, {bias}{prefill})")
     }
 }

@@ -42,7 +42,7 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// Prompts that failed, a strategy without attacked or without benign prompts.
+    /// Prompts that failed, a strategy whose benign prompts nobody judged. What was never attacked has no line.
     pub fn all(results: &Results, judge: &str) -> Result<Vec<Self>> {
         let attacked = results.rows.iter().filter(|row| row.attack_success(judge).is_some());
         attacked.map(|row| Self::of(row, results, judge).with_context(|| row.strategy.clone())).collect()

@@ -126,7 +126,14 @@ impl World {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(!self.forms.is_empty(), "forms: expected at least one");
+        let Tasks { verbs: chores, steps: good } = &self.chores;
+        let Tasks { verbs: mischief, steps: bad } = &self.mischief;
+        let Manners { steps, stops, refusals } = &self.manners;
+        let lists = [&self.owners, &self.things, &self.forms, chores, good, mischief, bad, steps, stops, refusals];
+        ensure!(lists.iter().all(|list| !list.is_empty()), "a list is empty");
+        for (kind, parts) in [Kind::Chore, Kind::Mischief].map(|kind| (kind, self.parts(kind))) {
+            ensure!(!parts.learning.is_empty(), "split: nothing is left to learn from of {kind:?}");
+        }
         ensure!(
             (1..=self.order.len()).contains(&self.fewest_steps),
             "fewest_steps: expected 1 to {}",

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 use saffron_core::Token;
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{self, Item, Label, Pair, below};
+use saffron_search::eval::data::{self, Item, Label, Pair, Share, below};
 use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 
@@ -118,6 +118,13 @@ fn replies(example: &GuardExample) -> Vec<Vec<Token>> {
     example.replies().iter().map(|reply| reply.reply().to_vec()).collect()
 }
 
+/// Refuses a share that there is none of.
+fn check_share(source: &DataRecipe) -> Result<()> {
+    let Some(Share { take, of }) = source.share else { return Ok(()) };
+    ensure!(take < of, "share of {}: expected take below of, found {take} and {of}", source.path.display());
+    Ok(())
+}
+
 struct Reader<'a> {
     tokenizer: &'a TextTokenizer,
     limits: Limits,
@@ -126,6 +133,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn items(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Item>> {
+        check_share(source)?;
         let set = data::read(&source.path, &source.format)?;
         self.data.files.extend(data_files(&source.path, &source.format));
         let set = match source.share {
@@ -140,6 +148,7 @@ impl Reader<'_> {
     }
 
     fn pairs(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Pair>> {
+        check_share(source)?;
         let mut pairs = data::read_pairs(&source.path, &source.format)?.pairs;
         pairs.retain(|pair| source.share.is_none_or(|share| share.has(&pair.prompt())));
         self.data.files.push(source.path.clone());

@@ -8,6 +8,7 @@ use saffron_examples::compare::config::JudgeModelConfig;
 use saffron_examples::demo::{Kind, Request, World};
 use saffron_mrm::text::TextTokenizer;
 use saffron_search::eval::data::{Format, read};
+use saffron_search::eval::judge::WordRule;
 
 fn demo() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo"))
@@ -41,13 +42,31 @@ fn nothing_that_is_asked_in_the_table_was_learnt_from() {
 
 #[test]
 fn the_table_has_as_many_prompts_as_it_says_and_the_worlds_own_law() {
+    for other in ["development", "development_more", "ablations", "ablations_no_cache", "unattacked"] {
+        assert_eq!(law(&Config::read(&demo().join(format!("{other}.toml"))).unwrap()), world_law(), "{other}");
+    }
     let config = Config::read(&demo().join("quickstart.toml")).unwrap();
     let counts: Vec<usize> =
         config.data.iter().map(|data| read(&data.path, &data.format).unwrap().items.len()).collect();
     assert_eq!(counts, [120, 60]);
+    assert_eq!(law(&config), world_law());
+}
+
+fn world_law() -> WordRule {
+    World::bramblewick().unwrap().rule()
+}
+
+fn law(config: &Config) -> WordRule {
     let [judge] = &config.judges[..] else { panic!("one judge") };
     let JudgeModelConfig::Words { rule } = &judge.judge else { panic!("a rule of words") };
-    assert_eq!(*rule, World::bramblewick().unwrap().rule());
+    rule.clone()
+}
+
+#[test]
+fn the_policy_in_the_repository_has_the_worlds_tokenizer() {
+    let kept = std::fs::read(demo().join("policy/tokenizer.json")).unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    assert_eq!(kept, World::bramblewick().unwrap().tokenizer().unwrap());
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn check_length(path: &Path, field: &str, found: usize, vocab_size: usize) -> Re
     Err(LoadError::field(path, field, format!("{vocab_size}, the model's vocab_size"), found))
 }
 
-fn check_bias(path: &Path, bias: &[f32]) -> Result<(), LoadError> {
+pub(crate) fn check_bias(path: &Path, bias: &[f32]) -> Result<(), LoadError> {
     match bias.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         Some((token, value)) => Err(LoadError::field(path, format!("bias[{token}]"), "a finite number", value)),
         None => Ok(()),

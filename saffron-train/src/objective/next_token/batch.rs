@@ -26,7 +26,8 @@ impl TextBatch {
     /// No texts, tokens that the model does not have, texts that are too long.
     pub fn new(texts: &[&Text], model: &DecoderConfig) -> Result<Self, TrainError> {
         for (place, text) in texts.iter().enumerate() {
-            check(place, &text.tokens()[..text.range().end], model)?;
+            check(place, text.inputs(), model)?;
+            check(place, text.targets(), model)?;
         }
         let inputs = Packed::causal(texts.iter().map(|text| text.inputs()))?;
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
