@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
+use super::view::View;
 use super::{Attend, RopeRows, fused};
 use crate::config::DecoderConfig;
 
@@ -15,19 +16,6 @@ pub struct CausalAttention {
     /// `[1, sequences or 1, length · group, length]`, true where a row must not look. Causality counts rows, so the group is repeated in
     /// the mask.
     hidden: Tensor<4, Bool>,
-}
-
-/// Who sees whom.
-#[derive(Debug)]
-#[cfg_attr(not(all(feature = "flex", feature = "autodiff")), allow(dead_code, reason = "for the operation's kernel"))]
-pub(crate) struct View {
-    pub(crate) sequences: usize,
-    /// Rows a sequence.
-    pub(crate) length: usize,
-    /// `[sequences or 1, length, length]`: of each key, of each row, whether the row must not look at it.
-    pub(crate) hidden: Vec<bool>,
-    /// Whether no row looks at a later one.
-    pub(crate) causal: bool,
 }
 
 impl CausalAttention {

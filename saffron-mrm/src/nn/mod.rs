@@ -17,6 +17,7 @@ mod simd;
 #[cfg(not(feature = "flex"))]
 #[path = "no_simd.rs"]
 mod simd;
+mod view;
 
 pub use block::Block;
 pub use causal::CausalAttention;

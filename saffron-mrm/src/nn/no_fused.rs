@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::RopeRows;
-use super::causal::View;
+use super::view::View;
 use crate::config::DecoderConfig;
 
 pub(crate) fn serves(_: &Tensor<2>) -> bool {

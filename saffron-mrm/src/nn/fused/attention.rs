@@ -11,7 +11,7 @@ use super::head::{Backward, Forward, Head};
 use super::{Function, constant, record};
 use crate::config::DecoderConfig;
 use crate::nn::RopeRows;
-use crate::nn::causal::View;
+use crate::nn::view::View;
 
 /// Rotary attention within sequences of one length.
 ///
