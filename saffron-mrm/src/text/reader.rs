@@ -9,7 +9,7 @@ use super::{Conversion, TextTokenizer};
 /// Whether a reward model sees the forced beginning of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PrefillUse {
-    /// It does not, as in the paper (§4.1): the prefill is the attacker's.
+    /// It does not, as in the reference implementation: the prefill is the attacker's.
     #[default]
     Hidden,
     /// It does, as the beginning of the response.
