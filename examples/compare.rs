@@ -5,28 +5,31 @@
 //! cargo run --release --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
 //! cargo run --release --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
 //! cargo run --release --example compare -- --merge runs/a runs/b --out runs/all
+//! cargo run --release --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
 //! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT` gets `records.jsonl` (a line a strategy,
 //! budget and prompt), `summary.json` and pictures.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{Config, Loaded, plot, prepare, results, table};
+use saffron_examples::compare::{Config, Loaded, LoggedRun, Results, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::progress::bar;
-use saffron_search::eval::runs::{Manifest, RunDir, Shard, merge};
+use saffron_search::eval::files::{Journal, create_dir, replace};
+use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read};
 
 /// Compares strategies over data sets.
 #[derive(Parser)]
 struct Args {
     /// What is compared over what.
-    #[arg(long, required_unless_present = "merge", conflicts_with = "merge")]
+    #[arg(long, required_unless_present_any = ["merge", "report"], conflicts_with = "merge")]
     config: Option<PathBuf>,
-    /// Directory of the run.
+    /// Directory of the run; of a report, where its summary and pictures go.
     #[arg(long)]
     out: PathBuf,
     /// Only a part of the prompts: 0/2 and 1/2 are the halves.
@@ -35,6 +38,10 @@ struct Args {
     /// Puts the shards of a run together.
     #[arg(long, num_args = 1.., value_name = "DIR")]
     merge: Vec<PathBuf>,
+    /// Reports on a run again: a directory with its manifest and records, or, together with its configuration, a file of records. They may be
+    /// zipped, and no model is needed.
+    #[arg(long, value_name = "RUN", conflicts_with = "merge")]
+    report: Option<PathBuf>,
     /// Tries prompts again that have failed.
     #[arg(long)]
     retry_failed: bool,
@@ -45,9 +52,10 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    match &args.config {
-        Some(path) => compare(&args, path),
-        None => merged(&args),
+    match (&args.config, &args.report) {
+        (config, Some(run)) => reported(&args, config.as_deref(), run),
+        (Some(path), None) => compare(&args, path),
+        (None, None) => merged(&args),
     }
 }
 
@@ -66,6 +74,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     if args.retry_failed {
         eprintln!("{} failed prompts are tried again", run.forget_failures()?);
     }
+    let before = run.len();
     let harness = prepared.harness();
     let bar = bar(harness.plan().keys(args.shard).count() as u64, run.len() as u64);
     harness.run(&mut run, &mut models, &mut |record| {
@@ -73,7 +82,32 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
         bar.inc(1);
     })?;
     bar.finish_and_clear();
-    report(&config, &run)
+    let results = report(&config, &run.records()?, run.path())?;
+    match &config.log {
+        Some(log) if run.len() > before => LoggedRun::now(path, run.manifest(), &results.rows)?.append(log),
+        _ => Ok(()),
+    }
+}
+
+/// Reports on a run that is over.
+fn reported(args: &Args, config: Option<&Path>, run: &Path) -> Result<()> {
+    let (config, records) = match config {
+        Some(config) => (Config::read(config)?, records(run)?),
+        None => {
+            let (manifest, records) = read(run)?;
+            (settings(&manifest)?, records)
+        }
+    };
+    report(&config, &records, &args.out).map(drop)
+}
+
+/// The records of a directory or a file.
+fn records(run: &Path) -> Result<Vec<Record>> {
+    match (run.is_dir(), run.extension().is_some_and(|extension| extension == "gz")) {
+        (true, _) => Ok(read(run)?.1),
+        (false, true) => Ok(Journal::read_gzipped(run)?),
+        (false, false) => Ok(Journal::read(run)?),
+    }
 }
 
 /// Puts shards together, and reports.
@@ -83,23 +117,29 @@ fn merged(args: &Args) -> Result<()> {
         let missing: Vec<String> = merged.missing.iter().map(ToString::to_string).collect();
         bail!("shards are missing: {}", missing.join(", "));
     }
-    let config: Config = serde_json::from_value(merged.run.manifest().settings.clone())
-        .context("the shards were not written by this program")?;
-    report(&config, &merged.run)
+    report(&settings(merged.run.manifest())?, &merged.run.records()?, merged.run.path()).map(drop)
+}
+
+/// What a run was told to do.
+fn settings(manifest: &Manifest) -> Result<Config> {
+    serde_json::from_value(manifest.settings.clone()).context("the run was not written by this program")
 }
 
 /// Writes the summary and the pictures, and prints the table.
-fn report(config: &Config, run: &RunDir) -> Result<()> {
-    let results = results(config, &run.records()?)?;
-    run.write_summary(&results)?;
-    let pictures = plot(&results, run.path())?;
+fn report(config: &Config, records: &[Record], out: &Path) -> Result<Results> {
+    let results = results(config, records)?;
+    create_dir(out)?;
+    let summary = out.join("summary.json");
+    let text = serde_json::to_vec_pretty(&results)?;
+    replace(&summary, |file| file.write_all(&text))?;
+    let pictures = plot(&results, out)?;
     println!("{}", table(&results));
     let failures: u64 = results.rows.iter().map(|row| row.failures).sum();
     if failures > 0 {
         println!("{failures} prompts failed; their records say why, and --retry-failed tries them again");
     }
-    println!("{}", run.path().join("records.jsonl").display());
-    println!("{}", run.path().join("summary.json").display());
+    let paths = [out.join("records.jsonl"), summary];
+    paths.iter().filter(|path| path.exists()).for_each(|path| println!("{}", path.display()));
     pictures.iter().for_each(|path| println!("{}", path.display()));
-    Ok(())
+    Ok(results)
 }

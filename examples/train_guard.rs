@@ -54,7 +54,8 @@ fn train(args: &TrainArgs, recipe: &GuardRecipe, base: &Base, data: &GuardData) 
     let trainer = Trainer::new(network(base, &recipe.adapter)?, objective, recipe.optimizer)?;
     let paths = data.files.iter().chain([&recipe.base]).chain(&recipe.adapter.from);
     let manifest = args.manifest(recipe, paths)?;
-    let mut run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
+    let run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
+    let mut run = run.with_export_type(recipe.adapter.dtype.into());
     let corpus = GuardCorpus::new(data.train.clone(), recipe.prefixes, recipe.run.seed);
     let mut watch = Watch::default();
     let finished = run.train(&corpus, &data.validation, &mut watch)?;

@@ -56,7 +56,8 @@ fn open(args: &TrainArgs, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Re
     let trainer = Trainer::new(network, PartialSupervision, recipe.optimizer)?;
     let paths = data.files.iter().chain([&recipe.base]).chain(&recipe.adapter.from);
     let manifest = args.manifest(recipe, paths)?;
-    Ok(TrainRun::open(&args.out, &manifest, trainer, recipe.run)?)
+    let run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
+    Ok(run.with_export_type(recipe.adapter.dtype.into()))
 }
 
 /// Says how near the exported model comes to the held-out rewards.

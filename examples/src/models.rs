@@ -9,18 +9,39 @@ use saffron_kvtrie::Reuse;
 use saffron_mrm::text::{LAYOUT_NAMES, layout};
 use saffron_mrm::{Base, LmPolicy, ModelOptions};
 use saffron_search::Preset;
+use serde::{Deserialize, Serialize};
 
 use crate::device::{device, first};
 
 /// Types of weights by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TypeName {
     /// 32 bits.
+    #[default]
     F32,
     /// 16 bits, IEEE.
     F16,
     /// 16 bits with the exponent of 32.
     Bf16,
+}
+
+impl TypeName {
+    /// Whether nothing is rounded.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+impl From<TypeName> for DType {
+    fn from(name: TypeName) -> Self {
+        match name {
+            TypeName::F32 => Self::F32,
+            TypeName::F16 => Self::F16,
+            TypeName::Bf16 => Self::BF16,
+        }
+    }
 }
 
 /// Arguments: the policy, and how models run.
@@ -52,11 +73,7 @@ impl PolicyArgs {
     #[must_use]
     pub fn options(&self) -> ModelOptions {
         ModelOptions {
-            dtype: match self.dtype {
-                TypeName::F32 => DType::F32,
-                TypeName::F16 => DType::F16,
-                TypeName::Bf16 => DType::BF16,
-            },
+            dtype: self.dtype.into(),
             cache_bytes: self.cache_mb << 20,
             reuse: if self.no_cache { Reuse::Nothing } else { Reuse::Cached },
             ..ModelOptions::default()

@@ -9,7 +9,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use saffron_core::TokenSet;
-use saffron_mrm::checkpoint::{AdapterConfig, LoraWeights};
+use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
 use saffron_mrm::nn::Decoder;
 use saffron_mrm::{Base, DecoderConfig, RewardHead};
 
@@ -152,6 +152,25 @@ impl Network {
             Ok((batch, outputs.iter::<f32>().collect()))
         };
         samples.chunks(size).enumerate().map(pass).collect()
+    }
+
+    /// The network with the adapter's factors, or the decoder's matrices where it is trained as a whole, rounded to bf16 or f16 and kept in
+    /// float32: what a network that was [saved in that type](Self::save_as) opens as. With any other type it stays what it is.
+    #[must_use]
+    pub fn rounded(&self, dtype: DType) -> Self {
+        if !matches!(dtype, DType::BF16 | DType::F16) {
+            return self.clone();
+        }
+        let round = |tensor: Tensor<2>| tensor.cast(dtype).cast(DType::F32);
+        let rounded = match &self.config {
+            Some(config) => {
+                let round_pair = |pair: LoraPair| LoraPair { a: round(pair.a), b: round(pair.b), ..pair };
+                let pairs = self.lora().pairs.into_iter().map(|(place, pair)| (place, round_pair(pair))).collect();
+                Self::new(&self.plain, &LoraWeights { pairs }, config.clone(), &self.head())
+            }
+            None => Self::full_with(&self.plain().map_matrices(round), &self.head()),
+        };
+        rounded.with_bias(self.train_bias)
     }
 
     /// The parameters.

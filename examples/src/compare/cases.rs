@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use saffron_core::{Budget, ContextSettings};
 use saffron_mrm::LmPolicy;
 use saffron_search::eval::attack::read_templates;
@@ -79,6 +79,10 @@ pub fn prepare(config: &Config, policy: &LmPolicy) -> Result<Prepared> {
 fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String, String>) -> Result<Vec<Item>> {
     let mut set = data::read(&data.path, &data.format)?;
     fingerprints.extend([fingerprint(&data.path)?]);
+    if let Some(names) = &data.groups {
+        set = set.of_groups(names);
+        ensure!(!set.items.is_empty(), "no prompt is of the groups {names:?}");
+    }
     if let Some(count) = data.sample {
         set = set.sample(count, config.seed);
     }

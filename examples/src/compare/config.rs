@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::filter::FilterConfig;
 use super::published::{self, PublishedConfig};
+use crate::models::TypeName;
 
 /// A whole comparison.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Config {
     /// Prompts that run at once. Another size gives other batches, and with them other float noise.
     #[serde(default = "sixteen")]
     pub group: usize,
+    /// Type of all weights and activations.
+    #[serde(default, skip_serializing_if = "TypeName::is_full")]
+    pub dtype: TypeName,
     /// Whether models keep keys and values of what they have read. Without them every call computes its whole context anew.
     #[serde(default = "yes")]
     pub cache: bool,
@@ -35,6 +39,9 @@ pub struct Config {
     pub keep_text: bool,
     /// The compute limit of scaling efficiency, in TFLOP a prompt.
     pub limit_tflop: Option<f64>,
+    /// A log to which a run that has ended adds a line: what was run, and what came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
     /// What is defended.
     pub policy: PolicyConfig,
     /// What guides the searches.
@@ -202,6 +209,9 @@ pub struct DataConfig {
     /// What the attacker does besides.
     #[serde(default)]
     pub attack: Attack,
+    /// Only the prompts of these groups (HarmfulQA's are `topic / subtopic`), or of groups within them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
     /// Only so many prompts, the first ones.
     pub take: Option<usize>,
     /// Only so many prompts, drawn by the seed.
@@ -289,6 +299,7 @@ impl Config {
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = vec![&mut self.policy.model];
+        paths.extend(&mut self.log);
         for reward in &mut self.rewards {
             match &mut reward.model {
                 RewardModelConfig::Mrm(mrm) => paths.extend([&mut mrm.base, &mut mrm.adapter]),

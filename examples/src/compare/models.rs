@@ -55,6 +55,7 @@ pub(crate) struct Shelf<'a> {
     device: &'a Device,
     bases: BTreeMap<PathBuf, Base>,
     reuse: Reuse,
+    dtype: DType,
     /// Checksums of all files of the models that were taken from it, by path.
     pub(crate) fingerprints: BTreeMap<String, String>,
 }
@@ -62,7 +63,12 @@ pub(crate) struct Shelf<'a> {
 impl<'a> Shelf<'a> {
     /// An empty one.
     pub(crate) fn new(device: &'a Device) -> Self {
-        Self { device, bases: BTreeMap::new(), reuse: Reuse::Cached, fingerprints: BTreeMap::new() }
+        Self { device, bases: BTreeMap::new(), reuse: Reuse::Cached, dtype: DType::F32, fingerprints: BTreeMap::new() }
+    }
+
+    /// The same with weights and activations of another type than float32.
+    pub(crate) fn with_dtype(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
     }
 
     /// The same whose models keep nothing of what they have read.
@@ -71,7 +77,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn options(&self, cache_mb: u64) -> ModelOptions {
-        ModelOptions { cache_bytes: cache_mb << 20, reuse: self.reuse, ..ModelOptions::default() }
+        ModelOptions { cache_bytes: cache_mb << 20, reuse: self.reuse, dtype: self.dtype, ..ModelOptions::default() }
     }
 
     /// A checkpoint.
@@ -80,7 +86,7 @@ impl<'a> Shelf<'a> {
         if let Some(base) = self.bases.get(&place) {
             return Ok(base.clone());
         }
-        let base = Base::open(dir, self.device, DType::F32)?;
+        let base = Base::open(dir, self.device, self.dtype)?;
         self.fingerprint(dir)?;
         self.bases.insert(place, base.clone());
         Ok(base)
@@ -216,7 +222,7 @@ impl Loaded {
     ///
     /// Whatever does not load.
     pub fn open(config: &Config, device: &Device) -> Result<Self> {
-        let shelf = Shelf::new(device);
+        let shelf = Shelf::new(device).with_dtype(config.dtype.into());
         let mut shelf = if config.cache { shelf } else { shelf.without_cache() };
         let policy = shelf.policy(&config.policy)?;
         let mut guides = BTreeMap::from([(String::from(NOBODY), Guide::Nobody(NoReward))]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use saffron_core::CandidateFilter;
 use saffron_search::eval::attack::Attack;
-use saffron_search::eval::data::Format;
+use saffron_search::eval::data::{Format, Share};
 use saffron_train::labels::LabelSettings;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,9 @@ pub struct DataConfig {
     pub path: PathBuf,
     /// What its rows mean.
     pub format: Format,
+    /// Only the prompts of one share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// Only so many rows, drawn by the seed.
     pub sample: Option<usize>,
     /// Only so many rows, the first ones.

@@ -37,6 +37,10 @@ pub(super) fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>> {
 }
 
 fn chosen(set: Dataset, data: &DataConfig, seed: u64) -> Dataset {
+    let set = match data.share {
+        Some(share) => set.share(share),
+        None => set,
+    };
     let set = match data.sample {
         Some(count) => set.sample(count, seed),
         None => set,
@@ -63,7 +67,7 @@ fn of_item(item: Item, set: &str) -> Text {
 /// The pairs that are wanted, chosen by their rows as items are.
 fn both_replies(data: &DataConfig, seed: u64) -> Result<Vec<Text>> {
     let pairs = read_pairs(&data.path, &data.format)?;
-    let rows = pairs.pairs.iter().enumerate().map(|(row, _)| Item::new(row.to_string(), "")).collect();
+    let rows = pairs.pairs.iter().enumerate().map(|(row, pair)| Item::new(row.to_string(), pair.prompt())).collect();
     let rows = chosen(Dataset { items: rows, origin: pairs.origin }, data, seed).items;
     let pair = |row: &Item| row.id.parse::<usize>().map(|row| of_pair(&pairs.pairs[row], &data.name));
     Ok(rows.iter().map(pair).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())

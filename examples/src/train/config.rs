@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::config::QuestionConfig;
+use crate::models::TypeName;
 
 /// `train_guard`: a guard from labelled replies and preference pairs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,6 +96,12 @@ pub struct AdapterRecipe {
     pub seed: u64,
     /// Whether the unembedding's bias is trained, too.
     pub bias: bool,
+    /// What the adapter calls its base; by default the base's path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_name: Option<String>,
+    /// Type of the exported factors; the bias stays in float32.
+    #[serde(skip_serializing_if = "TypeName::is_full")]
+    pub dtype: TypeName,
 }
 
 /// A data file.
@@ -126,7 +133,7 @@ pub struct Limits {
 impl Default for AdapterRecipe {
     fn default() -> Self {
         let targets = ["q_proj", "v_proj"].map(String::from).to_vec();
-        Self { from: None, rank: 8, alpha: 16.0, targets, seed: 0, bias: true }
+        Self { from: None, rank: 8, alpha: 16.0, targets, seed: 0, bias: true, base_name: None, dtype: TypeName::F32 }
     }
 }
 
@@ -134,8 +141,9 @@ impl AdapterRecipe {
     /// Whether it says something of a new adapter, which one that is begun from would not obey.
     #[must_use]
     pub fn is_contradictory(&self) -> bool {
-        let plain = Self { from: self.from.clone(), bias: self.bias, ..Self::default() };
-        self.from.is_some() && *self != plain
+        let plain = Self::default();
+        let Self { from, rank, alpha, targets, seed, .. } = self;
+        from.is_some() && (*rank, *alpha, targets, *seed) != (plain.rank, plain.alpha, &plain.targets, plain.seed)
     }
 
     /// The configuration of a new adapter.

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 use saffron_core::Token;
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{self, Item, Label, Pair, Share, below};
+use saffron_search::eval::data::{self, Item, Label, Pair, below};
 use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 
@@ -20,7 +20,8 @@ use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};
 /// Sets the draw of validation apart from others of the same seed.
 const VALIDATION: u64 = 0x7661_6c69;
 
-/// The network that a recipe begins with. Its adapter names the base by its whole path, so that it is found from any folder.
+/// The network that a recipe begins with. Where the recipe does not say how, its adapter names the base by its
+/// whole path, so that it is found from any folder.
 ///
 /// # Errors
 ///
@@ -34,7 +35,11 @@ pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
         Some(dir) => Network::open(base, dir).with_context(|| dir.display().to_string())?,
         None => Network::fresh(base, adapter.config(), adapter.seed)?,
     };
-    let network = network.with_base_name(std::path::absolute(base.dir())?.display().to_string());
+    let name = match &adapter.base_name {
+        Some(name) => name.clone(),
+        None => std::path::absolute(base.dir())?.display().to_string(),
+    };
+    let network = network.with_base_name(name);
     Ok(if adapter.bias { network } else { network.with_frozen_bias() })
 }
 
@@ -118,13 +123,6 @@ fn replies(example: &GuardExample) -> Vec<Vec<Token>> {
     example.replies().iter().map(|reply| reply.reply().to_vec()).collect()
 }
 
-/// Refuses a share that there is none of.
-fn check_share(source: &DataRecipe) -> Result<()> {
-    let Some(Share { take, of }) = source.share else { return Ok(()) };
-    ensure!(take < of, "share of {}: expected take below of, found {take} and {of}", source.path.display());
-    Ok(())
-}
-
 struct Reader<'a> {
     tokenizer: &'a TextTokenizer,
     limits: Limits,
@@ -133,7 +131,6 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn items(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Item>> {
-        check_share(source)?;
         let set = data::read(&source.path, &source.format)?;
         self.data.files.extend(data_files(&source.path, &source.format));
         let set = match source.share {
@@ -148,7 +145,6 @@ impl Reader<'_> {
     }
 
     fn pairs(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Pair>> {
-        check_share(source)?;
         let mut pairs = data::read_pairs(&source.path, &source.format)?.pairs;
         pairs.retain(|pair| source.share.is_none_or(|share| share.has(&pair.prompt())));
         self.data.files.push(source.path.clone());

@@ -1,10 +1,16 @@
 //! The comparison program: whole runs over tiny checkpoints, killed, resumed, sharded, refused.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use saffron_examples::compare::{LoggedRun, configuration};
+use saffron_search::eval::files::Journal;
+use saffron_search::eval::runs::{Ending, read};
 use serde_json::Value;
 
 use crate::programs::{example, run, text};
@@ -89,6 +95,73 @@ fn the_tiny_comparison_writes_everything_it_promises() {
         let svg = std::fs::read_to_string(out.path().join(picture)).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("saffron"), "{picture}");
     }
+}
+
+#[test]
+fn a_run_is_logged_once_and_reported_on_again_from_its_records_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let log = at("log.jsonl");
+    let config = changed(dir.path(), &[("group = 4\n", &format!("group = 4\nlog = {log:?}\n"))]);
+    for _ in 0..2 {
+        succeed(&mut compare(&config, &at("run")));
+    }
+    let logged: Vec<LoggedRun> = Journal::read(&log).unwrap();
+    let [run] = &logged[..] else { panic!("one run, not {}", logged.len()) };
+    let (manifest, kept) = read(&at("run")).unwrap();
+    assert_eq!(run.configuration, configuration(&manifest).unwrap());
+    assert_eq!((run.outcomes.len(), run.outcomes[0].not_safe.len()), (2 * 13, 2));
+    assert_eq!(run.outcomes.iter().map(|outcome| outcome.prompts).sum::<u64>(), kept.len() as u64);
+    let mut other = manifest;
+    other.fingerprints.insert("data".into(), "crc32 00000000".into());
+    assert_ne!(run.configuration, configuration(&other).unwrap());
+
+    // Zipped and moved, without what was said.
+    std::fs::create_dir(at("away")).unwrap();
+    std::fs::copy(at("run").join("manifest.json"), at("away").join("manifest.json")).unwrap();
+    let mut zipped = GzEncoder::new(Vec::new(), Compression::default());
+    for mut record in kept {
+        let Ending::Answered(answer) = &mut record.ending else { panic!("an answer") };
+        (answer.tokens, answer.text) = (Vec::new(), None);
+        writeln!(zipped, "{}", serde_json::to_string(&record).unwrap()).unwrap();
+    }
+    let zipped = zipped.finish().unwrap();
+    std::fs::write(at("away").join("records.jsonl.gz"), zipped).unwrap();
+    let file = at("away").join("records.jsonl.gz");
+    let report = |out: &str, from: &[&std::ffi::OsStr]| {
+        let mut command = example("compare");
+        let output = succeed(command.args(from).arg("--out").arg(at(out)));
+        assert!(text(&output.stdout).contains("best-of-n"));
+        summary(&at(out))
+    };
+    let whole = summary(&at("run"));
+    assert_eq!(report("again", &["--report".as_ref(), at("away").as_os_str()]), whole);
+    let from = ["--config".as_ref(), config.as_os_str(), "--report".as_ref(), file.as_os_str()];
+    assert_eq!(report("once more", &from), whole);
+    assert_eq!(Journal::<LoggedRun>::read(&log).unwrap().len(), 1, "a report is no run");
+}
+
+#[test]
+fn only_the_groups_that_are_named_are_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("topics.json");
+    std::fs::write(&file, r#"{"Arts":{"Film":["one question","two questions"]},"Sports":{"Chess":["three"]}}"#)
+        .unwrap();
+    let data = |groups: &str| {
+        let from = "[[data]]\nname = \"attacked\"\n";
+        let to = format!(
+            "[[data]]\nname = \"topics\"\npath = {file:?}\nformat = \"harmful-qa\"\ngroups = [{groups}]\n\n{from}"
+        );
+        changed(dir.path(), &[(from, &to)])
+    };
+    let config = saffron_examples::compare::Config::read(&data("\"Arts\"")).unwrap();
+    assert_eq!(config.data[0].groups.as_deref(), Some(&["Arts".to_owned()][..]));
+    succeed(&mut compare(&data("\"Arts\""), &dir.path().join("run")));
+    let asked = records(&dir.path().join("run"));
+    let of = |set: &str| asked.iter().filter(|record| record["set"] == set).count();
+    assert_eq!((of("topics"), of("attacked")), (2 * 13, 8 * 13));
+    let output = run(&mut compare(&data("\"Cooking\""), &dir.path().join("none")));
+    assert!(!output.status.success() && text(&output.stderr).contains("no prompt is of the groups"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod files;
 pub mod head;
+mod parts;
 pub mod peft;
 pub mod safetensors;
 mod save;

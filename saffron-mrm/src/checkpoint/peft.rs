@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::{Map, Value};
 
 use super::files::read_json;
+use super::parts::{Kind, Part, write_parts};
 use super::safetensors::SafetensorsFile;
 use crate::LoadError;
 use crate::config::DecoderConfig;
@@ -126,22 +125,23 @@ impl LoraWeights {
     ///
     /// What the file system says.
     pub fn save(&self, dir: &Path, config: &AdapterConfig) -> Result<(), LoadError> {
+        self.save_as(dir, config, DType::F32)
+    }
+
+    /// Writes the adapter in PEFT's layout, in float32, or rounded to bf16 or f16, to the nearest. All pairs must have the configuration's
+    /// rank.
+    ///
+    /// # Errors
+    ///
+    /// Another type; what the file system says.
+    pub fn save_as(&self, dir: &Path, config: &AdapterConfig, dtype: DType) -> Result<(), LoadError> {
         let path = dir.join(WEIGHTS);
-        let wrap =
-            |source: safetensors::SafeTensorError| LoadError::Safetensors { path: path.clone(), source: source.into() };
-        let mut tensors = Vec::new();
-        for ((layer, projection), pair) in &self.pairs {
-            for (which, tensor) in [("lora_A", &pair.a), ("lora_B", &pair.b)] {
-                let data = tensor.to_data().convert::<f32>();
-                tensors.push((tensor_name(*layer, *projection, which), tensor.dims().to_vec(), data.bytes().to_vec()));
-            }
-        }
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.clone(), view))
+        let kind = Kind::of(dtype, &path)?;
+        let parts = self.pairs.iter().flat_map(|((layer, projection), pair)| {
+            [("lora_A", &pair.a), ("lora_B", &pair.b)]
+                .map(|(which, tensor)| (tensor_name(*layer, *projection, which), Part::matrix(tensor.clone(), kind)))
         });
-        let views = views.collect::<Result<Vec<_>, _>>().map_err(wrap)?;
-        let format = std::collections::HashMap::from([(String::from("format"), String::from("pt"))]);
-        safetensors::serialize_to_file(views, Some(format), &path).map_err(wrap)?;
+        write_parts(parts, &path)?;
         config.save(&dir.join(CONFIG))
     }
 }

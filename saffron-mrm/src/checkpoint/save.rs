@@ -1,13 +1,10 @@
 //! A decoder as a Hugging Face checkpoint: what [`load_decoder`](super::load_decoder) reads.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Tensor};
-use safetensors::Dtype;
-use safetensors::tensor::View;
 
+use super::parts::{Kind, Part, write_parts};
 use super::peft::Projection;
 use crate::LoadError;
 use crate::config::DecoderConfig;
@@ -37,73 +34,13 @@ impl Decoder {
     /// # }
     /// ```
     pub fn save(&self, dir: &Path, dtype: DType) -> Result<(), LoadError> {
-        let kind = Kind::of(dtype)
-            .ok_or_else(|| LoadError::field(&dir.join(WEIGHTS), "dtype", "F32, BF16 or F16", format!("{dtype:?}")))?;
+        let path = dir.join(WEIGHTS);
+        let kind = Kind::of(dtype, &path)?;
         std::fs::create_dir_all(dir).map_err(LoadError::io(dir))?;
         let decoder = self.clone().folded();
         let config = DecoderConfig { tie_word_embeddings: decoder.head().is_none(), ..decoder.config().clone() };
-        let path = dir.join(WEIGHTS);
-        let format = HashMap::from([(String::from("format"), String::from("pt"))]);
-        safetensors::serialize_to_file(parts(&decoder, kind), Some(format), &path)
-            .map_err(|source| LoadError::Safetensors { path: path.clone(), source: source.into() })?;
+        write_parts(parts(&decoder, kind), &path)?;
         config.save(&dir.join(CONFIG), kind.name)
-    }
-}
-
-/// A type of weights, as each library spells it.
-#[derive(Clone, Copy)]
-struct Kind {
-    burn: DType,
-    file: Dtype,
-    name: &'static str,
-}
-
-impl Kind {
-    fn of(dtype: DType) -> Option<Self> {
-        let (file, name) = match dtype {
-            DType::F32 => (Dtype::F32, "float32"),
-            DType::BF16 => (Dtype::BF16, "bfloat16"),
-            DType::F16 => (Dtype::F16, "float16"),
-            _ => return None,
-        };
-        Some(Self { burn: dtype, file, name })
-    }
-}
-
-/// A tensor of the file. It is read back and rounded when it is written, so that no more than one is on the host.
-struct Part {
-    tensor: Tensor<2>,
-    shape: Vec<usize>,
-    kind: Kind,
-}
-
-impl Part {
-    fn matrix(tensor: Tensor<2>, kind: Kind) -> Self {
-        Self { shape: tensor.dims().to_vec(), tensor, kind }
-    }
-
-    /// Of a tensor of one column.
-    fn vector(tensor: Tensor<2>, kind: Kind) -> Self {
-        Self { shape: vec![tensor.dims()[0]], tensor, kind }
-    }
-}
-
-impl View for Part {
-    fn dtype(&self) -> Dtype {
-        self.kind.file
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let data = self.tensor.to_data().convert_dtype(self.kind.burn);
-        Cow::Owned(data.bytes().to_vec())
-    }
-
-    fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.kind.burn.size()
     }
 }
 

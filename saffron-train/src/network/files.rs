@@ -42,7 +42,17 @@ impl Network {
     ///
     /// What the file system says.
     pub fn save(&self, dir: &Path) -> Result<(), TrainError> {
-        self.save_weights(dir)?;
+        self.save_as(dir, DType::F32)
+    }
+
+    /// [`save`](Self::save) with the adapter's or the decoder's weights in float32, or rounded to bf16 or f16, to the nearest. The bias stays
+    /// in float32.
+    ///
+    /// # Errors
+    ///
+    /// Another type; what the file system says.
+    pub fn save_as(&self, dir: &Path, dtype: DType) -> Result<(), TrainError> {
+        self.save_weights(dir, dtype)?;
         self.head().save_safetensors(dir)?;
         Ok(())
     }
@@ -54,14 +64,14 @@ impl Network {
     ///
     /// What the file system says.
     pub fn save_reference(&self, dir: &Path) -> Result<(), TrainError> {
-        self.save_weights(dir)?;
+        self.save_weights(dir, DType::F32)?;
         Ok(self.head().save_torch(dir)?)
     }
 
-    fn save_weights(&self, dir: &Path) -> Result<(), TrainError> {
+    fn save_weights(&self, dir: &Path, dtype: DType) -> Result<(), TrainError> {
         match &self.config {
-            Some(config) => Ok(self.lora().save(dir, config)?),
-            None => Ok(self.plain().save(dir, DType::F32)?),
+            Some(config) => Ok(self.lora().save_as(dir, config, dtype)?),
+            None => Ok(self.plain().save(dir, dtype)?),
         }
     }
 

@@ -75,7 +75,7 @@ impl Network {
         Ok(Self::full_with(&decoder, &head))
     }
 
-    fn full_with(decoder: &Decoder, head: &RewardHead) -> Self {
+    pub(super) fn full_with(decoder: &Decoder, head: &RewardHead) -> Self {
         let plain = decoder.clone().folded().map_weights(|weight| weight.cast(DType::F32));
         let adapter = TrainableAdapter::full(&plain, head, &plain.device().autodiff());
         let recording = plain.map_weights(Tensor::autodiff);

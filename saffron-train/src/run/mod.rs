@@ -24,6 +24,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use burn::tensor::DType;
 use saffron_search::eval::files::{Journal, Lock, create_dir};
 use saffron_search::eval::runs::Manifest;
 use saffron_search::eval::stats::Regression;
@@ -47,6 +48,8 @@ pub struct TrainRun<O: Objective> {
     log: Journal<Line>,
     checkpoints: Checkpoints,
     best: Option<Best>,
+    /// What [`export`](Self::export) rounds weights to.
+    dtype: DType,
     /// Whether something could not be written: the files then lag behind the parameters.
     behind: bool,
     _lock: Lock,
@@ -96,7 +99,13 @@ impl<O: Objective> TrainRun<O> {
                 (trainer, None)
             }
         };
-        Ok(Self { dir, trainer, settings, log, checkpoints, best, behind: false, _lock: lock })
+        Ok(Self { dir, trainer, settings, log, checkpoints, best, dtype: DType::F32, behind: false, _lock: lock })
+    }
+
+    /// The run with a type that [`export`](Self::export) rounds weights to, bf16 or f16, where it is not to be float32. Checkpoints stay exact.
+    #[must_use]
+    pub fn with_export_type(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
     }
 
     /// The trainer.
@@ -196,23 +205,24 @@ impl<O: Objective> TrainRun<O> {
     ///
     /// # Errors
     ///
-    /// A checkpoint that is gone, files that cannot be written.
+    /// A checkpoint that is gone, files that cannot be written, an [export type](Self::with_export_type) other than float32, bf16 and f16.
     pub fn export(&self) -> Result<(PathBuf, u64), TrainError> {
         let (step, network) = self.chosen()?;
         let dir = self.dir.join("model");
         folder::replace(&dir, |dir| {
-            network.save(dir)?;
-            network.save_reference(dir)
+            network.save_as(dir, self.dtype)?;
+            Ok(network.head().save_torch(dir)?)
         })?;
         Ok((dir, step))
     }
 
     /// The network that [`export`](Self::export) writes, and its step.
     fn chosen(&self) -> Result<(u64, Network), TrainError> {
-        match self.best {
-            Some(best) => Ok((best.step, self.checkpoints.network(&self.trainer, best.step)?)),
-            None => Ok((self.trainer.steps(), self.trainer.network().clone())),
-        }
+        let (step, network) = match self.best {
+            Some(best) => (best.step, self.checkpoints.network(&self.trainer, best.step)?),
+            None => (self.trainer.steps(), self.trainer.network().clone()),
+        };
+        Ok((step, network.rounded(self.dtype)))
     }
 
     /// What the network that [`export`](Self::export) writes says on samples, batch by batch.

@@ -77,16 +77,48 @@ impl Dataset {
         self.items.retain(|item| share.has(&item.prompt));
         self
     }
+
+    /// The items of some groups: those whose group has one of these names, or lies within one (`topic / subtopic` within `topic`).
+    #[must_use]
+    pub fn of_groups(mut self, names: &[String]) -> Self {
+        let within = |group: &str| {
+            names
+                .iter()
+                .any(|name| group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(" / ")))
+        };
+        self.items.retain(|item| item.group.as_deref().is_some_and(within));
+        self
+    }
 }
 
 /// A part of data by prompt: share `take`, counted from 0, of `of` shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Numbers")]
 pub struct Share {
     /// Which.
     pub take: u32,
     /// Of how many.
     pub of: u32,
+}
+
+/// A share as it is read, before anything is believed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numbers {
+    take: u32,
+    of: u32,
+}
+
+impl TryFrom<Numbers> for Share {
+    type Error = String;
+
+    fn try_from(Numbers { take, of }: Numbers) -> Result<Self, String> {
+        if take < of {
+            Ok(Self { take, of })
+        } else {
+            Err(format!("a share: expected take below of, found {take} and {of}"))
+        }
+    }
 }
 
 impl Share {

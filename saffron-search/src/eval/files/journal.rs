@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::slice;
 
+use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -104,6 +105,15 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// A broken line before others, a file that cannot be read.
     pub fn read(path: &Path) -> Result<Vec<T>, FileError> {
         collect(path, File::open(path).map_err(FileError::io("read", path))?)
+    }
+
+    /// The records of a gzipped file in order, as a journal that was put away.
+    ///
+    /// # Errors
+    ///
+    /// A broken line before others, a file that cannot be read or unzipped.
+    pub fn read_gzipped(path: &Path) -> Result<Vec<T>, FileError> {
+        collect(path, MultiGzDecoder::new(File::open(path).map_err(FileError::io("read", path))?))
     }
 
     /// Shows the records of a file to `each`, in order, and keeps none. Otherwise as [`read`](Self::read).

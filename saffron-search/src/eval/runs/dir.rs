@@ -16,6 +16,7 @@ use crate::eval::files::{self, FileError, Journal, Span};
 
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records.jsonl";
+const ZIPPED: &str = "records.jsonl.gz";
 const SUMMARY: &str = "summary.json";
 const LOCK: &str = "lock";
 
@@ -44,7 +45,7 @@ impl Line {
     }
 }
 
-/// The manifest and records of a run, in the order of the file. Neither takes nor changes anything, so that it may be
+/// The manifest and records of a run, in the order of the file; of one that was put away with its records zipped (`records.jsonl.gz`), too. Neither takes nor changes anything, so that it may be
 /// called while a process works on the run; a record that is just being written is left out.
 ///
 /// # Errors
@@ -53,10 +54,20 @@ impl Line {
 pub fn read(dir: &Path) -> Result<(Manifest, Vec<Record>), RunError> {
     let path = dir.join(MANIFEST);
     let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
-    match Journal::read(&dir.join(RECORDS)) {
-        Ok(records) => Ok((manifest, records)),
-        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok((manifest, Vec::new())),
-        Err(error) => Err(error.into()),
+    let plain = found(Journal::read(&dir.join(RECORDS)))?;
+    let records = match plain {
+        Some(records) => records,
+        None => found(Journal::read_gzipped(&dir.join(ZIPPED)))?.unwrap_or_default(),
+    };
+    Ok((manifest, records))
+}
+
+/// What was read, or none where there is no such file.
+fn found<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the rows of each format mean, and choosing among them.
 
-use saffron_search::eval::data::{Columns, DataErrorKind, Dataset, Filter, Format, Item, Label, LabelColumn, read};
+use saffron_search::eval::data::{
+    Columns, DataErrorKind, Dataset, Filter, Format, Item, Label, LabelColumn, Share, read,
+};
 
 use super::files::{Files, data, fault, ids, prompts};
 
@@ -59,6 +61,29 @@ fn topics_of_harmful_qa_keep_the_order_of_the_file() {
 }
 
 const CHAT: &str = r#"[{"role":"user","content":"How?"},{"role":"assistant","content":"So."}]"#;
+
+#[test]
+fn groups_are_chosen_by_name_and_by_what_they_lie_in() {
+    let text = r#"{"Law":{"Tax":["a","b"],"Trade":["c"]},"Lawns":{"Moss":["d"]},"Art":{"Law":["e"]}}"#;
+    let prompts = |names: &[&str]| -> Vec<String> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let data = data("h.json", text, &Format::HarmfulQa).of_groups(&names);
+        data.items.into_iter().map(|item| item.prompt).collect()
+    };
+    assert_eq!(prompts(&["Law"]), ["a", "b", "c"], "neither Lawns nor Art / Law");
+    assert_eq!(prompts(&["Art", "Law / Tax"]), ["a", "b", "e"]);
+    assert!(prompts(&["law"]).is_empty() && prompts(&[]).is_empty());
+}
+
+#[test]
+fn a_share_is_one_of_those_that_there_are() {
+    let share = |text: &str| serde_json::from_str::<Share>(text).map_err(|error| error.to_string());
+    assert_eq!(share(r#"{"take":1,"of":2}"#).unwrap(), Share { take: 1, of: 2 });
+    for (text, found) in [(r#"{"take":2,"of":2}"#, "found 2 and 2"), (r#"{"take":0,"of":0}"#, "found 0 and 0")] {
+        assert!(share(text).unwrap_err().contains(found), "{text}");
+    }
+    assert!(share(r#"{"take":0,"of":2,"off":1}"#).is_err());
+}
 
 #[test]
 fn a_conversation_of_hex_phi_is_a_prompt_and_its_harmful_reply() {

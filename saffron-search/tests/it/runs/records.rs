@@ -1,5 +1,9 @@
 //! Records are written whole, once, and read back as they were.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use saffron_core::{StopReason, Verdict};
 use saffron_search::eval::runs::{Answer, Arm, Ending, Judgement, Kind, Plan, Record, RunDir, RunError, Timings, read};
@@ -111,6 +115,25 @@ fn a_broken_line_before_others_is_an_error_with_its_number() {
     let error = RunDir::open(dir.path(), manifest()).unwrap_err();
     assert!(matches!(&error, RunError::Line { line: 2, .. }), "{error}");
     assert!(matches!(read(dir.path()), Err(RunError::Line { line: 2, .. })));
+}
+
+#[test]
+fn a_run_that_was_put_away_is_read_from_its_zipped_records() {
+    let (dir, plan) = (tempfile::tempdir().unwrap(), plan(2));
+    complete(&mut open(&dir), &plan, 1.0);
+    let before = read(dir.path()).unwrap();
+    let (plain, zipped) = (dir.path().join("records.jsonl"), dir.path().join("records.jsonl.gz"));
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&lines(dir.path())).unwrap();
+    let bytes = encoder.finish().unwrap();
+    std::fs::write(&zipped, &bytes).unwrap();
+    std::fs::remove_file(plain).unwrap();
+    assert_eq!(read(dir.path()).unwrap(), before);
+    std::fs::write(&zipped, &bytes[..bytes.len() / 2]).unwrap();
+    let error = read(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("records.jsonl.gz"), "{error}");
+    std::fs::remove_file(zipped).unwrap();
+    assert!(read(dir.path()).unwrap().1.is_empty());
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What a run keeps, exports, refuses.
 
+use burn::tensor::DType;
 use saffron_search::eval::files::FileError;
 use saffron_search::eval::runs::RunError;
 use saffron_train::run::Line;
-use saffron_train::{Network, RunSettings, Sample, TrainError, TrainRun};
+use saffron_train::{Network, PartialSupervision, RunSettings, Sample, TrainError, TrainRun};
 
 use super::{STEPS, checkpoints, corpus, files, finish, manifest, open, settings, step, stopped, validation};
 use crate::labels::fast_dir;
@@ -84,6 +85,31 @@ fn without_validation_the_last_step_is_exported() {
     let (model, exported) = run.export().unwrap();
     assert_eq!(exported, STEPS);
     assert_eq!(bits(&Network::open(&base("tiny-a"), &model).unwrap()), bits(run.trainer().network()));
+}
+
+#[test]
+fn an_export_may_be_rounded_and_is_judged_as_it_is_written() {
+    let dir = fast_dir();
+    finish(dir.path());
+    let (exact, _) = open(dir.path()).unwrap().judge(&validation()).unwrap();
+    let run = open(dir.path()).unwrap().with_export_type(DType::F16);
+    let (model, exported) = run.export().unwrap();
+    let [kept, written] = [step(dir.path(), exported), model].map(|dir| {
+        let size = std::fs::metadata(dir.join("adapter_model.safetensors")).unwrap().len();
+        (size, Network::open(&base("tiny-a"), &dir).unwrap())
+    });
+    assert!(written.0 < kept.0 * 6 / 10, "{} against {}", written.0, kept.0);
+    assert_eq!(bits(&written.1), bits(&kept.1.rounded(DType::F16)));
+    assert_ne!(bits(&written.1), bits(&kept.1));
+    assert_eq!(written.1.head(), kept.1.head(), "the bias is not rounded");
+    let (rounded, pairs) = run.judge(&validation()).unwrap();
+    let seen = written.1.outputs(&PartialSupervision, &validation(), settings().micro_batch).unwrap();
+    let outputs: Vec<f32> = seen.iter().flat_map(|(_, outputs)| outputs.clone()).collect();
+    assert_eq!(pairs.iter().map(|(output, _)| *output).collect::<Vec<_>>(), outputs);
+    assert_ne!(rounded, exact);
+    assert!((rounded.root_mean_square_error - exact.root_mean_square_error).abs() < 1e-2);
+    let error = run.with_export_type(DType::I32).export().unwrap_err();
+    assert!(error.to_string().contains("F32, BF16 or F16"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! A log of runs: what was run, told apart by a checksum of everything that it depends on, and what came of it.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use saffron_search::eval::files::Journal;
+use saffron_search::eval::runs::Manifest;
+use saffron_search::eval::runs::summary::{Estimate, Row};
+use serde::{Deserialize, Serialize};
+
+/// A run that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedRun {
+    /// The configuration file.
+    pub config: String,
+    /// Checksum of all settings and of the checksums of models and data.
+    pub configuration: String,
+    /// When it ended, in seconds since 1970.
+    pub ended: u64,
+    /// What came of it.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What came of one strategy and budget on one data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The strategy.
+    pub strategy: String,
+    /// Its budget.
+    pub budget: u64,
+    /// The data set.
+    pub set: String,
+    /// Prompts with a record.
+    pub prompts: u64,
+    /// Prompts without an answer.
+    pub failures: u64,
+    /// Unsafe answers by each judge.
+    pub not_safe: Vec<(String, Estimate)>,
+    /// Answers that refuse.
+    pub refused: Option<Estimate>,
+    /// Attributed TFLOP an answer.
+    pub tflop: Option<f64>,
+}
+
+impl LoggedRun {
+    /// A run that ends now.
+    ///
+    /// # Errors
+    ///
+    /// Settings that are no JSON, a clock before 1970.
+    pub fn now(config: &Path, manifest: &Manifest, rows: &[Row]) -> Result<Self> {
+        let ended = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+        let configuration = configuration(manifest)?;
+        Ok(Self {
+            config: config.display().to_string(),
+            configuration,
+            ended,
+            outcomes: rows.iter().map(Outcome::of).collect(),
+        })
+    }
+
+    /// Adds the run to a log.
+    ///
+    /// # Errors
+    ///
+    /// A log that cannot be read or written.
+    pub fn append(&self, log: &Path) -> Result<()> {
+        Journal::open(log)?.append(self)?;
+        Ok(())
+    }
+}
+
+/// Checksum of all that a run depends on.
+///
+/// # Errors
+///
+/// Settings that are no JSON.
+pub fn configuration(manifest: &Manifest) -> Result<String> {
+    let all = serde_json::to_vec(&(&manifest.settings, &manifest.fingerprints))?;
+    Ok(format!("crc32 {:08x}", crc32fast::hash(&all)))
+}
+
+impl Outcome {
+    fn of(row: &Row) -> Self {
+        Self {
+            strategy: row.strategy.clone(),
+            budget: row.budget,
+            set: row.set.clone(),
+            prompts: row.prompts,
+            failures: row.failures,
+            not_safe: row.judges.iter().map(|judged| (judged.judge.clone(), judged.not_safe)).collect(),
+            refused: row.refused,
+            tflop: row.compute.as_ref().map(|compute| compute.attributed_tflop.mean),
+        }
+    }
+}
