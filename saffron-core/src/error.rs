@@ -87,7 +87,7 @@ pub enum ModelError {
     /// A model put out a number that is none.
     #[error("the model gave {value} for token id {token} of session {session}: {what} must not be NaN")]
     NotANumber {
-        /// `logits` or `rewards`.
+        /// `logits`, `log-probabilities` or `rewards`.
         what: &'static str,
         /// Place of the session in the batch.
         session: usize,

@@ -1,6 +1,7 @@
 //! From a row of logits to ranked candidates: temperature, bans, top-k and the nucleus. A pure function; every policy that
 //! sees whole logits uses this one.
 
+mod listed;
 mod softmax;
 
 use std::borrow::Cow;

@@ -40,6 +40,12 @@ pub struct RoleUsage {
     pub asked: u64,
     /// Tokens served from a cache.
     pub cached: u64,
+    /// Tokens of which nobody knows whether they were served from a cache or computed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unknown: u64,
+    /// Sessions whose candidates ended before they held the mass asked for: the model knew no more of them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub truncated: u64,
     /// What really ran.
     pub computed: Forwarded,
     /// What would have run from an empty cache.
@@ -47,6 +53,11 @@ pub struct RoleUsage {
     /// Time spent in the calls. Not part of any comparison of runs.
     #[serde(skip)]
     pub wall: Duration,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a search has cost, role by role.
@@ -122,9 +133,15 @@ impl ComputeMeter {
         share.sessions += work.len() as u64;
         share.asked += total.asked;
         share.cached += total.cached;
+        share.unknown += total.unknown;
         share.computed += total.computed;
         share.attributed += total.attributed;
         share.wall += wall;
+    }
+
+    /// Enters sessions whose candidates were [truncated](crate::Coverage::Truncated).
+    pub fn record_truncated(&mut self, sessions: u64) {
+        self.usage.policy.truncated += sessions;
     }
 
     /// The sums so far.

@@ -38,6 +38,8 @@ pub struct Work {
     pub asked: u64,
     /// Of these, the tokens served from the cache or computed once for several contexts.
     pub cached: u64,
+    /// Of these, the tokens of which nobody knows whether they were served from a cache or computed: an engine elsewhere may not say.
+    pub unknown: u64,
     /// What really ran.
     pub computed: Forwarded,
     /// What this search alone is answerable for.
@@ -48,6 +50,7 @@ impl AddAssign for Work {
     fn add_assign(&mut self, other: Self) {
         self.asked += other.asked;
         self.cached += other.cached;
+        self.unknown += other.unknown;
         self.computed += other.computed;
         self.attributed += other.attributed;
     }

@@ -22,6 +22,8 @@ pub mod calibrate;
 pub mod eval;
 #[cfg(doctest)]
 mod guides;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod searcher;
 pub mod strategy;
 pub mod trace;

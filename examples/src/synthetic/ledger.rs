@@ -26,7 +26,8 @@ impl Ledger {
         // An answer about what is known whole takes its last position again, unless a suffix follows.
         let from = if suffix == 0 { cached.min(length - 1) } else { cached };
         let forwarded = shape.continuation(from as u64, (length + suffix) as u64, 1);
-        Work { asked: (length + suffix) as u64, cached: from as u64, computed: forwarded, attributed: forwarded }
+        let (asked, cached) = ((length + suffix) as u64, from as u64);
+        Work { asked, cached, computed: forwarded, attributed: forwarded, ..Work::default() }
     }
 
     fn search(&mut self, run: &Run) -> &mut Trie {

@@ -20,7 +20,10 @@ impl SearchContext<'_> {
             return Ok(Vec::new());
         }
         let filter = self.settings.filter.clone();
-        self.call(Role::Policy, sessions.len(), |port| port.propose(&sessions, &filter))
+        let candidates = self.call(Role::Policy, sessions.len(), |port| port.propose(&sessions, &filter))?;
+        let truncated = candidates.iter().filter(|candidates| candidates.coverage == Coverage::Truncated).count();
+        self.meter.record_truncated(truncated as u64);
+        Ok(candidates)
     }
 
     /// Asks the reward model for the rewards of nodes' candidates, in one batch.

@@ -57,7 +57,7 @@ impl TablePolicy {
 pub(super) fn work_from_scratch(tokens: usize) -> Work {
     let shape = DecoderShape { layers: 1, hidden: 1, q: 1, kv: 1, intermediate: 1, vocab: 1, lora_per_token: 0 };
     let forwarded: Forwarded = shape.continuation(0, tokens as u64, 1);
-    Work { asked: tokens as u64, cached: 0, computed: forwarded, attributed: forwarded }
+    Work { asked: tokens as u64, computed: forwarded, attributed: forwarded, ..Work::default() }
 }
 
 impl Policy for TablePolicy {

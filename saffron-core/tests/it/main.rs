@@ -4,3 +4,4 @@
 mod compute;
 mod context;
 mod filter;
+mod listed;

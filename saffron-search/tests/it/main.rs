@@ -9,6 +9,8 @@ mod harness;
 mod journal;
 mod many;
 mod many_faults;
+#[cfg(feature = "remote")]
+mod remote;
 #[cfg(feature = "eval")]
 mod runs;
 mod searcher;

@@ -1,0 +1,99 @@
+//! Candidates from the most probable tokens alone, which is all that an engine elsewhere tells.
+
+use super::CandidateFilter;
+use crate::{Candidate, Candidates, Coverage, ModelError, Token};
+
+impl CandidateFilter {
+    /// The candidates of one context from the most probable tokens of its distribution at temperature 1, each with its log-probability
+    /// (natural logarithm, over the whole vocabulary of `size` ids). `generated` is the response's length so far, `session` the place in
+    /// the batch for error messages.
+    ///
+    /// As [`apply`](Self::apply), as far as the list reaches: the mass that it lacks counts as that of other tokens. Banned tokens that are
+    /// not listed count as if they had none. At a temperature other than 1 what is not listed is taken to be spread evenly, so that
+    /// log-probabilities are estimates. [`Coverage::Truncated`] says that a cut on the whole distribution might have been another:
+    /// the list ended before the nucleus did, or it is such an estimate.
+    ///
+    /// ```
+    /// use saffron_core::{CandidateFilter, Coverage};
+    /// let filter = CandidateFilter { top_p: 0.8, ..CandidateFilter::default() };
+    /// let listed = [(7, 0.6f32.ln()), (3, 0.25f32.ln()), (9, 0.05f32.ln())];
+    /// let candidates = filter.apply_listed(&listed, 100, 0, 0)?;
+    /// assert_eq!(candidates.tokens().collect::<Vec<_>>(), [7, 3]);
+    /// assert_eq!(candidates.coverage, Coverage::Full);
+    /// assert_eq!(filter.apply_listed(&listed[..1], 100, 0, 0)?.coverage, Coverage::Truncated);
+    /// # Ok::<(), saffron_core::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Log-probabilities that are NaN or +∞, ids outside the vocabulary, no possible token, or settings that cannot be run with.
+    pub fn apply_listed(
+        &self,
+        listed: &[(Token, f32)],
+        size: usize,
+        generated: usize,
+        session: usize,
+    ) -> Result<Candidates, ModelError> {
+        self.check()?;
+        check(listed, size, session)?;
+        let mut ranked = self.weighed(listed, generated);
+        let others = size - listed.len();
+        let total = ranked.iter().map(|(_, weight)| weight).sum::<f64>() + self.unlisted(listed, others);
+        if ranked.is_empty() || total <= 0.0 {
+            return Err(ModelError::NoToken { session, size });
+        }
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        ranked.truncate(self.top_k.unwrap_or(usize::MAX));
+        let kept = self.nucleus(ranked.iter().map(|(_, weight)| weight / total));
+        let whole = others == 0 || self.top_k.is_some_and(|k| ranked.len() >= k) || kept < ranked.len();
+        ranked.truncate(kept);
+        let mass = ranked.iter().map(|(_, weight)| weight / total).sum::<f64>();
+        let holds = self.top_p < 1.0 && mass >= f64::from(self.top_p);
+        let exact = others == 0 || self.is_untempered();
+        let candidate = |(token, weight): (Token, f64)| Candidate { token, logprob: (weight / total).ln() as f32 };
+        Ok(Candidates {
+            ranked: ranked.into_iter().map(candidate).collect(),
+            mass: (mass as f32).min(1.0),
+            coverage: if exact && (whole || holds) { Coverage::Full } else { Coverage::Truncated },
+        })
+    }
+
+    fn is_untempered(&self) -> bool {
+        self.temperature.to_bits() == 1.0f32.to_bits()
+    }
+
+    /// The listed tokens that may come next, with weights after the temperature.
+    fn weighed(&self, listed: &[(Token, f32)], generated: usize) -> Vec<(Token, f64)> {
+        let ends: &[Token] = if generated < self.min_new_tokens { &self.end_tokens } else { &[] };
+        let may_come = |token: &Token| !self.banned.contains(token) && !ends.contains(token);
+        let possible = listed.iter().filter(|(token, logprob)| may_come(token) && *logprob > f32::NEG_INFINITY);
+        possible.map(|(token, logprob)| (*token, (f64::from(*logprob) / f64::from(self.temperature)).exp())).collect()
+    }
+
+    /// The weight, after the temperature, of the tokens that are not listed.
+    fn unlisted(&self, listed: &[(Token, f32)], others: usize) -> f64 {
+        let rest = 1.0 - listed.iter().map(|(_, logprob)| f64::from(*logprob).exp()).sum::<f64>();
+        match others {
+            0 => 0.0,
+            _ if rest <= 0.0 => 0.0,
+            _ if self.is_untempered() => rest,
+            others => (rest / others as f64).powf(1.0 / f64::from(self.temperature)) * others as f64,
+        }
+    }
+}
+
+/// Refuses NaN, +∞ and ids that there are not.
+fn check(listed: &[(Token, f32)], size: usize, session: usize) -> Result<(), ModelError> {
+    for (token, value) in listed.iter().copied() {
+        if token as usize >= size {
+            return Err(ModelError::TokenOutOfRange { token, size });
+        }
+        if value.is_nan() || value == f32::INFINITY {
+            return Err(ModelError::NotANumber { what: "log-probabilities", session, token, value });
+        }
+    }
+    match listed.len() > size {
+        true => Err(ModelError::BatchMismatch { what: "listed tokens", expected: size, found: listed.len() }),
+        false => Ok(()),
+    }
+}

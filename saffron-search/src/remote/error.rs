@@ -1,0 +1,156 @@
+//! What can be wrong with a server.
+
+use std::time::Duration;
+
+use saffron_core::ModelError;
+
+/// A server could not be used. No variant holds a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// No address of a server.
+    #[error("no address of a server: {reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection, or one that broke off.
+    #[error("{endpoint} cannot be reached ({tries} tries): {reason}")]
+    Unreachable {
+        /// The endpoint.
+        endpoint: String,
+        /// How often it was tried.
+        tries: u32,
+        /// What the last try said.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("{endpoint} gave no answer within {after:?}")]
+    TimedOut {
+        /// The endpoint.
+        endpoint: String,
+        /// The time that it had.
+        after: Duration,
+    },
+    /// An answer that says no.
+    #[error("{endpoint} answered {status} ({tries} tries): {message}")]
+    Refused {
+        /// The endpoint.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// How often it was tried.
+        tries: u32,
+        /// The beginning of what it said.
+        message: String,
+    },
+    /// An answer larger than is read.
+    #[error("{endpoint} sent more than {limit} bytes")]
+    TooLarge {
+        /// The endpoint.
+        endpoint: String,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// An answer that is no answer to what was asked.
+    #[error("{endpoint} sent an answer that cannot be used: {problem}")]
+    Answer {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        problem: AnswerProblem,
+    },
+    /// A server that has to be started otherwise, or of which something has to be said.
+    #[error("{endpoint}: {found}; {remedy}")]
+    Setup {
+        /// The endpoint.
+        endpoint: String,
+        /// What was found.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerProblem {
+    /// Not JSON, or JSON of another shape.
+    #[error("{0}")]
+    Malformed(String),
+    /// Another number of answers than of questions.
+    #[error("{expected} sequences were asked for, {found} were answered")]
+    Count {
+        /// Sequences in the request.
+        expected: usize,
+        /// Answers to them.
+        found: usize,
+    },
+    /// No ids of tokens.
+    #[error("sequence {sequence} has tokens without their ids")]
+    NoIds {
+        /// Place in the request.
+        sequence: usize,
+    },
+    /// Fewer log-probabilities than were asked for.
+    #[error("sequence {sequence} has {found} log-probabilities, {expected} were asked for")]
+    TooFew {
+        /// Place in the request.
+        sequence: usize,
+        /// How many were asked for.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A log-probability that cannot be one.
+    #[error("sequence {sequence} has {value} as the log-probability of token {token}")]
+    NotALogprob {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: u64,
+        /// What stands there.
+        value: String,
+    },
+    /// An id that the vocabulary lacks.
+    #[error("sequence {sequence} has token {token}, outside a vocabulary of {size}")]
+    OutOfVocabulary {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: u64,
+        /// Number of ids.
+        size: usize,
+    },
+    /// A token twice.
+    #[error("sequence {sequence} has token {token} twice")]
+    Twice {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: u64,
+    },
+    /// A token that was asked for by its id is not there.
+    #[error("sequence {sequence} has no log-probability of token {token}, which was asked for")]
+    Missing {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: u64,
+    },
+    /// Another model than the one that was there at the start.
+    #[error("the model is {found:?} now, it was {expected:?}")]
+    OtherModel {
+        /// At the start.
+        expected: String,
+        /// Now.
+        found: String,
+    },
+}
+
+impl From<RemoteError> for ModelError {
+    fn from(error: RemoteError) -> Self {
+        Self::other("asking a server", error)
+    }
+}

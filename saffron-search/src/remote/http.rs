@@ -1,0 +1,152 @@
+//! Requests with a deadline, bounded tries, and answers of bounded size.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::{AnswerProblem, RemoteError, RemoteSettings};
+
+/// How much of a refusal is kept.
+const MESSAGE: usize = 400;
+
+/// Speaks to the endpoints of one server.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    agent: Agent,
+    settings: RemoteSettings,
+}
+
+/// What came of one try.
+enum Try {
+    /// A whole answer.
+    Answered(Vec<u8>),
+    /// Nothing, and another try may do better, after some wait.
+    Again { wait: Option<Duration>, error: RemoteError },
+    /// Nothing, and another try would not help.
+    Failed(RemoteError),
+}
+
+impl Http {
+    pub(super) fn new(settings: RemoteSettings) -> Self {
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
+        Self { agent: config.into(), settings }
+    }
+
+    /// Gets JSON.
+    pub(super) fn get(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
+        self.ask(endpoint, |left| {
+            let request = self.agent.get(format!("{endpoint}{path}"));
+            let request = match &self.settings.api_key {
+                Some(key) => request.header("Authorization", key.header()),
+                None => request,
+            };
+            request.config().timeout_global(Some(left)).build().call()
+        })
+    }
+
+    /// Posts JSON, and gets JSON.
+    pub(super) fn post(&self, endpoint: &str, path: &str, body: &Value) -> Result<Value, RemoteError> {
+        let body = body.to_string();
+        self.ask(endpoint, |left| {
+            let request = self.agent.post(format!("{endpoint}{path}")).header("Content-Type", "application/json");
+            let request = match &self.settings.api_key {
+                Some(key) => request.header("Authorization", key.header()),
+                None => request,
+            };
+            request.config().timeout_global(Some(left)).build().send(body.as_bytes())
+        })
+    }
+
+    /// Tries a request until it is answered, the tries are spent, or the time is.
+    fn ask(
+        &self,
+        endpoint: &str,
+        send: impl Fn(Duration) -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<Value, RemoteError> {
+        let deadline = Instant::now() + self.settings.timeout;
+        let mut backoff = self.settings.backoff;
+        for tries in 1.. {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.timed_out(endpoint));
+            }
+            let (wait, error) = match self.attempt(endpoint, tries, send(left)) {
+                Try::Answered(bytes) => return parse(endpoint, &bytes),
+                Try::Failed(error) => return Err(error),
+                Try::Again { wait, error } => (wait.map_or(backoff, |wait| wait.max(backoff)), error),
+            };
+            // What the wait would not leave time for is not waited for.
+            if tries > self.settings.retries || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            std::thread::sleep(wait);
+            backoff = backoff.saturating_mul(2);
+        }
+        unreachable!("tries are counted up to the last one")
+    }
+
+    fn attempt(&self, endpoint: &str, tries: u32, sent: Result<Response<Body>, ureq::Error>) -> Try {
+        match sent.and_then(|response| self.read(response)) {
+            Ok((status, _, bytes)) if (200..300).contains(&status) => Try::Answered(bytes),
+            Ok((status, wait, bytes)) => {
+                let message = beginning(&bytes);
+                let error = RemoteError::Refused { endpoint: endpoint.to_owned(), status, tries, message };
+                match status {
+                    429 | 502..=504 => Try::Again { wait, error },
+                    _ => Try::Failed(error),
+                }
+            }
+            Err(error) => self.failure(endpoint, tries, &error),
+        }
+    }
+
+    /// Status, `Retry-After` and body.
+    fn read(&self, mut response: Response<Body>) -> Result<(u16, Option<Duration>, Vec<u8>), ureq::Error> {
+        let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let bytes = response.body_mut().with_config().limit(self.settings.max_answer).read_to_vec()?;
+        Ok((response.status().as_u16(), wait.map(Duration::from_secs), bytes))
+    }
+
+    fn failure(&self, endpoint: &str, tries: u32, error: &ureq::Error) -> Try {
+        match error {
+            ureq::Error::Timeout(_) => Try::Failed(self.timed_out(endpoint)),
+            ureq::Error::BodyExceedsLimit(_) => {
+                Try::Failed(RemoteError::TooLarge { endpoint: endpoint.to_owned(), limit: self.settings.max_answer })
+            }
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Try::Failed(self.timed_out(endpoint)),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
+                Try::Failed(unreachable(endpoint, tries, error))
+            }
+            _ => Try::Again { wait: None, error: unreachable(endpoint, tries, error) },
+        }
+    }
+
+    fn timed_out(&self, endpoint: &str) -> RemoteError {
+        RemoteError::TimedOut { endpoint: endpoint.to_owned(), after: self.settings.timeout }
+    }
+}
+
+fn unreachable(endpoint: &str, tries: u32, error: &ureq::Error) -> RemoteError {
+    RemoteError::Unreachable { endpoint: endpoint.to_owned(), tries, reason: error.to_string() }
+}
+
+fn parse(endpoint: &str, bytes: &[u8]) -> Result<Value, RemoteError> {
+    serde_json::from_slice(bytes).map_err(|error| RemoteError::Answer {
+        endpoint: endpoint.to_owned(),
+        problem: AnswerProblem::Malformed(format!("no JSON: {error}")),
+    })
+}
+
+/// The beginning of a text, on one line.
+fn beginning(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

@@ -1,0 +1,187 @@
+//! A language model behind a server as a policy.
+
+use std::sync::Arc;
+
+use saffron_core::{
+    CandidateFilter, Candidates, Coverage, DecoderShape, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session,
+    Token, Vocabulary, Work,
+};
+
+use super::books::Books;
+use super::server::Listed;
+use super::{RemoteError, RemoteVocabulary, Server};
+
+/// A model that is served elsewhere and proposes next tokens. It sees prompt, prefill and response.
+///
+/// Candidates come from the most probable tokens that the server lists ([`CandidateFilter::apply_listed`]). Where these hold less mass than
+/// asked for, twice as many are asked for once; what is short of it then is [`Coverage::Truncated`], and the outcome counts it
+/// ([`RoleUsage::truncated`](saffron_core::RoleUsage::truncated)).
+#[derive(Debug)]
+pub struct RemotePolicy {
+    server: Arc<Server>,
+    vocabulary: Arc<dyn Vocabulary>,
+    layout: PromptLayout,
+    end_tokens: Vec<Token>,
+    books: Books,
+}
+
+impl RemotePolicy {
+    /// A policy whose server does the tokenising: vocabulary, chat template and the end of a reply are the server's. Reward models of its
+    /// sessions get ids that mean something to this server alone; for a local one, give the tokenizer that both use ([`on`](Self::on)).
+    ///
+    /// # Errors
+    ///
+    /// A server that does not say all of it: only llama.cpp's does, vLLM's together with
+    /// [`vocab_size`](super::RemoteSettings::vocab_size) and [`end_tokens`](super::RemoteSettings::end_tokens).
+    pub fn open(server: Arc<Server>) -> Result<Self, RemoteError> {
+        let (layout, end_tokens) = (server.layout()?, server.end_tokens()?);
+        let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
+        Ok(Self::on(server, vocabulary, layout, end_tokens))
+    }
+
+    /// A policy with a vocabulary, a layout and end-of-sequence tokens that are known here. They must be those of the served model.
+    pub fn on(
+        server: Arc<Server>,
+        vocabulary: Arc<dyn Vocabulary>,
+        layout: PromptLayout,
+        end_tokens: Vec<Token>,
+    ) -> Self {
+        Self { server, vocabulary, layout, end_tokens, books: Books::default() }
+    }
+
+    /// The policy with the sizes of its model: operations are counted then. Without them tokens are, and FLOPs are 0.
+    #[must_use]
+    pub fn with_shape(mut self, shape: DecoderShape) -> Self {
+        self.books.shape = Some(shape);
+        self
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// The layout.
+    #[must_use]
+    pub fn layout(&self) -> &PromptLayout {
+        &self.layout
+    }
+
+    /// A session for a prompt, tokenised by the server.
+    ///
+    /// # Errors
+    ///
+    /// As every request; an empty prompt.
+    pub fn session(&self, prompt: &str) -> Result<Session, ModelError> {
+        Session::new(self.vocabulary.clone(), self.server.tokenize(prompt, false)?)
+    }
+
+    /// A session whose reply is forced to begin with the first `tokens` tokens of a text.
+    ///
+    /// # Errors
+    ///
+    /// As [`session`](Self::session).
+    pub fn attacked_session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
+        let mut prefill = self.server.tokenize(prefill, false)?;
+        prefill.truncate(tokens);
+        self.session(prompt)?.with_prefill(prefill)
+    }
+
+    /// The text of a response, without the token that ends it.
+    ///
+    /// # Errors
+    ///
+    /// Tokens that cannot be decoded.
+    pub fn text(&self, hypothesis: &Hypothesis) -> Result<String, ModelError> {
+        let tokens = match hypothesis.tokens.split_last() {
+            Some((last, before)) if self.end_tokens.contains(last) => before,
+            _ => &hypothesis.tokens,
+        };
+        self.vocabulary.decode(tokens).map_err(|error| ModelError::other("decoding a response", error))
+    }
+
+    /// The whole context of a session as the model reads it. One more token must fit behind it.
+    ///
+    /// # Errors
+    ///
+    /// A session of another vocabulary, a context that does not fit the model.
+    pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        let (expected, found) = (self.vocabulary.id(), session.vocabulary().id());
+        if expected != found {
+            return Err(ModelError::VocabularyMismatch { expected, found });
+        }
+        let limit = self.server.model().context.map_or(usize::MAX, |context| context.saturating_sub(1));
+        self.layout.render(session.prompt(), &[session.prefill(), session.response()].concat(), limit)
+    }
+
+    /// The candidates of sequences from the `top` most probable tokens of each, and what that cost.
+    fn ask(
+        &mut self,
+        asked: &[Asked<'_>],
+        top: usize,
+        filter: &CandidateFilter,
+    ) -> Result<Vec<(Candidates, Work)>, ModelError> {
+        let size = self.vocabulary.size();
+        let served = self.server.model().vocab_size.unwrap_or(size).max(size);
+        let sequences: Vec<(u32, Vec<Token>)> =
+            asked.iter().map(|asked| (key(asked.session), asked.context.clone())).collect();
+        let rows = self.server.step(&sequences, top.min(size), &[], served)?;
+        let mut answers = Vec::new();
+        for (asked, Listed { mut tokens, cached }) in asked.iter().zip(rows) {
+            // Rows of the unembedding beyond the tokenizer's ids belong to no token.
+            tokens.retain(|(token, _)| (*token as usize) < size);
+            let candidates = filter.apply_listed(&tokens, size, asked.session.response().len(), asked.place)?;
+            answers.push((candidates, self.books.enter(asked.session, &asked.context, cached)));
+        }
+        Ok(answers)
+    }
+}
+
+/// A session that is asked about.
+struct Asked<'a> {
+    session: &'a Session,
+    context: Vec<Token>,
+    /// Place in the batch.
+    place: usize,
+}
+
+/// Sends every sequence of a prompt to the same endpoint, whose cache knows it.
+fn key(session: &Session) -> u32 {
+    let bytes: Vec<u8> = session.prompt().iter().flat_map(|token| token.to_le_bytes()).collect();
+    crc32fast::hash(&bytes)
+}
+
+impl Policy for RemotePolicy {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.vocabulary.clone()
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        self.end_tokens.clone()
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        let ask = |(place, session)| Ok(Asked { session, context: self.context(session)?, place });
+        let asked = sessions.iter().enumerate().map(ask).collect::<Result<Vec<_>, ModelError>>()?;
+        // Tokens that may not come take places in the list.
+        let banned = filter.banned.len() + filter.end_tokens.len();
+        let top = filter.top_k.unwrap_or(self.server.settings().top).saturating_add(banned);
+        let (mut value, mut work): (Vec<Candidates>, Vec<Work>) = self.ask(&asked, top, filter)?.into_iter().unzip();
+        let short = |candidates: &Candidates| {
+            candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p && top < self.vocabulary.size()
+        };
+        let again: Vec<Asked<'_>> = asked.into_iter().filter(|asked| short(&value[asked.place])).collect();
+        if !again.is_empty() {
+            for (asked, (candidates, cost)) in again.iter().zip(self.ask(&again, 2 * top, filter)?) {
+                value[asked.place] = candidates;
+                work[asked.place] += cost;
+            }
+        }
+        Ok(Reply { value, work })
+    }
+}

@@ -1,0 +1,70 @@
+//! How a server is asked.
+
+use std::fmt;
+use std::time::Duration;
+
+use saffron_core::Token;
+
+/// A bearer token for a server. It is never written anywhere but into the request's header.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// The key as the server knows it.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    pub(super) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// Settings of a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteSettings {
+    /// The most that one request may take, tries and waits between them together.
+    pub timeout: Duration,
+    /// How often a request is tried again after a refused or broken connection, a 429, or a 502 to 504.
+    pub retries: u32,
+    /// The wait before the first new try; each further one waits twice as long. A server's `Retry-After` in seconds counts where it is longer.
+    pub backoff: Duration,
+    /// The largest answer that is read, in bytes.
+    pub max_answer: u64,
+    /// Sequences a request; more are sent one request after another.
+    pub max_batch: usize,
+    /// How many of the most probable tokens are asked for. Where they hold too little mass, twice as many are asked for once.
+    pub top: usize,
+    /// The key that the server wants, if it wants one.
+    pub api_key: Option<ApiKey>,
+    /// The name of the model, where a server has several.
+    pub model: Option<String>,
+    /// Number of token ids, where the server does not say.
+    pub vocab_size: Option<usize>,
+    /// Tokens that end a reply, where the server does not say or is to be overruled.
+    pub end_tokens: Option<Vec<Token>>,
+}
+
+impl Default for RemoteSettings {
+    /// Two minutes, three new tries, 64 MiB, 64 sequences, the 64 most probable tokens.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_mins(2),
+            retries: 3,
+            backoff: Duration::from_millis(250),
+            max_answer: 64 << 20,
+            max_batch: 64,
+            top: 64,
+            api_key: None,
+            model: None,
+            vocab_size: None,
+            end_tokens: None,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A server's own chat template as a layout of ids.
+
+use saffron_core::{PromptLayout, Token};
+use serde_json::{Value, json};
+
+use super::{EngineKind, RemoteError, Server};
+
+/// Two prompts of one token each, which differ in it alone.
+const MARKS: [&str; 2] = ["0", "1"];
+
+impl Server {
+    /// What the model's chat template puts before and behind a prompt, found by rendering two prompts and taking what they have in common.
+    ///
+    /// # Errors
+    ///
+    /// An engine that does not render templates for others to see (SGLang), a template that does more than put a prompt between two parts.
+    pub fn layout(&self) -> Result<PromptLayout, RemoteError> {
+        let [one, other] = [self.rendered(MARKS[0])?, self.rendered(MARKS[1])?];
+        let mark = self.tokenize(MARKS[0], false)?;
+        let before = common(one.iter(), other.iter());
+        let behind = common(one[before..].iter().rev(), other[before.min(other.len())..].iter().rev());
+        let (prefix, infix) = (&one[..before], &one[one.len() - behind..]);
+        if [prefix, &mark, infix].concat() != one {
+            return Err(self.setup(
+                "its chat template does more than put a prompt between two parts",
+                "give a layout (`RemotePolicy::on`)",
+            ));
+        }
+        Ok(PromptLayout { prefix: prefix.to_vec(), infix: infix.to_vec(), suffix: Vec::new() })
+    }
+
+    /// A conversation of one prompt as ids, up to where the reply begins.
+    fn rendered(&self, prompt: &str) -> Result<Vec<Token>, RemoteError> {
+        let messages = json!([{ "role": "user", "content": prompt }]);
+        match self.engine() {
+            EngineKind::LlamaCpp => {
+                let mut answer = self.post("/apply-template", &json!({ "messages": messages }))?;
+                match answer.get_mut("prompt").map(Value::take) {
+                    Some(Value::String(text)) => self.tokenize(&text, true),
+                    _ => Err(self.malformed("a rendered template has no field prompt")),
+                }
+            }
+            EngineKind::Vllm => {
+                let model = &self.model().name;
+                let body = json!({ "model": model, "messages": messages, "add_generation_prompt": true });
+                self.tokens(self.post("/tokenize", &body)?)
+            }
+            EngineKind::Sglang => Err(self.setup(
+                "it does not show what its chat template makes of a prompt",
+                "give a layout (`RemotePolicy::on`)",
+            )),
+        }
+    }
+
+    /// The tokens that end a reply: those of the settings, or the end-of-sequence token that the server names.
+    pub(super) fn end_tokens(&self) -> Result<Vec<Token>, RemoteError> {
+        if let Some(tokens) = &self.settings().end_tokens {
+            return Ok(tokens.clone());
+        }
+        let unknown = || self.setup("it does not say what ends a reply", "say it (`RemoteSettings::end_tokens`)");
+        match self.engine() {
+            EngineKind::LlamaCpp => {
+                let props = self.get("/props")?;
+                let text = props.get("eos_token").and_then(Value::as_str).filter(|text| !text.is_empty());
+                match self.tokenize(text.ok_or_else(unknown)?, true)?[..] {
+                    [token] => Ok(vec![token]),
+                    _ => Err(unknown()),
+                }
+            }
+            EngineKind::Vllm | EngineKind::Sglang => Err(unknown()),
+        }
+    }
+}
+
+/// How many items two sequences have in common from where they begin.
+fn common<'a>(one: impl Iterator<Item = &'a Token>, other: impl Iterator<Item = &'a Token>) -> usize {
+    one.zip(other).take_while(|(one, other)| one == other).count()
+}
