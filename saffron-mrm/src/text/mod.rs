@@ -1,11 +1,13 @@
 //! Between text and token ids: tokenizers, prompt layouts by name, conversion between vocabularies.
 
+mod chat;
 mod convert;
 mod layouts;
 mod llama3;
 mod reader;
 mod tokenizer;
 
+pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, default_layout, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};

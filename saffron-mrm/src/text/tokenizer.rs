@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use super::chat::Piece;
 use crate::LoadError;
 use crate::checkpoint::files::{read_capped, read_json_if_there};
 
@@ -122,6 +123,26 @@ impl TextTokenizer {
         Ok(self.markup.encode(text, false).map_err(TextError)?.get_ids().to_vec())
     }
 
+    /// Tokens of a rendered conversation: as transformers encodes it, as long as nothing that is said in it comes to special tokens, alone or
+    /// together with what stands beside it; else piece by piece, so that it does not.
+    pub(super) fn encode_pieces(&self, pieces: &[Piece<'_>]) -> Result<Vec<Token>, TextError> {
+        let text: String = pieces.iter().map(|piece| piece.text()).collect();
+        let whole = self.encode_markup(&text)?;
+        let special = |tokens: &[Token]| tokens.iter().filter(|token| self.special.contains(token)).count();
+        let mut parts = Vec::new();
+        for piece in pieces {
+            parts.push(match piece {
+                Piece::Markup(text) => (self.encode_markup(text)?, true),
+                Piece::Said { text, .. } => (self.encode(text)?, false),
+            });
+        }
+        let of_markup: usize = parts.iter().filter(|(_, markup)| *markup).map(|(tokens, _)| special(tokens)).sum();
+        match special(&whole) == of_markup {
+            true => Ok(whole),
+            false => Ok(parts.into_iter().flat_map(|(tokens, _)| tokens).collect()),
+        }
+    }
+
     /// The text of tokens, special ones skipped, spaces cleaned up if the tokenizer's configuration says so.
     ///
     /// # Errors
@@ -166,7 +187,7 @@ impl Vocabulary for TextTokenizer {
 }
 
 /// A token in `tokenizer_config.json`: a text, or an object with one.
-fn token_text(token: &Value) -> Option<&str> {
+pub(super) fn token_text(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
 }
 

@@ -31,7 +31,8 @@ enum Try {
 
 impl Http {
     pub(super) fn new(settings: RemoteSettings) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
+        // Without a proxy of the environment: a library does not read it.
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None).build();
         Self { agent: config.into(), settings }
     }
 
@@ -117,7 +118,11 @@ impl Http {
                 Try::Failed(RemoteError::TooLarge { endpoint: endpoint.to_owned(), limit: self.settings.max_answer })
             }
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Try::Failed(self.timed_out(endpoint)),
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
+            ureq::Error::BadUri(_)
+            | ureq::Error::Http(_)
+            | ureq::Error::Tls(_)
+            | ureq::Error::TooManyRedirects
+            | ureq::Error::RedirectFailed => {
                 Try::Failed(unreachable(endpoint, tries, error))
             }
             _ => Try::Again { wait: None, error: unreachable(endpoint, tries, error) },

@@ -4,6 +4,7 @@ mod asking;
 mod engines;
 mod fake;
 mod faults;
+mod llama_cpp;
 mod probe;
 mod rewards;
 mod scripted;

@@ -1,0 +1,52 @@
+//! What can be wrong with a chat template.
+
+use crate::text::TextError;
+
+/// A chat template that cannot be used, or that a conversation does not suit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// Larger than any template is.
+    #[error("the template has {found} bytes, at most {limit} are read")]
+    TooLarge {
+        /// Its size.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Not Jinja.
+    #[error("the template cannot be read: {0}")]
+    Syntax(String),
+    /// The template does not take the conversation, or takes too many steps over it.
+    #[error("the template refuses the conversation: {0}")]
+    Refused(String),
+    /// A conversation of so much text that it is not rendered.
+    #[error("the conversation is rendered to more than {limit} bytes")]
+    TooLong {
+        /// The most.
+        limit: usize,
+    },
+    /// A template that does more with what is said than put it between its own words, so that its text cannot be told from theirs.
+    #[error("message {message} of the conversation does not stand in what the template makes of it as it was said")]
+    Rewritten {
+        /// Which, counted from 0.
+        message: usize,
+    },
+    /// A conversation that does not end with the turn that is to be answered.
+    #[error("the template puts the last message in {found} places, expected one, after all others")]
+    NotLast {
+        /// In how many.
+        found: usize,
+    },
+    /// Text that the tokenizer cannot encode.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// No template of that name.
+    #[error("there is no template {wanted:?}; the names are {known}")]
+    NoSuchName {
+        /// The name asked for.
+        wanted: String,
+        /// The names that there are.
+        known: String,
+    },
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp; SAFFRON_LLAMACPP is the server's address.
+#   llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+model=models/smollm2/model.gguf slots=16
+while [[ ${1:---} != -- ]]; do
+    case $1 in
+    --model) model=$2 ;;
+    --slots) slots=$2 ;;
+    *) echo "usage: llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…" >&2; exit 2 ;;
+    esac
+    shift 2
+done
+shift
+
+venv=${XDG_CACHE_HOME:-$HOME/.cache}/saffron/xllamacpp
+if [[ ! -x $venv/bin/python ]] || ! "$venv/bin/python" -c 'import xllamacpp' 2>/dev/null; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q xllamacpp==2026.10.11549
+fi
+
+log=$(mktemp)
+"$venv/bin/python" - "$model" "$slots" <<'PY' >"$log" 2>&1 &
+import sys
+import time
+
+import xllamacpp
+
+params = xllamacpp.CommonParams()
+params.model.path = sys.argv[1]
+params.port = 0
+params.n_parallel = int(sys.argv[2])
+params.n_ctx = 1024 * params.n_parallel
+server = xllamacpp.Server(params)
+print("serving", server.listening_address, flush=True)
+while True:
+    time.sleep(60)
+PY
+server=$!
+trap 'kill $server 2>/dev/null || true; rm -f "$log"' EXIT
+for _ in $(seq 120); do
+    address=$(sed -n 's/^serving //p' "$log")
+    [[ -n $address ]] && break
+    kill -0 $server 2>/dev/null || { tail -n 20 "$log" >&2; exit 1; }
+    sleep 0.5
+done
+[[ -n ${address:-} ]] || { echo "the server was not ready within a minute" >&2; exit 1; }
+SAFFRON_LLAMACPP=$address "$@"
