@@ -83,10 +83,8 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     })?;
     bar.finish_and_clear();
     let results = report(&config, &run.records()?, run.path())?;
-    match &config.log {
-        Some(log) if run.len() > before => LoggedRun::now(path, run.manifest(), &results.rows)?.append(log),
-        _ => Ok(()),
-    }
+    let Some(log) = &config.log else { return Ok(()) };
+    LoggedRun::now(path, run.path(), run.manifest(), &results.rows)?.append(log, run.len() > before)
 }
 
 /// Reports on a run that is over.
@@ -117,7 +115,10 @@ fn merged(args: &Args) -> Result<()> {
         let missing: Vec<String> = merged.missing.iter().map(ToString::to_string).collect();
         bail!("shards are missing: {}", missing.join(", "));
     }
-    report(&settings(merged.run.manifest())?, &merged.run.records()?, merged.run.path()).map(drop)
+    let (run, config) = (&merged.run, settings(merged.run.manifest())?);
+    let results = report(&config, &run.records()?, run.path())?;
+    let Some(log) = &config.log else { return Ok(()) };
+    LoggedRun::now(Path::new("merged"), run.path(), run.manifest(), &results.rows)?.append(log, false)
 }
 
 /// What a run was told to do.

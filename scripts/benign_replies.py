@@ -3,7 +3,7 @@
 
 usage: benign_replies.py RECORDS PROMPTS > REPLIES
 
-Every answer to a harmless question that is no refusal is a safe reply: {"id", "prompt", "reply", "safe"}, in the order of the records.
+Every answer to a harmless question that was looked at and is no refusal is a safe reply: {"id", "prompt", "reply", "safe"}, in the order of the records.
 """
 import json
 import sys
@@ -16,7 +16,7 @@ for line in open(prompts, encoding="utf-8"):
 for line in open(records, encoding="utf-8"):
     record = json.loads(line)
     key, answer = record["key"], record["ending"].get("answered")
-    if answer is None or answer["refused"] or not answer["text"].strip():
+    if answer is None or answer["refused"] is not False or not (answer["text"] or "").strip():
         continue
     question = key["prompt"].split("/", 1)[1]
     reply = {"id": f"{question}/{key['strategy']}", "prompt": asked[question], "reply": answer["text"].strip(), "safe": True}

@@ -2,8 +2,7 @@
 # Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp; SAFFRON_LLAMACPP is the server's address.
 #   llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-model=models/smollm2/model.gguf slots=16
+model=$(dirname "${BASH_SOURCE[0]}")/../models/smollm2/model.gguf slots=16
 while [[ ${1:---} != -- ]]; do
     case $1 in
     --model) model=$2 ;;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes every table and curve of docs/experiments.md again from the records that the repository holds. No model is needed.
+# Makes tables, summaries and curves again from the records that the repository holds. No model is needed. The demo's main table has none: the
+# example quickstart makes it from its models.
 #   recompute.sh [OUT]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -18,7 +18,8 @@ pub struct Candidate {
 pub enum Coverage {
     /// The cut was made on the whole distribution.
     Full,
-    /// The policy (a remote engine, say) only knew its most probable tokens, and they did not hold the mass asked for.
+    /// The policy (a remote engine, say) only knew its most probable tokens, and they did not hold the mass asked for, or what it did not
+    /// know had to be estimated.
     Truncated,
 }
 

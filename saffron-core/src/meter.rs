@@ -43,7 +43,7 @@ pub struct RoleUsage {
     /// Tokens of which nobody knows whether they were served from a cache or computed.
     #[serde(default, skip_serializing_if = "is_none")]
     pub unknown: u64,
-    /// Sessions whose candidates ended before they held the mass asked for: the model knew no more of them.
+    /// Sessions whose candidates are [truncated](crate::Coverage::Truncated): the model knew no more of them, or guessed at the rest.
     #[serde(default, skip_serializing_if = "is_none")]
     pub truncated: u64,
     /// What really ran.

@@ -39,6 +39,7 @@ pub struct Work {
     /// Of these, the tokens served from the cache or computed once for several contexts.
     pub cached: u64,
     /// Of these, the tokens of which nobody knows whether they were served from a cache or computed: an engine elsewhere may not say.
+    #[serde(default)]
     pub unknown: u64,
     /// What really ran.
     pub computed: Forwarded,

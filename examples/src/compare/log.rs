@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use saffron_search::eval::files::Journal;
-use saffron_search::eval::runs::Manifest;
 use saffron_search::eval::runs::summary::{Estimate, Row};
+use saffron_search::eval::runs::{Manifest, Shard};
 use serde::{Deserialize, Serialize};
 
 /// A run that has ended.
@@ -16,6 +16,10 @@ pub struct LoggedRun {
     pub config: String,
     /// Checksum of all settings and of the checksums of models and data.
     pub configuration: String,
+    /// Which part of the prompts it was.
+    pub shard: Shard,
+    /// Where it ran.
+    pub out: String,
     /// When it ended, in seconds since 1970.
     pub ended: u64,
     /// What came of it.
@@ -49,24 +53,32 @@ impl LoggedRun {
     /// # Errors
     ///
     /// Settings that are no JSON, a clock before 1970.
-    pub fn now(config: &Path, manifest: &Manifest, rows: &[Row]) -> Result<Self> {
+    pub fn now(config: &Path, out: &Path, manifest: &Manifest, rows: &[Row]) -> Result<Self> {
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
         let configuration = configuration(manifest)?;
         Ok(Self {
             config: config.display().to_string(),
             configuration,
+            shard: manifest.shard,
+            out: out.display().to_string(),
             ended,
             outcomes: rows.iter().map(Outcome::of).collect(),
         })
     }
 
-    /// Adds the run to a log.
+    /// Adds the run to a log, unless it is there and nothing is `new`.
     ///
     /// # Errors
     ///
     /// A log that cannot be read or written.
-    pub fn append(&self, log: &Path) -> Result<()> {
-        Journal::open(log)?.append(self)?;
+    pub fn append(&self, log: &Path, new: bool) -> Result<()> {
+        let mut log: Journal<Self> = Journal::open(log)?;
+        let same = |other: &Self| {
+            (&other.configuration, other.shard, &other.out) == (&self.configuration, self.shard, &self.out)
+        };
+        if new || !log.records()?.iter().any(same) {
+            log.append(self)?;
+        }
         Ok(())
     }
 }

@@ -38,8 +38,13 @@ impl CandidateFilter {
         check(listed, size, session)?;
         let mut ranked = self.weighed(listed, generated);
         let others = size - listed.len();
-        let total = ranked.iter().map(|(_, weight)| weight).sum::<f64>() + self.unlisted(listed, others);
-        if ranked.is_empty() || total <= 0.0 {
+        // Weights are relative to the largest, so that none is lost at low temperatures.
+        let (rest, greatest) =
+            (self.unlisted(listed, others), ranked.iter().map(|(_, log)| *log).fold(f64::MIN, f64::max));
+        ranked.iter_mut().for_each(|(_, weight)| *weight = (*weight - greatest).exp());
+        let total =
+            ranked.iter().map(|(_, weight)| weight).sum::<f64>() + rest.map_or(0.0, |log| (log - greatest).exp());
+        if ranked.is_empty() {
             return Err(ModelError::NoToken { session, size });
         }
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -51,6 +56,7 @@ impl CandidateFilter {
         let holds = self.top_p < 1.0 && mass >= f64::from(self.top_p);
         let exact = others == 0 || self.is_untempered();
         let candidate = |(token, weight): (Token, f64)| Candidate { token, logprob: (weight / total).ln() as f32 };
+        ranked.retain(|(_, weight)| *weight > 0.0);
         Ok(Candidates {
             ranked: ranked.into_iter().map(candidate).collect(),
             mass: (mass as f32).min(1.0),
@@ -62,22 +68,22 @@ impl CandidateFilter {
         self.temperature.to_bits() == 1.0f32.to_bits()
     }
 
-    /// The listed tokens that may come next, with weights after the temperature.
+    /// The listed tokens that may come next, with the logarithms of their weights after the temperature.
     fn weighed(&self, listed: &[(Token, f32)], generated: usize) -> Vec<(Token, f64)> {
         let ends: &[Token] = if generated < self.min_new_tokens { &self.end_tokens } else { &[] };
         let may_come = |token: &Token| !self.banned.contains(token) && !ends.contains(token);
         let possible = listed.iter().filter(|(token, logprob)| may_come(token) && *logprob > f32::NEG_INFINITY);
-        possible.map(|(token, logprob)| (*token, (f64::from(*logprob) / f64::from(self.temperature)).exp())).collect()
+        possible.map(|(token, logprob)| (*token, f64::from(*logprob) / f64::from(self.temperature))).collect()
     }
 
-    /// The weight, after the temperature, of the tokens that are not listed.
-    fn unlisted(&self, listed: &[(Token, f32)], others: usize) -> f64 {
+    /// The logarithm of the weight, after the temperature, of the tokens that are not listed; none where they have none.
+    fn unlisted(&self, listed: &[(Token, f32)], others: usize) -> Option<f64> {
         let rest = 1.0 - listed.iter().map(|(_, logprob)| f64::from(*logprob).exp()).sum::<f64>();
         match others {
-            0 => 0.0,
-            _ if rest <= 0.0 => 0.0,
-            _ if self.is_untempered() => rest,
-            others => (rest / others as f64).powf(1.0 / f64::from(self.temperature)) * others as f64,
+            0 => None,
+            _ if rest <= 0.0 => None,
+            _ if self.is_untempered() => Some(rest.ln()),
+            others => Some((rest / others as f64).ln() / f64::from(self.temperature) + (others as f64).ln()),
         }
     }
 }

@@ -31,7 +31,7 @@ proptest! {
     fn a_whole_list_gives_what_the_logits_give(
         logits in prop::collection::vec(-9f32..9.0, 8..30),
         filter in filters(),
-        temperature in prop_oneof![Just(1.0f32), 0.3f32..3.0],
+        temperature in prop_oneof![Just(1.0f32), 0.3f32..3.0, Just(0.001f32), Just(0.01f32)],
     ) {
         let filter = CandidateFilter { temperature, ..filter };
         let whole = filter.apply(&logits, 1, 0).unwrap();

@@ -127,19 +127,29 @@ impl TextTokenizer {
     /// together with what stands beside it; else piece by piece, so that it does not.
     pub(super) fn encode_pieces(&self, pieces: &[Piece<'_>]) -> Result<Vec<Token>, TextError> {
         let text: String = pieces.iter().map(|piece| piece.text()).collect();
-        let whole = self.encode_markup(&text)?;
-        let special = |tokens: &[Token]| tokens.iter().filter(|token| self.special.contains(token)).count();
-        let mut parts = Vec::new();
+        let whole = self.markup.encode(text, false).map_err(TextError)?;
+        let (mut parts, mut special, mut end) = (Vec::new(), 0, 0);
+        let mut markup = Vec::new();
         for piece in pieces {
-            parts.push(match piece {
-                Piece::Markup(text) => (self.encode_markup(text)?, true),
-                Piece::Said { text, .. } => (self.encode(text)?, false),
+            let begin = end;
+            end += piece.text().len();
+            parts.extend(match piece {
+                Piece::Markup(text) => {
+                    let tokens = self.encode_markup(text)?;
+                    special += tokens.iter().filter(|token| self.special.contains(token)).count();
+                    markup.push(begin..end);
+                    tokens
+                }
+                Piece::Said { text, .. } => self.encode(text)?,
             });
         }
-        let of_markup: usize = parts.iter().filter(|(_, markup)| *markup).map(|(tokens, _)| special(tokens)).sum();
-        match special(&whole) == of_markup {
-            true => Ok(whole),
-            false => Ok(parts.into_iter().flat_map(|(tokens, _)| tokens).collect()),
+        let within = |(from, to): &(usize, usize)| markup.iter().any(|range| range.start <= *from && *to <= range.end);
+        let tokens = whole.get_ids().iter().zip(whole.get_offsets());
+        let places: Vec<bool> =
+            tokens.filter(|(token, _)| self.special.contains(*token)).map(|(_, place)| within(place)).collect();
+        match places.len() == special && places.iter().all(|within| *within) {
+            true => Ok(whole.get_ids().to_vec()),
+            false => Ok(parts),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saffron_core::ModelError;
+use saffron_core::{ModelError, Token};
 
 /// A server could not be used. No variant holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -131,13 +131,13 @@ pub enum AnswerProblem {
         /// The token.
         token: u64,
     },
-    /// A token that was asked for by its id is not there.
-    #[error("sequence {sequence} has no log-probability of token {token}, which was asked for")]
+    /// One of two tokens that were asked for by their ids is not there.
+    #[error("sequence {sequence} lacks a log-probability of token {} or {}, which were asked for", tokens[0], tokens[1])]
     Missing {
         /// Place in the request.
         sequence: usize,
-        /// The token.
-        token: u64,
+        /// The tokens.
+        tokens: [Token; 2],
     },
     /// Another model than the one that was there at the start.
     #[error("the model is {found:?} now, it was {expected:?}")]

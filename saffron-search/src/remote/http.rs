@@ -67,10 +67,10 @@ impl Http {
         endpoint: &str,
         send: impl Fn(Duration) -> Result<Response<Body>, ureq::Error>,
     ) -> Result<Value, RemoteError> {
-        let deadline = Instant::now() + self.settings.timeout;
+        let begun = Instant::now();
         let mut backoff = self.settings.backoff;
         for tries in 1.. {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.settings.timeout.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 return Err(self.timed_out(endpoint));
             }
@@ -80,7 +80,7 @@ impl Http {
                 Try::Again { wait, error } => (wait.map_or(backoff, |wait| wait.max(backoff)), error),
             };
             // What the wait would not leave time for is not waited for.
-            if tries > self.settings.retries || Instant::now() + wait >= deadline {
+            if tries > self.settings.retries || wait >= self.settings.timeout.saturating_sub(begun.elapsed()) {
                 return Err(error);
             }
             std::thread::sleep(wait);
@@ -93,7 +93,7 @@ impl Http {
         match sent.and_then(|response| self.read(response)) {
             Ok((status, _, bytes)) if (200..300).contains(&status) => Try::Answered(bytes),
             Ok((status, wait, bytes)) => {
-                let message = beginning(&bytes);
+                let message = self.beginning(&bytes);
                 let error = RemoteError::Refused { endpoint: endpoint.to_owned(), status, tries, message };
                 match status {
                     429 | 502..=504 => Try::Again { wait, error },
@@ -122,10 +122,22 @@ impl Http {
             | ureq::Error::Http(_)
             | ureq::Error::Tls(_)
             | ureq::Error::TooManyRedirects
-            | ureq::Error::RedirectFailed => {
-                Try::Failed(unreachable(endpoint, tries, error))
-            }
+            | ureq::Error::RedirectFailed => Try::Failed(unreachable(endpoint, tries, error)),
             _ => Try::Again { wait: None, error: unreachable(endpoint, tries, error) },
+        }
+    }
+
+    /// The beginning of a text, on one line, without the key, should the server have repeated it.
+    fn beginning(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let line = match &self.settings.api_key {
+            Some(key) => key.blotted(&words.join(" ")),
+            None => words.join(" "),
+        };
+        match line.char_indices().nth(MESSAGE) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
         }
     }
 
@@ -143,15 +155,4 @@ fn parse(endpoint: &str, bytes: &[u8]) -> Result<Value, RemoteError> {
         endpoint: endpoint.to_owned(),
         problem: AnswerProblem::Malformed(format!("no JSON: {error}")),
     })
-}
-
-/// The beginning of a text, on one line.
-fn beginning(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(MESSAGE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

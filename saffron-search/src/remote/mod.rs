@@ -3,7 +3,7 @@
 //! | engine | endpoint | what it must be started with |
 //! |---|---|---|
 //! | llama.cpp | `POST /completion` | `--parallel` as many slots as sequences a step |
-//! | vLLM | `POST /v1/completions` | `--max-logprobs` at least [`RemoteSettings::top`] |
+//! | vLLM | `POST /v1/completions` | `--max-logprobs` at least twice [`RemoteSettings::top`] |
 //! | SGLang | `POST /generate` | nothing; written from its documentation and source, never run against a real server |
 //!
 //! A step of a search is one request: all its sequences as token ids, one generated token each, the log-probabilities of the most probable

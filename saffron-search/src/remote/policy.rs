@@ -8,7 +8,7 @@ use saffron_core::{
 };
 
 use super::books::Books;
-use super::server::Listed;
+use super::server::{Listed, key};
 use super::{RemoteError, RemoteVocabulary, Server};
 
 /// A model that is served elsewhere and proposes next tokens. It sees prompt, prefill and response.
@@ -146,12 +146,6 @@ struct Asked<'a> {
     place: usize,
 }
 
-/// Sends every sequence of a prompt to the same endpoint, whose cache knows it.
-fn key(session: &Session) -> u32 {
-    let bytes: Vec<u8> = session.prompt().iter().flat_map(|token| token.to_le_bytes()).collect();
-    crc32fast::hash(&bytes)
-}
-
 impl Policy for RemotePolicy {
     fn vocabulary(&self) -> Arc<dyn Vocabulary> {
         self.vocabulary.clone()
@@ -170,14 +164,17 @@ impl Policy for RemotePolicy {
         let asked = sessions.iter().enumerate().map(ask).collect::<Result<Vec<_>, ModelError>>()?;
         // Tokens that may not come take places in the list.
         let banned = filter.banned.len() + filter.end_tokens.len();
-        let top = filter.top_k.unwrap_or(self.server.settings().top).saturating_add(banned);
+        let ceiling = self.server.ceiling().min(self.vocabulary.size());
+        let top = filter.top_k.unwrap_or(self.server.settings().top).saturating_add(banned).min(ceiling);
         let (mut value, mut work): (Vec<Candidates>, Vec<Work>) = self.ask(&asked, top, filter)?.into_iter().unzip();
         let short = |candidates: &Candidates| {
-            candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p && top < self.vocabulary.size()
+            candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p && top < ceiling
         };
         let again: Vec<Asked<'_>> = asked.into_iter().filter(|asked| short(&value[asked.place])).collect();
         if !again.is_empty() {
-            for (asked, (candidates, cost)) in again.iter().zip(self.ask(&again, 2 * top, filter)?) {
+            for (asked, (candidates, cost)) in
+                again.iter().zip(self.ask(&again, top.saturating_mul(2).min(ceiling), filter)?)
+            {
                 value[asked.place] = candidates;
                 work[asked.place] += cost;
             }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use saffron_core::{
     DecoderShape, ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+    Work,
 };
 
 use super::books::Books;
-use super::server::Listed;
+use super::server::{Listed, key};
 use super::{AnswerProblem, EngineKind, RemoteError, Server};
 
 /// How a served guard is asked, and which two tokens are its answers.
@@ -83,38 +84,42 @@ impl RemoteGuard {
         self.question.layout.render(session.prompt(), session.response(), limit)
     }
 
-    /// A step whose answers have both tokens.
-    fn both(&self, sequences: &[(u32, Vec<Token>)]) -> Result<Vec<Listed>, RemoteError> {
+    /// The rewards of contexts: those that a request leaves without both answers are asked for again, with more tokens, where that may help.
+    fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
+        let contexts = sessions.iter().map(|session| self.context(session)).collect::<Result<Vec<_>, _>>()?;
         let size = self.server.model().vocab_size.unwrap_or(self.vocabulary.size()).max(self.vocabulary.size());
-        let wanted = [self.question.safe, self.question.not_safe];
+        let (mut value, mut work) = (vec![None; sessions.len()], vec![Work::default(); sessions.len()]);
         let mut top = self.server.settings().top.min(size);
         loop {
-            match self.server.step(sequences, top, &wanted, size) {
-                Err(RemoteError::Answer { problem: AnswerProblem::Missing { .. }, .. })
-                    if self.server.engine() == EngineKind::LlamaCpp && top < size =>
-                {
-                    top = top.saturating_mul(4).min(size);
-                }
-                answer => return answer,
+            let open: Vec<usize> = (0..sessions.len()).filter(|place| value[*place].is_none()).collect();
+            let Some(first) = open.first().copied() else { break };
+            let sequences =
+                open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
+            for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers(), size)?) {
+                work[place] += self.books.enter(&sessions[place], &contexts[place], listed.cached);
+                value[place] = self.reward(&listed);
             }
+            if value[first].is_none() && (self.server.engine() != EngineKind::LlamaCpp || top >= size) {
+                return Err(self.missing(first).into());
+            }
+            top = top.saturating_mul(4).min(size);
         }
+        Ok(Reply { value: value.into_iter().flatten().collect(), work })
     }
 
-    fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
-        let contexts = sessions.iter().map(|session| Ok((0, self.context(session)?)));
-        let contexts = contexts.collect::<Result<Vec<_>, ModelError>>()?;
-        if contexts.is_empty() {
-            return Ok(Reply::free(Vec::new(), 0));
-        }
-        let rows = self.both(&contexts)?;
-        let (mut value, mut work) = (Vec::new(), Vec::new());
-        for ((session, (_, context)), Listed { tokens, cached }) in sessions.iter().zip(&contexts).zip(rows) {
-            let of =
-                |answer| tokens.iter().find(|(token, _)| *token == answer).map_or(f32::NAN, |(_, logprob)| *logprob);
-            value.push(of(self.question.safe) - of(self.question.not_safe));
-            work.push(self.books.enter(session, context, cached));
-        }
-        Ok(Reply { value, work })
+    fn answers(&self) -> [Token; 2] {
+        [self.question.safe, self.question.not_safe]
+    }
+
+    /// The reward, if both answers are listed.
+    fn reward(&self, listed: &Listed) -> Option<f32> {
+        let of = |answer| listed.tokens.iter().find(|(token, _)| *token == answer).map(|(_, logprob)| *logprob);
+        Some(of(self.question.safe)? - of(self.question.not_safe)?)
+    }
+
+    fn missing(&self, sequence: usize) -> RemoteError {
+        let problem = AnswerProblem::Missing { sequence, tokens: self.answers() };
+        RemoteError::Answer { endpoint: self.server.first().to_owned(), problem }
     }
 }
 

@@ -1,8 +1,9 @@
 //! A server that serves one model, on one endpoint or several.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use saffron_core::Token;
+use saffron_core::{Session, Token};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,6 +15,10 @@ use super::{AnswerProblem, EngineKind, RemoteError, RemoteSettings, ServerAddres
 const NOISE: f64 = 1e-3;
 /// Token ids that every vocabulary has.
 const PROBE: [Token; 2] = [1, 2];
+/// A text of one token of whole characters.
+const LETTER: &str = "a";
+/// Log-probabilities in one answer, about: more sequences are asked for in further requests.
+const ENTRIES: usize = 1 << 16;
 /// Log-probabilities of tokens that a sampler has ruled out.
 const RULED_OUT: f64 = -1e3;
 
@@ -38,6 +43,8 @@ pub struct Server {
     model: ServedModel,
     /// What the answers to steps say of who answers.
     answering: Option<String>,
+    /// What is generated, for an engine that must be told.
+    steer: Option<Token>,
 }
 
 /// The checked answer to one sequence.
@@ -58,10 +65,14 @@ impl Server {
     /// as a sampler has changed.
     pub fn connect(address: &ServerAddress, settings: RemoteSettings) -> Result<Arc<Self>, RemoteError> {
         let (engine, endpoints) = (address.engine(), address.endpoints().to_vec());
+        if settings.top == 0 {
+            let reason = String::from("`RemoteSettings::top` must be at least 1");
+            return Err(RemoteError::Address { reason });
+        }
         let http = Http::new(settings.clone());
         let first = endpoints.first().cloned().unwrap_or_default();
         let model = who(engine, &http, &first, &settings)?;
-        let mut server = Self { engine, endpoints, http, settings, model, answering: None };
+        let mut server = Self { engine, endpoints, http, settings, model, answering: None, steer: None };
         for endpoint in &server.endpoints[1..] {
             let found = who(engine, &server.http, endpoint, &server.settings)?;
             if found != server.model {
@@ -70,8 +81,13 @@ impl Server {
                 return Err(RemoteError::Answer { endpoint: endpoint.clone(), problem });
             }
         }
+        if engine == EngineKind::LlamaCpp {
+            server.steer = server.tokenize(LETTER, false)?.first().copied();
+        }
         for endpoint in server.endpoints.clone() {
             let answering = server.probe(&endpoint)?;
+            let failed = |problem| RemoteError::Answer { endpoint: endpoint.clone(), problem };
+            server.check_model(answering.as_deref()).map_err(failed)?;
             server.answering = server.answering.or(answering);
         }
         Ok(Arc::new(server))
@@ -100,15 +116,27 @@ impl Server {
         &self.endpoints[0]
     }
 
-    /// The ids of a text, without any that would be added. With `markup`, special tokens that it spells are special; vLLM and SGLang know
-    /// no other way.
+    /// The most log-probabilities that are ever asked for of a sequence, twice [`RemoteSettings::top`].
+    pub(super) fn ceiling(&self) -> usize {
+        self.settings.top.saturating_mul(2)
+    }
+
+    /// The ids of a text, without any that would be added. With `markup`, special tokens that it spells are special; without, they are
+    /// letters. vLLM and SGLang cannot be told so: there the text goes in parts, none of which spells a special token that begins with `<` or
+    /// `[`, as they do.
     ///
     /// # Errors
     ///
     /// As every request; an id that is none.
     pub fn tokenize(&self, text: &str, markup: bool) -> Result<Vec<Token>, RemoteError> {
-        let (path, body) = self.engine.tokenize(&self.model.name, text, markup);
-        self.tokens(self.post(path, &body)?)
+        let ask = |text: &str| {
+            let (path, body) = self.engine.tokenize(&self.model.name, text, markup);
+            self.tokens(self.post(path, &body)?)
+        };
+        if markup || self.engine.tells_text_from_markup() {
+            return ask(text);
+        }
+        Ok(text.split_inclusive(['<', '[']).map(ask).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// The text of ids.
@@ -150,8 +178,9 @@ impl Server {
         RemoteError::Setup { endpoint: self.first().to_owned(), found: found.into(), remedy: remedy.into() }
     }
 
-    /// What comes next after each sequence: the `top` most probable tokens and those `wanted`, in a vocabulary of `size` ids. A sequence's
-    /// `key` decides its endpoint. Endpoints work at the same time.
+    /// What comes next after each sequence, in a vocabulary of `size` ids: the `top` most probable tokens, or, where some are `wanted`, these
+    /// and what the engine lists besides; whether they are there is for the caller to see. A sequence's `key` decides its endpoint. Endpoints
+    /// work at the same time.
     pub(super) fn step(
         &self,
         sequences: &[(u32, Vec<Token>)],
@@ -200,12 +229,14 @@ impl Server {
     ) -> Result<Vec<Listed>, RemoteError> {
         let failed = |problem| RemoteError::Answer { endpoint: endpoint.to_owned(), problem };
         let mut rows = Vec::new();
-        for sequences in sequences.chunks(self.settings.max_batch.max(1)) {
-            let ask = Ask { model: &self.model.name, sequences, top, wanted };
+        let expected = if wanted.is_empty() { top.min(size) } else { 0 };
+        let batch = self.settings.max_batch.min(ENTRIES / top.max(1)).max(1);
+        for sequences in sequences.chunks(batch) {
+            let ask = Ask { model: &self.model.name, sequences, top, wanted, steer: self.steer };
             let answer = self.answer(endpoint, ask)?;
             self.check_model(answer.model.as_deref()).map_err(failed)?;
             for (sequence, row) in answer.rows.into_iter().enumerate() {
-                rows.push(checked(sequence, row, top.min(size), wanted, size).map_err(failed)?);
+                rows.push(checked(sequence, row, expected, size).map_err(failed)?);
             }
         }
         Ok(rows)
@@ -234,8 +265,9 @@ impl Server {
             found,
             remedy: remedy.to_owned(),
         };
-        let (top, size) = (self.settings.top, self.vocab_bound());
-        let ask = Ask { model: &self.model.name, sequences: &[PROBE.to_vec()], top, wanted: &[] };
+        let size = self.vocab_bound();
+        let top = self.ceiling().min(size);
+        let ask = Ask { model: &self.model.name, sequences: &[PROBE.to_vec()], top, wanted: &[], steer: self.steer };
         let answer = self.answer(endpoint, ask).map_err(|error| match error {
             RemoteError::Refused { status: status @ (400 | 422), message, .. } => {
                 setup(format!("it refuses a step ({status}): {message}"), self.engine.more_logprobs())
@@ -246,8 +278,9 @@ impl Server {
             error => error,
         })?;
         let row = answer.rows.into_iter().next().unwrap_or_default();
-        let listed = checked(0, row, top.min(size), &[], size).map_err(|problem| match problem {
+        let listed = checked(0, row, top, size).map_err(|problem| match problem {
             AnswerProblem::TooFew { .. } => setup(problem.to_string(), self.engine.more_logprobs()),
+            AnswerProblem::NotALogprob { .. } => setup(problem.to_string(), self.engine.raw_logprobs()),
             problem => RemoteError::Answer { endpoint: endpoint.to_owned(), problem },
         })?;
         let sum: f64 = listed.tokens.iter().map(|(_, logprob)| f64::from(*logprob).exp()).sum();
@@ -283,6 +316,12 @@ struct Meta {
     n_ctx: Option<usize>,
 }
 
+/// Sends every sequence of a prompt to the same endpoint, whose cache knows it.
+pub(super) fn key(session: &Session) -> u32 {
+    let bytes: Vec<u8> = session.prompt().iter().flat_map(|token| token.to_le_bytes()).collect();
+    crc32fast::hash(&bytes)
+}
+
 /// The model of an endpoint.
 fn who(engine: EngineKind, http: &Http, endpoint: &str, settings: &RemoteSettings) -> Result<ServedModel, RemoteError> {
     let setup = |found: String, remedy: String| RemoteError::Setup { endpoint: endpoint.to_owned(), found, remedy };
@@ -313,10 +352,10 @@ fn who(engine: EngineKind, http: &Http, endpoint: &str, settings: &RemoteSetting
     Ok(ServedModel { name: id, context: max_model_len.or(n_ctx), vocab_size: settings.vocab_size.or(n_vocab) })
 }
 
-/// A row whose ids are of the vocabulary and whose numbers are log-probabilities: at least `expected` of them, and all that were wanted.
-fn checked(sequence: usize, row: Row, expected: usize, wanted: &[Token], size: usize) -> Result<Listed, AnswerProblem> {
+/// A row whose ids are of the vocabulary and whose numbers are log-probabilities: at least `expected` of them.
+fn checked(sequence: usize, row: Row, expected: usize, size: usize) -> Result<Listed, AnswerProblem> {
     let mut tokens: Vec<(Token, f32)> = Vec::with_capacity(row.listed.len());
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for (token, logprob) in row.listed {
         let id = Token::try_from(token).ok().filter(|id| (*id as usize) < size);
         let id = id.ok_or(AnswerProblem::OutOfVocabulary { sequence, token, size })?;
@@ -334,8 +373,5 @@ fn checked(sequence: usize, row: Row, expected: usize, wanted: &[Token], size: u
     if tokens.len() < expected {
         return Err(AnswerProblem::TooFew { sequence, expected, found: tokens.len() });
     }
-    match wanted.iter().find(|token| !seen.contains(*token)) {
-        Some(token) => Err(AnswerProblem::Missing { sequence, token: u64::from(*token) }),
-        None => Ok(Listed { tokens, cached: row.cached }),
-    }
+    Ok(Listed { tokens, cached: row.cached })
 }

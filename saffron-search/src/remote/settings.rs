@@ -15,6 +15,11 @@ impl ApiKey {
         Self(key.into())
     }
 
+    /// A text without the key.
+    pub(super) fn blotted(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "…") }
+    }
+
     pub(super) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }
@@ -39,7 +44,8 @@ pub struct RemoteSettings {
     pub max_answer: u64,
     /// Sequences a request; more are sent one request after another.
     pub max_batch: usize,
-    /// How many of the most probable tokens are asked for. Where they hold too little mass, twice as many are asked for once.
+    /// How many of the most probable tokens are asked for. Where they hold too little mass, twice as many are asked for once; the server must
+    /// be able to give these, and is never asked for more.
     pub top: usize,
     /// The key that the server wants, if it wants one.
     pub api_key: Option<ApiKey>,

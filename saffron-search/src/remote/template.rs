@@ -36,7 +36,10 @@ impl Server {
             EngineKind::LlamaCpp => {
                 let mut answer = self.post("/apply-template", &json!({ "messages": messages }))?;
                 match answer.get_mut("prompt").map(Value::take) {
-                    Some(Value::String(text)) => self.tokenize(&text, true),
+                    Some(Value::String(text)) => {
+                        let (path, body) = self.engine().tokenize_rendered(&self.model().name, &text);
+                        self.tokens(self.post(path, &body)?)
+                    }
                     _ => Err(self.malformed("a rendered template has no field prompt")),
                 }
             }

@@ -32,6 +32,14 @@ pub enum TemplateError {
         /// Which, counted from 0.
         message: usize,
     },
+    /// A speaker whose name is not one of letters, digits, `_` and `-`: templates write it among their own words.
+    #[error("message {message} is of the role {role:?}, expected letters, digits, _ and -")]
+    Role {
+        /// Which message, counted from 0.
+        message: usize,
+        /// The role.
+        role: String,
+    },
     /// A conversation that does not end with the turn that is to be answered.
     #[error("the template puts the last message in {found} places, expected one, after all others")]
     NotLast {

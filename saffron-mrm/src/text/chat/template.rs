@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use jiff::civil::Date;
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use super::generation::without_generation;
@@ -12,8 +13,9 @@ use super::{Message, TemplateError};
 const MAX_SOURCE: usize = 256 << 10;
 /// The longest rendered conversation, in bytes.
 const MAX_RENDERED: usize = 8 << 20;
-/// Steps that a template may take.
-const FUEL: u64 = 1_000_000;
+/// Steps that a template may take, and more of them for every message.
+const FUEL: u64 = 100_000;
+const FUEL_A_MESSAGE: u64 = 20_000;
 /// Stands around a message's number where its text will stand. Of Unicode's private use: no template spells it.
 const MARK: char = '\u{f8ff}';
 
@@ -43,7 +45,8 @@ impl<'a> Piece<'a> {
 /// A chat template in Jinja, as checkpoints have them: `chat_template` in `tokenizer_config.json`, or a file of its own.
 ///
 /// Rendered as transformers does: blocks trimmed, loop controls, Python's methods of strings and lists, `raise_exception`, `strftime_now` (of a
-/// date that is given, not of a clock). Templates are not trusted: their size, their steps and what they write are bounded.
+/// date that is given, not of a clock). A template's size, its steps and what it writes are bounded. It is part of a checkpoint all the same:
+/// one that was made to harm, by values that hold themselves, can still exhaust the stack.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -93,7 +96,9 @@ impl ChatTemplate {
     ///
     /// A conversation that the template refuses.
     pub fn render(&self, messages: &[Message]) -> Result<String, TemplateError> {
-        let environment = self.environment()?;
+        check_roles(messages)?;
+        let mut environment = self.environment()?;
+        environment.set_fuel(Some(FUEL + FUEL_A_MESSAGE * messages.len() as u64));
         let template = environment.get_template("chat").map_err(syntax)?;
         let turns =
             messages.iter().map(|message| Value::from_pairs([("role", &message.role), ("content", &message.content)]));
@@ -162,10 +167,16 @@ impl ChatTemplate {
         environment.set_syntax(
             minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(syntax)?,
         );
-        environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(64);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Seq | ValueKind::Map | ValueKind::Iterable | ValueKind::Plain => Err(Error::new(
+                ErrorKind::BadEscape,
+                format!("a {} is no text: it has to go through tojson", value.kind()),
+            )),
+            _ => minijinja::escape_formatter(out, state, value),
+        });
         environment.add_filter("tojson", super::json::to_json);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -177,6 +188,17 @@ impl ChatTemplate {
         });
         environment.add_template("chat", &self.source).map_err(syntax)?;
         Ok(environment)
+    }
+}
+
+/// A role stands among the template's own words: it must not spell any of its tokens.
+fn check_roles(messages: &[Message]) -> Result<(), TemplateError> {
+    let plain = |role: &str| {
+        !role.is_empty() && role.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    };
+    match messages.iter().position(|message| !plain(&message.role)) {
+        Some(message) => Err(TemplateError::Role { message, role: messages[message].role.clone() }),
+        None => Ok(()),
     }
 }
 

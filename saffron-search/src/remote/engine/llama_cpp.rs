@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use super::{Answer, Ask, Many, Request, Row, placed, typed};
 use crate::remote::AnswerProblem;
 
-/// A temperature below 0 takes the most probable token and leaves the probabilities those of a plain softmax, whatever samplers the server has.
+/// Makes a token certain.
+const STEERED: f64 = 1e3;
+
+/// A temperature below 0 takes the most probable token and leaves the probabilities those of a plain softmax, whatever samplers the server has. The
+/// token that is generated is steered to one of whole characters: of others, the server keeps the probabilities back until they are whole.
 pub(super) fn step(ask: Ask<'_>) -> Request {
     let body = json!({
         "prompt": ask.sequences,
@@ -17,6 +21,7 @@ pub(super) fn step(ask: Ask<'_>) -> Request {
         "temperature": -1.0,
         "cache_prompt": true,
         "stream": false,
+        "logit_bias": ask.steer.map(|token| (token, STEERED)).into_iter().collect::<Vec<_>>(),
         "response_fields": ["index", "model", "timings", "completion_probabilities"],
     });
     ("/completion", body)
@@ -69,8 +74,9 @@ fn row(sequence: usize, completion: Completion) -> Result<Row, AnswerProblem> {
     Ok(Row { listed, cached })
 }
 
-pub(super) fn tokenize(text: &str, markup: bool) -> Request {
-    ("/tokenize", json!({ "content": text, "add_special": false, "parse_special": markup }))
+/// With `begin`, the token that begins a sequence comes first, where the model has one.
+pub(super) fn tokenize(text: &str, markup: bool, begin: bool) -> Request {
+    ("/tokenize", json!({ "content": text, "add_special": begin, "parse_special": markup }))
 }
 
 pub(super) fn detokenize(tokens: &[Token]) -> Request {

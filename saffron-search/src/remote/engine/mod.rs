@@ -21,6 +21,8 @@ pub(super) struct Ask<'a> {
     pub(super) top: usize,
     /// Tokens that are wanted besides, wherever they stand.
     pub(super) wanted: &'a [Token],
+    /// The token to generate, for an engine that must be told.
+    pub(super) steer: Option<Token>,
 }
 
 /// An engine's answer to a step.
@@ -86,9 +88,22 @@ impl EngineKind {
     /// The request for the ids of a text.
     pub(super) fn tokenize(self, model: &str, text: &str, markup: bool) -> Request {
         match self {
-            Self::LlamaCpp => llama_cpp::tokenize(text, markup),
+            Self::LlamaCpp => llama_cpp::tokenize(text, markup, false),
             Self::Vllm | Self::Sglang => vllm::tokenize(model, text),
         }
+    }
+
+    /// The request for the ids of a rendered conversation, of which llama.cpp has taken the beginning-of-sequence token away.
+    pub(super) fn tokenize_rendered(self, model: &str, text: &str) -> Request {
+        match self {
+            Self::LlamaCpp => llama_cpp::tokenize(text, true, true),
+            Self::Vllm | Self::Sglang => vllm::tokenize(model, text),
+        }
+    }
+
+    /// Whether it can be told that special tokens in a text are just letters.
+    pub(super) fn tells_text_from_markup(self) -> bool {
+        self == Self::LlamaCpp
     }
 
     /// The request for the text of ids, and the field of the answer that holds it.

@@ -1,5 +1,7 @@
 //! SGLang's native `/generate`. Log-probabilities come as triples of number, id and text.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -58,14 +60,13 @@ pub(super) fn answer(body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem>
 
 fn row(sequence: usize, meta: Meta) -> Result<Row, AnswerProblem> {
     let first = |positions: Vec<Option<Vec<Triple>>>| positions.into_iter().next().flatten().unwrap_or_default();
-    let triples = first(meta.output_top_logprobs).into_iter().chain(first(meta.output_token_ids_logprobs));
-    let mut listed: Vec<(u64, Option<f64>)> = Vec::new();
-    for (logprob, id, _) in triples {
-        let id = id.ok_or(AnswerProblem::NoIds { sequence })?;
-        // A token that was asked for by its id may stand among the most probable ones, too.
-        if listed.iter().all(|(other, _)| *other != id) {
-            listed.push((id, logprob));
-        }
-    }
+    let pairs = |triples: Vec<Triple>| {
+        let pairs = triples.into_iter().map(|(logprob, id, _)| id.map(|id| (id, logprob)));
+        pairs.collect::<Option<Vec<_>>>().ok_or(AnswerProblem::NoIds { sequence })
+    };
+    let mut listed = pairs(first(meta.output_top_logprobs))?;
+    // A token that was asked for by its id may stand among the most probable ones, too.
+    let known: BTreeSet<u64> = listed.iter().map(|(id, _)| *id).collect();
+    listed.extend(pairs(first(meta.output_token_ids_logprobs))?.into_iter().filter(|(id, _)| !known.contains(id)));
     Ok(Row { listed, cached: meta.cached_tokens })
 }

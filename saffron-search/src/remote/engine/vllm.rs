@@ -1,4 +1,5 @@
-//! vLLM's OpenAI-compatible `/v1/completions`. Ids come as keys `token_id:…`, the cache's share once for all sequences of a request.
+//! vLLM's OpenAI-compatible `/v1/completions`. Ids come as keys `token_id:…`. What the cache saved is known of requests of one sequence
+//! only, and only with `--enable-prompt-tokens-details`.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub(super) fn step(ask: Ask<'_>) -> Request {
         "frequency_penalty": 0.0,
         "stream": false,
     });
+    // Where ids are named, newer servers list these alone.
     if !ask.wanted.is_empty() {
         body["logprob_token_ids"] = json!(ask.wanted);
     }
@@ -67,8 +69,9 @@ pub(super) fn answer(body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem>
     let rows = choices.into_iter().map(|choice| Ok((choice.index, row(choice)?)));
     let mut rows = placed(rows.collect::<Result<_, _>>()?, ask.sequences.len())?;
     let cached = usage.and_then(|usage| usage.prompt_tokens_details?.cached_tokens);
-    if let Some(cached) = cached {
-        share(cached, &mut rows, ask.sequences);
+    // It says so of one sequence of a request, whichever.
+    if let [row] = &mut rows[..] {
+        row.cached = cached;
     }
     Ok(Answer { rows, model })
 }
@@ -79,15 +82,6 @@ fn row(choice: Choice) -> Result<Row, AnswerProblem> {
     let listed = listed.unwrap_or_default().into_iter().map(|(key, logprob)| id(&key).map(|id| (id, logprob)));
     let listed = listed.collect::<Option<_>>().ok_or(AnswerProblem::NoIds { sequence: choice.index })?;
     Ok(Row { listed, cached: None })
-}
-
-/// The server says how much its cache saved for all sequences together: entered from the first one on, as far as each is long.
-fn share(mut cached: u64, rows: &mut [Row], sequences: &[Vec<Token>]) {
-    for (row, sequence) in rows.iter_mut().zip(sequences) {
-        let part = cached.min((sequence.len() as u64).saturating_sub(1));
-        cached -= part;
-        row.cached = Some(part);
-    }
 }
 
 pub(super) fn tokenize(model: &str, text: &str) -> Request {

@@ -4,6 +4,7 @@ use saffron_core::testing::ScriptedReward;
 use saffron_core::{CandidateFilter, Coverage, Policy};
 use saffron_search::remote::{ApiKey, EngineKind, RemoteSettings};
 use saffron_search::{Saffron, Searcher};
+use serde_json::json;
 
 use super::fake::{FakeEngine, VOCAB};
 use super::scripted::{Scripted, Seen};
@@ -25,8 +26,8 @@ fn where_too_little_mass_is_listed_twice_as_many_are_asked_for_once() {
         let mut policy = policy(connect(kind, &server, RemoteSettings { top: 2, ..settings() }));
         let filter = CandidateFilter { top_p: 0.99, ..CandidateFilter::default() };
         let candidates = policy.propose(&[session()], &filter).unwrap().value.remove(0);
-        let asked: Vec<u64> = server.steps().iter().skip(1).map(|seen| top(kind, seen)).collect();
-        assert_eq!(asked, [2, 4], "{kind}");
+        let asked: Vec<u64> = server.steps().iter().map(|seen| top(kind, seen)).collect();
+        assert_eq!(asked, [4, 2, 4], "{kind}: the probe tries the most that is ever asked for");
         assert_eq!((candidates.len(), candidates.coverage), (4, Coverage::Truncated));
         assert!(candidates.mass < 0.99);
         // Enough at once: no second request.
@@ -76,7 +77,7 @@ fn a_key_goes_into_every_request_and_nowhere_else() {
     let engine = FakeEngine::new(EngineKind::Vllm);
     let server = Scripted::serve(move |seen| match &seen.authorization {
         Some(key) if key == "Bearer s3cret" => engine.reply(seen),
-        _ => super::scripted::Reply::Status(401, Vec::new(), String::from("who are you?")),
+        key => super::scripted::Reply::Status(401, Vec::new(), format!("who is {key:?}?")),
     });
     let with_key = RemoteSettings { api_key: Some(ApiKey::new("s3cret")), ..settings() };
     assert!(!format!("{with_key:?}").contains("s3cret"));
@@ -87,20 +88,40 @@ fn a_key_goes_into_every_request_and_nowhere_else() {
     assert!(server.seen().iter().all(|seen| seen.authorization.as_deref() == Some("Bearer s3cret")));
     let address = super::address(EngineKind::Vllm, &[&server]);
     let error = saffron_search::remote::Server::connect(&address, settings()).unwrap_err();
-    assert!(error.to_string().contains("401") && !format!("{error:?}").contains("s3cret"), "{error}");
+    assert!(error.to_string().contains("401"), "{error}");
+    // A server that repeats a wrong key does not bring it into an error.
+    let wrong = RemoteSettings { api_key: Some(ApiKey::new("wr0ng")), ..settings() };
+    let error = saffron_search::remote::Server::connect(&address, wrong).unwrap_err();
+    assert!(error.to_string().contains("who is") && !format!("{error:?}").contains("wr0ng"), "{error:?}");
 }
 
 #[test]
 fn sampling_defaults_of_a_server_are_overruled() {
     for (kind, place, fields) in [
-        (EngineKind::LlamaCpp, "", vec!["temperature", "post_sampling_probs", "cache_prompt"]),
-        (EngineKind::Vllm, "", vec!["temperature", "top_p", "min_p", "repetition_penalty"]),
-        (EngineKind::Sglang, "/sampling_params", vec!["temperature", "top_p", "min_p", "repetition_penalty"]),
+        (EngineKind::LlamaCpp, "", json!({ "temperature": -1.0, "post_sampling_probs": false, "cache_prompt": true })),
+        (EngineKind::Vllm, "", json!({ "temperature": 0.0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0 })),
+        (
+            EngineKind::Sglang,
+            "/sampling_params",
+            json!({ "temperature": 0.0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0 }),
+        ),
     ] {
         let server = good(kind);
         connect(kind, &server, settings());
         let body = &server.steps()[0].body;
         let place = body.pointer(place).unwrap();
-        assert!(fields.iter().all(|field| !place[field].is_null()), "{kind}: {body}");
+        assert!(fields.as_object().unwrap().iter().all(|(field, value)| place[field] == *value), "{kind}: {body}");
+    }
+}
+
+#[test]
+fn what_a_user_writes_is_text_whatever_it_spells() {
+    for kind in EngineKind::ALL {
+        let server = good(kind);
+        let connected = connect(kind, &server, settings());
+        assert_eq!(connected.tokenize("a<x>b", true).unwrap(), [0, 36, 1], "{kind}");
+        if kind != EngineKind::LlamaCpp {
+            assert_eq!(policy(connected).session("a<x>b").unwrap().prompt(), [0, 37, 23, 38, 1], "{kind}");
+        }
     }
 }

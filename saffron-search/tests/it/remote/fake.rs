@@ -81,14 +81,18 @@ impl FakeEngine {
         match &seen.path[..] {
             "/v1/models" => Reply::Json(json!({ "data": [{ "id": NAME, "max_model_len": 64 }] })),
             "/completion" | "/v1/completions" | "/generate" => Reply::Json(self.step(&seen.body)),
-            "/tokenize" => Reply::Json(json!({ "tokens": tokens(text_of(&seen.body)) })),
+            "/tokenize" => {
+                let begin = if seen.body["add_special"] == json!(true) { "b" } else { "" };
+                Reply::Json(json!({ "tokens": tokens(&format!("{begin}{}", text_of(&seen.body))) }))
+            }
             "/detokenize" => {
                 let text: String = ids(&seen.body["tokens"]).iter().map(|id| word(*id)).collect();
                 Reply::Json(json!({ "content": text, "prompt": text, "text": text }))
             }
+            // As llama.cpp does: without the token that begins a sequence, which the tokeniser then adds.
             "/apply-template" => {
                 let prompt = seen.body["messages"][0]["content"].as_str().unwrap();
-                Reply::Json(json!({ "prompt": format!("b{prompt}cd") }))
+                Reply::Json(json!({ "prompt": format!("{prompt}cd") }))
             }
             "/props" => Reply::Json(json!({ "eos_token": "a" })),
             _ => Reply::Status(404, Vec::new(), String::from("no such page")),
@@ -105,6 +109,7 @@ impl FakeEngine {
         let count = |value: &Value| (value.as_u64().unwrap() as usize).min(self.most);
         match self.kind {
             EngineKind::LlamaCpp => {
+                assert_eq!(body["logit_bias"][0][0], json!(0), "what is generated is a whole letter");
                 let top = count(&body["n_probs"]);
                 // The last first, so that only its place says whose it is.
                 let one = |(place, context): (usize, &Vec<Token>)| self.llama_cpp(place, context, top);
@@ -135,13 +140,16 @@ impl FakeEngine {
     fn vllm(&self, sequences: &[Vec<Token>], top: usize, wanted: &[Token]) -> Value {
         let choice = |(place, context): (usize, &Vec<Token>)| {
             let all = ranked(context);
-            let listed = all.iter().enumerate().filter(|(rank, (id, _))| *rank < top || wanted.contains(id));
+            // Where ids are named, these and the generated one are all that is listed.
+            let is_listed =
+                |rank: usize, id| if wanted.is_empty() { rank < top } else { rank == 0 || wanted.contains(id) };
+            let listed = all.iter().enumerate().filter(|(rank, (id, _))| is_listed(*rank, id));
             let listed: serde_json::Map<String, Value> =
                 listed.map(|(_, (id, logprob))| (format!("token_id:{id}"), json!(logprob))).collect();
             json!({ "index": place, "text": "?", "logprobs": { "top_logprobs": [listed] } })
         };
         let choices: Vec<Value> = sequences.iter().enumerate().map(choice).collect();
-        let cached: usize = sequences.iter().map(|context| context.len() - 1).sum();
+        let cached = sequences.last().map(|context| context.len() - 1);
         let details = if self.tells_cached { json!({ "cached_tokens": cached }) } else { Value::Null };
         json!({ "model": NAME, "choices": choices, "usage": { "prompt_tokens": 1, "prompt_tokens_details": details } })
     }
@@ -174,10 +182,16 @@ fn text_of(body: &Value) -> String {
     }
 }
 
-/// One token a letter or digit: `a` is 0, `0` is 26.
-fn tokens(text: String) -> Vec<Token> {
-    let token = |byte: u8| if byte.is_ascii_digit() { Token::from(byte - b'0') + 26 } else { Token::from(byte - b'a') };
-    text.bytes().map(token).collect()
+/// One token a letter or digit: `a` is 0, `0` is 26. `<x>` is one special token, 36; its parts are ordinary ones.
+fn tokens(text: &str) -> Vec<Token> {
+    let token = |byte: u8| match byte {
+        b'0'..=b'9' => Token::from(byte - b'0') + 26,
+        b'<' => 37,
+        b'>' => 38,
+        byte => Token::from(byte - b'a'),
+    };
+    let parts = text.split("<x>").map(|part| part.bytes().map(token).collect::<Vec<_>>());
+    parts.collect::<Vec<_>>().join(&36)
 }
 
 fn word(token: Token) -> char {

@@ -191,13 +191,15 @@ fn a_server_says_how_long_to_wait() {
     search(EngineKind::LlamaCpp, &server, settings()).unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1), "it did not wait");
     // A wait that there is no time for is not begun.
-    let server = faulty(EngineKind::LlamaCpp, usize::MAX, move |_, _| later("3600"));
-    let begun = Instant::now();
-    assert!(matches!(
-        failure(EngineKind::LlamaCpp, &server, settings()),
-        RemoteError::Refused { status: 429, tries: 1, .. }
-    ));
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    for seconds in ["3600", "18446744073709551615"] {
+        let server = faulty(EngineKind::LlamaCpp, usize::MAX, move |_, _| later(seconds));
+        let begun = Instant::now();
+        assert!(matches!(
+            failure(EngineKind::LlamaCpp, &server, settings()),
+            RemoteError::Refused { status: 429, tries: 1, .. }
+        ));
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    }
 }
 
 #[test]
@@ -284,6 +286,17 @@ fn ids_that_the_vocabulary_lacks() {
                 "{kind}: {found}"
             );
         }
+    }
+}
+
+#[test]
+fn a_token_twice() {
+    for kind in [EngineKind::LlamaCpp, EngineKind::Sglang] {
+        let found = problem(kind, |kind, body| {
+            let listed = listed(kind, body).as_array_mut().unwrap();
+            listed[1] = listed[0].clone();
+        });
+        assert!(matches!(found, AnswerProblem::Twice { .. }), "{kind}: {found}");
     }
 }
 

@@ -28,7 +28,7 @@ fn too_few_log_probabilities_name_the_flag() {
     let few = FakeEngine { most: 5, ..FakeEngine::new(EngineKind::Vllm) };
     let server = Scripted::serve(move |seen| few.reply(seen));
     let error = refusal(EngineKind::Vllm, &server, settings());
-    assert!(error.contains("5 log-probabilities, 16 were asked for") && error.contains("--max-logprobs"), "{error}");
+    assert!(error.contains("5 log-probabilities, 32 were asked for") && error.contains("--max-logprobs"), "{error}");
     let server = steps(EngineKind::Vllm, |_, _| {
         Reply::Status(400, Vec::new(), String::from(r#"{"error":{"message":"Requested sample logprobs of 16"}}"#))
     });
@@ -71,6 +71,25 @@ fn probabilities_after_a_sampler_are_not_taken() {
         assert!(error.contains("a sampler has changed them"), "{kind}: {error}");
         assert!(kind != EngineKind::Vllm || error.contains("--logprobs-mode raw_logprobs"), "{error}");
     }
+}
+
+#[test]
+fn logits_are_no_log_probabilities() {
+    let server = steps(EngineKind::Vllm, |engine, seen| {
+        let mut body = engine.step(&seen.body);
+        let listed = body["choices"][0]["logprobs"]["top_logprobs"][0].as_object_mut().unwrap();
+        listed.values_mut().for_each(|value| *value = json!(20.0 + value.as_f64().unwrap()));
+        Reply::Json(body)
+    });
+    let error = refusal(EngineKind::Vllm, &server, settings());
+    assert!(error.contains("--logprobs-mode raw_logprobs"), "{error}");
+}
+
+#[test]
+fn nothing_can_be_asked_for_none() {
+    let server = good(EngineKind::LlamaCpp);
+    let error = refusal(EngineKind::LlamaCpp, &server, RemoteSettings { top: 0, ..settings() });
+    assert!(error.contains("at least 1"), "{error}");
 }
 
 #[test]
