@@ -51,8 +51,11 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Logprobs {
-    top_logprobs: Option<Vec<Option<BTreeMap<String, Option<f64>>>>>,
+    top_logprobs: Option<Vec<Option<Position>>>,
 }
+
+/// Log-probabilities by `token_id:…`.
+type Position = BTreeMap<String, Option<f64>>;
 
 #[derive(Deserialize)]
 struct Usage {

@@ -307,7 +307,7 @@ fn another_model_than_before() {
             EngineKind::Vllm => body["model"] = json!("another"),
             EngineKind::LlamaCpp => (0..2).for_each(|place| body[place]["model"] = json!("another")),
             EngineKind::Sglang => {
-                (0..2).for_each(|place| body[place]["meta_info"]["weight_version"] = json!("another"))
+                (0..2).for_each(|place| body[place]["meta_info"]["weight_version"] = json!("another"));
             }
         });
         assert!(matches!(&found, AnswerProblem::OtherModel { found, .. } if found == "another"), "{kind}: {found}");

@@ -47,7 +47,7 @@ fn a_beam_goes_as_one_batch_a_step() {
     assert_eq!(outcome.usage.policy.calls, 8);
     // The same question twice gives the same candidates, to the server's float noise.
     let ask = |policy: &mut RemotePolicy| {
-        policy.propose(&[session.clone()], &CandidateFilter { top_p: 0.9, ..CandidateFilter::default() })
+        policy.propose(std::slice::from_ref(&session), &CandidateFilter { top_p: 0.9, ..CandidateFilter::default() })
     };
     let [one, other] = [ask(&mut policy).unwrap().value.remove(0), ask(&mut policy).unwrap().value.remove(0)];
     assert_eq!(one.ranked[0].token, other.ranked[0].token);
