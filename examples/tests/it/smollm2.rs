@@ -94,12 +94,16 @@ fn the_adapters_in_the_repository_load_and_tell_refusals_from_compliance() {
     let rewards = guard.process_rewards(&said).unwrap().value;
     assert!(rewards[0] > 0.0 && rewards[1] < 0.0, "{rewards:?}");
     // The reward model's reward of the last token, from all before it, is about the guard's of the whole reply.
-    for (session, reward) in said.iter().zip(&rewards) {
+    let mut told = Vec::new();
+    for session in &said {
         let (last, before) = session.response().split_last().unwrap();
         let before = session.with_response(before.to_vec()).unwrap();
         let ranked = vec![Candidate { token: *last, logprob: -1.0 }];
         let candidates = Candidates { ranked, mass: 0.4, coverage: Coverage::Truncated };
-        let told = mrm.child_rewards(&[before], &[candidates]).unwrap().value[0][0].seen().unwrap();
-        assert!(told.signum() == reward.signum() && (told - reward).abs() < 4.0, "{told} against {reward}");
+        told.push(mrm.child_rewards(&[before], &[candidates]).unwrap().value[0][0].seen().unwrap());
     }
+    assert!(
+        told[0] > told[1] && told.iter().zip(&rewards).all(|(told, reward)| (told - reward).abs() < 4.0),
+        "{told:?}"
+    );
 }
