@@ -12,7 +12,6 @@
 //! budget and prompt), `summary.json` and pictures.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -20,8 +19,8 @@ use clap::Parser;
 use saffron_examples::compare::{Config, Loaded, LoggedRun, Results, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::progress::bar;
-use saffron_search::eval::files::{Journal, create_dir, replace};
-use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read};
+use saffron_search::eval::files::{Journal, create_dir};
+use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read, write_summary};
 
 /// Compares strategies over data sets.
 #[derive(Parser)]
@@ -130,16 +129,14 @@ fn settings(manifest: &Manifest) -> Result<Config> {
 fn report(config: &Config, records: &[Record], out: &Path) -> Result<Results> {
     let results = results(config, records)?;
     create_dir(out)?;
-    let summary = out.join("summary.json");
-    let text = serde_json::to_vec_pretty(&results)?;
-    replace(&summary, |file| file.write_all(&text))?;
+    write_summary(out, &results)?;
     let pictures = plot(&results, out)?;
     println!("{}", table(&results));
     let failures: u64 = results.rows.iter().map(|row| row.failures).sum();
     if failures > 0 {
         println!("{failures} prompts failed; their records say why, and --retry-failed tries them again");
     }
-    let paths = [out.join("records.jsonl"), summary];
+    let paths = ["records.jsonl", "summary.json"].map(|name| out.join(name));
     paths.iter().filter(|path| path.exists()).for_each(|path| println!("{}", path.display()));
     pictures.iter().for_each(|path| println!("{}", path.display()));
     Ok(results)

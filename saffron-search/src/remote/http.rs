@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use super::{AnswerProblem, RemoteError, RemoteSettings};
 
@@ -39,12 +39,11 @@ impl Http {
     /// Gets JSON.
     pub(super) fn get(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
         self.ask(endpoint, |left| {
-            let request = self.agent.get(format!("{endpoint}{path}"));
-            let request = match &self.settings.api_key {
-                Some(key) => request.header("Authorization", key.header()),
-                None => request,
-            };
-            request.config().timeout_global(Some(left)).build().call()
+            self.authorised(self.agent.get(format!("{endpoint}{path}")))
+                .config()
+                .timeout_global(Some(left))
+                .build()
+                .call()
         })
     }
 
@@ -53,12 +52,16 @@ impl Http {
         let body = body.to_string();
         self.ask(endpoint, |left| {
             let request = self.agent.post(format!("{endpoint}{path}")).header("Content-Type", "application/json");
-            let request = match &self.settings.api_key {
-                Some(key) => request.header("Authorization", key.header()),
-                None => request,
-            };
-            request.config().timeout_global(Some(left)).build().send(body.as_bytes())
+            self.authorised(request).config().timeout_global(Some(left)).build().send(body.as_bytes())
         })
+    }
+
+    /// A request with the key, if there is one.
+    fn authorised<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.settings.api_key {
+            Some(key) => request.header("Authorization", key.header()),
+            None => request,
+        }
     }
 
     /// Tries a request until it is answered, the tries are spent, or the time is.
@@ -69,7 +72,9 @@ impl Http {
     ) -> Result<Value, RemoteError> {
         let begun = Instant::now();
         let mut backoff = self.settings.backoff;
-        for tries in 1.. {
+        let mut tries: u32 = 0;
+        loop {
+            tries = tries.saturating_add(1);
             let left = self.settings.timeout.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 return Err(self.timed_out(endpoint));
@@ -86,7 +91,6 @@ impl Http {
             std::thread::sleep(wait);
             backoff = backoff.saturating_mul(2);
         }
-        unreachable!("tries are counted up to the last one")
     }
 
     fn attempt(&self, endpoint: &str, tries: u32, sent: Result<Response<Body>, ureq::Error>) -> Try {

@@ -111,8 +111,8 @@ impl RemotePolicy {
         if expected != found {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
-        let limit = self.server.model().context.map_or(usize::MAX, |context| context.saturating_sub(1));
-        self.layout.render(session.prompt(), &[session.prefill(), session.response()].concat(), limit)
+        let answer = [session.prefill(), session.response()].concat();
+        self.layout.render(session.prompt(), &answer, self.server.room())
     }
 
     /// The candidates of sequences from the `top` most probable tokens of each, and what that cost.

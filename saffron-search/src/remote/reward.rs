@@ -80,8 +80,7 @@ impl RemoteGuard {
         if expected != found {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
-        let limit = self.server.model().context.map_or(usize::MAX, |context| context.saturating_sub(1));
-        self.question.layout.render(session.prompt(), session.response(), limit)
+        self.question.layout.render(session.prompt(), session.response(), self.server.room())
     }
 
     /// The rewards of contexts: those that a request leaves without both answers are asked for again, with more tokens, where that may help.

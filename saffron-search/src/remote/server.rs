@@ -70,8 +70,7 @@ impl Server {
             return Err(RemoteError::Address { reason });
         }
         let http = Http::new(settings.clone());
-        let first = endpoints.first().cloned().unwrap_or_default();
-        let model = who(engine, &http, &first, &settings)?;
+        let model = who(engine, &http, &endpoints[0], &settings)?;
         let mut server = Self { engine, endpoints, http, settings, model, answering: None, steer: None };
         for endpoint in &server.endpoints[1..] {
             let found = who(engine, &server.http, endpoint, &server.settings)?;
@@ -109,6 +108,11 @@ impl Server {
     #[must_use]
     pub fn settings(&self) -> &RemoteSettings {
         &self.settings
+    }
+
+    /// Tokens that a context may have, so that one more fits behind it.
+    pub(super) fn room(&self) -> usize {
+        self.model.context.map_or(usize::MAX, |context| context.saturating_sub(1))
     }
 
     /// The endpoint of everything that does not depend on a prompt.

@@ -45,8 +45,9 @@ impl Line {
     }
 }
 
-/// The manifest and records of a run, in the order of the file; of one that was put away with its records zipped (`records.jsonl.gz`), too. Neither takes nor changes anything, so that it may be
-/// called while a process works on the run; a record that is just being written is left out.
+/// The manifest and records of a run, in the order of the file; of one that was put away with its records zipped (`records.jsonl.gz`), too.
+/// Neither takes nor changes anything, so that it may be called while a process works on the run; a record that is just being written is left
+/// out.
 ///
 /// # Errors
 ///
@@ -69,6 +70,18 @@ fn found<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
         Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Writes a `summary.json` into a directory, whole or not at all.
+///
+/// # Errors
+///
+/// A failed write, a value that JSON cannot hold.
+pub fn write_summary(dir: &Path, summary: &impl Serialize) -> Result<(), RunError> {
+    let encoded = serde_json::to_vec_pretty(summary);
+    let text = encoded.map_err(|source| RunError::Encode { what: "the summary", source })?;
+    let path = dir.join(SUMMARY);
+    Ok(files::replace(&path, |file| file.write_all(&text).and_then(|()| file.write_all(b"\n")))?)
 }
 
 impl RunDir {
@@ -150,9 +163,6 @@ impl RunDir {
     ///
     /// A failed write, a value that JSON cannot hold.
     pub fn write_summary(&self, summary: &impl Serialize) -> Result<(), RunError> {
-        let encoded = serde_json::to_vec_pretty(summary);
-        let text = encoded.map_err(|source| RunError::Encode { what: "the summary", source })?;
-        let path = self.dir.join(SUMMARY);
-        Ok(files::replace(&path, |file| file.write_all(&text).and_then(|()| file.write_all(b"\n")))?)
+        write_summary(&self.dir, summary)
     }
 }

@@ -44,7 +44,7 @@ mod shard;
 pub mod summary;
 
 pub use difference::Difference;
-pub use dir::{RunDir, read};
+pub use dir::{RunDir, read, write_summary};
 pub use error::RunError;
 pub use manifest::{FORMAT_VERSION, Manifest};
 pub use merge::{Merged, check_shards, merge};
