@@ -12,11 +12,11 @@ use anyhow::Result;
 use clap::Parser;
 use saffron_core::{CandidateFilter, Outcome, Thresholds};
 use saffron_examples::models::PolicyArgs;
+use saffron_examples::policy::NamedPolicy;
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
 use saffron_examples::report;
 use saffron_examples::rewards::RewardArgs;
-use saffron_mrm::LmPolicy;
 use saffron_search::eval::curve::profiler_style;
 use saffron_search::{BestOfN, Reaction, Rules, Searcher};
 use serde_json::json;
@@ -73,8 +73,8 @@ impl Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let searcher = args.searcher()?;
-    let (base, mut policy) = args.policy.open(args.reward.preset())?;
-    let mut scorer = args.reward.open(&base, args.policy.options())?;
+    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
+    let mut scorer = args.reward.open(&mut loader)?;
     let session = args.prompt.session(&policy)?;
     let outcome = searcher.run_observed(&session, &mut policy, &mut *scorer, &mut Progress::default())?;
     show(&args, &policy, &outcome)?;
@@ -87,7 +87,7 @@ fn main() -> Result<()> {
 }
 
 /// The samples, the reply, the verdict, the cost.
-fn show(args: &Args, policy: &LmPolicy, outcome: &Outcome) -> Result<()> {
+fn show(args: &Args, policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
     println!("samples (reward, log-probability; * is the best):");
     let best = outcome.beam.iter().position(|sample| sample == &outcome.best);
     for (place, sample) in outcome.beam.iter().enumerate() {

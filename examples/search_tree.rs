@@ -18,13 +18,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Parser};
-use saffron_core::Token;
+use saffron_core::{Token, Vocabulary};
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};
 use saffron_examples::rewards::RewardArgs;
-use saffron_mrm::DecoderConfig;
-use saffron_mrm::text::TextTokenizer;
 use saffron_search::trace::tree::{SearchTreeView, dot, html};
 use saffron_search::trace::{read, replay_summaries};
 use saffron_search::{Saffron, Searcher};
@@ -73,8 +71,8 @@ struct Args {
 
 impl Args {
     fn live(&self) -> Result<SearchTreeView> {
-        let (base, mut policy) = self.policy.open(self.reward.preset())?;
-        let mut scorer = self.reward.open(&base, self.policy.options())?;
+        let (mut loader, mut policy) = self.policy.open(self.reward.preset())?;
+        let mut scorer = self.reward.open(&mut loader)?;
         let prompt = self.prompt.clone().context("a search needs --prompt")?;
         let prompt = PromptArgs { prompt, prefill: self.prefill.clone(), prefill_len: self.prefill_len };
         let session = prompt.session(&policy)?;
@@ -97,16 +95,11 @@ impl Args {
         );
         Ok(view)
     }
-
-    fn tokenizer(&self) -> Result<TextTokenizer> {
-        let size = DecoderConfig::from_dir(&self.policy.policy)?.vocab_size;
-        Ok(TextTokenizer::from_dir(&self.policy.policy, size)?)
-    }
 }
 
 /// The text of a token; special tokens, which have none, by their number.
-fn label(tokenizer: &TextTokenizer, token: Token) -> String {
-    match tokenizer.decode_text(&[token]) {
+fn label(vocabulary: &dyn Vocabulary, token: Token) -> String {
+    match vocabulary.decode(&[token]) {
         Ok(text) if !text.is_empty() => text,
         _ => format!("⟨{token}⟩"),
     }
@@ -114,9 +107,9 @@ fn label(tokenizer: &TextTokenizer, token: Token) -> String {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let tokenizer = args.tokenizer()?;
+    let vocabulary = args.policy.vocabulary()?;
     let view = args.trace.as_deref().map_or_else(|| args.live(), |path| args.traced(path))?;
-    let view = view.labelled(|token| label(&tokenizer, token));
+    let view = view.labelled(|token| label(&*vocabulary, token));
     if let Some(path) = &args.html {
         save(path, html(&view).as_bytes())?;
     }

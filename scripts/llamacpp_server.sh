@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp; SAFFRON_LLAMACPP is the server's address.
+# Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp. The command finds the server's address in
+# SAFFRON_LLAMACPP, and in SAFFRON_SERVED as the programs take it.
 #   llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…
 set -euo pipefail
 model=$(dirname "${BASH_SOURCE[0]}")/../models/smollm2/model.gguf slots=16
@@ -45,4 +46,4 @@ for _ in $(seq 120); do
     sleep 0.5
 done
 [[ -n ${address:-} ]] || { echo "the server was not ready within a minute" >&2; exit 1; }
-SAFFRON_LLAMACPP=$address "$@"
+SAFFRON_LLAMACPP=$address SAFFRON_SERVED=llamacpp:$address "$@"

@@ -17,7 +17,7 @@ benign() {
 guard() { example train_guard -- --config $recipe/guard.toml --out $out/guard; }
 judge() { example train_guard -- --config $recipe/judge.toml --out $out/judge; }
 labels() {
-    for set in gptfuzz hh_attacked hh benign; do
+    for set in gptfuzz gptfuzz_plain hh_attacked hh_wide hh benign; do
         example label -- --config $recipe/label_$set.toml --out $out/labels_$set
     done
 }

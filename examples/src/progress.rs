@@ -52,3 +52,10 @@ pub fn bar(all: u64, done: u64) -> ProgressBar {
     bar.set_position(done);
     bar
 }
+
+/// A bar of a download.
+#[must_use]
+pub fn download() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}  {bytes_per_sec}  {msg}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use saffron_core::Session;
-use saffron_mrm::LmPolicy;
+
+use crate::policy::NamedPolicy;
 
 /// Arguments: one prompt, attacked or not.
 #[derive(Clone, Debug, Args)]
@@ -28,9 +29,9 @@ impl PromptArgs {
     /// # Errors
     ///
     /// An empty prompt, or text that the tokenizer cannot encode.
-    pub fn session(&self, policy: &LmPolicy) -> Result<Session> {
+    pub fn session(&self, policy: &NamedPolicy) -> Result<Session> {
         let tokens = self.prefill_len.unwrap_or(usize::MAX);
-        Ok(policy.attacked_session(&self.prompt, &self.prefill, tokens)?)
+        Ok(policy.session(&self.prompt, &self.prefill, tokens)?)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use saffron_core::{Hypothesis, Outcome, RoleUsage, Usage};
-use saffron_mrm::LmPolicy;
+
+use crate::policy::NamedPolicy;
 
 /// The head of a table of [`row`]s.
 pub const HEADER: &str =
@@ -39,7 +40,7 @@ pub fn reward_text(reward: Option<f32>) -> String {
 /// # Errors
 ///
 /// Tokens that the tokenizer cannot decode.
-pub fn hypothesis(policy: &LmPolicy, hypothesis: &Hypothesis) -> Result<String> {
+pub fn hypothesis(policy: &NamedPolicy, hypothesis: &Hypothesis) -> Result<String> {
     let text = policy.text(hypothesis)?;
     Ok(format!("{}  {:8.3}  {text:?}", reward_text(hypothesis.reward), hypothesis.logprob))
 }

@@ -1,6 +1,6 @@
 //! The reward model that a command line names: a multifurcation reward model, or a guard that is asked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -8,8 +8,11 @@ use saffron_core::{ChildScorer, PrmScorer};
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
 use saffron_mrm::text::{LAYOUT_NAMES, TextTokenizer, layout};
-use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LoadError, ModelOptions, Mrm, MrmInput};
+use saffron_mrm::{GuardRewardModel, GuardTemplate, LoadError, Mrm, MrmInput};
 use saffron_search::Preset;
+
+use crate::models::Loader;
+use crate::place::Place;
 
 /// Presets by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,10 +30,10 @@ pub struct RewardArgs {
     /// Directory of the multifurcation reward model: adapter, bias, mask.
     #[arg(long)]
     pub mrm: Option<PathBuf>,
-    /// Directory of the guard: the model that the adapter of --mrm sits on (by default the one that the adapter names); without --mrm the
+    /// The guard, a directory, a GGUF or a name on the hub: the model that the adapter of --mrm sits on (by default the one that the adapter names); without --mrm the
     /// reward model itself, where a program takes one that is asked once a sequence.
     #[arg(long)]
-    pub guard: Option<PathBuf>,
+    pub guard: Option<Place>,
     /// Rules of the search and of the reward model's input.
     #[arg(long, default_value = "paper")]
     pub preset: PresetName,
@@ -57,12 +60,12 @@ impl RewardArgs {
     /// # Errors
     ///
     /// No --mrm, or one that does not load.
-    pub fn open_mrm(&self, policy: &Base, options: ModelOptions) -> Result<Mrm> {
+    pub fn open_mrm(&self, loader: &mut Loader) -> Result<Mrm> {
         let dir =
             self.mrm.as_deref().context("the search needs --mrm, the directory of a multifurcation reward model")?;
-        let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
+        let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir).map(Place::from), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
-        let mrm = Mrm::on(&shared(policy, &guard)?, options)?.with_adapter_as(dir, merge)?;
+        let mrm = Mrm::on(&loader.place(&guard)?, loader.options())?.with_adapter_as(dir, merge)?;
         let layout = layout(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),
@@ -76,10 +79,9 @@ impl RewardArgs {
     /// # Errors
     ///
     /// No --guard, or one that does not load.
-    pub fn open_guard(&self, policy: &Base, options: ModelOptions) -> Result<GuardRewardModel> {
-        let dir =
-            self.guard.as_deref().context("the search needs --guard, the directory of a model that can be asked")?;
-        Ok(GuardRewardModel::on(&shared(policy, dir)?, options, question)?)
+    pub fn open_guard(&self, loader: &mut Loader) -> Result<GuardRewardModel> {
+        let place = self.guard.as_ref().context("the search needs --guard, a model that can be asked")?;
+        Ok(GuardRewardModel::on(&loader.place(place)?, loader.options(), question)?)
     }
 
     /// Whatever rewards: the multifurcation reward model if there is one, asked once a sequence, else the guard, asked once a child.
@@ -87,21 +89,13 @@ impl RewardArgs {
     /// # Errors
     ///
     /// Neither, or one that does not load.
-    pub fn open(&self, policy: &Base, options: ModelOptions) -> Result<Box<dyn ChildScorer>> {
+    pub fn open(&self, loader: &mut Loader) -> Result<Box<dyn ChildScorer>> {
         match (&self.mrm, &self.guard) {
-            (Some(_), _) => Ok(Box::new(self.open_mrm(policy, options)?)),
-            (None, Some(_)) => Ok(Box::new(PrmScorer(self.open_guard(policy, options)?))),
+            (Some(_), _) => Ok(Box::new(self.open_mrm(loader)?)),
+            (None, Some(_)) => Ok(Box::new(PrmScorer(self.open_guard(loader)?))),
             (None, None) => anyhow::bail!("something must reward: --mrm, or --guard alone"),
         }
     }
-}
-
-/// The weights of a directory: the policy's own where it is the same, else on the policy's device and of its type.
-fn shared(policy: &Base, dir: &Path) -> Result<Base, LoadError> {
-    if dir.canonicalize().ok() == policy.dir().canonicalize().ok() {
-        return Ok(policy.clone());
-    }
-    Base::open(dir, &policy.decoder().device(), policy.decoder().dtype())
 }
 
 /// How a guard is asked.

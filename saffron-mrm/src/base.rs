@@ -1,16 +1,16 @@
 //! A checkpoint that several models stand on: policy, guard and multifurcation reward model of the same base hold its weights once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device};
 
 use crate::LoadError;
-use crate::checkpoint::load_decoder;
+use crate::checkpoint::{Checkpoint, load_decoder};
 use crate::nn::Decoder;
 use crate::text::TextTokenizer;
 
-/// Weights and tokenizer of a checkpoint directory. Clones, and all models that are made on it, share them; an adapter that is merged
+/// Weights and tokenizer of a checkpoint. Clones, and all models that are made on it, share them; an adapter that is merged
 /// into one of those models brings only the matrices that it changes.
 ///
 /// ```no_run
@@ -26,28 +26,34 @@ use crate::text::TextTokenizer;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Base {
-    dir: PathBuf,
+    checkpoint: Arc<Checkpoint>,
     decoder: Decoder,
     tokenizer: Arc<TextTokenizer>,
 }
 
 impl Base {
-    /// Loads a checkpoint directory.
+    /// Loads a checkpoint: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF, whose weights are widened to `dtype`.
     ///
     /// # Errors
     ///
     /// A checkpoint or tokenizer that does not load, or a type that the device does not support.
-    pub fn open(dir: impl AsRef<Path>, device: &Device, dtype: DType) -> Result<Self, LoadError> {
-        let dir = dir.as_ref();
-        let decoder = load_decoder(dir, dtype, device)?;
-        let tokenizer = TextTokenizer::from_dir(dir, decoder.config().vocab_size)?;
-        Ok(Self { dir: dir.to_path_buf(), decoder, tokenizer: Arc::new(tokenizer) })
+    pub fn open(path: impl AsRef<Path>, device: &Device, dtype: DType) -> Result<Self, LoadError> {
+        let checkpoint = Checkpoint::open(path)?;
+        let decoder = load_decoder(&checkpoint, dtype, device)?;
+        let tokenizer = Arc::new(checkpoint.tokenizer()?);
+        Ok(Self { checkpoint: Arc::new(checkpoint), decoder, tokenizer })
     }
 
     /// Where it was loaded from.
     #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn path(&self) -> &Path {
+        self.checkpoint.path()
+    }
+
+    /// What else it was loaded from says of the model.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
     }
 
     /// The decoder; a clone shares its weights.

@@ -63,6 +63,20 @@ pub enum RopeScaling {
     },
 }
 
+impl RopeScaling {
+    /// A rotary frequency as it is used. Llama 3's stretching: in full for waves longer than `original / low`, not at all for those shorter than
+    /// `original / high`, blended between.
+    #[must_use]
+    pub fn stretch(self, frequency: f64) -> f64 {
+        let Self::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = self else {
+            return frequency;
+        };
+        let waves = original_max_position_embeddings * frequency / (2.0 * std::f64::consts::PI);
+        let blend = ((waves - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
+        frequency * (blend + (1.0 - blend) / factor)
+    }
+}
+
 /// One end-of-sequence id or several.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -198,7 +212,7 @@ impl DecoderConfig {
         }
     }
 
-    fn check(&self, path: &Path) -> Result<(), LoadError> {
+    pub(crate) fn check(&self, path: &Path) -> Result<(), LoadError> {
         let sizes = [
             ("hidden_size", self.hidden_size),
             ("intermediate_size", self.intermediate_size),

@@ -50,6 +50,14 @@ pub enum LoadError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A file that is no GGUF, or one that cannot be read.
+    #[error("{}: not a GGUF: {source}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A file that ends too early, or goes on after its end.
     #[error("{}: {what} is {expected} bytes by its own account, the file has {found}", path.display())]
     Length {

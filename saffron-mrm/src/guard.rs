@@ -112,7 +112,7 @@ impl GuardRewardModel {
         let tokenizer = base.tokenizer().clone();
         let template = template(&tokenizer)?;
         if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
-            return Err(LoadError::field(base.dir(), "answer token", format!("an id below {size}"), token));
+            return Err(LoadError::field(base.path(), "answer token", format!("an id below {size}"), token));
         }
         let reader = SessionReader {
             tokenizer,

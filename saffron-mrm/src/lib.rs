@@ -22,9 +22,10 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`checkpoint`] | Hugging Face, PEFT and the reference's files |
+//! | [`checkpoint`] | Hugging Face, PEFT and the reference's files; with the feature `gguf` llama.cpp's |
 //! | [`nn`] | the decoder |
 //! | [`text`] | tokenizers, prompt layouts, conversion between vocabularies |
+//! | `hub` (feature) | checkpoints by name from the Hugging Face hub |
 //! | [`engine`] | a decoder with its cache, answering batches of contexts |
 
 mod base;
@@ -33,6 +34,8 @@ mod config;
 pub mod engine;
 mod error;
 mod guard;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod mrm;
 pub mod nn;
 mod policy;

@@ -92,7 +92,7 @@ impl Mrm {
         let tokenizer = base.tokenizer().clone();
         let MrmInput { form, bias, prefill } = MrmInput::default();
         let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form, prefill };
-        let head = RewardHead::from_dir(base.dir(), base.decoder().config().vocab_size)?;
+        let head = RewardHead::from_dir(base.path(), base.decoder().config().vocab_size)?;
         Ok(Self { engine, reader, head, bias })
     }
 
@@ -117,6 +117,12 @@ impl Mrm {
         self.head = RewardHead::from_dir(dir, config.vocab_size)?;
         self.engine = self.engine.with_lora(lora, merge)?;
         Ok(self)
+    }
+
+    /// The layout.
+    #[must_use]
+    pub fn layout(&self) -> &PromptLayout {
+        &self.reader.layout
     }
 
     /// The model with another layout.

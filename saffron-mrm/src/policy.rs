@@ -10,15 +10,8 @@ use saffron_core::{
 
 use crate::LoadError;
 use crate::base::Base;
-use crate::checkpoint::files::read_json_if_there;
-use crate::config::OneOrMany;
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
 use crate::text::{Conversion, TextTokenizer, default_layout};
-
-#[derive(serde::Deserialize)]
-struct GenerationConfig {
-    eos_token_id: Option<OneOrMany>,
-}
 
 /// A decoder that proposes next tokens. It sees prompt, prefill and response.
 #[derive(Debug)]
@@ -30,22 +23,22 @@ pub struct LmPolicy {
 }
 
 impl LmPolicy {
-    /// Loads a checkpoint directory with default options and the layout that its special tokens speak for.
+    /// Loads a checkpoint with default options and the layout that its special tokens speak for.
     ///
     /// # Errors
     ///
     /// A checkpoint or tokenizer that does not load.
-    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
-        Self::open_with(dir, device, ModelOptions::default())
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
+        Self::open_with(path, device, ModelOptions::default())
     }
 
-    /// Loads a checkpoint directory.
+    /// Loads a checkpoint.
     ///
     /// # Errors
     ///
     /// A checkpoint or tokenizer that does not load.
-    pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        Self::on(&Base::open(dir, device, options.dtype)?, options)
+    pub fn open_with(path: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
+        Self::on(&Base::open(path, device, options.dtype)?, options)
     }
 
     /// A policy on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
@@ -55,8 +48,8 @@ impl LmPolicy {
     /// A cache budget below one token; end-of-sequence tokens that the model does not have.
     pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
         let engine = Engine::new(base.decoder().clone(), options)?;
-        let (config, tokenizer) = (base.decoder().config(), base.tokenizer().clone());
-        let end_tokens = end_tokens(base.dir(), &config.eos_token_ids, config.vocab_size, &tokenizer)?;
+        let tokenizer = base.tokenizer().clone();
+        let end_tokens = base.checkpoint().end_tokens(&tokenizer)?;
         let layout = default_layout(&tokenizer)?;
         Ok(Self { engine, tokenizer, layout, end_tokens })
     }
@@ -159,28 +152,5 @@ impl Policy for LmPolicy {
             |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response().len(), place);
         let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
         Ok(Reply { value, work: answers.work })
-    }
-}
-
-/// End-of-sequence tokens by `generation_config.json`, else by `config.json`, else the tokenizer's own.
-fn end_tokens(
-    dir: &Path,
-    config: &[Token],
-    vocab_size: usize,
-    tokenizer: &TextTokenizer,
-) -> Result<Vec<Token>, LoadError> {
-    let path = dir.join("generation_config.json");
-    let generation: Option<GenerationConfig> = read_json_if_there(&path)?;
-    let named = generation.and_then(|config| config.eos_token_id).map(OneOrMany::into_vec).unwrap_or_default();
-    let (path, tokens) = if !named.is_empty() {
-        (path, named)
-    } else if !config.is_empty() {
-        (dir.join("config.json"), config.to_vec())
-    } else {
-        (dir.join("tokenizer_config.json"), tokenizer.eos().into_iter().collect())
-    };
-    match tokens.iter().find(|token| **token as usize >= vocab_size) {
-        Some(token) => Err(LoadError::field(&path, "eos_token_id", format!("ids below {vocab_size}"), token)),
-        None => Ok(tokens),
     }
 }

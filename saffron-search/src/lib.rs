@@ -26,6 +26,7 @@ mod guides;
 pub mod remote;
 mod searcher;
 pub mod strategy;
+pub mod stream;
 pub mod trace;
 
 pub use saffron_core;

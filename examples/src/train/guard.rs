@@ -37,7 +37,7 @@ pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
     };
     let name = match &adapter.base_name {
         Some(name) => name.clone(),
-        None => std::path::absolute(base.dir())?.display().to_string(),
+        None => std::path::absolute(base.path())?.display().to_string(),
     };
     let network = network.with_base_name(name);
     Ok(if adapter.bias { network } else { network.with_frozen_bias() })

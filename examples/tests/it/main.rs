@@ -4,6 +4,7 @@
 mod architecture;
 mod backends;
 mod cases;
+mod chat;
 mod compare;
 mod custom_reward;
 mod custom_strategy;
@@ -20,6 +21,7 @@ mod reference;
 mod released;
 mod replay;
 mod rewards;
+mod served;
 mod smollm2;
 mod soak;
 mod synthetic;

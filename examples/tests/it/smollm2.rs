@@ -52,7 +52,7 @@ fn a_wide_search_completes_and_computes_every_token_once() {
 }
 
 /// Adapters that the repository holds.
-const ADAPTERS: [&str; 2] = ["guard", "mrm"];
+const ADAPTERS: [&str; 3] = ["guard", "judge", "mrm"];
 
 fn adapter(name: &str) -> PathBuf {
     crate::root().join("examples/smollm2").join(name)
@@ -93,6 +93,9 @@ fn the_adapters_in_the_repository_load_and_tell_refusals_from_compliance() {
     let said = replies.map(|reply| session.with_response(policy.tokenizer().encode(reply).unwrap()).unwrap());
     let rewards = guard.process_rewards(&said).unwrap().value;
     assert!(rewards[0] > 0.0 && rewards[1] < 0.0, "{rewards:?}");
+    let judge = GuardRewardModel::on(&base, ModelOptions::default(), question).unwrap();
+    let judged = judge.with_adapter(adapter("judge")).unwrap().process_rewards(&said).unwrap().value;
+    assert!(judged[0] > 0.0 && judged[1] < 0.0 && judged != rewards, "{judged:?}");
     // The reward model's reward of the last token, from all before it, is about the guard's of the whole reply.
     let mut told = Vec::new();
     for session in &said {

@@ -1,16 +1,20 @@
-//! Reading and writing checkpoints in Hugging Face's, PEFT's and the reference implementation's layouts. Trusts nothing it reads:
+//! Reading and writing checkpoints in Hugging Face's, PEFT's and the reference implementation's layouts, and reading GGUF (feature `gguf`). Trusts nothing it reads:
 //! sizes are capped, paths stay inside their directory, no pickle is executed.
 
 pub(crate) mod files;
+#[cfg(feature = "gguf")]
+mod gguf;
 pub mod head;
 mod parts;
 pub mod peft;
 pub mod safetensors;
 mod save;
-pub mod shards;
+mod shards;
+mod source;
 pub mod torch;
 mod weights;
 
 pub use head::RewardHead;
 pub use peft::{AdapterConfig, LoraPair, LoraWeights, Projection};
+pub use source::Checkpoint;
 pub(crate) use weights::load_decoder;

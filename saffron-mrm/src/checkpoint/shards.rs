@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::files::read_json;
 use super::safetensors::SafetensorsFile;
+use super::source::TensorSource;
 use crate::LoadError;
 use crate::error::TensorMismatch;
 
@@ -20,7 +21,7 @@ struct ShardIndex {
 
 /// All tensors of a checkpoint directory.
 #[derive(Debug)]
-pub struct Shards {
+pub(super) struct Shards {
     dir: PathBuf,
     files: Vec<SafetensorsFile>,
     /// Which file has a tensor.
@@ -33,7 +34,7 @@ impl Shards {
     /// # Errors
     ///
     /// Neither layout there; a shard outside the directory; shards and index that do not agree, with all tensors that are amiss.
-    pub fn open(dir: &Path) -> Result<Self, LoadError> {
+    pub(super) fn open(dir: &Path) -> Result<Self, LoadError> {
         let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
         if single.is_file() {
             let file = SafetensorsFile::open(&single)?;
@@ -72,53 +73,22 @@ impl Shards {
         }
         Err(LoadError::Tensors { path: path.to_path_buf(), mismatch: Box::new(mismatch) })
     }
+}
 
-    /// The directory.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
+impl TensorSource for Shards {
+    fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// Checks that the tensors are exactly those expected, each in its shape. Tensors for which `ignored` holds may be there.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is amiss, at once.
-    pub fn check(
-        &self,
-        expected: &BTreeMap<String, Vec<usize>>,
-        ignored: impl Fn(&str) -> bool,
-    ) -> Result<(), LoadError> {
-        let mut mismatch = TensorMismatch::default();
-        for (name, shape) in expected {
-            match self.shape(name) {
-                None => mismatch.missing.push(name.clone()),
-                Some(found) if found != shape => {
-                    mismatch.misshapen.push((name.clone(), shape.clone(), found.to_vec()));
-                }
-                Some(_) => {}
-            }
-        }
-        let unexpected = self.place.keys().filter(|name| !expected.contains_key(*name) && !ignored(name));
-        mismatch.unexpected = unexpected.cloned().collect();
-        if mismatch.is_empty() {
-            return Ok(());
-        }
-        Err(LoadError::Tensors { path: self.dir.clone(), mismatch: Box::new(mismatch) })
+    fn names(&self) -> Vec<&str> {
+        self.place.keys().map(String::as_str).collect()
     }
 
-    /// A tensor's shape, if it is there.
-    #[must_use]
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.place.get(name).and_then(|file| self.files[*file].shape(name))
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.place.get(name).and_then(|file| self.files[*file].shape(name)).map(<[usize]>::to_vec)
     }
 
-    /// A tensor, widened to float32.
-    ///
-    /// # Errors
-    ///
-    /// A tensor that is not there or is no float.
-    pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError> {
+    fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError> {
         match self.place.get(name) {
             Some(file) => self.files[*file].read_f32(name),
             None => Err(LoadError::field(&self.dir, name, "a tensor of this name", "none")),

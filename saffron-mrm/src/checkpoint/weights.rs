@@ -1,4 +1,4 @@
-//! A decoder from a Hugging Face checkpoint. Tensor names stand here as the files have them.
+//! A decoder from a checkpoint. Tensor names stand here as Hugging Face's files have them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,33 +6,33 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::peft::Projection;
-use super::shards::Shards;
+use super::source::{Checkpoint, TensorSource, check_tensors};
 use crate::LoadError;
 use crate::config::DecoderConfig;
 use crate::nn::{Block, Decoder, Linear, RmsNorm};
 
 impl Decoder {
-    /// Reads configuration and weights of a checkpoint directory, without its tokenizer. [`save`](Self::save) writes one.
+    /// Reads configuration and weights of a checkpoint, without its tokenizer. [`save`](Self::save) writes one.
     ///
     /// # Errors
     ///
     /// A checkpoint that does not load, or a type that the device does not support.
     pub fn from_dir(dir: &Path, dtype: DType, device: &Device) -> Result<Self, LoadError> {
-        load_decoder(dir, dtype, device)
+        load_decoder(&Checkpoint::open(dir)?, dtype, device)
     }
 }
 
-/// Reads config and weights of a directory. Weights are read tensor by tensor, so that the file is never in memory twice.
-pub(crate) fn load_decoder(dir: &Path, dtype: DType, device: &Device) -> Result<Decoder, LoadError> {
+/// Reads config and weights of a checkpoint. Weights are read tensor by tensor, so that the file is never in memory twice.
+pub(crate) fn load_decoder(checkpoint: &Checkpoint, dtype: DType, device: &Device) -> Result<Decoder, LoadError> {
     if !device.supports_dtype(dtype) {
         let found = format!("{dtype:?}, which {device:?} does not support");
-        return Err(LoadError::field(dir, "dtype", "a type of the device", found));
+        return Err(LoadError::field(checkpoint.path(), "dtype", "a type of the device", found));
     }
     let begun = std::time::Instant::now();
-    let config = DecoderConfig::from_dir(dir)?;
-    let shards = Shards::open(dir)?;
-    shards.check(&expected(&config), |name| is_ignored(&config, name))?;
-    let mut source = Source { shards, dtype, device };
+    let config = checkpoint.config()?;
+    let tensors = checkpoint.tensors()?;
+    check_tensors(&*tensors, &expected(&config), |name| is_ignored(&config, name))?;
+    let mut source = Source { tensors, dtype, device };
     let embedding = source.matrix("model.embed_tokens.weight", config.vocab_size, config.hidden_size)?;
     let head = if config.tie_word_embeddings {
         None
@@ -41,7 +41,7 @@ pub(crate) fn load_decoder(dir: &Path, dtype: DType, device: &Device) -> Result<
     };
     let norm = source.norm("model.norm.weight", &config)?;
     let blocks = (0..config.num_hidden_layers).map(|layer| source.block(layer, &config)).collect::<Result<_, _>>()?;
-    tracing::info!(dir = %dir.display(), ?dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
+    tracing::info!(path = %checkpoint.path().display(), ?dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
     Ok(Decoder::new(config, embedding, blocks, norm, head))
 }
 
@@ -84,14 +84,14 @@ fn is_ignored(config: &DecoderConfig, name: &str) -> bool {
 }
 
 struct Source<'a> {
-    shards: Shards,
+    tensors: Box<dyn TensorSource>,
     dtype: DType,
     device: &'a Device,
 }
 
 impl Source<'_> {
     fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Tensor<2>, LoadError> {
-        let values = self.shards.read_f32(name)?;
+        let values = self.tensors.read_f32(name)?;
         Ok(self.tensor(values, [rows, columns]))
     }
 
@@ -101,7 +101,7 @@ impl Source<'_> {
     }
 
     fn norm(&mut self, name: &str, config: &DecoderConfig) -> Result<RmsNorm, LoadError> {
-        let values = self.shards.read_f32(name)?;
+        let values = self.tensors.read_f32(name)?;
         // Norms stay in float32: they are small, and their arithmetic is.
         let weight = Tensor::from_data(TensorData::new(values, [config.hidden_size, 1]), (self.device, DType::F32));
         Ok(RmsNorm::new(weight, config.rms_norm_eps))
@@ -130,9 +130,9 @@ impl Source<'_> {
         let (mut weight, mut bias, mut rows) = (Vec::new(), Vec::new(), 0);
         for projection in projections {
             let name = format!("model.layers.{layer}.{}", projection.module());
-            weight.extend(self.shards.read_f32(&format!("{name}.weight"))?);
+            weight.extend(self.tensors.read_f32(&format!("{name}.weight"))?);
             if has_bias(config, *projection) {
-                bias.extend(self.shards.read_f32(&format!("{name}.bias"))?);
+                bias.extend(self.tensors.read_f32(&format!("{name}.bias"))?);
             }
             rows += projection.shape(config)[0];
         }

@@ -13,7 +13,7 @@ use saffron_kvtrie::attention::{AttentionPlanner, Buckets, PlanKind};
 use saffron_kvtrie::{CacheError, KvError, KvPools, KvTrie, PoolShape, Reservation, Reuse, StepError, TrieStats, Want};
 
 use crate::LoadError;
-use crate::checkpoint::{LoraWeights, load_decoder};
+use crate::checkpoint::LoraWeights;
 use crate::nn::Decoder;
 use books::Books;
 use pass::{Pass, failure, planner};
@@ -125,13 +125,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads a checkpoint directory.
+    /// Loads a checkpoint.
     ///
     /// # Errors
     ///
     /// A checkpoint that does not load, a type that the device does not support, a cache budget below one token.
     pub fn open(dir: &Path, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        Self::new(load_decoder(dir, options.dtype, device)?, options)
+        Self::new(Decoder::from_dir(dir, options.dtype, device)?, options)
     }
 
     /// An engine around a decoder; its type of weights is the options' too.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use crate::config::{DecoderConfig, RopeScaling};
+use crate::config::DecoderConfig;
 
 /// The rotary frequencies of a model.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl Rope {
     pub fn new(config: &DecoderConfig) -> Self {
         let dim = config.head_dim as f64;
         let plain = (0..config.head_dim / 2).map(|i| config.rope_theta.powf(-2.0 * i as f64 / dim));
-        Self { inverse: plain.map(|frequency| stretched(frequency, config.rope_scaling) as f32).collect() }
+        Self { inverse: plain.map(|frequency| config.rope_scaling.stretch(frequency) as f32).collect() }
     }
 
     /// Tables for rows at these positions.
@@ -41,18 +41,6 @@ impl Rope {
 
 fn narrow((sin, cos): (f64, f64)) -> (f32, f32) {
     (sin as f32, cos as f32)
-}
-
-/// Llama 3's stretching: in full for waves longer than `original / low`, not at all for those shorter than `original / high`, blended
-/// between.
-fn stretched(frequency: f64, scaling: RopeScaling) -> f64 {
-    let RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = scaling
-    else {
-        return frequency;
-    };
-    let waves = original_max_position_embeddings * frequency / (2.0 * std::f64::consts::PI);
-    let blend = ((waves - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
-    frequency * (blend + (1.0 - blend) / factor)
 }
 
 impl RopeRows {
@@ -89,10 +77,10 @@ mod tests {
             high_freq_factor: 4.0,
             original_max_position_embeddings: 8192.0,
         };
-        assert!((stretched(1.0, scaling) - 1.0).abs() < 1e-12);
-        assert!((stretched(1e-6, scaling) - 1e-6 / 32.0).abs() < 1e-15);
+        assert!((scaling.stretch(1.0) - 1.0).abs() < 1e-12);
+        assert!((scaling.stretch(1e-6) - 1e-6 / 32.0).abs() < 1e-15);
         // Halfway: 2.5 waves fit into the original context.
         let middle = 2.5 * 2.0 * std::f64::consts::PI / 8192.0;
-        assert!((stretched(middle, scaling) - middle * (0.5 + 0.5 / 32.0)).abs() < 1e-12);
+        assert!((scaling.stretch(middle) - middle * (0.5 + 0.5 / 32.0)).abs() < 1e-12);
     }
 }

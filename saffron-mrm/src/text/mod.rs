@@ -13,4 +13,6 @@ pub use layouts::{LAYOUT_NAMES, default_layout, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
+#[cfg(feature = "gguf")]
+pub(crate) use tokenizer::TokenizerParts;
 pub use tokenizer::{TextError, TextTokenizer};

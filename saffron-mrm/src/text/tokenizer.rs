@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
 use serde::Deserialize;
@@ -28,6 +28,20 @@ struct RawConfig {
     eos_token: Option<Value>,
     #[serde(default)]
     clean_up_tokenization_spaces: Option<bool>,
+}
+
+/// What a tokenizer is made of.
+pub(crate) struct TokenizerParts {
+    /// Where it comes from.
+    pub(crate) path: PathBuf,
+    /// A `tokenizer.json`.
+    pub(crate) json: Vec<u8>,
+    /// The text of the beginning of a sequence.
+    pub(crate) bos: Option<String>,
+    /// The text of the end of a sequence.
+    pub(crate) eos: Option<String>,
+    /// Whether decoding takes spaces away before punctuation.
+    pub(crate) clean_up: bool,
 }
 
 /// A tokenizer that never takes a user's text for control tokens.
@@ -59,7 +73,17 @@ impl TextTokenizer {
     /// Unreadable files, or a tokenizer with ids that the model has no embedding for.
     pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
         let path = dir.join("tokenizer.json");
-        let bytes = read_capped(&path, MAX_TOKENIZER)?;
+        let json = read_capped(&path, MAX_TOKENIZER)?;
+        let config: RawConfig = read_json_if_there(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
+        let text = |token: Option<Value>| token.as_ref().and_then(token_text).map(str::to_owned);
+        let (bos, eos) = (text(config.bos_token), text(config.eos_token));
+        let clean_up = config.clean_up_tokenization_spaces.unwrap_or(false);
+        Self::from_parts(TokenizerParts { path, json, bos, eos, clean_up }, vocab_size)
+    }
+
+    /// A tokenizer of its parts.
+    pub(crate) fn from_parts(parts: TokenizerParts, vocab_size: usize) -> Result<Self, LoadError> {
+        let TokenizerParts { path, json: bytes, bos, eos, clean_up } = parts;
         let wrap = |source| LoadError::Tokenizer { path: path.clone(), source };
         let mut markup = Tokenizer::from_bytes(&bytes).map_err(wrap)?;
         let mut plain = match without_markup_tokens(&bytes) {
@@ -76,12 +100,11 @@ impl TextTokenizer {
             let expected = format!("ids below the model's vocab_size = {vocab_size}");
             return Err(LoadError::field(&path, "vocabulary", expected, format!("ids up to {}", highest - 1)));
         }
-        let config: RawConfig = read_json_if_there(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
-        let id = |token: &Option<Value>| token_text(token.as_ref()?).and_then(|text| markup.token_to_id(text));
+        let id = |token: Option<String>| markup.token_to_id(&token?);
         Ok(Self {
-            bos: id(&config.bos_token),
-            eos: id(&config.eos_token),
-            clean_up: config.clean_up_tokenization_spaces.unwrap_or(false),
+            bos: id(bos),
+            eos: id(eos),
+            clean_up,
             id: fingerprint(&markup),
             special: {
                 let added = plain.get_added_tokens_decoder();

@@ -4,6 +4,10 @@
 mod chat;
 mod dense;
 mod fixtures;
+#[cfg(feature = "gguf")]
+mod gguf;
+#[cfg(feature = "hub")]
+mod hub;
 mod input;
 mod loaders;
 mod parity;

@@ -56,6 +56,20 @@ impl RemotePolicy {
         self
     }
 
+    /// The policy with another layout.
+    #[must_use]
+    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// The policy with other end-of-sequence tokens.
+    #[must_use]
+    pub fn with_end_tokens(mut self, tokens: Vec<Token>) -> Self {
+        self.end_tokens = tokens;
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn server(&self) -> &Arc<Server> {

@@ -19,7 +19,7 @@ mod options;
 mod paper;
 mod reference;
 
-pub use options::{Adaptive, Options};
+pub use options::{Adaptive, DeadEnd, Options};
 
 use saffron_core::{
     CandidateFilter, Child, Children, ConfigError, NodeId, SearchContext, SearchError, SearchStrategy, Step, Ties,

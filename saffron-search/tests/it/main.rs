@@ -15,6 +15,7 @@ mod remote;
 mod runs;
 mod searcher;
 mod strategies;
+mod stream;
 mod trace_pages;
 mod trace_recording;
 mod trace_tree;

@@ -11,9 +11,10 @@ use crate::strategy::PathScore;
 ///
 /// ```
 /// use saffron_search::strategy::PathScore;
-/// use saffron_search::strategy::saffron::{Adaptive, Options};
-/// let options = Options { score: PathScore::Mean, prior: 0.1, adaptive: Some(Adaptive { safe: 4.0, levels: 3 }) };
-/// assert_eq!(options.to_string(), ", score mean, prior 0.1, one beam after 3 levels from 4");
+/// use saffron_search::strategy::saffron::{Adaptive, DeadEnd, Options};
+/// let adaptive = Some(Adaptive { safe: 4.0, levels: 3 });
+/// let options = Options { score: PathScore::Mean, prior: 0.1, dead_end: DeadEnd::GoesOn, adaptive };
+/// assert_eq!(options.to_string(), ", score mean, prior 0.1, past dead ends, one beam after 3 levels from 4");
 /// assert_eq!(Options::default().to_string(), "");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,22 @@ pub struct Options {
     /// Weight λ of the policy's own preference: every step's reward counts as `r + λ · ln π`. Default: 0. Above 0 the beam stays nearer to
     /// what the policy would say.
     pub prior: f32,
+    /// What becomes of a sequence none of whose candidates is seen. Default: it ends.
+    pub dead_end: DeadEnd,
     /// Spend less once the answer is clearly safe. Default: never.
     pub adaptive: Option<Adaptive>,
+}
+
+/// What becomes of a sequence whose candidates are all unseen by the reward model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeadEnd {
+    /// It ends, as Eq. 7 has it: no reward, no candidate.
+    #[default]
+    Ends,
+    /// It goes on with the policy's favourite, at the score that it had: for reward models that have seen little of their vocabulary, whose searches
+    /// would end after a few tokens.
+    GoesOn,
 }
 
 /// When a search may spend less: its beam narrows to one sequence while the best has scored at least `safe` for `levels` levels in a row,
@@ -56,12 +71,15 @@ impl Options {
 
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { score, prior, adaptive } = self;
+        let Self { score, prior, dead_end, adaptive } = self;
         if *score != PathScore::Last {
             write!(f, ", score {score}")?;
         }
         if *prior != 0.0 {
             write!(f, ", prior {prior}")?;
+        }
+        if *dead_end == DeadEnd::GoesOn {
+            f.write_str(", past dead ends")?;
         }
         adaptive.map_or(Ok(()), |Adaptive { safe, levels }| write!(f, ", one beam after {levels} levels from {safe}"))
     }

@@ -1,8 +1,8 @@
 //! Eq. 2, 3 and 7 of the paper, with the rules it leaves open filled in.
 
-use saffron_core::{Child, NodeId, SearchContext, SearchError, Step, StopReason, Token};
+use saffron_core::{Child, Children, NodeId, SearchContext, SearchError, Step, StopReason, Token};
 
-use super::{Adaptive, Entry, Pooled, Saffron, pool, top};
+use super::{Adaptive, DeadEnd, Entry, Pooled, Saffron, pool, top};
 use crate::strategy::PathRewards;
 use crate::strategy::rank::descending_rewards;
 use crate::strategy::steps::prune;
@@ -12,7 +12,7 @@ impl Saffron {
         let parents: Vec<NodeId> = self.state.beam.iter().map(|entry| entry.node).collect();
         let scored = cx.score_children(&parents)?;
         let end_tokens: Vec<Token> = cx.settings().filter.end_tokens.clone();
-        let pool = pool(&scored, &end_tokens, |parent, child, ends| self.paper_score(parent, child, ends));
+        let pool: Vec<Pooled> = scored.iter().flat_map(|children| self.paper_pool(children, &end_tokens)).collect();
         if pool.is_empty() {
             return self.dead_end(cx);
         }
@@ -20,6 +20,22 @@ impl Saffron {
             cx.close(*parent, StopReason::NoSeenCandidate)?;
         }
         self.advance(cx, &parents, &top(pool, self.width_now()))
+    }
+
+    /// The candidates of a sequence. Where none is seen, and the options say so, the policy's favourite keeps the sequence's score; the root has none,
+    /// which counts as 0.
+    fn paper_pool(&self, scored: &(NodeId, Children), end_tokens: &[Token]) -> Vec<Pooled> {
+        let seen =
+            pool(std::slice::from_ref(scored), end_tokens, |parent, child, ends| self.paper_score(parent, child, ends));
+        if !seen.is_empty() || self.options.dead_end == DeadEnd::Ends {
+            return seen;
+        }
+        let (parent, children) = scored;
+        let path =
+            self.state.beam.iter().find(|entry| entry.node == *parent).map(|entry| entry.path).unwrap_or_default();
+        let score = self.options.score.of(&path).unwrap_or_default();
+        let favourite = children.ranked.first().map(|child| (*child, end_tokens.contains(&child.token)));
+        favourite.map(|(child, ends)| Pooled { parent: *parent, child, score, path, ends }).into_iter().collect()
     }
 
     /// The score of the path with a seen token's own reward. An unseen token is no candidate, unless it ends the sequence: then it

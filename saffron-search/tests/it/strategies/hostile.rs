@@ -87,7 +87,7 @@ fn infinite() -> impl ChildScorer {
 fn strategies() -> Vec<Box<dyn SearchStrategy>> {
     let mut strategies = all();
     for score in [PathScore::Mean, PathScore::Sum, PathScore::Min] {
-        let options = Options { score, prior: 0.5, adaptive: None };
+        let options = Options { score, prior: 0.5, ..Options::default() };
         strategies.push(Box::new(Saffron::paper(40).with_options(options)));
         strategies.push(Box::new(StepBeam::new(40, 2).with_steps(Steps::of(1)).with_score(score)));
     }

@@ -3,12 +3,12 @@
 use saffron_core::testing::{Counting, ScriptedReward, TablePolicy};
 use saffron_core::{SearchErrorKind, StopReason, Token};
 use saffron_search::strategy::PathScore;
-use saffron_search::strategy::saffron::{Adaptive, Options};
+use saffron_search::strategy::saffron::{Adaptive, DeadEnd, Options};
 use saffron_search::{Saffron, Searcher};
 
 use super::{brute_force, run};
 use crate::traces::Levels;
-use crate::worlds::{scatter, scattered, session, uniform};
+use crate::worlds::{scatter, scattered, session, set, uniform};
 
 fn saffron(width: usize, options: Options, max_new_tokens: usize) -> Searcher {
     let searcher = Searcher::new(Saffron::paper(width).with_options(options));
@@ -122,9 +122,50 @@ fn options_belong_to_the_papers_rules_and_must_be_numbers() {
 
 #[test]
 fn outcomes_record_the_options() {
-    let options = Options { score: PathScore::Sum, prior: 0.5, adaptive: None };
+    let options = Options { score: PathScore::Sum, prior: 0.5, ..Options::default() };
     let outcome = run(&saffron(2, options, 2), &mut uniform(), &mut scattered(2, &[]));
     assert_eq!(outcome.strategy, "saffron (paper, width 2, score sum, prior 0.5)");
     let tokens: &[Token] = &outcome.best.tokens;
     assert!(tokens.len() <= 2);
+}
+
+#[test]
+fn a_dead_end_ends_a_sequence_or_is_gone_past() {
+    // Behind token 1 the policy knows nothing but the unseen token 3, and behind that tokens 1 and 2.
+    let favourite = |token: usize| (0..4).map(|other| if other == token { 9.0 } else { -9.0 }).collect::<Vec<f32>>();
+    let mut policy = TablePolicy::new(vec![-9.0, 1.0, 1.0, -9.0], vec![0]).with_row(vec![1], favourite(3));
+    let rewards = || ScriptedReward::new(1.0).with(vec![1], 2.0).with(vec![1, 3, 2], 5.0).with_unseen(set(&[3]));
+    let mut found = |width, dead_end| {
+        let searcher = saffron(width, Options { dead_end, ..Options::default() }, 3).top_p(0.9);
+        run(&searcher, &mut policy, &mut rewards())
+    };
+    // Alone in its beam the sequence ends; it is the answer, as there is no other.
+    let ended = found(1, DeadEnd::Ends);
+    assert_eq!((&ended.best.tokens[..], ended.stop), (&[1][..], StopReason::NoSeenCandidate));
+    assert_eq!(found(2, DeadEnd::Ends).best.tokens[0], 2, "another takes its place");
+    let gone = found(1, DeadEnd::GoesOn);
+    assert_eq!((&gone.best.tokens[..], gone.best.reward), (&[1, 3, 2][..], Some(5.0)));
+    assert_eq!(gone.strategy, "saffron (paper, width 1, past dead ends)");
+    // On the way it is ranked by the reward that it had.
+    let levels = searched_levels(&mut policy, rewards());
+    assert_eq!(levels[2][0], (vec![1, 3], Some(2.0)));
+}
+
+/// Sequences with their scores, level by level, of a beam of two that goes past dead ends.
+fn searched_levels(policy: &mut TablePolicy, mut rewards: ScriptedReward) -> Vec<Vec<(Vec<Token>, Option<f32>)>> {
+    let session = policy.session(&[1, 2]).unwrap();
+    let options = Options { dead_end: DeadEnd::GoesOn, ..Options::default() };
+    let mut levels = Levels::default();
+    let searcher = saffron(2, options, 3).top_p(0.9);
+    searcher.run_observed(&session, policy, &mut rewards, &mut levels).unwrap();
+    levels.0.iter().map(|level| level.beam.iter().map(|entry| (entry.tokens.clone(), entry.reward)).collect()).collect()
+}
+
+#[test]
+fn a_dead_end_at_the_beginning_counts_as_nothing() {
+    let mut policy = TablePolicy::new(vec![-9.0, -9.0, -9.0, 9.0], vec![0]);
+    let mut rewards = ScriptedReward::new(1.0).with_unseen(set(&[3]));
+    let options = Options { dead_end: DeadEnd::GoesOn, ..Options::default() };
+    let outcome = run(&saffron(2, options, 2).top_p(0.9), &mut policy, &mut rewards);
+    assert_eq!((&outcome.best.tokens[..], outcome.best.reward), (&[3, 3][..], Some(0.0)));
 }

@@ -1,0 +1,103 @@
+//! A Saffron search, or a greedy one, as a command line asks for it.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use saffron_core::{NoReward, Outcome, PromptLayout, SearchObserver, Session};
+use saffron_mrm::Mrm;
+use saffron_search::{Greedy, Preset, Saffron, Searcher};
+
+use crate::conversation::Conversation;
+use crate::models::Loader;
+use crate::policy::NamedPolicy;
+use crate::rewards::RewardArgs;
+
+/// Strategies by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StrategyName {
+    /// The Saffron search.
+    Saffron,
+    /// Greedy decoding.
+    Greedy,
+}
+
+/// Arguments: the search.
+#[derive(Clone, Debug, Args)]
+#[command(about = None, long_about = None)]
+pub struct SearchArgs {
+    /// saffron needs --mrm and is the default with it; greedy needs no reward model.
+    #[arg(long)]
+    pub strategy: Option<StrategyName>,
+    /// Sequences in the beam.
+    #[arg(long, default_value_t = 16)]
+    pub width: usize,
+    /// Mass of the nucleus.
+    #[arg(long, default_value_t = 0.8)]
+    pub top_p: f32,
+    /// No end of sequence before this many tokens [default: 16 for saffron, 0 for greedy].
+    #[arg(long)]
+    pub min_new_tokens: Option<usize>,
+}
+
+impl SearchArgs {
+    /// The search over a policy with a reward model, whose preset is the search's.
+    ///
+    /// # Errors
+    ///
+    /// A search that needs a reward model that is not named, or does not load.
+    pub fn open(&self, reward: &RewardArgs, loader: &mut Loader, max_new_tokens: usize) -> Result<NamedSearch> {
+        let default = if reward.mrm.is_some() { StrategyName::Saffron } else { StrategyName::Greedy };
+        let (searcher, mrm) = match self.strategy.unwrap_or(default) {
+            StrategyName::Greedy => (Searcher::new(Greedy).min_new_tokens(self.min_new_tokens.unwrap_or(0)), None),
+            StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(loader)?))),
+        };
+        let mrm = mrm.map(|mrm| {
+            let layout = mrm.layout().clone();
+            (mrm, layout)
+        });
+        Ok(NamedSearch { searcher: searcher.max_new_tokens(max_new_tokens), mrm })
+    }
+
+    fn saffron(&self, preset: Preset) -> Searcher {
+        let searcher = Searcher::new(Saffron::new(preset, self.width)).top_p(self.top_p);
+        searcher.min_new_tokens(self.min_new_tokens.unwrap_or(16))
+    }
+}
+
+/// A search, and the reward model that guides it, if one does.
+#[derive(Debug)]
+pub struct NamedSearch {
+    searcher: Searcher,
+    /// The reward model, and its layout of one turn.
+    mrm: Option<(Box<Mrm>, PromptLayout)>,
+}
+
+impl NamedSearch {
+    /// Lets the reward model read what was said before the next prompt.
+    ///
+    /// # Errors
+    ///
+    /// Text that its tokenizer cannot encode.
+    pub fn hear(&mut self, conversation: &Conversation) -> Result<()> {
+        let Some((mrm, own)) = &self.mrm else { return Ok(()) };
+        let layout = conversation.before(own, mrm.tokenizer())?;
+        self.mrm = self.mrm.take().map(|(mrm, own)| (Box::new(mrm.with_layout(layout)), own));
+        Ok(())
+    }
+
+    /// Searches.
+    ///
+    /// # Errors
+    ///
+    /// Those of the models; they carry the best answer so far.
+    pub fn run(
+        &mut self,
+        session: &Session,
+        policy: &mut NamedPolicy,
+        observer: &mut dyn SearchObserver,
+    ) -> Result<Outcome> {
+        Ok(match &mut self.mrm {
+            Some((mrm, _)) => self.searcher.run_observed(session, policy, &mut **mrm, observer)?,
+            None => self.searcher.run_observed(session, policy, &mut NoReward, observer)?,
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! The conversation in a terminal: as a program, and what is read of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use saffron_core::PromptLayout;
+use saffron_examples::conversation::Conversation;
+use saffron_mrm::text::{ChatTemplate, TextTokenizer};
+
+use crate::programs::{example, run, text};
+
+const TEMPLATE: &str = "{{ bos_token }}{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}{% endfor %}\
+                        {% if add_generation_prompt %}<|assistant|>{% endif %}";
+
+/// A tiny policy that knows how conversations are put before it.
+fn policy() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(crate::fixtures().join("tiny-b/policy")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(folder.path().join("chat_template.jinja"), TEMPLATE).unwrap();
+    folder
+}
+
+fn chat(policy: &Path, arguments: &[&str]) -> Command {
+    let mut command = example("chat");
+    command.arg("--policy").arg(policy).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn said(policy: &Path, arguments: &[&str], questions: &str) -> String {
+    let mut child = chat(policy, arguments).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(questions.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_first_answer_is_that_of_decode_and_later_ones_know_what_was_said() {
+    let policy = policy();
+    let mrm = crate::fixtures().join("tiny-b/mrm").display().to_string();
+    for search in [&["--max-new-tokens", "8"][..], &["--max-new-tokens", "8", "--mrm", &mrm, "--width", "3"]] {
+        let alone = said(policy.path(), search, "one question\n");
+        let both = said(policy.path(), search, "one question\n\nanother question\n");
+        let other = said(policy.path(), search, "another question\n");
+        assert!(both.starts_with(&alone), "{both:?} begins with {alone:?}");
+        assert_ne!(&both[alone.len()..], other, "the second answer depends on what was said before");
+        let mut decode = example("decode");
+        decode.arg("--policy").arg(policy.path()).args(["--layout", "template", "--prompt", "one question"]);
+        let output = run(decode.args(search));
+        assert!(text(&output.stdout).starts_with(&alone), "{} and {alone:?}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_policy_without_a_template_is_refused() {
+    let output = run(&mut chat(&crate::fixtures().join("tiny-b/policy"), &[]));
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("no chat template"), "{}", text(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_an_answer_and_keeps_what_there_is() {
+    let policy = policy();
+    let mut child =
+        chat(policy.path(), &["--max-new-tokens", "2000", "--min-new-tokens", "2000", "--no-cache"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"one question\n").unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    // Once something is shown, an answer is being looked for.
+    let mut first = [0];
+    stdout.read_exact(&mut first).unwrap();
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "(ended early)\n");
+    drop(stdin);
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with('\n'), "{rest:?}");
+    assert!(child.wait().unwrap().success(), "the conversation goes on until its questions end");
+}
+
+#[test]
+fn a_reward_model_hears_all_turns_in_its_own_layout() {
+    let tokenizer = TextTokenizer::from_dir(&crate::fixtures().join("tiny-b/policy"), 190).unwrap();
+    let encode = |text: &str| tokenizer.encode(text).unwrap();
+    let mut talk = Conversation::new(ChatTemplate::new(TEMPLATE).unwrap(), Some("be kind"));
+    let own = PromptLayout { prefix: [vec![0], encode("Q ")].concat(), infix: encode(" A "), suffix: vec![] };
+    assert_eq!(talk.before(&own, &tokenizer).unwrap(), own, "nothing was said yet, and the system counts for nothing");
+    talk.add("one", "two");
+    let heard = talk.before(&own, &tokenizer).unwrap();
+    let expected = [vec![0], encode("Q "), encode("one"), encode(" A "), encode("two"), encode("Q ")].concat();
+    assert_eq!((heard.prefix, heard.infix), (expected, own.infix));
+}

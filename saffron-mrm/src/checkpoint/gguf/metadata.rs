@@ -1,0 +1,130 @@
+//! Metadata by key, each value of the type that it should have.
+
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::{Content, Value};
+use saffron_core::Token;
+
+use crate::LoadError;
+
+const TOKENS: &str = "tokenizer.ggml.tokens";
+
+/// A file's metadata.
+#[derive(Clone, Copy)]
+pub(super) struct Metadata<'a> {
+    path: &'a Path,
+    content: &'a Content,
+}
+
+impl<'a> Metadata<'a> {
+    pub(super) fn new(path: &'a Path, content: &'a Content) -> Self {
+        Self { path, content }
+    }
+
+    /// Shape of a tensor under its own name.
+    pub(super) fn tensor(&self, name: &str) -> Option<&'a [usize]> {
+        self.content.tensor_infos.get(name).map(|info| info.shape.dims())
+    }
+
+    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, LoadError> {
+        self.read(key, "a text", as_text)
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, LoadError> {
+        self.read(key, "true or false", |value| if let Value::Bool(flag) = value { Some(*flag) } else { None })
+    }
+
+    /// A number that counts something.
+    pub(super) fn count(&self, key: &str) -> Result<Option<usize>, LoadError> {
+        self.read(key, "a number from 0", |value| usize::try_from(as_integer(value)?).ok())
+    }
+
+    /// A real number; one of 32 bits as it is written in decimals, as in the configuration it was made of.
+    pub(super) fn real(&self, key: &str) -> Result<Option<f64>, LoadError> {
+        self.read(key, "a real number", |value| match value {
+            Value::F32(number) => number.to_string().parse().ok(),
+            Value::F64(number) => Some(*number),
+            _ => None,
+        })
+    }
+
+    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<&'a str>>, LoadError> {
+        self.read(key, "a list of texts", |value| list(value)?.iter().map(as_text).collect())
+    }
+
+    pub(super) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, LoadError> {
+        self.read(key, "a list of whole numbers", |value| list(value)?.iter().map(as_integer).collect())
+    }
+
+    pub(super) fn reals(&self, key: &str) -> Result<Option<Vec<f32>>, LoadError> {
+        let real = |value: &Value| if let Value::F32(number) = value { Some(*number) } else { None };
+        self.read(key, "a list of real numbers", |value| list(value)?.iter().map(real).collect())
+    }
+
+    /// A special token by its short name (`bos`, `eos`), with its text.
+    pub(super) fn token(&self, name: &str) -> Result<Option<(Token, &'a str)>, LoadError> {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        let Some(id) = self.count(&key)? else { return Ok(None) };
+        let tokens = list(self.need_value(TOKENS)?).unwrap_or_default();
+        match tokens.get(id).and_then(as_text) {
+            Some(text) => Ok(Some((id as Token, text))),
+            None => Err(self.refuse(&key, format!("an id below {}", tokens.len()), id)),
+        }
+    }
+
+    /// A value that must be there.
+    pub(super) fn need<T>(&self, key: &str, found: Result<Option<T>, LoadError>) -> Result<T, LoadError> {
+        found?.ok_or_else(|| self.refuse(key, "a value", "none"))
+    }
+
+    pub(super) fn refuse(
+        &self,
+        key: &str,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> LoadError {
+        LoadError::field(self.path, key, expected, found)
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    fn need_value(&self, key: &str) -> Result<&'a Value, LoadError> {
+        self.content.metadata.get(key).ok_or_else(|| self.refuse(key, "a value", "none"))
+    }
+
+    fn read<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, LoadError> {
+        let Some(value) = self.content.metadata.get(key) else { return Ok(None) };
+        let found = || format!("{:?}", value.value_type());
+        read(value).map(Some).ok_or_else(|| self.refuse(key, expected, found()))
+    }
+}
+
+fn list(value: &Value) -> Option<&[Value]> {
+    if let Value::Array(values) = value { Some(values) } else { None }
+}
+
+fn as_text(value: &Value) -> Option<&str> {
+    if let Value::String(text) = value { Some(text) } else { None }
+}
+
+fn as_integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::U8(number) => Some(i64::from(*number)),
+        Value::I8(number) => Some(i64::from(*number)),
+        Value::U16(number) => Some(i64::from(*number)),
+        Value::I16(number) => Some(i64::from(*number)),
+        Value::U32(number) => Some(i64::from(*number)),
+        Value::I32(number) => Some(i64::from(*number)),
+        Value::U64(number) => i64::try_from(*number).ok(),
+        Value::I64(number) => Some(*number),
+        _ => None,
+    }
+}

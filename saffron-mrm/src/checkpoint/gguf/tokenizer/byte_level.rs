@@ -1,0 +1,50 @@
+//! Byte-level BPE, as GPT-2, Llama 3 and SmolLM have it.
+
+use serde_json::{Value, json};
+
+use super::Vocabulary;
+use crate::LoadError;
+use crate::checkpoint::gguf::metadata::Metadata;
+
+/// Llama 3's words: contractions, letters, up to three digits, other signs, line ends, spaces.
+const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// The names of pre-tokenizers that are known.
+const KNOWN: &str = "llama-bpe (also llama3, llama-v3), smollm or gpt-2";
+
+pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Result<Value, LoadError> {
+    let key = "tokenizer.ggml.merges";
+    let merges = metadata.need(key, metadata.texts(key))?;
+    let ids = vocabulary.ids();
+    let known = |merge: &str| match merge.split_once(' ') {
+        Some((left, right)) => [left, right, &format!("{left}{right}")].iter().all(|piece| ids.contains_key(*piece)),
+        None => false,
+    };
+    if let Some(found) = merges.iter().find(|merge| !known(merge)) {
+        return Err(metadata.refuse(key, "two pieces a merge that are tokens and make one", format!("{found:?}")));
+    }
+    let key = "tokenizer.ggml.pre";
+    let (pre_tokenizer, whole_words) = match metadata.text(key)? {
+        Some("llama-bpe" | "llama3" | "llama-v3") => (sequence(split(LLAMA_3), byte_level(false)), true),
+        Some("smollm") => (sequence(json!({ "type": "Digits", "individual_digits": true }), byte_level(true)), false),
+        Some("gpt-2") => (byte_level(true), false),
+        found => return Err(metadata.refuse(key, KNOWN, found.unwrap_or("none"))),
+    };
+    let model = json!({
+        "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
+        "fuse_unk": false, "byte_fallback": false, "ignore_merges": whole_words,
+        "vocab": ids, "merges": merges,
+    });
+    Ok(vocabulary.json(model, Value::Null, pre_tokenizer, byte_level(true)))
+}
+
+fn byte_level(use_regex: bool) -> Value {
+    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex })
+}
+
+fn split(pattern: &str) -> Value {
+    json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false })
+}
+
+fn sequence(first: Value, then: Value) -> Value {
+    json!({ "type": "Sequence", "pretokenizers": [first, then] })
+}

@@ -1,0 +1,204 @@
+//! What a path holds: a directory in Hugging Face's layout, or a GGUF.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use saffron_core::Token;
+use serde::Deserialize;
+
+use super::files::read_json_if_there;
+#[cfg(feature = "gguf")]
+use super::gguf::GgufFile;
+use super::shards::Shards;
+use crate::LoadError;
+use crate::config::{DecoderConfig, OneOrMany};
+use crate::error::TensorMismatch;
+use crate::text::{ChatTemplate, TextTokenizer};
+
+const GENERATION: &str = "generation_config.json";
+
+/// Tensors by Hugging Face's names.
+pub(crate) trait TensorSource {
+    /// The file or directory.
+    fn path(&self) -> &Path;
+
+    /// The names of all.
+    fn names(&self) -> Vec<&str>;
+
+    /// A tensor's shape, if it is there.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+
+    /// A tensor, widened to float32.
+    fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError>;
+}
+
+/// Checks that tensors are exactly those expected, each in its shape. Tensors for which `ignored` holds may be there. Everything that is amiss is
+/// told at once.
+pub(super) fn check_tensors(
+    source: &dyn TensorSource,
+    expected: &BTreeMap<String, Vec<usize>>,
+    ignored: impl Fn(&str) -> bool,
+) -> Result<(), LoadError> {
+    let mut mismatch = TensorMismatch::default();
+    for (name, shape) in expected {
+        match source.shape(name) {
+            None => mismatch.missing.push(name.clone()),
+            Some(found) if found != *shape => mismatch.misshapen.push((name.clone(), shape.clone(), found)),
+            Some(_) => {}
+        }
+    }
+    let unexpected = source.names().into_iter().filter(|name| !expected.contains_key(*name) && !ignored(name));
+    mismatch.unexpected = unexpected.map(str::to_owned).collect();
+    if mismatch.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::Tensors { path: source.path().to_path_buf(), mismatch: Box::new(mismatch) })
+}
+
+/// A checkpoint on disk whose weights have not been read: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF. What it says of its
+/// model is to be had without loading it, for a policy that is served elsewhere, say.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Directory,
+    #[cfg(feature = "gguf")]
+    Gguf(Box<GgufFile>),
+}
+
+#[derive(Deserialize)]
+struct GenerationConfig {
+    eos_token_id: Option<OneOrMany>,
+}
+
+impl Checkpoint {
+    /// Looks at a path.
+    ///
+    /// # Errors
+    ///
+    /// A GGUF that does not hold together; any other file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        Ok(Self { path: path.to_path_buf(), kind: Kind::of(path)? })
+    }
+
+    /// The directory or file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The sizes of its model.
+    ///
+    /// # Errors
+    ///
+    /// A `config.json` that cannot be read, or a value that the decoder does not support, by name.
+    pub fn config(&self) -> Result<DecoderConfig, LoadError> {
+        match &self.kind {
+            Kind::Directory => DecoderConfig::from_dir(&self.path),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(file) => Ok(file.config().clone()),
+        }
+    }
+
+    /// Its tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// A tokenizer that cannot be read, or has ids that the model has no embedding for.
+    pub fn tokenizer(&self) -> Result<TextTokenizer, LoadError> {
+        let size = self.config()?.vocab_size;
+        match &self.kind {
+            Kind::Directory => TextTokenizer::from_dir(&self.path, size),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(file) => TextTokenizer::from_parts(file.tokenizer()?, size),
+        }
+    }
+
+    /// The tokens that end a reply. Of a directory: those of `generation_config.json`, else of `config.json`, else the tokenizer's own.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read, tokens that the model does not have.
+    pub fn end_tokens(&self, tokenizer: &TextTokenizer) -> Result<Vec<Token>, LoadError> {
+        let config = self.config()?;
+        let (named, from) = match &self.kind {
+            Kind::Directory => (generation_end_tokens(&self.path)?, self.path.join(GENERATION)),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(_) => (Vec::new(), self.path.clone()),
+        };
+        let own = || (tokenizer.eos().into_iter().collect(), self.path.clone());
+        let candidates = [(named, from), (config.eos_token_ids, self.path.clone())];
+        let (tokens, from) = candidates.into_iter().find(|(tokens, _)| !tokens.is_empty()).unwrap_or_else(own);
+        match tokens.iter().find(|token| **token as usize >= config.vocab_size) {
+            Some(token) => {
+                Err(LoadError::field(&from, "eos_token_id", format!("ids below {}", config.vocab_size), token))
+            }
+            None => Ok(tokens),
+        }
+    }
+
+    /// Its chat template, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read, a template that is none.
+    pub fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
+        match &self.kind {
+            Kind::Directory => ChatTemplate::from_dir(&self.path),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(file) => file.chat_template(),
+        }
+    }
+
+    /// Reads everything once and keeps nothing: whether the whole of it can be loaded, apart from whether a decoder finds what it needs.
+    ///
+    /// # Errors
+    ///
+    /// As the other methods; a tensor that cannot be read.
+    pub fn verify(&self) -> Result<(), LoadError> {
+        self.config()?;
+        self.end_tokens(&self.tokenizer()?)?;
+        self.chat_template()?;
+        let mut tensors = self.tensors()?;
+        let names: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
+        names.iter().try_for_each(|name| tensors.read_f32(name).map(|_| ()))
+    }
+
+    /// Its tensors.
+    pub(crate) fn tensors(&self) -> Result<Box<dyn TensorSource>, LoadError> {
+        match &self.kind {
+            Kind::Directory => Ok(Box::new(Shards::open(&self.path)?)),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(_) => Ok(Box::new(GgufFile::open(&self.path)?)),
+        }
+    }
+}
+
+/// The end-of-sequence tokens of a directory's `generation_config.json`, if it is there and names some.
+fn generation_end_tokens(dir: &Path) -> Result<Vec<Token>, LoadError> {
+    let config: Option<GenerationConfig> = read_json_if_there(&dir.join(GENERATION))?;
+    Ok(config.and_then(|config| config.eos_token_id).map(OneOrMany::into_vec).unwrap_or_default())
+}
+
+impl Kind {
+    #[cfg(feature = "gguf")]
+    fn of(path: &Path) -> Result<Self, LoadError> {
+        if !path.is_file() {
+            return Ok(Self::Directory);
+        }
+        GgufFile::open(path).map(|file| Self::Gguf(Box::new(file)))
+    }
+
+    #[cfg(not(feature = "gguf"))]
+    fn of(path: &Path) -> Result<Self, LoadError> {
+        match path.is_file() {
+            true => Err(LoadError::field(path, "path", "a directory (a GGUF needs the feature `gguf`)", "a file")),
+            false => Ok(Self::Directory),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What can go wrong between here and the hub.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use super::HubModel;
+
+/// A model that the hub does not give.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// No name of a model.
+    #[error("expected org/name, org/name@revision or org/name/file.gguf, found {found:?}")]
+    Name {
+        /// What was given.
+        found: String,
+    },
+    /// Nobody answers, and the model is not there from an earlier time.
+    #[error("{endpoint} cannot be reached ({reason}), and {} does not hold {model}", cache.display())]
+    Unreachable {
+        /// The hub.
+        endpoint: String,
+        /// Why.
+        reason: String,
+        /// Where models are kept.
+        cache: PathBuf,
+        /// The model.
+        model: HubModel,
+    },
+    /// Asked not to use the network, and the model is not there from an earlier time.
+    #[error("{} does not hold the whole of {model}, and the network is not to be used", cache.display())]
+    NotCached {
+        /// Where models are kept.
+        cache: PathBuf,
+        /// The model.
+        model: HubModel,
+    },
+    /// The hub knows no such model, revision or file.
+    #[error("{endpoint} has no {model}")]
+    NotFound {
+        /// The hub.
+        endpoint: String,
+        /// The model.
+        model: HubModel,
+    },
+    /// The hub wants to know who asks, or says so of what it does not have.
+    #[error(
+        "{endpoint} has no {model}, or does not give it to everybody ({status}): accept its terms there, and give a token"
+    )]
+    Denied {
+        /// The hub.
+        endpoint: String,
+        /// The model.
+        model: HubModel,
+        /// The answer's status.
+        status: u16,
+    },
+    /// A repository without a file that every checkpoint has.
+    #[error("{model} has no {expected}")]
+    Lacks {
+        /// The model.
+        model: HubModel,
+        /// The file, or several of which one is needed.
+        expected: &'static str,
+    },
+    /// An answer that does not hold together.
+    #[error("{endpoint} answers with {found} where {expected} was expected")]
+    Answer {
+        /// The hub.
+        endpoint: String,
+        /// What would do.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A download that broke off. What has come is kept, and the next try goes on from there.
+    #[error("{file} of {model}: {source}; the next try goes on where this one ended")]
+    Broken {
+        /// The model.
+        model: HubModel,
+        /// The file.
+        file: String,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The folder of models cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,463 @@
+//! GGUF: the same models as their directories, and files that are none.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, Device};
+use candle_core::Tensor;
+use candle_core::quantized::gguf_file::{Value, write};
+use candle_core::quantized::{GgmlDType, QTensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use saffron_core::Vocabulary;
+use saffron_mrm::checkpoint::Checkpoint;
+use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
+use saffron_mrm::engine::Engine;
+use saffron_mrm::nn::Decoder;
+use saffron_mrm::text::Message;
+use saffron_mrm::{DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm, RopeScaling};
+use serde_json::Value as Json;
+
+use crate::fixtures::{MODELS, dir, gap, logits, reference};
+
+/// The parts of a GGUF, before it is written.
+struct Parts {
+    metadata: BTreeMap<String, Value>,
+    tensors: BTreeMap<String, QTensor>,
+}
+
+impl Parts {
+    /// A fixture's policy, its matrices in a type of ggml's.
+    fn of(model: &str, kind: GgmlDType) -> Self {
+        let from = dir(model).join("policy");
+        let config = DecoderConfig::from_dir(&from).unwrap();
+        let mut file = SafetensorsFile::open(&from.join("model.safetensors")).unwrap();
+        let names: Vec<String> = file.names().map(str::to_owned).collect();
+        let mut tensors = BTreeMap::new();
+        for name in names {
+            let (shape, values) = (file.shape(&name).unwrap().to_vec(), file.read_f32(&name).unwrap());
+            let values = match () {
+                () if name.contains(".q_proj.") => side_by_side(&values, config.num_attention_heads, config.head_dim),
+                () if name.contains(".k_proj.") => side_by_side(&values, config.num_key_value_heads, config.head_dim),
+                () => values,
+            };
+            let kind = if shape.len() == 2 { kind } else { GgmlDType::F32 };
+            tensors.insert(own_name(&name), quantised(values, &shape, kind));
+        }
+        if config.rope_scaling != RopeScaling::Plain {
+            let width = config.head_dim as f64;
+            let plain = (0..config.head_dim / 2).map(|place| config.rope_theta.powf(-2.0 * place as f64 / width));
+            let divisors: Vec<f32> = plain.map(|plain| (plain / config.rope_scaling.stretch(plain)) as f32).collect();
+            let shape = [divisors.len()];
+            tensors.insert(String::from("rope_freqs.weight"), quantised(divisors, &shape, GgmlDType::F32));
+        }
+        Self { metadata: metadata(&from, &config), tensors }
+    }
+
+    fn with(mut self, key: &str, value: Value) -> Self {
+        self.metadata.insert(key.to_owned(), value);
+        self
+    }
+
+    fn without(mut self, key: &str) -> Self {
+        assert!(self.metadata.remove(key).is_some() || self.tensors.remove(key).is_some(), "{key}");
+        self
+    }
+
+    fn write(&self, path: &Path) {
+        let metadata: Vec<(&str, &Value)> = self.metadata.iter().map(|(key, value)| (&key[..], value)).collect();
+        let tensors: Vec<(&str, &QTensor)> = self.tensors.iter().map(|(name, tensor)| (&name[..], tensor)).collect();
+        write(&mut File::create(path).unwrap(), &metadata, &tensors).unwrap();
+    }
+
+    /// Written into a folder of its own.
+    fn file(&self) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        self.write(&path);
+        (folder, path)
+    }
+
+    fn error(&self) -> String {
+        let (_folder, path) = self.file();
+        open(&path).unwrap_err().to_string()
+    }
+}
+
+/// Everything that is read of a file.
+fn open(path: &Path) -> Result<Decoder, LoadError> {
+    let checkpoint = Checkpoint::open(path)?;
+    let tokenizer = checkpoint.tokenizer()?;
+    checkpoint.end_tokens(&tokenizer)?;
+    checkpoint.chat_template()?;
+    Decoder::from_dir(path, DType::F32, &Device::flex())
+}
+
+fn quantised(values: Vec<f32>, shape: &[usize], kind: GgmlDType) -> QTensor {
+    QTensor::quantize(&Tensor::from_vec(values, shape, &candle_core::Device::Cpu).unwrap(), kind).unwrap()
+}
+
+/// Rows of heads with the pairs that rotate together side by side.
+fn side_by_side(values: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
+    let columns = values.len() / (heads * head_dim);
+    let mut rows = Vec::new();
+    for head in 0..heads {
+        for pair in 0..head_dim / 2 {
+            for half in 0..2 {
+                let row = head * head_dim + half * head_dim / 2 + pair;
+                rows.extend_from_slice(&values[row * columns..][..columns]);
+            }
+        }
+    }
+    rows
+}
+
+fn own_name(name: &str) -> String {
+    let pairs = [
+        ("model.embed_tokens", "token_embd"),
+        ("model.norm", "output_norm"),
+        ("lm_head", "output"),
+        ("model.layers.", "blk."),
+        ("input_layernorm", "attn_norm"),
+        ("self_attn.q_proj", "attn_q"),
+        ("self_attn.k_proj", "attn_k"),
+        ("self_attn.v_proj", "attn_v"),
+        ("self_attn.o_proj", "attn_output"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("mlp.gate_proj", "ffn_gate"),
+        ("mlp.up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+    ];
+    pairs.iter().fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
+}
+
+fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
+    Value::Array(texts.into_iter().map(|text| Value::String(text.to_owned())).collect())
+}
+
+fn number(number: usize) -> Value {
+    Value::U32(number as u32)
+}
+
+fn metadata(from: &Path, config: &DecoderConfig) -> BTreeMap<String, Value> {
+    let tokenizer: Json = serde_json::from_slice(&fs::read(from.join("tokenizer.json")).unwrap()).unwrap();
+    let mut vocabulary: Vec<(u64, &str)> = Vec::new();
+    for (token, id) in tokenizer["model"]["vocab"].as_object().unwrap() {
+        vocabulary.push((id.as_u64().unwrap(), token));
+    }
+    vocabulary.sort_unstable();
+    let special: Vec<u64> =
+        tokenizer["added_tokens"].as_array().unwrap().iter().map(|token| token["id"].as_u64().unwrap()).collect();
+    let kinds = vocabulary.iter().map(|(id, _)| Value::I32(if special.contains(id) { 3 } else { 1 })).collect();
+    let merges = tokenizer["model"]["merges"].as_array().unwrap().iter();
+    let merges: Vec<String> =
+        merges.map(|pair| format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap())).collect();
+    let fields = [
+        ("general.architecture", Value::String(String::from("llama"))),
+        ("llama.embedding_length", number(config.hidden_size)),
+        ("llama.feed_forward_length", number(config.intermediate_size)),
+        ("llama.block_count", number(config.num_hidden_layers)),
+        ("llama.attention.head_count", number(config.num_attention_heads)),
+        ("llama.attention.head_count_kv", number(config.num_key_value_heads)),
+        ("llama.attention.key_length", number(config.head_dim)),
+        ("llama.attention.value_length", number(config.head_dim)),
+        ("llama.rope.dimension_count", number(config.head_dim)),
+        ("llama.rope.freq_base", Value::F32(config.rope_theta as f32)),
+        ("llama.context_length", number(config.max_position_embeddings)),
+        ("llama.attention.layer_norm_rms_epsilon", Value::F32(config.rms_norm_eps as f32)),
+        ("tokenizer.ggml.model", Value::String(String::from("gpt2"))),
+        ("tokenizer.ggml.pre", Value::String(String::from("gpt-2"))),
+        ("tokenizer.ggml.tokens", texts(vocabulary.iter().map(|(_, token)| *token))),
+        ("tokenizer.ggml.token_type", Value::Array(kinds)),
+        ("tokenizer.ggml.merges", texts(merges.iter().map(String::as_str))),
+        ("tokenizer.ggml.bos_token_id", number(0)),
+        ("tokenizer.ggml.eos_token_id", number(1)),
+        ("tokenizer.chat_template", Value::String(String::from("{{ bos_token }}{{ messages[0].content }}"))),
+    ];
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+#[test]
+fn a_gguf_is_the_model_of_its_directory() {
+    for model in MODELS {
+        let from = dir(model).join("policy");
+        let (_folder, path) = Parts::of(model, GgmlDType::F32).file();
+        let (file, folder) = (Checkpoint::open(&path).unwrap(), Checkpoint::open(&from).unwrap());
+        let (config, expected) = (file.config().unwrap(), folder.config().unwrap());
+        assert_eq!(config, expected);
+        let (tokenizer, other) = (file.tokenizer().unwrap(), folder.tokenizer().unwrap());
+        assert_eq!((tokenizer.id(), tokenizer.bos(), tokenizer.eos()), (other.id(), other.bos(), other.eos()));
+        assert_eq!(file.end_tokens(&tokenizer).unwrap(), folder.end_tokens(&other).unwrap());
+        let rendered = file.chat_template().unwrap().unwrap().render(&[Message::user("Hi")]).unwrap();
+        assert_eq!(rendered, "<|bos|>Hi");
+        let known = reference(model);
+        let mut engine = Engine::open(&path, &Device::flex(), ModelOptions::default()).unwrap();
+        for (found, expected) in logits(&mut engine, &known.sequences).iter().zip(&known.logits) {
+            assert!(gap(found, expected) <= 1e-4, "{model}");
+        }
+    }
+}
+
+#[test]
+fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
+    let (_folder, path) = Parts::of("tiny-b", GgmlDType::F32).file();
+    let policy = LmPolicy::open(&path, &Device::flex()).unwrap();
+    let session = policy.session("one question").unwrap();
+    assert_eq!(policy.context(&session).unwrap()[0], 0, "the beginning of a sequence comes from the metadata");
+    let mrm = Mrm::open(&path, &Device::flex()).unwrap().with_adapter(dir("tiny-b").join("mrm"));
+    assert!(mrm.is_ok(), "{:?}", mrm.err());
+}
+
+#[test]
+fn every_type_of_weights_is_widened() {
+    let exact = Decoder::from_dir(&dir("tiny-a").join("policy"), DType::F32, &Device::flex()).unwrap();
+    let values = |decoder: &Decoder| {
+        decoder.matrices().flat_map(|matrix| matrix.to_data().to_vec::<f32>().unwrap()).collect::<Vec<f32>>()
+    };
+    let exact = values(&exact);
+    let largest = exact.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    // Steps of a block are an n-th of its largest value.
+    let kinds = [
+        (GgmlDType::F16, 1e-3),
+        (GgmlDType::BF16, 8e-3),
+        (GgmlDType::Q4_0, 0.15),
+        (GgmlDType::Q4_1, 0.15),
+        (GgmlDType::Q5_0, 0.08),
+        (GgmlDType::Q5_1, 0.08),
+        (GgmlDType::Q8_0, 0.01),
+    ];
+    for (kind, bound) in kinds {
+        let (_folder, path) = Parts::of("tiny-a", kind).file();
+        let found = values(&open(&path).unwrap());
+        let gap = found.iter().zip(&exact).fold(0f32, |gap, (one, other)| gap.max((one - other).abs()));
+        assert!(gap > 0.0 && gap <= bound * largest, "{kind:?}: {} of the largest value", gap / largest);
+    }
+}
+
+/// A K-quant is a block of 256 values, wider than the tiny models.
+#[test]
+fn k_quants_are_widened() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let values: Vec<f32> = (0..256 * 4).map(|_| random.next_u32() as f32 / u32::MAX as f32 - 0.5).collect();
+    let kinds = [
+        (GgmlDType::Q2K, 0.35),
+        (GgmlDType::Q3K, 0.2),
+        (GgmlDType::Q4K, 0.08),
+        (GgmlDType::Q5K, 0.05),
+        (GgmlDType::Q6K, 0.03),
+    ];
+    for (kind, bound) in kinds {
+        let mut parts = Parts::of("tiny-a", GgmlDType::F32);
+        // A model of one layer whose width is a block.
+        for (key, size) in [("embedding_length", 256), ("feed_forward_length", 256), ("block_count", 1)] {
+            parts = parts.with(&format!("llama.{key}"), number(size));
+        }
+        for (name, size) in [("attention.head_count", 4), ("attention.head_count_kv", 4)] {
+            parts = parts.with(&format!("llama.{name}"), number(size));
+        }
+        for width in ["attention.key_length", "attention.value_length", "rope.dimension_count"] {
+            parts = parts.with(&format!("llama.{width}"), number(64));
+        }
+        let matrix = |rows: usize| {
+            let values: Vec<f32> = values.iter().cycle().take(rows * 256).copied().collect();
+            quantised(values, &[rows, 256], kind)
+        };
+        parts.tensors.clear();
+        parts.tensors.insert(String::from("token_embd.weight"), matrix(100));
+        for name in ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"] {
+            parts.tensors.insert(format!("blk.0.{name}.weight"), matrix(256));
+        }
+        for name in ["output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"] {
+            parts.tensors.insert(format!("{name}.weight"), quantised(vec![1.0; 256], &[256], GgmlDType::F32));
+        }
+        let (_folder, path) = parts.file();
+        let found = open(&path).unwrap().embedding().to_data().to_vec::<f32>().unwrap();
+        let expected = values.iter().cycle();
+        let gap = found.iter().zip(expected).fold(0f32, |gap, (one, other)| gap.max((one - other).abs()));
+        assert!(gap > 0.0 && gap <= bound, "{kind:?}: {gap}");
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let parts = || Parts::of("tiny-b", GgmlDType::F32);
+    let text = |text: &str| Value::String(text.to_owned());
+    let cases = [
+        (parts().with("general.architecture", text("qwen2")), ["general.architecture", "llama", "qwen2"]),
+        (parts().with("llama.expert_count", number(8)), ["llama.expert_count", "0", "8"]),
+        (parts().with("llama.rope.scaling.type", text("yarn")), ["llama.rope.scaling.type", "none", "yarn"]),
+        (parts().with("llama.rope.dimension_count", number(16)), ["llama.rope.dimension_count", "32", "16"]),
+        (parts().without("llama.block_count"), ["llama.block_count", "a value", "none"]),
+        (parts().with("llama.block_count", text("three")), ["llama.block_count", "a number", "String"]),
+        (parts().with("llama.attention.head_count_kv", number(4)), ["num_key_value_heads", "divisor", "4"]),
+        (parts().with("tokenizer.ggml.pre", text("tekken")), ["tokenizer.ggml.pre", "llama-bpe", "tekken"]),
+        (parts().with("tokenizer.ggml.model", text("bert")), ["tokenizer.ggml.model", "gpt2", "bert"]),
+        (parts().with("tokenizer.ggml.eos_token_id", number(190)), ["eos_token_id", "190", "190"]),
+        (parts().with("tokenizer.ggml.merges", texts(["a b c"])), ["tokenizer.ggml.merges", "two pieces", "a b c"]),
+        (parts().with("tokenizer.ggml.merges", texts(["! \""])), ["tokenizer.ggml.merges", "make one", "!"]),
+        (parts().with("tokenizer.chat_template", text("{% if %}")), ["model.gguf", "layout", "syntax"]),
+        (parts().without("blk.1.attn_q.weight"), ["missing", "layers.1.self_attn.q_proj", "1 "]),
+        (parts().with("llama.feed_forward_length", number(64)), ["expected shape", "mlp.down_proj", "64"]),
+        (parts().with("general.alignment", number(0)), ["general.alignment", "power of two", "0"]),
+    ];
+    for (parts, words) in cases {
+        let error = parts.error();
+        assert!(words.iter().all(|word| error.contains(word)), "{words:?} in {error}");
+    }
+    let mut odd = parts();
+    odd.tensors.insert(String::from("rope_freqs.weight"), quantised(vec![3.0; 16], &[16], GgmlDType::F32));
+    assert!(odd.error().contains("rope_freqs.weight"), "{}", odd.error());
+    let mut twice = parts();
+    let (_folder, path) = twice.file();
+    let (honest, mut bytes) = (fs::read(&path).unwrap(), fs::read(&path).unwrap());
+    // The offset of a tensor stands behind its name, dimensions and type; all of them point at the first.
+    let name = b"blk.1.ffn_norm.weight";
+    let place = honest.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 4 + 8 + 4;
+    bytes[place..place + 8].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let error = open(&path).unwrap_err().to_string();
+    assert!(error.contains("behind another tensor's"), "{error}");
+    twice.tensors.clear();
+    assert!(twice.error().contains("vocab_size"), "{}", twice.error());
+    let mut more = parts();
+    more.tensors.insert(String::from("blk.0.ffn_gate_inp.weight"), quantised(vec![1.0; 4], &[4], GgmlDType::F32));
+    assert!(more.error().contains("unexpected tensors: blk.0.ffn_gate_inp.weight"), "{}", more.error());
+}
+
+/// A header by hand: what a writer would not write.
+#[derive(Default)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn header(tensors: u64, fields: u64) -> Self {
+        Self::default().raw(b"GGUF").u32(3).u64(tensors).u64(fields)
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn u32(self, number: u32) -> Self {
+        self.raw(&number.to_le_bytes())
+    }
+
+    fn u64(self, number: u64) -> Self {
+        self.raw(&number.to_le_bytes())
+    }
+
+    fn text(self, text: &str) -> Self {
+        self.u64(text.len() as u64).raw(text.as_bytes())
+    }
+
+    fn error(self) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        fs::write(&path, self.0).unwrap();
+        open(&path).unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn hostile_headers_are_refused() {
+    let list = |kind: u32, count: u64| Bytes::header(0, 1).text("list").u32(9).u32(kind).u64(count);
+    let deep = (0..8).fold(Bytes::header(0, 1).text("deep").u32(9), |bytes, _| bytes.u32(9).u64(1));
+    let tensor = |dimensions: &[u64]| {
+        let bytes = Bytes::header(1, 0).text("big").u32(dimensions.len() as u32);
+        dimensions.iter().fold(bytes, |bytes, size| bytes.u64(*size)).u32(0).u64(0).raw(&[0; 64])
+    };
+    let cases = [
+        (Bytes::default(), "the magic number"),
+        (Bytes::default().raw(b"GGML").u64(0), "expected GGUF, found GGML"),
+        (Bytes::default().raw(b"GGUF").u32(1).u64(0).u64(0), "expected 2 or 3, found 1"),
+        (Bytes::header(u64::MAX, 0), "the number of tensors"),
+        (Bytes::header(0, u64::MAX), "the number of fields"),
+        (Bytes::header(0, 1 << 40).raw(&[0; 64]), "the number of fields"),
+        (Bytes::header(0, 1).u64(u64::MAX - 3).raw(&[0; 64]), "a field's name: expected at most 1024 bytes"),
+        (Bytes::header(0, 1).text("text").u32(8).u64(u64::MAX), "text: expected bytes within the file's"),
+        (
+            Bytes::header(0, 1).text("kind").u32(77).raw(&[0; 64]),
+            "kind: expected a type of value from 0 to 12, found 77",
+        ),
+        (list(0, u64::MAX), "list: expected at most 4194304 values"),
+        (list(4, 1 << 62), "list: expected at most"),
+        (list(8, u64::MAX).raw(&[0; 64]), "list: expected bytes within"),
+        (list(4, 1 << 20), "list: expected bytes within"),
+        (deep, "deep: expected lists at most 2 deep"),
+        (tensor(&[1 << 32, 1 << 32]), "big: expected 1 to 2^48 values"),
+        (tensor(&[0]), "big: expected 1 to 2^48 values"),
+        (Bytes::header(0, 1).text("general.alignment\0").u32(4).u32(0).raw(&[0; 64]), "a name without zeros"),
+        (tensor(&[1; 5]), "big: expected at most 4 dimensions"),
+        (tensor(&[1 << 40]), "big: expected"),
+        (Bytes::header(1, 0).text("kind").u32(1).u64(32).u32(16).u64(0).raw(&[0; 64]), "kind: expected F32, F16"),
+        (
+            Bytes::header(2, 0).text("twin").u32(0).u32(0).u64(0).text("twin").u32(0).u32(0).u64(0).raw(&[0; 64]),
+            "tensors: expected 2 of different names, found 1",
+        ),
+        (Bytes::header(0, 1).text("general.alignment").u32(4).u32(24).raw(&[0; 64]), "power of two"),
+    ];
+    for (bytes, words) in cases {
+        let error = bytes.error();
+        assert!(error.contains(words), "{words:?} in {error}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_is_refused_wherever_it_ends() {
+    let (_folder, path) = Parts::of("tiny-a", GgmlDType::Q8_0).file();
+    let whole = fs::read(&path).unwrap();
+    let short = path.with_file_name("short.gguf");
+    // The last tensor is followed by up to 31 bytes of nothing.
+    for length in (0..whole.len() - 33).step_by(997).chain([whole.len() - 33]) {
+        fs::write(&short, &whole[..length]).unwrap();
+        assert!(open(&short).is_err(), "{length} of {} bytes", whole.len());
+    }
+}
+
+#[test]
+fn damaged_files_give_errors_or_models_and_nothing_else() {
+    let (_folder, path) = Parts::of("tiny-a", GgmlDType::Q8_0).file();
+    let whole = fs::read(&path).unwrap();
+    let damaged = path.with_file_name("damaged.gguf");
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut refused = 0;
+    for _ in 0..400 {
+        let mut bytes = whole.clone();
+        // Where the header is: weights may hold any bytes.
+        for _ in 0..=random.next_u32() % 4 {
+            let place = random.next_u32() as usize % 6_000.min(bytes.len());
+            bytes[place] = random.next_u32() as u8;
+        }
+        fs::write(&damaged, &bytes).unwrap();
+        refused += usize::from(open(&damaged).is_err());
+    }
+    assert!(refused > 100, "only {refused} of 400 were refused");
+}
+
+/// `scripts/fetch_smollm2.sh models/smollm2` puts both there.
+#[test]
+#[ignore = "needs models/smollm2 with model.gguf: scripts/fetch_smollm2.sh models/smollm2"]
+fn smollm2_as_gguf_is_the_converted_directory() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/smollm2");
+    let path = folder.join("model.gguf");
+    let (file, directory) = (Checkpoint::open(&path).unwrap(), Checkpoint::open(&folder).unwrap());
+    assert_eq!(file.config().unwrap(), directory.config().unwrap());
+    let (tokenizer, other) = (file.tokenizer().unwrap(), directory.tokenizer().unwrap());
+    assert_eq!(tokenizer.id(), other.id());
+    assert_eq!(file.end_tokens(&tokenizer).unwrap(), directory.end_tokens(&other).unwrap());
+    let template = |checkpoint: &Checkpoint| {
+        let template = checkpoint.chat_template().unwrap().unwrap();
+        template.render(&[Message::user("Hi"), Message::assistant("Hello."), Message::user("Bye")]).unwrap()
+    };
+    assert_eq!(template(&file), template(&directory));
+    let texts = ["What is the capital of France?", "1234 + 5678 = 6912", "ünïcödé 漢字 🎉\n\n  <|im_end|> don't"];
+    let sequences: Vec<Vec<u32>> = texts.iter().map(|text| tokenizer.encode(text).unwrap()).collect();
+    assert_eq!(sequences, texts.map(|text| other.encode(text).unwrap()));
+    let open = |path: &Path| Engine::open(path, &Device::flex(), ModelOptions::default()).unwrap();
+    let (found, expected) = (logits(&mut open(&path), &sequences), logits(&mut open(&folder), &sequences));
+    for (found, expected) in found.iter().zip(&expected) {
+        let most = found.iter().zip(expected).fold(0f32, |most, (one, other)| most.max((one - other).abs()));
+        assert!(most <= 1e-4, "{most}");
+    }
+}

