@@ -30,8 +30,11 @@ struct Parts {
 impl Parts {
     /// A fixture's policy, its matrices in a type of ggml's.
     fn of(model: &str, kind: GgmlDType) -> Self {
-        let from = dir(model).join("policy");
-        let config = DecoderConfig::from_dir(&from).unwrap();
+        Self::of_directory(&dir(model).join("policy"), kind)
+    }
+
+    fn of_directory(from: &Path, kind: GgmlDType) -> Self {
+        let config = DecoderConfig::from_dir(from).unwrap();
         let mut file = SafetensorsFile::open(&from.join("model.safetensors")).unwrap();
         let names: Vec<String> = file.names().map(str::to_owned).collect();
         let mut tensors = BTreeMap::new();
@@ -52,7 +55,7 @@ impl Parts {
             let shape = [divisors.len()];
             tensors.insert(String::from("rope_freqs.weight"), quantised(divisors, &shape, GgmlDType::F32));
         }
-        Self { metadata: metadata(&from, &config), tensors }
+        Self { metadata: metadata(from, &config), tensors }
     }
 
     fn with(mut self, key: &str, value: Value) -> Self {
@@ -205,6 +208,7 @@ fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
     let policy = LmPolicy::open(&path, &Device::flex()).unwrap();
     let session = policy.session("one question").unwrap();
     assert_eq!(policy.context(&session).unwrap()[0], 0, "the beginning of a sequence comes from the metadata");
+    let (_folder, path) = Parts::of_directory(&dir("tiny-b").join("guard"), GgmlDType::F32).file();
     let mrm = Mrm::open(&path, &Device::flex()).unwrap().with_adapter(dir("tiny-b").join("mrm"));
     assert!(mrm.is_ok(), "{:?}", mrm.err());
 }
@@ -213,7 +217,7 @@ fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
 fn every_type_of_weights_is_widened() {
     let exact = Decoder::from_dir(&dir("tiny-a").join("policy"), DType::F32, &Device::flex()).unwrap();
     let values = |decoder: &Decoder| {
-        decoder.matrices().flat_map(|matrix| matrix.to_data().to_vec::<f32>().unwrap()).collect::<Vec<f32>>()
+        decoder.matrices().flat_map(|matrix| matrix.to_data().try_to_vec::<f32>().unwrap()).collect::<Vec<f32>>()
     };
     let exact = values(&exact);
     let largest = exact.iter().fold(0f32, |largest, value| largest.max(value.abs()));
@@ -272,7 +276,7 @@ fn k_quants_are_widened() {
             parts.tensors.insert(format!("{name}.weight"), quantised(vec![1.0; 256], &[256], GgmlDType::F32));
         }
         let (_folder, path) = parts.file();
-        let found = open(&path).unwrap().embedding().to_data().to_vec::<f32>().unwrap();
+        let found = open(&path).unwrap().embedding().to_data().try_to_vec::<f32>().unwrap();
         let expected = values.iter().cycle();
         let gap = found.iter().zip(expected).fold(0f32, |gap, (one, other)| gap.max((one - other).abs()));
         assert!(gap > 0.0 && gap <= bound, "{kind:?}: {gap}");
@@ -380,7 +384,7 @@ fn hostile_headers_are_refused() {
             Bytes::header(0, 1).text("kind").u32(77).raw(&[0; 64]),
             "kind: expected a type of value from 0 to 12, found 77",
         ),
-        (list(0, u64::MAX), "list: expected at most 4194304 values"),
+        (list(0, u64::MAX), "list: expected at most 2097152 values"),
         (list(4, 1 << 62), "list: expected at most"),
         (list(8, u64::MAX).raw(&[0; 64]), "list: expected bytes within"),
         (list(4, 1 << 20), "list: expected bytes within"),

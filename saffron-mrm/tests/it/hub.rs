@@ -292,7 +292,7 @@ fn what_the_hub_refuses_is_said() {
     assert!(matches!(error, HubError::Lacks { expected: "tokenizer.json", .. }), "{error}");
     let server = Server::new(files(), Manners { commit: Some("../../elsewhere"), ..Manners::default() });
     let error = server.hub(cache.path()).fetch(&model("org/tiny")).unwrap_err();
-    assert!(error.to_string().contains("hash of a commit"), "{error}");
+    assert!(error.to_string().contains("hash of the commit"), "{error}");
 }
 
 #[test]
