@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use saffron_core::{NoReward, Outcome, PromptLayout, SearchObserver, Session};
 use saffron_mrm::Mrm;
+use saffron_search::strategy::saffron::{DeadEnd, Options};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
 use crate::conversation::Conversation;
@@ -36,6 +37,12 @@ pub struct SearchArgs {
     /// No end of sequence before this many tokens [default: 16 for saffron, 0 for greedy].
     #[arg(long)]
     pub min_new_tokens: Option<usize>,
+    /// Weight of the policy's own preference beside the reward, for answers that read like the policy's [preset paper].
+    #[arg(long, default_value_t = 0.0)]
+    pub prior: f32,
+    /// Let a sequence go on whose candidates the reward model has never seen, for reward models that have seen little [preset paper].
+    #[arg(long)]
+    pub past_dead_ends: bool,
 }
 
 impl SearchArgs {
@@ -58,7 +65,9 @@ impl SearchArgs {
     }
 
     fn saffron(&self, preset: Preset) -> Searcher {
-        let searcher = Searcher::new(Saffron::new(preset, self.width)).top_p(self.top_p);
+        let dead_end = if self.past_dead_ends { DeadEnd::GoesOn } else { DeadEnd::Ends };
+        let options = Options { prior: self.prior, dead_end, ..Options::default() };
+        let searcher = Searcher::new(Saffron::new(preset, self.width).with_options(options)).top_p(self.top_p);
         searcher.min_new_tokens(self.min_new_tokens.unwrap_or(16))
     }
 }
