@@ -128,12 +128,12 @@ impl Hub {
         let client = Client::new(&self.endpoint, self.token.as_deref());
         match client.revision(model)? {
             Ok(revision) => Visit { hub: self, client, model, revision, watch }.fetch(),
-            Err(reason) => self.from_earlier(model, reason),
+            Err(reason) => self.earlier(model, reason),
         }
     }
 
     /// What is there from an earlier time, now that the hub cannot be reached.
-    fn from_earlier(&self, model: &HubModel, reason: String) -> Result<PathBuf, HubError> {
+    fn earlier(&self, model: &HubModel, reason: String) -> Result<PathBuf, HubError> {
         let (endpoint, cache) = (self.endpoint.clone(), self.cache.clone());
         match cached::find(&self.cache, model, self.weights) {
             Some(path) => {

@@ -67,7 +67,7 @@ impl RopeRows {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::config::RopeScaling;
 
     #[test]
     fn llama3_stretching_leaves_short_waves_and_divides_long_ones() {
