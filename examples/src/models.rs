@@ -58,7 +58,7 @@ const TEMPLATE: &str = "template";
 #[derive(Clone, Debug, Args)]
 #[command(about = None, long_about = None)]
 pub struct PolicyArgs {
-    /// The policy: a directory, a GGUF, a model's name on the hub (org/name[@revision], org/name/file.gguf), or a server (llamacpp:URL, vllm:URL,
+    /// The policy: a directory, a GGUF, a model's name on the hub (org/name, org/name@revision, org/name/file.gguf), or a server (llamacpp:URL, vllm:URL,
     /// sglang:URL; several URLs with commas between). A server's key is taken from SAFFRON_API_KEY.
     #[arg(long)]
     pub policy: Place,
