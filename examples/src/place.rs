@@ -59,7 +59,9 @@ impl Place {
             return Ok(path.to_path_buf());
         }
         let Ok(model) = self.0.parse::<HubModel>() else {
-            bail!("{self} is neither a file or directory here nor a model's name on the hub (org/name, org/name@revision)");
+            bail!(
+                "{self} is neither a file or directory here nor a model's name on the hub (org/name, org/name@revision)"
+            );
         };
         fetch(&model, weights)
             .with_context(|| format!("{self} is no file or directory here, and as a model's name on the hub:"))
