@@ -11,6 +11,7 @@ pub mod safetensors;
 mod save;
 mod shards;
 mod source;
+mod tensors;
 pub mod torch;
 mod weights;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::files::read_json;
 use super::safetensors::SafetensorsFile;
-use super::source::TensorSource;
+use super::tensors::TensorSource;
 use crate::LoadError;
 use crate::error::TensorMismatch;
 

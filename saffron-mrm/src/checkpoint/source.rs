@@ -1,6 +1,5 @@
 //! What a path holds: a directory in Hugging Face's layout, or a GGUF.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use saffron_core::Token;
@@ -10,50 +9,12 @@ use super::files::read_json_if_there;
 #[cfg(feature = "gguf")]
 use super::gguf::GgufFile;
 use super::shards::Shards;
+use super::tensors::TensorSource;
 use crate::LoadError;
 use crate::config::{DecoderConfig, OneOrMany};
-use crate::error::TensorMismatch;
 use crate::text::{ChatTemplate, TextTokenizer};
 
 const GENERATION: &str = "generation_config.json";
-
-/// Tensors by Hugging Face's names.
-pub(crate) trait TensorSource {
-    /// The file or directory.
-    fn path(&self) -> &Path;
-
-    /// The names of all.
-    fn names(&self) -> Vec<&str>;
-
-    /// A tensor's shape, if it is there.
-    fn shape(&self, name: &str) -> Option<Vec<usize>>;
-
-    /// A tensor, widened to float32.
-    fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError>;
-}
-
-/// Checks that tensors are exactly those expected, each in its shape. Tensors for which `ignored` holds may be there. Everything that is amiss is
-/// told at once.
-pub(super) fn check_tensors(
-    source: &dyn TensorSource,
-    expected: &BTreeMap<String, Vec<usize>>,
-    ignored: impl Fn(&str) -> bool,
-) -> Result<(), LoadError> {
-    let mut mismatch = TensorMismatch::default();
-    for (name, shape) in expected {
-        match source.shape(name) {
-            None => mismatch.missing.push(name.clone()),
-            Some(found) if found != *shape => mismatch.misshapen.push((name.clone(), shape.clone(), found)),
-            Some(_) => {}
-        }
-    }
-    let unexpected = source.names().into_iter().filter(|name| !expected.contains_key(*name) && !ignored(name));
-    mismatch.unexpected = unexpected.map(str::to_owned).collect();
-    if mismatch.is_empty() {
-        return Ok(());
-    }
-    Err(LoadError::Tensors { path: source.path().to_path_buf(), mismatch: Box::new(mismatch) })
-}
 
 /// A checkpoint on disk whose weights have not been read: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF. What it says of its
 /// model is to be had without loading it, for a policy that is served elsewhere, say.

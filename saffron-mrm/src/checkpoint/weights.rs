@@ -6,7 +6,8 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::peft::Projection;
-use super::source::{Checkpoint, TensorSource, check_tensors};
+use super::source::Checkpoint;
+use super::tensors::{TensorSource, check_tensors};
 use crate::LoadError;
 use crate::config::DecoderConfig;
 use crate::nn::{Block, Decoder, Linear, RmsNorm};

@@ -18,7 +18,7 @@ use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, TensorInfo};
 
 use self::metadata::Metadata;
-use super::source::TensorSource;
+use super::tensors::TensorSource;
 use crate::LoadError;
 use crate::config::DecoderConfig;
 use crate::text::{ChatTemplate, TokenizerParts};
