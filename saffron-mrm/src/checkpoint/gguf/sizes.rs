@@ -71,7 +71,7 @@ fn same(metadata: &Metadata<'_>, key: &str, expected: usize) -> Result<(), LoadE
     }
 }
 
-/// Control tokens that end a reply by their names, for files that do not say so.
+/// Tokens that end a reply by their names, whatever else a file names: some files name the end of the sequence alone.
 const ENDS: [&str; 3] = ["<|eot_id|>", "<|eom_id|>", "<|im_end|>"];
 
 /// The tokens that end a reply: the end of the sequence, of a turn, of a message.
