@@ -29,12 +29,14 @@ if [[ ! -x $venv/bin/vllm ]]; then
 fi
 
 log=$(mktemp)
-# As many log-probabilities as twice what is asked for at first; the model's own sampling defaults left out.
+# As many log-probabilities as twice what is asked for at first; the model's own sampling defaults left out. Served under the name of its folder.
+cd "$(dirname "$model")"
 VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=0-1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
-    "$venv/bin/python" -m vllm.entrypoints.openai.api_server --model "$model" --host 127.0.0.1 --port "$port" \
+    "$venv/bin/python" -m vllm.entrypoints.openai.api_server --model "$(basename "$model")" --host 127.0.0.1 --port "$port" \
     --max-logprobs 256 --dtype float32 --max-model-len 1024 --enforce-eager --generation-config vllm \
     --enable-prompt-tokens-details >"$log" 2>&1 &
 server=$!
+cd "$OLDPWD"
 trap 'kill $server 2>/dev/null || true; rm -f "$log"' EXIT
 for _ in $(seq 300); do
     python3 -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/health', timeout=1)" 2>/dev/null && break

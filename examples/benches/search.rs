@@ -82,7 +82,7 @@ impl Policy for Timed {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         let answers = self.logits(sessions)?;
         let value = sessions.iter().enumerate();
-        let value = value.map(|(place, session)| filter.apply(answers.logits(place), session.response().len(), place));
+        let value = value.map(|(place, session)| filter.apply(answers.logits(place), session.response(), place));
         Ok(Reply { value: value.collect::<Result<_, _>>()?, work: answers.work })
     }
 }
@@ -180,7 +180,7 @@ impl Policy for Instantly {
         self.calls += 1;
         let row = |place: usize| &self.rows[(self.calls + place) % self.rows.len()];
         let value = sessions.iter().enumerate();
-        let value = value.map(|(place, session)| filter.apply(row(place), session.response().len(), place));
+        let value = value.map(|(place, session)| filter.apply(row(place), session.response(), place));
         Ok(Reply::free(value.collect::<Result<_, _>>()?, sessions.len()))
     }
 }

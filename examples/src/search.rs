@@ -34,6 +34,15 @@ pub struct SearchArgs {
     /// Mass of the nucleus.
     #[arg(long, default_value_t = 0.8)]
     pub top_p: f32,
+    /// At most this many candidates a sequence.
+    #[arg(long)]
+    pub top_k: Option<usize>,
+    /// Candidates have at least this share of the most probable token's probability.
+    #[arg(long, default_value_t = 0.0)]
+    pub min_p: f32,
+    /// So many tokens in a row come at most once in an answer; 0: as often as they like.
+    #[arg(long, default_value_t = 0)]
+    pub no_repeat_ngram: usize,
     /// No end of sequence before this many tokens [default: 16 for saffron, 0 for greedy].
     #[arg(long)]
     pub min_new_tokens: Option<usize>,
@@ -61,14 +70,19 @@ impl SearchArgs {
             let layout = mrm.layout().clone();
             (mrm, layout)
         });
-        Ok(NamedSearch { searcher: searcher.max_new_tokens(max_new_tokens), mrm })
+        let searcher = searcher.max_new_tokens(max_new_tokens).no_repeat_ngram(self.no_repeat_ngram);
+        Ok(NamedSearch { searcher, mrm })
     }
 
     fn saffron(&self, preset: Preset) -> Searcher {
         let dead_end = if self.past_dead_ends { DeadEnd::GoesOn } else { DeadEnd::Ends };
         let options = Options { prior: self.prior, dead_end, ..Options::default() };
-        let searcher = Searcher::new(Saffron::new(preset, self.width).with_options(options)).top_p(self.top_p);
-        searcher.min_new_tokens(self.min_new_tokens.unwrap_or(16))
+        let searcher = Searcher::new(Saffron::new(preset, self.width).with_options(options));
+        let searcher = searcher.top_p(self.top_p).min_p(self.min_p).min_new_tokens(self.min_new_tokens.unwrap_or(16));
+        match self.top_k {
+            Some(candidates) => searcher.top_k(candidates),
+            None => searcher,
+        }
     }
 }
 

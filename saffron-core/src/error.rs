@@ -15,6 +15,12 @@ pub enum ConfigError {
         /// The value given.
         found: f32,
     },
+    /// min-p must lie in [0, 1].
+    #[error("min_p must lie in [0, 1], found {found}")]
+    MinP {
+        /// The value given.
+        found: f32,
+    },
     /// The temperature must be finite and above zero.
     #[error("temperature must be finite and above 0, found {found}")]
     Temperature {

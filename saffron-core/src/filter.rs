@@ -1,6 +1,7 @@
 //! From a row of logits to ranked candidates: temperature, bans, top-k and the nucleus. A pure function; every policy that
 //! sees whole logits uses this one.
 
+mod bans;
 mod listed;
 mod softmax;
 
@@ -25,15 +26,19 @@ pub enum Ties {
 
 /// Which next tokens a policy may propose.
 ///
-/// Bans come first, then temperature, then the softmax (so the rest is renormalised), then top-k and top-p. The most probable
+/// Bans come first, then temperature, then the softmax (so the rest is renormalised), then top-k, top-p and min-p. The most probable
 /// token always stays.
 ///
 /// ```
 /// use saffron_core::CandidateFilter;
 /// let filter = CandidateFilter { top_p: 0.8, ..CandidateFilter::default() };
-/// let candidates = filter.apply(&[0.0, 2.0, 1.0, -3.0], 0, 0)?;
+/// let candidates = filter.apply(&[0.0, 2.0, 1.0, -3.0], &[], 0)?;
 /// assert_eq!(candidates.tokens().collect::<Vec<_>>(), [1, 2]);
 /// assert!((candidates.mass - 0.905).abs() < 1e-3);
+///
+/// // After 1 3 1, a second 3 would repeat two tokens in a row.
+/// let filter = CandidateFilter { no_repeat_ngram: 2, ..filter };
+/// assert_eq!(filter.apply(&[0.0, 1.0, 0.0, 9.0], &[1, 3, 1], 0)?.ranked[0].token, 1);
 /// # Ok::<(), saffron_core::ModelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +50,9 @@ pub struct CandidateFilter {
     pub top_p: f32,
     /// At most this many candidates.
     pub top_k: Option<usize>,
+    /// Min-p: candidates have at least this share of the most probable token's probability, in [0, 1]; 0 asks for nothing. Where the policy is
+    /// unsure, a nucleus takes in words that it would hardly say; this does not.
+    pub min_p: f32,
     /// Rule at the nucleus' edge.
     pub ties: Ties,
     /// Tokens that may never come next.
@@ -53,6 +61,8 @@ pub struct CandidateFilter {
     pub end_tokens: Vec<Token>,
     /// End tokens are banned while a response has fewer tokens than this.
     pub min_new_tokens: usize,
+    /// So many tokens in a row come at most once in a response; 0: as often as they like.
+    pub no_repeat_ngram: usize,
 }
 
 impl Default for CandidateFilter {
@@ -62,10 +72,12 @@ impl Default for CandidateFilter {
             temperature: 1.0,
             top_p: 1.0,
             top_k: None,
+            min_p: 0.0,
             ties: Ties::Together,
             banned: Vec::new(),
             end_tokens: Vec::new(),
             min_new_tokens: 0,
+            no_repeat_ngram: 0,
         }
     }
 }
@@ -75,10 +87,13 @@ impl CandidateFilter {
     ///
     /// # Errors
     ///
-    /// top-p outside (0, 1], a temperature that is not above zero, top-k of zero.
+    /// top-p outside (0, 1], min-p outside [0, 1], a temperature that is not above zero, top-k of zero.
     pub fn check(&self) -> Result<(), ConfigError> {
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return Err(ConfigError::TopP { found: self.top_p });
+        }
+        if !(self.min_p >= 0.0 && self.min_p <= 1.0) {
+            return Err(ConfigError::MinP { found: self.min_p });
         }
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
             return Err(ConfigError::Temperature { found: self.temperature });
@@ -89,16 +104,16 @@ impl CandidateFilter {
         Ok(())
     }
 
-    /// The candidates of one context from its logits, one a token id. `generated` is the response's length so far, `session` the
+    /// The candidates of one context from its logits, one a token id. `response` is what has been generated so far, `session` the
     /// place in the batch for error messages.
     ///
     /// # Errors
     ///
     /// NaN or +∞ among the logits, no possible token, or settings that cannot be run with.
-    pub fn apply(&self, logits: &[f32], generated: usize, session: usize) -> Result<Candidates, ModelError> {
+    pub fn apply(&self, logits: &[f32], response: &[Token], session: usize) -> Result<Candidates, ModelError> {
         self.check()?;
         check_numbers(logits, session)?;
-        let scaled = self.scaled(logits, generated);
+        let scaled = self.scaled(logits, response);
         let softmax = Softmax::new(&scaled).ok_or(ModelError::NoToken { session, size: logits.len() })?;
         let head = self.head(&scaled, &softmax);
         let kept = self.nucleus(head.iter().map(|token| softmax.probability(scaled[*token as usize])));
@@ -109,14 +124,13 @@ impl CandidateFilter {
     }
 
     /// Logits after bans and temperature.
-    fn scaled<'a>(&self, logits: &'a [f32], generated: usize) -> Cow<'a, [f32]> {
+    fn scaled<'a>(&self, logits: &'a [f32], response: &[Token]) -> Cow<'a, [f32]> {
         let mut scaled = Cow::Borrowed(logits);
         if self.temperature.to_bits() != 1.0f32.to_bits() {
             scaled.to_mut().iter_mut().for_each(|logit| *logit /= self.temperature);
         }
-        let ends: &[Token] = if generated < self.min_new_tokens { &self.end_tokens } else { &[] };
-        for token in self.banned.iter().chain(ends).filter(|token| (**token as usize) < logits.len()) {
-            scaled.to_mut()[*token as usize] = f32::NEG_INFINITY;
+        for token in self.bans(response).filter(|token| (*token as usize) < logits.len()) {
+            scaled.to_mut()[token as usize] = f32::NEG_INFINITY;
         }
         scaled
     }
@@ -128,7 +142,7 @@ impl CandidateFilter {
         let mut head = loop {
             let bound = (softmax.max - depth).max(f32::MIN);
             let head = softmax.at_least(bound, scaled);
-            if bound <= f32::MIN || self.is_enough(&head, scaled, softmax) {
+            if bound <= f32::MIN || (-depth).exp() < self.min_p || self.is_enough(&head, scaled, softmax) {
                 break head;
             }
             depth *= 2.0;
@@ -143,10 +157,14 @@ impl CandidateFilter {
         self.top_k.is_some_and(|k| head.len() >= k) || (self.top_p < 1.0 && mass() > f64::from(self.top_p))
     }
 
-    /// How many of the ranked probabilities the nucleus holds.
+    /// How many of the ranked probabilities the nucleus holds, as far as min-p lets it.
     fn nucleus(&self, ranked: impl Iterator<Item = f64>) -> usize {
         let (mut before, mut stronger, mut last, mut kept) = (0.0, 0.0, f64::NAN, 0);
+        let mut least = None;
         for probability in ranked {
+            if probability < *least.get_or_insert(probability * f64::from(self.min_p)) {
+                break;
+            }
             if probability != last {
                 stronger = before;
             }

@@ -149,7 +149,7 @@ impl Policy for LmPolicy {
         let queries = queries(sessions, 0, |session| self.context(session))?;
         let answers = self.engine.last_logits(&queries, Outputs::All)?;
         let candidates =
-            |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response().len(), place);
+            |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response(), place);
         let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
         Ok(Reply { value, work: answers.work })
     }

@@ -216,6 +216,9 @@ pub struct DataConfig {
     pub take: Option<usize>,
     /// Only so many prompts, drawn by the seed.
     pub sample: Option<usize>,
+    /// Not the first so many of them: what an earlier run has asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip: usize,
 }
 
 /// A strategy over its budgets.
@@ -236,6 +239,11 @@ pub struct ContenderConfig {
     pub filter: FilterConfig,
     /// Thresholds of its verdicts.
     pub thresholds: Option<Thresholds>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn thirty_two() -> usize {

@@ -13,8 +13,14 @@ pub struct FilterConfig {
     pub top_p: Option<f32>,
     /// At most so many candidates.
     pub top_k: Option<usize>,
+    /// Least share of the most probable token's probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f32>,
     /// No end of sequence before so many tokens.
     pub min_new_tokens: Option<usize>,
+    /// So many tokens in a row come at most once in an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_repeat_ngram: Option<usize>,
 }
 
 impl FilterConfig {
@@ -25,7 +31,9 @@ impl FilterConfig {
             temperature: self.temperature.unwrap_or(filter.temperature),
             top_p: self.top_p.unwrap_or(filter.top_p),
             top_k: self.top_k.or(filter.top_k),
+            min_p: self.min_p.unwrap_or(filter.min_p),
             min_new_tokens: self.min_new_tokens.unwrap_or(filter.min_new_tokens),
+            no_repeat_ngram: self.no_repeat_ngram.unwrap_or(filter.no_repeat_ngram),
             ..filter
         }
     }

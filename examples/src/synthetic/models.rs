@@ -61,7 +61,7 @@ impl Policy for ChainPolicy {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         let propose = |(place, session): (usize, &Session)| {
             let (_, world) = self.worlds.of(session)?;
-            filter.apply(&world.logits(world.state(session.response())), session.response().len(), place)
+            filter.apply(&world.logits(world.state(session.response())), session.response(), place)
         };
         let value = sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?;
         let charge = |session: &Session| {

@@ -29,7 +29,9 @@ impl Values {
     pub fn of(world: &World, filter: &CandidateFilter, fold: Fold) -> Result<Self, ModelError> {
         let length = world.length();
         let candidates = |generated| -> Result<Vec<Candidates>, ModelError> {
-            State::all().map(|state| filter.apply(&world.logits(state), generated, 0)).collect()
+            // Of a response only its length matters here: these filters let words repeat.
+            let response = vec![0; generated];
+            State::all().map(|state| filter.apply(&world.logits(state), &response, 0)).collect()
         };
         let (early, late) = (candidates(0)?, candidates(length.min)?);
         let mut rest = vec![State::all().map(|state| world.ending(state)).collect::<Vec<f64>>()];

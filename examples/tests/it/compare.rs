@@ -165,6 +165,46 @@ fn only_the_groups_that_are_named_are_asked() {
 }
 
 #[test]
+fn a_later_run_asks_what_an_earlier_one_did_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = |name: &str, which: &str| {
+        let config = changed(dir.path(), &[("take = 5", which), ("attack = {", "take = 1\nattack = {")]);
+        succeed(&mut compare(&config, &dir.path().join(name)));
+        let records = records(&dir.path().join(name));
+        let benign = records.iter().filter(|record| record["set"] == "benign" && record["key"]["strategy"] == "greedy");
+        benign.map(|record| record["key"]["prompt"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (first, both) = (asked("first", "sample = 2"), asked("both", "sample = 5"));
+    assert_eq!(asked("later", "sample = 5\nskip = 2"), both[2..]);
+    assert_eq!(first, both[..2]);
+    let none = changed(dir.path(), &[("take = 5", "skip = 99")]);
+    let output = run(&mut compare(&none, &dir.path().join("none")));
+    assert!(!output.status.success() && text(&output.stderr).contains("no prompt is left after the first 99"));
+}
+
+#[test]
+fn models_may_be_of_fewer_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let few = [("take = 5", "take = 1"), ("attack = {", "take = 1\nattack = {")];
+    let rewards = |name: &str, changes: &[(&str, &str)]| {
+        succeed(&mut compare(&changed(dir.path(), changes), &dir.path().join(name)));
+        let scores = |record: &Value| record["ending"]["answered"]["judgements"][0]["score"].as_f64().unwrap();
+        let greedy = records(&dir.path().join(name)).into_iter().filter(|record| record["key"]["strategy"] == "greedy");
+        greedy.map(|record| scores(&record)).collect::<Vec<f64>>()
+    };
+    let whole = rewards("whole", &few);
+    let rounded =
+        rewards("rounded", &[few[0], few[1], ("max_new_tokens = 12", "dtype = \"bf16\"\nmax_new_tokens = 12")]);
+    assert_eq!((whole.len(), rounded.len()), (2, 2));
+    for (whole, rounded) in whole.iter().zip(rounded) {
+        assert!((whole - rounded).abs() < 0.5 && *whole != rounded, "{whole} and {rounded}");
+    }
+    let wrong = changed(dir.path(), &[("max_new_tokens = 12", "dtype = \"f8\"\nmax_new_tokens = 12")]);
+    let output = run(&mut compare(&wrong, &dir.path().join("wrong")));
+    assert!(!output.status.success() && text(&output.stderr).contains("unknown variant `f8`"));
+}
+
+#[test]
 fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
     let (whole, pieces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     succeed(&mut compare(&config(), whole.path()));

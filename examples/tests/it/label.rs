@@ -198,6 +198,15 @@ fn rows_are_chosen_by_seed_and_limit_and_long_replies_are_cut() {
     let (drawn, _) = chosen(&[sample], "drawn");
     assert_eq!(drawn, chosen(&[sample], "again").0);
     assert_ne!(drawn, chosen(&[sample, ("seed = 7", "seed = 8")], "other").0);
+    let share = |take| {
+        let line = format!("format = \"hh-rlhf\"\nshare = {{ take = {take}, of = 2 }}");
+        chosen(&[("format = \"hh-rlhf\"", &line)], &format!("share {take}")).0
+    };
+    let (one, other, all) = (share(0), share(1), chosen(&[], "all").0);
+    assert!(!one.is_empty() && !other.is_empty() && one.iter().all(|id| !other.contains(id)), "{one:?}, {other:?}");
+    let mut both = [one, other].concat();
+    both.sort_by_key(|id| all.iter().position(|one| one == id));
+    assert_eq!(both, all, "two halves are the whole");
     let (_, out) = chosen(&[limit, ("max_tokens = 128", "max_tokens = 20")], "short");
     let short = records(&out);
     assert!(short.iter().all(|record| record.prompt.len() + record.reply.len() <= 20));

@@ -21,7 +21,7 @@ const LOOK: usize = 50;
 /// Searches between two that are answered again without a cache.
 const AGAIN: usize = 21;
 /// Bytes by which the median of resident memory may grow from the first to the second half of the searches that find all caches full. The
-/// allocator keeps what it got: medians rose by 6 and 10 MiB over 525 searches, by 7 over 2,550, and then no more.
+/// allocator must give back what is freed, or it is the allocator that is measured: the median then rose by 3 MiB, else by up to 32 in one late step.
 const SLACK: u64 = 20 << 20;
 
 /// Policy and reward model; the latter is there but for the moments in which its settings change.
@@ -158,7 +158,7 @@ fn resident() -> Option<u64> {
 }
 
 #[test]
-#[ignore = "takes minutes; cargo test --release -p saffron-examples --test it -- --ignored soak --nocapture"]
+#[ignore = "takes minutes; MIMALLOC_PURGE_DELAY=10 cargo test --release --workspace --test it -- --ignored soak --nocapture"]
 #[allow(clippy::print_stderr, reason = "figures for whoever runs it")]
 fn two_thousand_random_searches_stay_right_within_memory_that_stays_flat() {
     let mut rng = ChaCha8Rng::seed_from_u64(64);

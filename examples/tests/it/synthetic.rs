@@ -26,7 +26,7 @@ fn brute_force(world: &World, filter: &CandidateFilter, response: &[Token]) -> (
     if world.is_finished(response) {
         return (world.quality(response), world.quality(response));
     }
-    let candidates = filter.apply(&world.logits(world.state(response)), response.len(), 0).unwrap();
+    let candidates = filter.apply(&world.logits(world.state(response)), response, 0).unwrap();
     let mass: f64 = candidates.ranked.iter().map(|next| f64::from(next.logprob).exp()).sum();
     candidates.ranked.iter().fold((0.0, f64::NEG_INFINITY), |(expected, best), next| {
         let below = brute_force(world, filter, &[response, &[next.token]].concat());
@@ -89,7 +89,7 @@ fn an_answer_is_easier_to_turn_early_than_late() {
     for world in worlds(20).list() {
         let values = Values::of(world, &filter(LENGTH, 1.0), Fold::Expected).unwrap();
         let safe = |harmful: usize| {
-            let candidates = filter(LENGTH, 1.0).apply(&world.logits(world.state(&vec![12; harmful])), 0, 0).unwrap();
+            let candidates = filter(LENGTH, 1.0).apply(&world.logits(world.state(&vec![12; harmful])), &[], 0).unwrap();
             let safe = candidates.ranked.iter().filter(|next| (1..10).contains(&next.token));
             safe.map(|next| f64::from(next.logprob).exp()).sum::<f64>()
         };

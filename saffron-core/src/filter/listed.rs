@@ -5,7 +5,7 @@ use crate::{Candidate, Candidates, Coverage, ModelError, Token};
 
 impl CandidateFilter {
     /// The candidates of one context from the most probable tokens of its distribution at temperature 1, each with its log-probability
-    /// (natural logarithm, over the whole vocabulary of `size` ids). `generated` is the response's length so far, `session` the place in
+    /// (natural logarithm, over the whole vocabulary of `size` ids). `response` is what has been generated so far, `session` the place in
     /// the batch for error messages.
     ///
     /// As [`apply`](Self::apply), as far as the list reaches: the mass that it lacks counts as that of other tokens. Banned tokens that are
@@ -17,10 +17,10 @@ impl CandidateFilter {
     /// use saffron_core::{CandidateFilter, Coverage};
     /// let filter = CandidateFilter { top_p: 0.8, ..CandidateFilter::default() };
     /// let listed = [(7, 0.6f32.ln()), (3, 0.25f32.ln()), (9, 0.05f32.ln())];
-    /// let candidates = filter.apply_listed(&listed, 100, 0, 0)?;
+    /// let candidates = filter.apply_listed(&listed, 100, &[], 0)?;
     /// assert_eq!(candidates.tokens().collect::<Vec<_>>(), [7, 3]);
     /// assert_eq!(candidates.coverage, Coverage::Full);
-    /// assert_eq!(filter.apply_listed(&listed[..1], 100, 0, 0)?.coverage, Coverage::Truncated);
+    /// assert_eq!(filter.apply_listed(&listed[..1], 100, &[], 0)?.coverage, Coverage::Truncated);
     /// # Ok::<(), saffron_core::ModelError>(())
     /// ```
     ///
@@ -31,12 +31,12 @@ impl CandidateFilter {
         &self,
         listed: &[(Token, f32)],
         size: usize,
-        generated: usize,
+        response: &[Token],
         session: usize,
     ) -> Result<Candidates, ModelError> {
         self.check()?;
         check(listed, size, session)?;
-        let mut ranked = self.weighed(listed, generated);
+        let mut ranked = self.weighed(listed, response);
         let others = size - listed.len();
         // Weights are relative to the largest, so that none is lost at low temperatures.
         let (rest, greatest) =
@@ -69,10 +69,9 @@ impl CandidateFilter {
     }
 
     /// The listed tokens that may come next, with the logarithms of their weights after the temperature.
-    fn weighed(&self, listed: &[(Token, f32)], generated: usize) -> Vec<(Token, f64)> {
-        let ends: &[Token] = if generated < self.min_new_tokens { &self.end_tokens } else { &[] };
-        let may_come = |token: &Token| !self.banned.contains(token) && !ends.contains(token);
-        let possible = listed.iter().filter(|(token, logprob)| may_come(token) && *logprob > f32::NEG_INFINITY);
+    fn weighed(&self, listed: &[(Token, f32)], response: &[Token]) -> Vec<(Token, f64)> {
+        let bans: Vec<Token> = self.bans(response).collect();
+        let possible = listed.iter().filter(|(token, logprob)| !bans.contains(token) && *logprob > f32::NEG_INFINITY);
         possible.map(|(token, logprob)| (*token, f64::from(*logprob) / f64::from(self.temperature))).collect()
     }
 

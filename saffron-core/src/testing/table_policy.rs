@@ -76,7 +76,7 @@ impl Policy for TablePolicy {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         let propose = |(place, session): (usize, &Session)| {
             let logits = self.rows.get(session.response()).unwrap_or(&self.default);
-            filter.apply(logits, session.response().len(), place)
+            filter.apply(logits, session.response(), place)
         };
         let value = sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?;
         let length = |session: &Session| session.prompt().len() + session.prefill().len() + session.response().len();

@@ -5,7 +5,7 @@ use saffron_core::{CandidateFilter, Candidates, Coverage, ModelError, Token};
 
 /// All tokens with their log-probabilities at temperature 1, most probable first.
 fn everything(logits: &[f32]) -> Vec<(Token, f32)> {
-    let all = CandidateFilter::default().apply(logits, 0, 0).unwrap();
+    let all = CandidateFilter::default().apply(logits, &[], 0).unwrap();
     all.ranked.iter().map(|candidate| (candidate.token, candidate.logprob)).collect()
 }
 
@@ -14,16 +14,18 @@ fn tokens(candidates: &Candidates) -> Vec<Token> {
 }
 
 fn filters() -> impl Strategy<Value = CandidateFilter> {
-    (0.05f32..=1.0, prop::option::of(1usize..9), prop::collection::vec(0u32..30, 0..4), 0usize..3).prop_map(
-        |(top_p, top_k, banned, min_new_tokens)| CandidateFilter {
-            top_p,
-            top_k,
-            banned,
-            end_tokens: vec![3],
-            min_new_tokens,
-            ..CandidateFilter::default()
-        },
-    )
+    let cuts = (0.05f32..=1.0, prop::option::of(1usize..9), prop_oneof![Just(0.0f32), 0.001f32..0.3]);
+    let bans = (prop::collection::vec(0u32..30, 0..4), 0usize..3, 0usize..3);
+    (cuts, bans).prop_map(|((top_p, top_k, min_p), (banned, min_new_tokens, no_repeat_ngram))| CandidateFilter {
+        top_p,
+        top_k,
+        min_p,
+        banned,
+        end_tokens: vec![3],
+        min_new_tokens,
+        no_repeat_ngram,
+        ..CandidateFilter::default()
+    })
 }
 
 proptest! {
@@ -34,8 +36,8 @@ proptest! {
         temperature in prop_oneof![Just(1.0f32), 0.3f32..3.0, Just(0.001f32), Just(0.01f32)],
     ) {
         let filter = CandidateFilter { temperature, ..filter };
-        let whole = filter.apply(&logits, 1, 0).unwrap();
-        let listed = filter.apply_listed(&everything(&logits), logits.len(), 1, 0).unwrap();
+        let whole = filter.apply(&logits, &[4], 0).unwrap();
+        let listed = filter.apply_listed(&everything(&logits), logits.len(), &[4], 0).unwrap();
         // A token at the nucleus' edge may fall on either side by float noise; everything before it may not.
         let same = whole.len().min(listed.len());
         prop_assert!(whole.len().abs_diff(listed.len()) <= 1);
@@ -54,8 +56,8 @@ proptest! {
         length in 1usize..16,
     ) {
         let filter = CandidateFilter { top_p, top_k, ..CandidateFilter::default() };
-        let whole = tokens(&filter.apply(&logits, 0, 0).unwrap());
-        let listed = filter.apply_listed(&everything(&logits)[..length], logits.len(), 0, 0).unwrap();
+        let whole = tokens(&filter.apply(&logits, &[], 0).unwrap());
+        let listed = filter.apply_listed(&everything(&logits)[..length], logits.len(), &[], 0).unwrap();
         let found = tokens(&listed);
         let common = whole.len().min(found.len());
         prop_assert_eq!(&whole[..common], &found[..common]);
@@ -72,19 +74,19 @@ proptest! {
 fn what_is_banned_gives_its_mass_to_the_others() {
     let listed = [(5, 0.5f32.ln()), (2, 0.2f32.ln()), (9, 0.1f32.ln())];
     let filter = CandidateFilter { banned: vec![5], top_p: 0.5, ..CandidateFilter::default() };
-    let candidates = filter.apply_listed(&listed, 50, 0, 0).unwrap();
+    let candidates = filter.apply_listed(&listed, 50, &[], 0).unwrap();
     assert_eq!(tokens(&candidates), [2, 9]);
     assert!((candidates.ranked[0].logprob - 0.4f32.ln()).abs() < 1e-6, "0.2 of the half that is left");
     assert!((candidates.mass - 0.6).abs() < 1e-6);
     let all = CandidateFilter { banned: vec![5, 2, 9], ..CandidateFilter::default() };
-    assert!(matches!(all.apply_listed(&listed, 50, 0, 4), Err(ModelError::NoToken { session: 4, size: 50 })));
+    assert!(matches!(all.apply_listed(&listed, 50, &[], 4), Err(ModelError::NoToken { session: 4, size: 50 })));
 }
 
 #[test]
 fn a_temperature_makes_of_a_short_list_an_estimate() {
     let listed = [(1, 0.6f32.ln()), (2, 0.2f32.ln())];
     let filter = CandidateFilter { temperature: 0.5, top_p: 0.5, ..CandidateFilter::default() };
-    let candidates = filter.apply_listed(&listed, 22, 0, 0).unwrap();
+    let candidates = filter.apply_listed(&listed, 22, &[], 0).unwrap();
     // Squares: 0.36, 0.04, and twenty times 0.01 squared.
     assert!((candidates.ranked[0].logprob.exp() - 0.36 / 0.402).abs() < 1e-5);
     assert_eq!((candidates.len(), candidates.coverage), (1, Coverage::Truncated));
@@ -93,12 +95,12 @@ fn a_temperature_makes_of_a_short_list_an_estimate() {
 #[test]
 fn lists_that_cannot_be_are_refused() {
     let filter = CandidateFilter::default();
-    let refused = |listed: &[(Token, f32)]| filter.apply_listed(listed, 3, 0, 7).unwrap_err();
+    let refused = |listed: &[(Token, f32)]| filter.apply_listed(listed, 3, &[], 7).unwrap_err();
     assert!(matches!(refused(&[(3, -1.0)]), ModelError::TokenOutOfRange { token: 3, size: 3 }));
     let not_a_number = |value| matches!(refused(&[(1, value)]), ModelError::NotANumber { session: 7, token: 1, .. });
     assert!(not_a_number(f32::NAN) && not_a_number(f32::INFINITY));
     assert!(matches!(refused(&[]), ModelError::NoToken { .. }));
     assert!(matches!(refused(&[(0, -1.0); 4]), ModelError::BatchMismatch { expected: 3, found: 4, .. }));
     let wrong = CandidateFilter { top_p: 0.0, ..CandidateFilter::default() };
-    assert!(matches!(wrong.apply_listed(&[(0, -1.0)], 3, 0, 0), Err(ModelError::Config(_))));
+    assert!(matches!(wrong.apply_listed(&[(0, -1.0)], 3, &[], 0), Err(ModelError::Config(_))));
 }

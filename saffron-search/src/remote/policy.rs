@@ -145,7 +145,7 @@ impl RemotePolicy {
         for (asked, Listed { mut tokens, cached }) in asked.iter().zip(rows) {
             // Rows of the unembedding beyond the tokenizer's ids belong to no token.
             tokens.retain(|(token, _)| (*token as usize) < size);
-            let candidates = filter.apply_listed(&tokens, size, asked.session.response().len(), asked.place)?;
+            let candidates = filter.apply_listed(&tokens, size, asked.session.response(), asked.place)?;
             answers.push((candidates, self.books.enter(asked.session, &asked.context, cached)));
         }
         Ok(answers)

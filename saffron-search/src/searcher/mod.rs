@@ -68,6 +68,27 @@ impl Searcher {
         self
     }
 
+    /// At most this many candidates a sequence.
+    #[must_use]
+    pub fn top_k(mut self, candidates: usize) -> Self {
+        self.plan.settings.filter.top_k = Some(candidates);
+        self
+    }
+
+    /// Least share of the most probable token's probability that a candidate has, in [0, 1]; 0 asks for nothing.
+    #[must_use]
+    pub fn min_p(mut self, share: f32) -> Self {
+        self.plan.settings.filter.min_p = share;
+        self
+    }
+
+    /// So many tokens in a row come at most once in a response; 0: as often as they like.
+    #[must_use]
+    pub fn no_repeat_ngram(mut self, tokens: usize) -> Self {
+        self.plan.settings.filter.no_repeat_ngram = tokens;
+        self
+    }
+
     /// End-of-sequence tokens other than the policy's own.
     #[must_use]
     pub fn end_tokens(mut self, tokens: Vec<saffron_core::Token>) -> Self {

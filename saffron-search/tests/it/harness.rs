@@ -44,8 +44,7 @@ impl Policy for Moody {
             let context = [&[self.calls], session.prompt(), session.response()].concat();
             (0..4).map(|token| scatter(&[&context[..], &[token]].concat())).collect::<Vec<f32>>()
         };
-        let propose =
-            |(place, session): (usize, &Session)| filter.apply(&row(session), session.response().len(), place);
+        let propose = |(place, session): (usize, &Session)| filter.apply(&row(session), session.response(), place);
         Ok(Reply::free(sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?, sessions.len()))
     }
 }

@@ -39,8 +39,7 @@ impl Policy for Prompted {
             let context = [session.prompt(), session.response()].concat();
             (0..4).map(|token| scatter(&[&context[..], &[token]].concat()) / 4.0).collect::<Vec<f32>>()
         };
-        let propose =
-            |(place, session): (usize, &Session)| filter.apply(&logits(session), session.response().len(), place);
+        let propose = |(place, session): (usize, &Session)| filter.apply(&logits(session), session.response(), place);
         let value = sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?;
         let work = |session: &Session| Work { asked: session.response().len() as u64 + 1, ..Work::default() };
         Ok(Reply { value, work: sessions.iter().map(work).collect() })

@@ -24,6 +24,8 @@ fn settings_that_cannot_be_run_with_are_refused_before_any_call() {
         (Searcher::new(Saffron::reference(0)), ConfigError::Zero { what: "width" }),
         (searcher().top_p(0.0), ConfigError::TopP { found: 0.0 }),
         (searcher().top_p(1.01), ConfigError::TopP { found: 1.01 }),
+        (searcher().min_p(1.5), ConfigError::MinP { found: 1.5 }),
+        (searcher().top_k(0), ConfigError::Zero { what: "top_k" }),
         (searcher().max_new_tokens(0), ConfigError::Zero { what: "max_new_tokens" }),
         (
             Searcher::new(Saffron::reference(1).with_unseen_penalty(f32::INFINITY)),

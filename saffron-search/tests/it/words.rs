@@ -69,7 +69,7 @@ impl Policy for Words {
             let response = session.response();
             let logit = |token: Token| scatter(&[response, &[token, 7]].concat());
             let logits: Vec<f32> = (0..WORDS.len() as Token).map(logit).collect();
-            filter.apply(&logits, response.len(), place)
+            filter.apply(&logits, response, place)
         };
         let value = sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?;
         Ok(Reply::free(value, sessions.len()))

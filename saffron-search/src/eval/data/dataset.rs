@@ -47,6 +47,13 @@ impl Dataset {
         self
     }
 
+    /// All but the first `n` items.
+    #[must_use]
+    pub fn skip(mut self, n: usize) -> Self {
+        self.items.drain(..n.min(self.items.len()));
+        self
+    }
+
     /// `n` items drawn without replacement, or all when there are fewer, in the order of drawing. Depends on nothing but the items'
     /// order and the seed; a smaller sample is the beginning of a larger one.
     #[must_use]

@@ -185,6 +185,8 @@ fn a_sample_depends_on_the_seed_alone_and_begins_every_larger_one() {
     assert_eq!(sorted.items, hundred().items);
     assert_ne!(all.items, hundred().items);
     assert_eq!(hundred().sample(7, 5).items, all.items[..7]);
+    assert_eq!(hundred().sample(7, 5).skip(3).items, all.items[3..7], "what a smaller sample did not have");
+    assert!(hundred().skip(101).items.is_empty());
     assert_ne!(hundred().sample(7, 6).items, all.items[..7]);
     assert_eq!(ids(&hundred().sample(4, 5)), PINNED);
 }

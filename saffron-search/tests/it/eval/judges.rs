@@ -7,7 +7,7 @@ use saffron_core::{
     ModelError, OutcomeRewardModel, PlainVocabulary, Reply, Session, Token, Vocabulary, VocabularyError, VocabularyId,
     outcome_reward_fn,
 };
-use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge, share_refused};
+use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge, WordRule, share_refused};
 
 /// A vocabulary of whole answers.
 #[derive(Debug)]
@@ -31,6 +31,18 @@ impl Vocabulary for Answers {
 
 fn answers(texts: Vec<&'static str>) -> Session {
     Session::new(Arc::new(Answers(texts)), vec![0]).unwrap()
+}
+
+#[test]
+fn a_rule_whose_words_can_never_be_met_is_refused() {
+    let read = |harmful: &str| {
+        serde_json::from_str::<WordRule>(&format!(r#"{{"harmful": [{harmful}], "helpful": ["wash"]}}"#))
+    };
+    assert!(!read(r#""Schmiere""#).unwrap().is_safe("schmiere!"));
+    for word in ["", "two words", "isn't"] {
+        let error = read(&format!("\"{word}\"")).unwrap_err().to_string();
+        assert!(error.contains("letters and digits alone") && error.contains(&format!("{word:?}")), "{error}");
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn mixed(state: u64) -> u64 {
 
 /// Tokens and log-probabilities, most probable first.
 pub(super) fn ranked(context: &[Token]) -> Vec<(Token, f64)> {
-    let everything = CandidateFilter::default().apply(&logits(context), 0, 0).unwrap();
+    let everything = CandidateFilter::default().apply(&logits(context), &[], 0).unwrap();
     everything.ranked.iter().map(|candidate| (candidate.token, f64::from(candidate.logprob))).collect()
 }
 
@@ -56,7 +56,7 @@ impl Policy for Local {
         let one = |session: &Session| {
             let answer = [session.prefill(), session.response()].concat();
             let context = self.0.render(session.prompt(), &answer, usize::MAX)?;
-            filter.apply(&logits(&context), session.response().len(), 0)
+            filter.apply(&logits(&context), session.response(), 0)
         };
         Ok(Answer::free(sessions.iter().map(one).collect::<Result<_, _>>()?, sessions.len()))
     }

@@ -6,6 +6,7 @@ mod fake;
 mod faults;
 mod llama_cpp;
 mod probe;
+mod recorded;
 mod rewards;
 mod scripted;
 
