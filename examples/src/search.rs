@@ -34,10 +34,10 @@ pub struct SearchArgs {
     /// Mass of the nucleus.
     #[arg(long, default_value_t = 0.8)]
     pub top_p: f32,
-    /// At most this many candidates a sequence.
+    /// At most this many candidates a sequence [saffron].
     #[arg(long)]
     pub top_k: Option<usize>,
-    /// Candidates have at least this share of the most probable token's probability.
+    /// Candidates have at least this share of the most probable token's probability, in [0, 1]; 0 asks for nothing.
     #[arg(long, default_value_t = 0.0)]
     pub min_p: f32,
     /// So many tokens in a row come at most once in an answer; 0: as often as they like.
@@ -70,7 +70,7 @@ impl SearchArgs {
             let layout = mrm.layout().clone();
             (mrm, layout)
         });
-        let searcher = searcher.max_new_tokens(max_new_tokens).no_repeat_ngram(self.no_repeat_ngram);
+        let searcher = searcher.max_new_tokens(max_new_tokens).no_repeat_ngram(self.no_repeat_ngram).min_p(self.min_p);
         Ok(NamedSearch { searcher, mrm })
     }
 
@@ -78,7 +78,7 @@ impl SearchArgs {
         let dead_end = if self.past_dead_ends { DeadEnd::GoesOn } else { DeadEnd::Ends };
         let options = Options { prior: self.prior, dead_end, ..Options::default() };
         let searcher = Searcher::new(Saffron::new(preset, self.width).with_options(options));
-        let searcher = searcher.top_p(self.top_p).min_p(self.min_p).min_new_tokens(self.min_new_tokens.unwrap_or(16));
+        let searcher = searcher.top_p(self.top_p).min_new_tokens(self.min_new_tokens.unwrap_or(16));
         match self.top_k {
             Some(candidates) => searcher.top_k(candidates),
             None => searcher,

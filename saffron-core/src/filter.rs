@@ -1,4 +1,4 @@
-//! From a row of logits to ranked candidates: temperature, bans, top-k and the nucleus. A pure function; every policy that
+//! From a row of logits to ranked candidates: temperature, bans, top-k, the nucleus and min-p. A pure function; every policy that
 //! sees whole logits uses this one.
 
 mod bans;
@@ -61,7 +61,8 @@ pub struct CandidateFilter {
     pub end_tokens: Vec<Token>,
     /// End tokens are banned while a response has fewer tokens than this.
     pub min_new_tokens: usize,
-    /// So many tokens in a row come at most once in a response; 0: as often as they like.
+    /// So many generated tokens in a row come at most once in a response; 0: as often as they like. What is in the prompt or the prefill does not
+    /// count.
     pub no_repeat_ngram: usize,
 }
 

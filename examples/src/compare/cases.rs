@@ -87,7 +87,7 @@ fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String,
         set = set.sample(count, config.seed);
     }
     set = set.take(data.take.unwrap_or(usize::MAX)).skip(data.skip);
-    ensure!(!set.items.is_empty(), "data set {:?}: no prompt is left after the first {}", data.name, data.skip);
+    ensure!(data.skip == 0 || !set.items.is_empty(), "no prompt is left after the first {}", data.skip);
     if let Some(path) = &data.templates {
         set = set.under_templates(&read_templates(path)?)?;
         fingerprints.extend([fingerprint(path)?]);

@@ -216,7 +216,7 @@ pub struct DataConfig {
     pub take: Option<usize>,
     /// Only so many prompts, drawn by the seed.
     pub sample: Option<usize>,
-    /// Not the first so many of them: what an earlier run has asked.
+    /// Not the first so many of what is left after `sample` and `take`: what an earlier run has asked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip: usize,
 }

@@ -29,7 +29,7 @@ impl Values {
     pub fn of(world: &World, filter: &CandidateFilter, fold: Fold) -> Result<Self, ModelError> {
         let length = world.length();
         let candidates = |generated| -> Result<Vec<Candidates>, ModelError> {
-            // Of a response only its length matters here: these filters let words repeat.
+            // Of a response only its length matters: answers of these worlds may say things twice.
             let response = vec![0; generated];
             State::all().map(|state| filter.apply(&world.logits(state), &response, 0)).collect()
         };

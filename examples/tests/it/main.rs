@@ -21,9 +21,7 @@ mod reference;
 mod released;
 mod replay;
 mod rewards;
-mod served;
 mod smollm2;
-mod soak;
 mod synthetic;
 mod train;
 

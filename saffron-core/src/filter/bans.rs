@@ -10,8 +10,9 @@ impl CandidateFilter {
         self.banned.iter().chain(ends).copied().chain(self.repeats(response))
     }
 
-    /// What followed the response's last tokens when they came before, one fewer of them than may not repeat.
-    fn repeats<'a>(&self, response: &'a [Token]) -> impl Iterator<Item = Token> + 'a {
+    /// The tokens that would say an n-gram of `response` a second time ([`no_repeat_ngram`](Self::no_repeat_ngram)); some of them perhaps more than
+    /// once. A policy that asks for so many of the most probable tokens asks for as many more.
+    pub fn repeats<'a>(&self, response: &'a [Token]) -> impl Iterator<Item = Token> + 'a {
         let size = self.no_repeat_ngram;
         let last = size.checked_sub(1).and_then(|before| response.len().checked_sub(before)).map(|at| &response[at..]);
         let earlier = last.into_iter().flat_map(move |last| response.windows(size).map(move |ngram| (last, ngram)));

@@ -60,6 +60,15 @@ fn check_bans(policy: &mut dyn Policy, session: &Session, free: &Candidates) {
     let filter = CandidateFilter { banned: vec![banned], ..CandidateFilter::default() };
     let without = propose(policy, std::slice::from_ref(session), &filter);
     assert!(without[0].tokens().all(|token| token != banned), "a banned token is no candidate");
+    let said =
+        session.with_response([session.response(), &[banned]].concat()).expect("a candidate lies in the vocabulary");
+    let filter = CandidateFilter { no_repeat_ngram: 1, ..CandidateFilter::default() };
+    let new = propose(policy, std::slice::from_ref(&said), &filter);
+    assert!(new[0].tokens().all(|token| !said.response().contains(&token)), "no n-gram comes twice");
+    let filter = CandidateFilter { min_p: 0.5, ..CandidateFilter::default() };
+    let likely = propose(policy, std::slice::from_ref(session), &filter);
+    let least = likely[0].ranked[0].logprob + 0.5f32.ln() - TOLERANCE;
+    assert!(likely[0].ranked.iter().all(|candidate| candidate.logprob >= least), "no candidate below min-p");
     let ends = policy.end_tokens();
     let min_new_tokens = session.response().len() + 1;
     let filter = CandidateFilter { min_new_tokens, end_tokens: ends.clone(), ..CandidateFilter::default() };

@@ -54,7 +54,7 @@ proptest! {
         temperature in prop_oneof![Just(1.0f32), 0.2f32..3.0],
         response in prop::collection::vec(0u32..8, 0..9),
         no_repeat_ngram in 0usize..4,
-        min_p in prop_oneof![Just(0.0f32), 0.001f32..0.5],
+        min_p in prop_oneof![Just(0.0f32), (-16f32..-0.5).prop_map(f32::exp)],
         banned in prop::collection::vec(0u32..60, 0..4),
     ) {
         let ties = if together { Ties::Together } else { Ties::ByRank };

@@ -36,8 +36,8 @@ proptest! {
         temperature in prop_oneof![Just(1.0f32), 0.3f32..3.0, Just(0.001f32), Just(0.01f32)],
     ) {
         let filter = CandidateFilter { temperature, ..filter };
-        let whole = filter.apply(&logits, &[4], 0).unwrap();
-        let listed = filter.apply_listed(&everything(&logits), logits.len(), &[4], 0).unwrap();
+        let whole = filter.apply(&logits, &[4, 6, 4], 0).unwrap();
+        let listed = filter.apply_listed(&everything(&logits), logits.len(), &[4, 6, 4], 0).unwrap();
         // A token at the nucleus' edge may fall on either side by float noise; everything before it may not.
         let same = whole.len().min(listed.len());
         prop_assert!(whole.len().abs_diff(listed.len()) <= 1);
@@ -53,9 +53,10 @@ proptest! {
         logits in prop::collection::vec(-9f32..9.0, 20..60),
         top_p in 0.05f32..=1.0,
         top_k in prop::option::of(1usize..9),
+        min_p in prop_oneof![Just(0.0f32), 0.001f32..0.3],
         length in 1usize..16,
     ) {
-        let filter = CandidateFilter { top_p, top_k, ..CandidateFilter::default() };
+        let filter = CandidateFilter { top_p, top_k, min_p, ..CandidateFilter::default() };
         let whole = tokens(&filter.apply(&logits, &[], 0).unwrap());
         let listed = filter.apply_listed(&everything(&logits)[..length], logits.len(), &[], 0).unwrap();
         let found = tokens(&listed);

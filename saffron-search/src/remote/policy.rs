@@ -177,14 +177,21 @@ impl Policy for RemotePolicy {
         let ask = |(place, session)| Ok(Asked { session, context: self.context(session)?, place });
         let asked = sessions.iter().enumerate().map(ask).collect::<Result<Vec<_>, ModelError>>()?;
         // Tokens that may not come take places in the list.
-        let banned = filter.banned.len() + filter.end_tokens.len();
+        let bans = |session: &Session| {
+            filter.banned.len() + filter.end_tokens.len() + filter.repeats(session.response()).count()
+        };
+        let banned = sessions.iter().map(bans).max().unwrap_or_default();
         let ceiling = self.server.ceiling().min(self.vocabulary.size());
         let top = filter.top_k.unwrap_or(self.server.settings().top).saturating_add(banned).min(ceiling);
         let (mut value, mut work): (Vec<Candidates>, Vec<Work>) = self.ask(&asked, top, filter)?.into_iter().unzip();
-        let short = |candidates: &Candidates| {
-            candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p && top < ceiling
+        let short = |asked: &Asked<'_>| {
+            let candidates = &value[asked.place];
+            let lacks_mass = candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p;
+            // Where the list went on beyond the last candidate, a longer one gives the same.
+            let ended = candidates.len() + bans(asked.session) >= top;
+            lacks_mass && ended && filter.top_k.is_none_or(|k| candidates.len() < k) && top < ceiling
         };
-        let again: Vec<Asked<'_>> = asked.into_iter().filter(|asked| short(&value[asked.place])).collect();
+        let again: Vec<Asked<'_>> = asked.into_iter().filter(short).collect();
         if !again.is_empty() {
             for (asked, (candidates, cost)) in
                 again.iter().zip(self.ask(&again, top.saturating_mul(2).min(ceiling), filter)?)

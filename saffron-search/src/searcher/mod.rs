@@ -82,7 +82,7 @@ impl Searcher {
         self
     }
 
-    /// So many tokens in a row come at most once in a response; 0: as often as they like.
+    /// So many generated tokens in a row come at most once in a response; 0: as often as they like.
     #[must_use]
     pub fn no_repeat_ngram(mut self, tokens: usize) -> Self {
         self.plan.settings.filter.no_repeat_ngram = tokens;

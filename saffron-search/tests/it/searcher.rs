@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use saffron_core::testing::{ScriptedReward, TablePolicy, conformance};
 use saffron_core::{
-    Budget, CandidateFilter, Candidates, ConfigError, ContextSettings, Level, Limit, ModelError, Policy, Reply, Role,
-    SearchContext, SearchError, SearchErrorKind, SearchObserver, SearchStrategy, Session, Step, StopReason, Token,
-    Vocabulary,
+    Budget, CandidateFilter, Candidates, ConfigError, ContextSettings, Level, Limit, ModelError, NoReward, Policy,
+    Reply, Role, SearchContext, SearchError, SearchErrorKind, SearchObserver, SearchStrategy, Session, Step,
+    StopReason, Token, Vocabulary,
 };
 use saffron_search::{Greedy, Saffron, Searcher};
 
@@ -15,6 +15,17 @@ use crate::worlds::{scattered, session, uniform};
 
 fn searcher() -> Searcher {
     Searcher::new(Saffron::paper(3)).top_p(1.0).min_new_tokens(0).max_new_tokens(4)
+}
+
+#[test]
+fn a_response_says_nothing_twice_but_may_say_what_was_forced() {
+    let mut policy = TablePolicy::new(vec![0.0, 3.0, 2.0, 1.0], vec![0]);
+    let forced = policy.session(&[2]).unwrap().with_prefill(vec![1, 1]).unwrap();
+    let greedy = |n| Searcher::new(Greedy).max_new_tokens(5).min_new_tokens(5).no_repeat_ngram(n);
+    let mut say = |n: usize| greedy(n).run(&forced, &mut policy, &mut NoReward).unwrap().best.tokens;
+    assert_eq!(say(0), [1, 1, 1, 1, 1]);
+    assert_eq!(say(2), [1, 1, 2, 1, 3]);
+    assert_eq!(say(3), [1, 1, 1, 2, 1]);
 }
 
 #[test]

@@ -38,6 +38,33 @@ fn where_too_little_mass_is_listed_twice_as_many_are_asked_for_once() {
 }
 
 #[test]
+fn what_may_not_be_said_again_takes_no_place_in_the_list() {
+    for kind in EngineKind::ALL {
+        let server = good(kind);
+        let mut policy = policy(connect(kind, &server, settings()));
+        let filter = CandidateFilter { top_k: Some(1), no_repeat_ngram: 1, ..CandidateFilter::default() };
+        let mut session = session();
+        for said in 1..6 {
+            let best = policy.propose(&[session.clone()], &filter).unwrap().value.remove(0).ranked[0].token;
+            assert!(!session.response().contains(&best), "{kind}");
+            session = session.with_response([session.response(), &[best]].concat()).unwrap();
+            assert_eq!(top(kind, server.steps().last().unwrap()), said, "{kind}: one more than was said");
+        }
+        assert_eq!(server.steps().len(), 6, "{kind}: the probe, and a request a step");
+    }
+}
+
+#[test]
+fn a_cut_within_the_list_is_asked_for_once_whatever_the_temperature() {
+    let server = good(EngineKind::Vllm);
+    let mut policy = policy(connect(EngineKind::Vllm, &server, settings()));
+    let filter = CandidateFilter { temperature: 0.7, top_p: 0.99, min_p: 0.5, ..CandidateFilter::default() };
+    let candidates = policy.propose(&[session()], &filter).unwrap().value.remove(0);
+    assert!(candidates.mass < 0.99 && candidates.coverage == Coverage::Truncated, "an estimate: {candidates:?}");
+    assert_eq!(server.steps().len(), 2, "the probe and one request");
+}
+
+#[test]
 fn the_outcome_says_how_often_candidates_were_truncated() {
     let server = good(EngineKind::Vllm);
     let mut policy = policy(connect(EngineKind::Vllm, &server, RemoteSettings { top: 1, ..settings() }));

@@ -66,7 +66,7 @@ fn ranked(policy: &mut NamedPolicy, sessions: &[Session]) -> Vec<Candidates> {
 }
 
 #[test]
-#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test it -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn a_served_model_proposes_what_the_same_model_proposes_here() {
     let served = served();
@@ -101,7 +101,7 @@ fn a_served_model_proposes_what_the_same_model_proposes_here() {
 }
 
 #[test]
-#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test it -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn a_search_over_a_served_policy_is_the_search_over_the_same_here() {
     let served = served();
@@ -123,7 +123,9 @@ fn a_search_over_a_served_policy_is_the_search_over_the_same_here() {
     assert!(usage.truncated * 10 < usage.sessions, "the server lists enough for nearly every sequence: {usage:?}");
     assert!(there.best.tokens.len() >= 16 && here.best.tokens.len() >= 16);
     // vLLM tells so of requests of one sequence only.
-    assert!(usage.unknown > 0 || usage.cached > usage.asked / 2, "the server's cache serves: {usage:?}");
+    if served.starts_with("llamacpp:") {
+        assert!(usage.unknown == 0 && usage.cached > usage.asked / 2, "the server's cache serves: {usage:?}");
+    }
     let same = there.best.tokens.iter().zip(&here.best.tokens).take_while(|(one, other)| one == other).count();
     println!("the answers share their first {same} of {} tokens", here.best.tokens.len());
 }
