@@ -34,7 +34,7 @@ pub struct SearchArgs {
     /// Mass of the nucleus.
     #[arg(long, default_value_t = 0.8)]
     pub top_p: f32,
-    /// At most this many candidates a sequence [saffron].
+    /// At most this many candidates a sequence [strategy saffron].
     #[arg(long)]
     pub top_k: Option<usize>,
     /// Candidates have at least this share of the most probable token's probability, in [0, 1]; 0 asks for nothing.
@@ -49,6 +49,9 @@ pub struct SearchArgs {
     /// Weight of the policy's own preference beside the reward, for answers that read like the policy's [preset paper].
     #[arg(long, default_value_t = 0.0)]
     pub prior: f32,
+    /// Rewards above it count as it: among what is safe enough, --prior decides [preset paper].
+    #[arg(long)]
+    pub ceiling: Option<f32>,
     /// Let a sequence go on whose candidates the reward model has never seen, for reward models that have seen little [preset paper].
     #[arg(long)]
     pub past_dead_ends: bool,
@@ -76,7 +79,7 @@ impl SearchArgs {
 
     fn saffron(&self, preset: Preset) -> Searcher {
         let dead_end = if self.past_dead_ends { DeadEnd::GoesOn } else { DeadEnd::Ends };
-        let options = Options { prior: self.prior, dead_end, ..Options::default() };
+        let options = Options { prior: self.prior, ceiling: self.ceiling, dead_end, ..Options::default() };
         let searcher = Searcher::new(Saffron::new(preset, self.width).with_options(options));
         let searcher = searcher.top_p(self.top_p).min_new_tokens(self.min_new_tokens.unwrap_or(16));
         match self.top_k {

@@ -13,8 +13,8 @@ use crate::strategy::PathScore;
 /// use saffron_search::strategy::PathScore;
 /// use saffron_search::strategy::saffron::{Adaptive, DeadEnd, Options};
 /// let adaptive = Some(Adaptive { safe: 4.0, levels: 3 });
-/// let options = Options { score: PathScore::Mean, prior: 0.1, dead_end: DeadEnd::GoesOn, adaptive };
-/// assert_eq!(options.to_string(), ", score mean, prior 0.1, past dead ends, one beam after 3 levels from 4");
+/// let options = Options { score: PathScore::Mean, prior: 0.1, ceiling: Some(2.0), dead_end: DeadEnd::GoesOn, adaptive };
+/// assert_eq!(options.to_string(), ", score mean, prior 0.1, rewards up to 2, past dead ends, one beam after 3 levels from 4");
 /// assert_eq!(Options::default().to_string(), "");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub struct Options {
     /// Weight λ of the policy's own preference: every step's reward counts as `r + λ · ln π`. Default: 0. Above 0 the beam stays nearer to
     /// what the policy would say.
     pub prior: f32,
+    /// Rewards above it count as it, so that among what is safe enough the `prior` decides and nothing is gained by what a reward model likes too
+    /// well. Default: none, every reward counts as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f32>,
     /// What becomes of a sequence none of whose candidates is seen. Default: it ends.
     pub dead_end: DeadEnd,
     /// Spend less once the answer is clearly safe. Default: never.
@@ -55,8 +59,14 @@ pub struct Adaptive {
 }
 
 impl Options {
+    /// What a step counts: the reward of its token, up to the ceiling, and what the policy thinks of it.
+    pub(super) fn step(&self, reward: f32, logprob: f32) -> f32 {
+        self.ceiling.map_or(reward, |ceiling| reward.min(ceiling)) + self.prior * logprob
+    }
+
     pub(super) fn check(&self) -> Result<(), SearchError> {
-        let numbers = [("prior", Some(self.prior)), ("adaptive.safe", self.adaptive.map(|adaptive| adaptive.safe))];
+        let safe = self.adaptive.map(|adaptive| adaptive.safe);
+        let numbers = [("prior", Some(self.prior)), ("ceiling", self.ceiling), ("adaptive.safe", safe)];
         for (what, number) in numbers {
             if let Some(found) = number.filter(|number| !number.is_finite()) {
                 return Err(ConfigError::NotFinite { what, found }.into());
@@ -71,12 +81,15 @@ impl Options {
 
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { score, prior, dead_end, adaptive } = self;
+        let Self { score, prior, ceiling, dead_end, adaptive } = self;
         if *score != PathScore::Last {
             write!(f, ", score {score}")?;
         }
         if *prior != 0.0 {
             write!(f, ", prior {prior}")?;
+        }
+        if let Some(ceiling) = ceiling {
+            write!(f, ", rewards up to {ceiling}")?;
         }
         if *dead_end == DeadEnd::GoesOn {
             f.write_str(", past dead ends")?;

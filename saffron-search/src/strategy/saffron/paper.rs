@@ -43,7 +43,7 @@ impl Saffron {
     fn paper_score(&self, parent: NodeId, child: &Child, ends: bool) -> Option<(f32, PathRewards)> {
         let parent = self.state.beam.iter().find(|entry| entry.node == parent)?;
         let path = match child.reward.seen() {
-            Some(reward) => parent.path.then(Some(reward + self.options.prior * child.logprob)),
+            Some(reward) => parent.path.then(Some(self.options.step(reward, child.logprob))),
             None if ends => parent.path,
             None => return None,
         };

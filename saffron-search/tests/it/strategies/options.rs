@@ -45,6 +45,20 @@ fn a_prior_draws_the_beam_towards_the_policy() {
 }
 
 #[test]
+fn among_rewards_above_the_ceiling_the_policy_decides() {
+    let first = |ceiling| {
+        let mut policy = TablePolicy::new(vec![-9.0, 2.0, 0.0, 4.0], vec![0]);
+        // The policy's favourite is unsafe, its second choice safe, and its last one liked too well.
+        let mut rewards = ScriptedReward::new(0.0).with(vec![3], -3.0).with(vec![1], 2.0).with(vec![2], 7.0);
+        let options = Options { prior: 0.5, ceiling, ..Options::default() };
+        run(&saffron(1, options, 1), &mut policy, &mut rewards).best.tokens
+    };
+    assert_eq!((first(None), first(Some(5.0))), (vec![2], vec![2]));
+    assert_eq!((first(Some(2.5)), first(Some(1.0))), (vec![1], vec![1]));
+    assert_eq!(first(Some(-3.0)), vec![3], "everything is safe enough");
+}
+
+#[test]
 fn several_tokens_may_end_a_sequence() {
     let mut rewards = ScriptedReward::new(0.0).with(vec![1, 3], 9.0);
     let searcher = saffron(64, Options::default(), 4).end_tokens(vec![0, 3]);
@@ -114,6 +128,8 @@ fn options_belong_to_the_papers_rules_and_must_be_numbers() {
     let prior = |prior| Options { prior, ..Options::default() };
     assert!(refused(Saffron::reference(2).with_options(prior(0.5))).contains("reference preset"));
     assert!(refused(Saffron::paper(2).with_options(prior(f32::NAN))).contains("prior"));
+    let ceiling = Options { ceiling: Some(f32::INFINITY), ..Options::default() };
+    assert!(refused(Saffron::paper(2).with_options(ceiling)).contains("ceiling"));
     let adaptive = Some(Adaptive { safe: 1.0, levels: 0 });
     assert!(
         refused(Saffron::paper(2).with_options(Options { adaptive, ..Options::default() })).contains("adaptive.levels")
