@@ -14,7 +14,7 @@ use super::{RemoteError, RemoteVocabulary, Server};
 /// A model that is served elsewhere and proposes next tokens. It sees prompt, prefill and response.
 ///
 /// Candidates come from the most probable tokens that the server lists ([`CandidateFilter::apply_listed`]). Where these hold less mass than
-/// asked for, twice as many are asked for once; what is short of it then is [`Coverage::Truncated`], and the outcome counts it
+/// asked for and all of them are candidates, twice as many are asked for once; what is short of it then is [`Coverage::Truncated`], and the outcome counts it
 /// ([`RoleUsage::truncated`](saffron_core::RoleUsage::truncated)).
 #[derive(Debug)]
 pub struct RemotePolicy {
@@ -130,12 +130,7 @@ impl RemotePolicy {
     }
 
     /// The candidates of sequences from the `top` most probable tokens of each, and what that cost.
-    fn ask(
-        &mut self,
-        asked: &[Asked<'_>],
-        top: usize,
-        filter: &CandidateFilter,
-    ) -> Result<Vec<(Candidates, Work)>, ModelError> {
+    fn ask(&mut self, asked: &[Asked<'_>], top: usize, filter: &CandidateFilter) -> Result<Vec<Answered>, ModelError> {
         let size = self.vocabulary.size();
         let served = self.server.model().vocab_size.unwrap_or(size).max(size);
         let sequences: Vec<(u32, Vec<Token>)> =
@@ -146,7 +141,8 @@ impl RemotePolicy {
             // Rows of the unembedding beyond the tokenizer's ids belong to no token.
             tokens.retain(|(token, _)| (*token as usize) < size);
             let candidates = filter.apply_listed(&tokens, size, asked.session.response(), asked.place)?;
-            answers.push((candidates, self.books.enter(asked.session, &asked.context, cached)));
+            let work = self.books.enter(asked.session, &asked.context, cached);
+            answers.push(Answered { candidates, listed: tokens.len(), work });
         }
         Ok(answers)
     }
@@ -158,6 +154,14 @@ struct Asked<'a> {
     context: Vec<Token>,
     /// Place in the batch.
     place: usize,
+}
+
+/// The answer about one.
+struct Answered {
+    candidates: Candidates,
+    /// Tokens that the server listed.
+    listed: usize,
+    work: Work,
 }
 
 impl Policy for RemotePolicy {
@@ -183,21 +187,21 @@ impl Policy for RemotePolicy {
         let banned = sessions.iter().map(bans).max().unwrap_or_default();
         let ceiling = self.server.ceiling().min(self.vocabulary.size());
         let top = filter.top_k.unwrap_or(self.server.settings().top).saturating_add(banned).min(ceiling);
-        let (mut value, mut work): (Vec<Candidates>, Vec<Work>) = self.ask(&asked, top, filter)?.into_iter().unzip();
+        let answers = self.ask(&asked, top, filter)?;
         let short = |asked: &Asked<'_>| {
-            let candidates = &value[asked.place];
+            let Answered { candidates, listed, .. } = &answers[asked.place];
             let lacks_mass = candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p;
             // Where the list went on beyond the last candidate, a longer one gives the same.
-            let ended = candidates.len() + bans(asked.session) >= top;
+            let ended = candidates.len() + bans(asked.session) >= *listed;
             lacks_mass && ended && filter.top_k.is_none_or(|k| candidates.len() < k) && top < ceiling
         };
         let again: Vec<Asked<'_>> = asked.into_iter().filter(short).collect();
+        let (mut value, mut work): (Vec<Candidates>, Vec<Work>) =
+            answers.into_iter().map(|answer| (answer.candidates, answer.work)).unzip();
         if !again.is_empty() {
-            for (asked, (candidates, cost)) in
-                again.iter().zip(self.ask(&again, top.saturating_mul(2).min(ceiling), filter)?)
-            {
-                value[asked.place] = candidates;
-                work[asked.place] += cost;
+            for (asked, answer) in again.iter().zip(self.ask(&again, top.saturating_mul(2).min(ceiling), filter)?) {
+                value[asked.place] = answer.candidates;
+                work[asked.place] += answer.work;
             }
         }
         Ok(Reply { value, work })

@@ -13,8 +13,8 @@ use crate::strategy::PathScore;
 /// use saffron_search::strategy::PathScore;
 /// use saffron_search::strategy::saffron::{Adaptive, DeadEnd, Options};
 /// let adaptive = Some(Adaptive { safe: 4.0, levels: 3 });
-/// let options = Options { score: PathScore::Mean, prior: 0.1, ceiling: Some(2.0), dead_end: DeadEnd::GoesOn, adaptive };
-/// assert_eq!(options.to_string(), ", score mean, prior 0.1, rewards up to 2, past dead ends, one beam after 3 levels from 4");
+/// let options = Options { score: PathScore::Mean, prior: 0.1, ceiling: Some(5.0), dead_end: DeadEnd::GoesOn, adaptive };
+/// assert_eq!(options.to_string(), ", score mean, prior 0.1, rewards up to 5, past dead ends, one beam after 3 levels from 4");
 /// assert_eq!(Options::default().to_string(), "");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Options {
     /// what the policy would say.
     pub prior: f32,
     /// Rewards above it count as it, so that among what is safe enough the `prior` decides and nothing is gained by what a reward model likes too
-    /// well. Default: none, every reward counts as it is.
+    /// well. Scores stay below it, too, so that [`Adaptive::safe`] must. Default: none, every reward counts as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<f32>,
     /// What becomes of a sequence none of whose candidates is seen. Default: it ends.
