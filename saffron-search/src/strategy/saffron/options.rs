@@ -26,7 +26,7 @@ pub struct Options {
     /// what the policy would say.
     pub prior: f32,
     /// Rewards above it count as it, so that among what is safe enough the `prior` decides and nothing is gained by what a reward model likes too
-    /// well. Scores stay below it, too, so that [`Adaptive::safe`] must. Default: none, every reward counts as it is.
+    /// well. Scores other than sums stay below it, too, so that [`Adaptive::safe`] must. Default: none, every reward counts as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<f32>,
     /// What becomes of a sequence none of whose candidates is seen. Default: it ends.
