@@ -1,8 +1,8 @@
 //! The rewards of a multifurcation reward model for given token ids, for comparing it with another implementation.
 //!
 //! ```text
-//! cargo run --release --example rewards -- --base DIR --adapter DIR --json rewards.json        # sequences by a seed
-//! cargo run --release --example rewards -- --base DIR --adapter DIR --expected FILE.json        # compare with another's
+//! cargo run --example rewards -- --base DIR --adapter DIR --json rewards.json        # sequences by a seed
+//! cargo run --example rewards -- --base DIR --adapter DIR --expected FILE.json        # compare with another's
 //! ```
 //!
 //! Files hold `{"sequences": [[ids]], "rewards": [[one a vocabulary entry]], "unseen": [ids]}`: rewards after the last token of each

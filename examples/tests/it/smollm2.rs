@@ -17,7 +17,7 @@ fn dir() -> PathBuf {
 }
 
 #[test]
-#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --release -p saffron-examples --test it -- --ignored smollm2"]
+#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --workspace --test it -- --ignored smollm2"]
 fn greedy_knows_the_capital_of_france() {
     let mut policy = LmPolicy::open(dir(), &Device::flex()).unwrap();
     let session = policy.session("What is the capital of France?").unwrap();
@@ -27,7 +27,7 @@ fn greedy_knows_the_capital_of_france() {
 }
 
 #[test]
-#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --release -p saffron-examples --test it -- --ignored smollm2"]
+#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --workspace --test it -- --ignored smollm2"]
 fn a_wide_search_completes_and_computes_every_token_once() {
     let device = Device::flex();
     let mut policy = LmPolicy::open(dir(), &device).unwrap();
@@ -78,7 +78,7 @@ fn adapters_in_the_repository_name_their_base_and_no_machine() {
 }
 
 #[test]
-#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --release -p saffron-examples --test it -- --ignored smollm2"]
+#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --workspace --test it -- --ignored smollm2"]
 fn the_adapters_in_the_repository_load_and_tell_refusals_from_compliance() {
     let base = Base::open(dir(), &Device::flex(), DType::F32).unwrap();
     let guard = GuardRewardModel::on(&base, ModelOptions::default(), question).unwrap();
