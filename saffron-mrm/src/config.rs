@@ -10,6 +10,8 @@ use crate::checkpoint::files::read_json;
 
 mod write;
 
+pub(crate) use write::ids_json;
+
 /// Everything that decides the shape and arithmetic of a Llama-family decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecoderConfig {

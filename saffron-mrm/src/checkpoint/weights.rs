@@ -32,7 +32,7 @@ pub(crate) fn load_decoder(checkpoint: &Checkpoint, dtype: DType, device: &Devic
     let begun = std::time::Instant::now();
     let config = checkpoint.config()?;
     let tensors = checkpoint.tensors()?;
-    check_tensors(&*tensors, &expected(&config), |name| is_ignored(&config, name))?;
+    checked_tensors(&*tensors, &config)?;
     let mut source = Source { tensors, dtype, device };
     let embedding = source.matrix("model.embed_tokens.weight", config.vocab_size, config.hidden_size)?;
     let head = if config.tie_word_embeddings {
@@ -44,6 +44,16 @@ pub(crate) fn load_decoder(checkpoint: &Checkpoint, dtype: DType, device: &Devic
     let blocks = (0..config.num_hidden_layers).map(|layer| source.block(layer, &config)).collect::<Result<_, _>>()?;
     tracing::info!(path = %checkpoint.path().display(), ?dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
     Ok(Decoder::new(config, embedding, blocks, norm, head))
+}
+
+/// The names and shapes of a decoder's tensors. Refuses a source that lacks one or holds another.
+pub(super) fn checked_tensors(
+    source: &dyn TensorSource,
+    config: &DecoderConfig,
+) -> Result<BTreeMap<String, Vec<usize>>, LoadError> {
+    let tensors = expected(config);
+    check_tensors(source, &tensors, |name| is_ignored(config, name))?;
+    Ok(tensors)
 }
 
 /// All tensors that a checkpoint of this configuration has, with their shapes.

@@ -3,6 +3,7 @@
 
 mod chat;
 mod dense;
+mod export;
 mod fixtures;
 #[cfg(feature = "gguf")]
 mod gguf;

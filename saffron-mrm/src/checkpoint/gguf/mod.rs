@@ -80,12 +80,21 @@ impl GgufFile {
     /// A template that is none.
     pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
         let metadata = Metadata::new(&self.path, &self.content);
-        let Some(source) = metadata.text("tokenizer.chat_template")? else { return Ok(None) };
+        let Some(source) = self.chat_template_source()? else { return Ok(None) };
         let special =
             |key: &str| Ok::<_, LoadError>(metadata.token(key)?.map(|(_, text)| text.to_owned()).unwrap_or_default());
         let template = ChatTemplate::new(source)
             .map_err(|error| LoadError::Layout { name: self.path.display().to_string(), reason: error.to_string() })?;
         Ok(Some(template.with_special(special("bos")?, special("eos")?)))
+    }
+
+    /// The text of its chat template as the file holds it.
+    ///
+    /// # Errors
+    ///
+    /// A value that is no text.
+    pub(super) fn chat_template_source(&self) -> Result<Option<&str>, LoadError> {
+        Metadata::new(&self.path, &self.content).text("tokenizer.chat_template")
     }
 }
 
