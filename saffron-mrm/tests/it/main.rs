@@ -12,4 +12,6 @@ mod input;
 mod loaders;
 mod parity;
 mod save;
+mod templates;
 mod text;
+mod tokenizer_files;
