@@ -26,6 +26,7 @@ mod replay_case;
 mod rewards;
 mod smollm2;
 mod synthetic;
+mod tokens;
 mod train;
 
 use std::path::{Path, PathBuf};

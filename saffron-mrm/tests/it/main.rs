@@ -13,4 +13,6 @@ mod input;
 mod loaders;
 mod parity;
 mod save;
+mod templates;
 mod text;
+mod tokenizer_files;
