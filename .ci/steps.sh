@@ -3,6 +3,8 @@ begun=$(date +%s)
 steps=()
 times=()
 step_begun=$begun
+# No job outlives the script.
+trap 'jobs -p | xargs -r kill 2>/dev/null || true' EXIT
 
 # Ends the step before, and begins one.
 step() {
@@ -26,14 +28,15 @@ background() {
     declare -g "job_$name=$!"
 }
 
-# Waits for such a command.
+# Waits for such a command, and shows how it ended.
 await() {
     local job=job_$1
     wait "${!job}" || {
-        tail -n 40 "target/ci/$1.txt"
+        tail -n 60 "target/ci/$1.txt"
         echo "$1: failed"
         exit 1
     }
+    tail -n 6 "target/ci/$1.txt"
 }
 
 # The README has this command.

@@ -207,3 +207,16 @@ pub fn median(criterion: &mut Criterion, name: &str, mut once: impl FnMut() -> D
     all.sort_unstable();
     all.get(all.len() / 2).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::from_root;
+
+    #[test]
+    fn a_relative_path_starts_from_the_projects_root() {
+        assert!(from_root(Path::new("saffron-core/Cargo.toml")).is_file());
+        assert_eq!(from_root(Path::new("/models/mine")), Path::new("/models/mine"));
+    }
+}
