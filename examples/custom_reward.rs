@@ -129,9 +129,9 @@ impl Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
     let session = args.prompt.session(&policy)?;
-    let mrm = args.reward.open_mrm(&mut loader)?;
+    let mrm = args.reward.open_mrm(&mut opener)?;
     let list = WordList::new(&args.words);
     // Fewer letters are better: a closure sees one whole sequence at a time.
     let short = process_reward_fn(|session| {

@@ -168,8 +168,8 @@ impl Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let searchers = args.searchers()?;
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
-    let mut scorer = args.reward.open(&mut loader)?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let mut scorer = args.reward.open(&mut opener)?;
     let session = args.prompt.session(&policy)?;
     let mut found: Vec<Value> = Vec::new();
     println!("{}", report::HEADER);

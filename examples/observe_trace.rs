@@ -111,8 +111,8 @@ impl Args {
 
     /// The live search. Observers compose as pairs; the port between searcher and models records.
     fn search(&self) -> Result<Kept> {
-        let (mut loader, mut policy) = self.policy.open(self.reward.preset())?;
-        let mut scorer = self.reward.open(&mut loader)?;
+        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let mut scorer = self.reward.open(&mut opener)?;
         let session = self.prompt.session(&policy)?;
         let mut models = DirectPort::new(&mut policy, &mut *scorer);
         let mut port = RecordingPort::new(&mut models);

@@ -11,8 +11,6 @@ pub mod device;
 pub mod fit;
 pub mod label;
 pub mod models;
-pub mod place;
-pub mod policy;
 pub mod progress;
 pub mod prompt;
 pub mod reference;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use saffron_core::Session;
 
-use crate::policy::NamedPolicy;
+use crate::models::NamedPolicy;
 
 /// Arguments: one prompt, attacked or not.
 #[derive(Clone, Debug, Args)]

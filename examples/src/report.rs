@@ -3,7 +3,7 @@
 use anyhow::Result;
 use saffron_core::{Hypothesis, Outcome, RoleUsage, Usage};
 
-use crate::policy::NamedPolicy;
+use crate::models::NamedPolicy;
 
 /// The head of a table of [`row`]s.
 pub const HEADER: &str =

@@ -8,8 +8,7 @@ use saffron_search::strategy::saffron::{DeadEnd, Options};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
 use crate::conversation::Conversation;
-use crate::models::Loader;
-use crate::policy::NamedPolicy;
+use crate::models::{NamedPolicy, Opener};
 use crate::rewards::RewardArgs;
 
 /// Strategies by name.
@@ -63,11 +62,11 @@ impl SearchArgs {
     /// # Errors
     ///
     /// A search that needs a reward model that is not named, or does not load.
-    pub fn open(&self, reward: &RewardArgs, loader: &mut Loader, max_new_tokens: usize) -> Result<NamedSearch> {
+    pub fn open(&self, reward: &RewardArgs, opener: &mut Opener, max_new_tokens: usize) -> Result<NamedSearch> {
         let default = if reward.mrm.is_some() { StrategyName::Saffron } else { StrategyName::Greedy };
         let (searcher, mrm) = match self.strategy.unwrap_or(default) {
             StrategyName::Greedy => (Searcher::new(Greedy).min_new_tokens(self.min_new_tokens.unwrap_or(0)), None),
-            StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(loader)?))),
+            StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(opener)?))),
         };
         let mrm = mrm.map(|mrm| {
             let layout = mrm.layout().clone();

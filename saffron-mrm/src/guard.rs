@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use saffron_core::{
-    ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+    Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
 };
 
 use crate::LoadError;
@@ -195,5 +195,11 @@ impl ProcessRewardModel for GuardRewardModel {
 impl OutcomeRewardModel for GuardRewardModel {
     fn outcome_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
         self.rewards(sessions)
+    }
+}
+
+impl Forget for GuardRewardModel {
+    fn forget(&mut self) {
+        self.engine.forget();
     }
 }

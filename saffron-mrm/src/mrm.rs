@@ -5,7 +5,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Candidates, ChildReward, ModelError, MultifurcationRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+    Candidates, ChildReward, Forget, ModelError, MultifurcationRewardModel, PromptLayout, Reply, Session, Token,
+    Vocabulary,
 };
 
 use crate::LoadError;
@@ -258,5 +259,11 @@ impl MultifurcationRewardModel for Mrm {
             PrefillUse::Seen => ", prefill seen",
         };
         format!("mrm ({form}, {bias}{prefill})")
+    }
+}
+
+impl Forget for Mrm {
+    fn forget(&mut self) {
+        self.engine.forget();
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use saffron_core::{
-    CandidateFilter, Candidates, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, Forget, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token,
+    Vocabulary,
 };
 
 use crate::LoadError;
@@ -152,5 +153,11 @@ impl Policy for LmPolicy {
             |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response(), place);
         let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
         Ok(Reply { value, work: answers.work })
+    }
+}
+
+impl Forget for LmPolicy {
+    fn forget(&mut self) {
+        self.engine.forget();
     }
 }

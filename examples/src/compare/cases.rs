@@ -5,16 +5,15 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, ensure};
 use saffron_core::{Budget, ContextSettings};
-use saffron_mrm::LmPolicy;
 use saffron_search::eval::attack::read_templates;
 use saffron_search::eval::data::{self, Item};
 use saffron_search::eval::harness::{Case, Contender, Harness};
+use saffron_search::eval::models::{ComparedPolicy, NO_REWARD};
 use saffron_search::eval::runs::{Arm, Kind};
 use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
 use super::fingerprint::fingerprint;
-use super::models::NOBODY;
 
 /// All that is to be run.
 #[derive(Debug)]
@@ -54,7 +53,7 @@ impl Prepared {
 /// # Errors
 ///
 /// Data that cannot be read, attacks that do not fit it, prompts without a token.
-pub fn prepare(config: &Config, policy: &LmPolicy) -> Result<Prepared> {
+pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared> {
     let mut cases = Vec::new();
     let mut fingerprints = BTreeMap::new();
     for data in &config.data {
@@ -95,7 +94,7 @@ fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String,
     Ok(set.items)
 }
 
-fn case(data: &DataConfig, item: &Item, policy: &LmPolicy) -> Result<Case> {
+fn case(data: &DataConfig, item: &Item, policy: &dyn ComparedPolicy) -> Result<Case> {
     let attacked = data.attack.apply(item)?;
     let session = policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
     Ok(Case {
@@ -130,6 +129,6 @@ fn contend(config: &Config, contender: &ContenderConfig, budget: u64) -> Contend
             Some(thresholds) => searcher.ruled_by(Rules::new(*thresholds)),
             None => searcher,
         },
-        reward: reward.clone().unwrap_or_else(|| String::from(NOBODY)),
+        reward: reward.clone().unwrap_or_else(|| String::from(NO_REWARD)),
     }
 }

@@ -10,6 +10,7 @@ mod gguf;
 mod hub;
 mod input;
 mod loaders;
+mod local;
 mod parity;
 mod save;
 mod text;

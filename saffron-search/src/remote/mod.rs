@@ -27,7 +27,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod address;
 mod books;
 mod engine;
 mod error;
@@ -37,9 +36,11 @@ mod reward;
 mod server;
 mod settings;
 mod template;
+mod version;
 mod vocabulary;
 
-pub use address::{EngineKind, ServerAddress};
+pub use saffron_core::{EngineKind, ServerAddress};
+
 pub use error::{AnswerProblem, RemoteError};
 pub use policy::RemotePolicy;
 pub use reward::{RemoteGuard, RemoteQuestion};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use saffron_core::{
-    CandidateFilter, Candidates, Coverage, DecoderShape, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session,
-    Token, Vocabulary, Work,
+    CandidateFilter, Candidates, Coverage, DecoderShape, Forget, Hypothesis, ModelError, Policy, PromptLayout, Reply,
+    Session, Token, Vocabulary, Work,
 };
 
 use super::books::Books;
@@ -206,4 +206,9 @@ impl Policy for RemotePolicy {
         }
         Ok(Reply { value, work })
     }
+}
+
+impl Forget for RemotePolicy {
+    /// Nothing is kept here that an answer depends on; what the server caches is its own.
+    fn forget(&mut self) {}
 }

@@ -1,10 +1,11 @@
 //! A guard model behind a server as a reward model.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use saffron_core::{
-    DecoderShape, ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
-    Work,
+    DecoderShape, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token,
+    Vocabulary, Work,
 };
 
 use super::books::Books;
@@ -49,6 +50,9 @@ impl RemoteQuestion {
     }
 }
 
+/// How many prompts' ids are remembered, so that a search's prompt is not tokenised at every step.
+const PROMPTS: usize = 1024;
+
 /// A served model that is asked whether a reply is safe; its reward is ln p(safe) − ln p(unsafe), the difference of the two logits. It sees
 /// prompt and response, never the prefill.
 ///
@@ -60,12 +64,35 @@ pub struct RemoteGuard {
     vocabulary: Arc<dyn Vocabulary>,
     question: RemoteQuestion,
     books: Books,
+    /// Whether ids of another vocabulary go through text.
+    converts: bool,
+    /// Ids of prompts that went through text.
+    prompts: BTreeMap<String, Vec<Token>>,
 }
 
 impl RemoteGuard {
-    /// A guard for sessions of a vocabulary, which must be that of the served model.
+    /// A guard for sessions of a vocabulary, which must be that of the served model. Sessions of another one are refused.
     pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, question: RemoteQuestion) -> Self {
-        Self { server, vocabulary, question, books: Books::default() }
+        Self { server, vocabulary, question, books: Books::default(), converts: false, prompts: BTreeMap::new() }
+    }
+
+    /// The guard for sessions of every vocabulary: ids of another one go through text, which the server tokenises, a request a response.
+    #[must_use]
+    pub fn through_text(mut self) -> Self {
+        self.converts = true;
+        self
+    }
+
+    /// The vocabulary of its own tokens.
+    #[must_use]
+    pub fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.vocabulary.clone()
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
     }
 
     /// The guard with the sizes of its model, so that operations are counted.
@@ -75,12 +102,32 @@ impl RemoteGuard {
         self
     }
 
-    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+    fn context(&mut self, session: &Session) -> Result<Vec<Token>, ModelError> {
         let (expected, found) = (self.vocabulary.id(), session.vocabulary().id());
-        if expected != found {
+        if expected == found {
+            return self.question.layout.render(session.prompt(), session.response(), self.server.room());
+        }
+        if !self.converts {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
-        self.question.layout.render(session.prompt(), session.response(), self.server.room())
+        let text = |tokens: &[Token]| {
+            let text = session.vocabulary().decode(tokens);
+            text.map_err(|error| ModelError::other("decoding tokens for a served guard", error))
+        };
+        let response = match session.response() {
+            [] => Vec::new(),
+            response => self.server.tokenize(&text(response)?, false)?,
+        };
+        let room = self.server.room();
+        let prompt = text(session.prompt())?;
+        if !self.prompts.contains_key(&prompt) {
+            if self.prompts.len() >= PROMPTS {
+                self.prompts.clear();
+            }
+            let ids = self.server.tokenize(&prompt, false)?;
+            self.prompts.insert(prompt.clone(), ids);
+        }
+        self.question.layout.render(&self.prompts[&prompt], &response, room)
     }
 
     /// The rewards of contexts: those that a request leaves without both answers are asked for again, with more tokens, where that may help.
@@ -132,4 +179,9 @@ impl OutcomeRewardModel for RemoteGuard {
     fn outcome_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
         self.rewards(sessions)
     }
+}
+
+impl Forget for RemoteGuard {
+    /// Nothing is kept here that an answer depends on; what the server caches is its own.
+    fn forget(&mut self) {}
 }

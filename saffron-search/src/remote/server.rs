@@ -7,7 +7,7 @@ use saffron_core::{Session, Token};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::engine::{Answer, Ask, Row};
+use super::engine::{Answer, Ask, Protocol, Row};
 use super::http::Http;
 use super::{AnswerProblem, EngineKind, RemoteError, RemoteSettings, ServerAddress};
 
@@ -67,7 +67,7 @@ impl Server {
         let (engine, endpoints) = (address.engine(), address.endpoints().to_vec());
         if settings.top == 0 {
             let reason = String::from("`RemoteSettings::top` must be at least 1");
-            return Err(RemoteError::Address { reason });
+            return Err(RemoteError::Settings { reason });
         }
         let http = Http::new(settings.clone());
         let model = who(engine, &http, &endpoints[0], &settings)?;
@@ -160,6 +160,17 @@ impl Server {
     /// Posts to the first endpoint.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, RemoteError> {
         self.http.post(self.first(), path, body)
+    }
+
+    /// All endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// Gets from an endpoint.
+    pub(super) fn get_from(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
+        self.http.get(endpoint, path)
     }
 
     /// Gets from the first endpoint.

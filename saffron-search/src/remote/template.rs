@@ -3,6 +3,7 @@
 use saffron_core::{PromptLayout, Token};
 use serde_json::{Value, json};
 
+use super::engine::Protocol;
 use super::{EngineKind, RemoteError, Server};
 
 /// Two prompts of one token each, which differ in it alone.

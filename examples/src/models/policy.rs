@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use saffron_core::{
-    CandidateFilter, Candidates, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, Forget, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token,
+    Vocabulary,
 };
 use saffron_mrm::LmPolicy;
 use saffron_mrm::text::TextTokenizer;
+use saffron_search::eval::models::ComparedPolicy;
 use saffron_search::remote::RemotePolicy;
 
 /// A policy that a command line names.
@@ -105,5 +107,20 @@ impl Policy for NamedPolicy {
         filter: &CandidateFilter,
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         self.inner().propose(sessions, filter)
+    }
+}
+
+impl Forget for NamedPolicy {
+    fn forget(&mut self) {
+        match self {
+            Self::Local(policy) => policy.forget(),
+            Self::Served(policy, _) => policy.forget(),
+        }
+    }
+}
+
+impl ComparedPolicy for NamedPolicy {
+    fn attacked_session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
+        self.session(prompt, prefill, tokens)
     }
 }
