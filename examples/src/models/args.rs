@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn::tensor::DType;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -78,7 +78,7 @@ pub struct PolicyArgs {
     /// A variable of the chat template, such as enable_thinking=false: a JSON value, or a text as it stands.
     #[arg(long, value_name = "NAME=VALUE", value_parser = template_option)]
     pub template_option: Vec<(String, Value)>,
-    /// The date that a chat template tells, such as 2026-11-30 [default: today's, in UTC].
+    /// The date that a chat template tells, such as 2026-11-30 [default: today's].
     #[arg(long)]
     pub date: Option<TemplateDate>,
     /// Device to run on.
@@ -164,7 +164,25 @@ impl PolicyArgs {
 
 /// `name=value`, the value in JSON or as it stands.
 fn template_option(text: &str) -> Result<(String, Value)> {
-    let (name, value) = text.split_once('=').with_context(|| format!("expected NAME=VALUE, found {text:?}"))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-    Ok((name.to_owned(), value))
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+        }
+        _ => bail!("expected NAME=VALUE, found {text:?}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{Value, template_option};
+
+    #[test]
+    fn template_options_are_json_or_text() {
+        let option = |text| template_option(text).unwrap();
+        assert_eq!(option("enable_thinking=false"), (String::from("enable_thinking"), Value::from(false)));
+        assert_eq!(option("effort=high=er"), (String::from("effort"), Value::from("high=er")));
+        assert_eq!(option("level=3"), (String::from("level"), Value::from(3)));
+        assert!(template_option("enable_thinking").is_err() && template_option("=1").is_err());
+    }
 }

@@ -5,6 +5,7 @@ mod convert;
 mod layouts;
 mod llama3;
 mod reader;
+mod special;
 mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, TemplateError};
@@ -14,5 +15,5 @@ pub use llama3::{llama_guard_3, llama_guard_answers};
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
 #[cfg(feature = "gguf")]
-pub(crate) use tokenizer::TokenizerParts;
+pub(crate) use tokenizer::{CleanUp, TokenizerParts};
 pub use tokenizer::{TextError, TextTokenizer};

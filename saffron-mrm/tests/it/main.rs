@@ -13,4 +13,6 @@ mod loaders;
 mod local;
 mod parity;
 mod save;
+mod templates;
 mod text;
+mod tokenizer_files;
