@@ -30,11 +30,13 @@ mod observer;
 mod outcome;
 mod policy;
 mod port;
+mod renderer;
 mod reward;
 mod scorer;
 mod session;
 mod stop;
 mod strategy;
+mod text_policy;
 mod token;
 mod tree;
 mod verdict;
@@ -51,12 +53,13 @@ pub use context::{Child, Children, ContextSettings, SearchContext};
 pub use error::{ConfigError, ModelError, SearchError, SearchErrorKind};
 pub use filter::{CandidateFilter, Ties};
 pub use flops::DecoderShape;
-pub use layout::PromptLayout;
+pub use layout::{ContextLayout, LayoutOrigin, PromptEncoder, PromptLayout};
 pub use meter::{ComputeMeter, Role, RoleUsage, Usage};
 pub use observer::{BeamEntry, Level, ModelCall, SearchObserver, SearchStart, TreeChange};
 pub use outcome::{Hypothesis, Outcome};
 pub use policy::Policy;
 pub use port::{DirectPort, ModelPort};
+pub use renderer::{ContextRenderer, Reading};
 pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,
@@ -65,6 +68,7 @@ pub use scorer::{ChildScorer, NoReward, OrmScorer, PrmScorer};
 pub use session::{Run, Session};
 pub use stop::StopReason;
 pub use strategy::{SearchStrategy, Step};
+pub use text_policy::TextPolicy;
 pub use token::{Token, TokenSet};
 pub use tree::{NodeId, NodeState, SearchTree};
 pub use verdict::{Safety, Thresholds, Verdict};

@@ -5,14 +5,17 @@ mod convert;
 mod layouts;
 mod llama3;
 mod reader;
+mod spellings;
+mod text_layout;
 mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
-pub use layouts::{LAYOUT_NAMES, default_layout, layout};
+pub use layouts::{LAYOUT_NAMES, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
+pub use text_layout::{TEMPLATE, TextLayout};
 #[cfg(feature = "gguf")]
 pub(crate) use tokenizer::TokenizerParts;
 pub use tokenizer::{TextError, TextTokenizer};

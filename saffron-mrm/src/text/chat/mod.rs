@@ -14,4 +14,4 @@ mod template;
 pub use error::TemplateError;
 pub use message::Message;
 pub use template::ChatTemplate;
-pub(crate) use template::Piece;
+pub(crate) use template::{End, Piece};

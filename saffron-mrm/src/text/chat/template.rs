@@ -42,6 +42,15 @@ impl<'a> Piece<'a> {
     }
 }
 
+/// Where a rendered conversation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Where a reply to the last message begins.
+    Reply,
+    /// Behind what the last message says: its speaker goes on.
+    Continued,
+}
+
 /// A chat template in Jinja, as checkpoints have them: `chat_template` in `tokenizer_config.json`, or a file of its own.
 ///
 /// Rendered as transformers does: blocks trimmed, loop controls, Python's methods of strings and lists, `raise_exception`, `strftime_now` (of a
@@ -96,6 +105,10 @@ impl ChatTemplate {
     ///
     /// A conversation that the template refuses.
     pub fn render(&self, messages: &[Message]) -> Result<String, TemplateError> {
+        self.write(messages, true)
+    }
+
+    fn write(&self, messages: &[Message], reply: bool) -> Result<String, TemplateError> {
         check_roles(messages)?;
         let mut environment = self.environment()?;
         environment.set_fuel(Some(FUEL + FUEL_A_MESSAGE * messages.len() as u64));
@@ -106,7 +119,7 @@ impl ChatTemplate {
             messages => turns.collect::<Vec<Value>>(),
             bos_token => &self.bos,
             eos_token => &self.eos,
-            add_generation_prompt => true,
+            add_generation_prompt => reply,
         };
         let mut bounded = Bounded::default();
         match template.render_captured_to(context, &mut bounded) {
@@ -122,15 +135,45 @@ impl ChatTemplate {
     ///
     /// As [`render`](Self::render); a template that does more with a message than put it, or it without the white space around it,
     /// between its own words.
+    pub(crate) fn pieces_until<'a>(
+        &self,
+        messages: &'a [Message],
+        end: End,
+        marked: &'a mut String,
+    ) -> Result<Vec<Piece<'a>>, TemplateError> {
+        let mut pieces = self.all_pieces(messages, end == End::Reply, marked)?;
+        if end == End::Continued {
+            let last = messages.len().saturating_sub(1);
+            let is_last = |piece: &Piece<'_>| matches!(piece, Piece::Said { message, .. } if *message == last);
+            let place = pieces.iter().rposition(is_last).ok_or(TemplateError::Rewritten { message: last })?;
+            pieces.truncate(place + 1);
+        }
+        Ok(pieces)
+    }
+
+    /// A conversation in pieces, up to where the next reply begins.
+    ///
+    /// # Errors
+    ///
+    /// As [`pieces_until`](Self::pieces_until).
     pub(super) fn pieces<'a>(
         &self,
         messages: &'a [Message],
         marked: &'a mut String,
     ) -> Result<Vec<Piece<'a>>, TemplateError> {
-        let rendered = self.render(messages)?;
+        self.pieces_until(messages, End::Reply, marked)
+    }
+
+    fn all_pieces<'a>(
+        &self,
+        messages: &'a [Message],
+        reply: bool,
+        marked: &'a mut String,
+    ) -> Result<Vec<Piece<'a>>, TemplateError> {
+        let rendered = self.write(messages, reply)?;
         let stand_in =
             |(number, message): (usize, &Message)| Message::new(&message.role, format!("{MARK}{number}{MARK}"));
-        *marked = self.render(&messages.iter().enumerate().map(stand_in).collect::<Vec<_>>())?;
+        *marked = self.write(&messages.iter().enumerate().map(stand_in).collect::<Vec<_>>(), reply)?;
         let mut rest = &rendered[..];
         let mut pieces = Vec::new();
         let parts: Vec<&str> = marked.split(MARK).collect();
