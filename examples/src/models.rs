@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, Device};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use saffron_core::{PromptLayout, Vocabulary};
+use saffron_core::Vocabulary;
 use saffron_kvtrie::Reuse;
 use saffron_mrm::checkpoint::Checkpoint;
-use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TextTokenizer, default_layout, layout};
+use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TEMPLATE, TextLayout};
 use saffron_mrm::{Base, LmPolicy, ModelOptions};
 use saffron_search::Preset;
 use saffron_search::remote::{ApiKey, RemotePolicy, RemoteSettings, RemoteVocabulary, Server, ServerAddress};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::{device, first};
 use crate::place::Place;
-use crate::policy::NamedPolicy;
+use crate::policy::{NamedPolicy, guess_warning};
 
 /// Types of weights by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -51,9 +51,6 @@ impl From<TypeName> for DType {
     }
 }
 
-/// The name of the layout that is the checkpoint's own chat template.
-const TEMPLATE: &str = "template";
-
 /// Arguments: the policy, and how models run.
 #[derive(Clone, Debug, Args)]
 #[command(about = None, long_about = None)]
@@ -72,7 +69,7 @@ pub struct PolicyArgs {
     /// How many of the most probable tokens a server is asked for; twice as many where these hold too little.
     #[arg(long, default_value_t = 64)]
     pub top: usize,
-    /// The policy's prompt layout, "template" for its own chat template; by default what its special tokens speak for.
+    /// The policy's prompt layout; by default "template", its own chat template, and where it has none what its special tokens suggest.
     #[arg(long, value_parser = PossibleValuesParser::new(LAYOUT_NAMES.into_iter().chain([TEMPLATE])))]
     pub layout: Option<String>,
     /// Device to run on.
@@ -112,6 +109,9 @@ impl PolicyArgs {
             Some(address) => self.served(&address, &mut loader)?,
             None => self.local(&mut loader)?,
         };
+        if let Some(warning) = guess_warning(policy.layout_origin()) {
+            eprintln!("{warning}");
+        }
         // The reference knows one end-of-sequence token: the tokenizer's.
         let policy = match (preset, policy.tokenizer().and_then(|tokenizer| tokenizer.eos())) {
             (Preset::Reference, Some(end)) => policy.with_end_tokens(vec![end]),
@@ -149,10 +149,8 @@ impl PolicyArgs {
 
     fn local(&self, loader: &mut Loader) -> Result<NamedPolicy> {
         let base = loader.place(&self.policy)?;
-        let policy = LmPolicy::on(&base, self.options())?;
-        let layout = self.named_layout(base.checkpoint(), base.tokenizer())?;
-        let policy = NamedPolicy::Local(Box::new(policy));
-        Ok(layout.into_iter().fold(policy, NamedPolicy::with_layout))
+        let layout = TextLayout::choose(self.layout.as_deref(), base.checkpoint(), base.tokenizer())?;
+        Ok(NamedPolicy::Local(Box::new(LmPolicy::on_with_layout(&base, self.options(), layout)?)))
     }
 
     fn served(&self, address: &ServerAddress, loader: &mut Loader) -> Result<NamedPolicy> {
@@ -162,10 +160,7 @@ impl PolicyArgs {
         };
         let checkpoint = Checkpoint::open(loader.path(place, false)?)?;
         let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));
-        let layout = match self.named_layout(&checkpoint, &tokenizer)? {
-            Some(layout) => layout,
-            None => default_layout(&tokenizer)?,
-        };
+        let layout = TextLayout::choose(self.layout.as_deref(), &checkpoint, &tokenizer)?;
         let end_tokens = checkpoint.end_tokens(&tokenizer)?;
         let server = self.connect(address, Some(config.vocab_size))?;
         let policy = RemotePolicy::on(server, tokenizer.clone(), layout, end_tokens).with_shape(config.shape());
@@ -182,18 +177,6 @@ impl PolicyArgs {
             ..RemoteSettings::default()
         };
         Ok(Server::connect(address, settings)?)
-    }
-
-    fn named_layout(&self, checkpoint: &Checkpoint, tokenizer: &TextTokenizer) -> Result<Option<PromptLayout>> {
-        match self.layout.as_deref() {
-            None => Ok(None),
-            Some(TEMPLATE) => {
-                let template = checkpoint.chat_template()?;
-                let template = template.with_context(|| format!("{} has no chat template", self.policy))?;
-                Ok(Some(template.layout(tokenizer, &[])?))
-            }
-            Some(name) => Ok(Some(layout(name, tokenizer)?)),
-        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use saffron_core::{
-    CandidateFilter, Candidates, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, ContextLayout, LayoutOrigin, ModelError, Policy, Reply, Session, TextPolicy, Token,
+    Vocabulary,
 };
 use saffron_mrm::LmPolicy;
 use saffron_mrm::text::TextTokenizer;
@@ -20,38 +20,9 @@ pub enum NamedPolicy {
 }
 
 impl NamedPolicy {
-    /// A session for a prompt whose reply is forced to begin with the first `tokens` tokens of a text.
-    ///
-    /// # Errors
-    ///
-    /// An empty prompt, text that cannot be encoded, a server that does not answer.
-    pub fn session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
-        let tokenizer = match self {
-            Self::Local(policy) => return policy.attacked_session(prompt, prefill, tokens),
-            Self::Served(policy, None) => return policy.attacked_session(prompt, prefill, tokens),
-            Self::Served(_, Some(tokenizer)) => tokenizer,
-        };
-        let encode = |text| tokenizer.encode(text).map_err(|error| ModelError::other("encoding a prompt", error));
-        let mut prefill = encode(prefill)?;
-        prefill.truncate(tokens);
-        Session::new(tokenizer.clone(), encode(prompt)?)?.with_prefill(prefill)
-    }
-
-    /// The text of a response.
-    ///
-    /// # Errors
-    ///
-    /// Tokens that cannot be decoded.
-    pub fn text(&self, hypothesis: &Hypothesis) -> Result<String, ModelError> {
-        match self {
-            Self::Local(policy) => policy.text(hypothesis),
-            Self::Served(policy, _) => policy.text(hypothesis),
-        }
-    }
-
     /// The policy with another layout.
     #[must_use]
-    pub fn with_layout(self, layout: PromptLayout) -> Self {
+    pub fn with_layout(self, layout: impl Into<ContextLayout>) -> Self {
         match self {
             Self::Local(policy) => Self::Local(Box::new(policy.with_layout(layout))),
             Self::Served(policy, tokenizer) => Self::Served(Box::new(policy.with_layout(layout)), tokenizer),
@@ -73,6 +44,15 @@ impl NamedPolicy {
         match self {
             Self::Local(policy) => Some(policy.tokenizer()),
             Self::Served(_, tokenizer) => tokenizer.as_ref(),
+        }
+    }
+
+    /// Where its layout comes from.
+    #[must_use]
+    pub fn layout_origin(&self) -> &LayoutOrigin {
+        match self {
+            Self::Local(policy) => policy.layout_origin(),
+            Self::Served(policy, _) => policy.layout_origin(),
         }
     }
 
@@ -105,5 +85,26 @@ impl Policy for NamedPolicy {
         filter: &CandidateFilter,
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         self.inner().propose(sessions, filter)
+    }
+}
+
+impl TextPolicy for NamedPolicy {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        match self {
+            Self::Local(policy) => policy.encode(text),
+            Self::Served(policy, _) => policy.encode(text),
+        }
+    }
+}
+
+/// A warning to show, where nobody named a policy's layout and its checkpoint has none.
+#[must_use]
+pub fn guess_warning(origin: &LayoutOrigin) -> Option<String> {
+    match origin {
+        LayoutOrigin::Guessed(name) => Some(format!(
+            "warning: the policy has no chat template; it is asked in the layout {name:?}, guessed from its special tokens \
+             (name a layout to choose)"
+        )),
+        _ => None,
     }
 }

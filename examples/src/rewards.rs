@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use saffron_core::{ChildScorer, PrmScorer};
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
-use saffron_mrm::text::{LAYOUT_NAMES, TextTokenizer, layout};
+use saffron_mrm::text::{LAYOUT_NAMES, TextLayout, TextTokenizer};
 use saffron_mrm::{GuardRewardModel, GuardTemplate, LoadError, Mrm, MrmInput};
 use saffron_search::Preset;
 
@@ -66,7 +66,7 @@ impl RewardArgs {
         let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir).map(Place::from), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
         let mrm = Mrm::on(&loader.place(&guard)?, loader.options())?.with_adapter_as(dir, merge)?;
-        let layout = layout(&self.mrm_layout, mrm.tokenizer())?;
+        let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),
             Preset::Reference => MrmInput::reference(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, ensure};
-use saffron_core::{Budget, ContextSettings};
+use saffron_core::{Budget, ContextSettings, TextPolicy};
 use saffron_mrm::LmPolicy;
 use saffron_search::eval::attack::read_templates;
 use saffron_search::eval::data::{self, Item};

@@ -64,7 +64,7 @@ pub struct Config {
 pub struct PolicyConfig {
     /// Directory of the checkpoint.
     pub model: PathBuf,
-    /// Prompt layout; by default what the special tokens speak for.
+    /// Prompt layout; by default "template", its own chat template, and where it has none what its special tokens suggest.
     pub layout: Option<String>,
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]

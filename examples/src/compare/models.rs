@@ -8,7 +8,7 @@ use burn::tensor::{DType, Device};
 use saffron_core::{ChildScorer, NoReward, PrmScorer};
 use saffron_kvtrie::Reuse;
 use saffron_mrm::engine::Engine;
-use saffron_mrm::text::layout;
+use saffron_mrm::text::TextLayout;
 use saffron_mrm::{
     Base, BiasUse, GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput, PrefillUse, RewardHead,
 };
@@ -18,6 +18,7 @@ use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge, WordRule};
 
 use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, PolicyConfig, RewardModelConfig};
 use super::fingerprint::fingerprints;
+use crate::policy::guess_warning;
 
 /// The name of no reward model at all.
 pub(super) const NOBODY: &str = "none";
@@ -116,10 +117,12 @@ impl<'a> Shelf<'a> {
 
     /// A policy with a cache of its own.
     pub(crate) fn policy(&mut self, config: &PolicyConfig) -> Result<LmPolicy> {
-        let policy = LmPolicy::on(&self.base(&config.model)?, self.options(config.cache_mb))?;
-        let Some(name) = &config.layout else { return Ok(policy) };
-        let layout = layout(name, policy.tokenizer())?;
-        Ok(policy.with_layout(layout))
+        let base = self.base(&config.model)?;
+        let layout = TextLayout::choose(config.layout.as_deref(), base.checkpoint(), base.tokenizer())?;
+        if let Some(warning) = guess_warning(layout.origin()) {
+            eprintln!("{warning}");
+        }
+        Ok(LmPolicy::on_with_layout(&base, self.options(config.cache_mb), layout)?)
     }
 
     fn guide(&mut self, config: &RewardModelConfig) -> Result<Guide> {
@@ -132,7 +135,7 @@ impl<'a> Shelf<'a> {
     fn mrm(&mut self, config: &MrmConfig) -> Result<Mrm> {
         let mrm = Mrm::on(&self.base(&config.base)?, self.options(config.cache_mb))?.with_adapter(&config.adapter)?;
         self.fingerprint(&config.adapter)?;
-        let layout = layout(&config.layout, mrm.tokenizer())?;
+        let layout = TextLayout::named(&config.layout, mrm.tokenizer())?;
         let head = mrm.head();
         let unseen = if config.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
         let head = RewardHead { bias: head.bias.clone(), unseen };

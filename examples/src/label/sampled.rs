@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use saffron_core::{Budget, ContextSettings, NoReward, Policy, Session, Token, Vocabulary};
+use saffron_core::{Budget, ContextSettings, NoReward, Policy, Session, TextPolicy, Token, Vocabulary};
 use saffron_mrm::LmPolicy;
 use saffron_mrm::text::{Conversion, TextTokenizer};
 use saffron_search::eval::data::Item;

@@ -5,3 +5,4 @@ mod compute;
 mod context;
 mod filter;
 mod listed;
+mod rendering;

@@ -12,4 +12,6 @@ mod input;
 mod loaders;
 mod parity;
 mod save;
+mod sentence_piece;
 mod text;
+mod together;

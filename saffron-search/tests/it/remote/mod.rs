@@ -9,6 +9,7 @@ mod probe;
 mod recorded;
 mod rewards;
 mod scripted;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
