@@ -21,6 +21,7 @@ use saffron_examples::models::PolicyArgs;
 use saffron_examples::policy::NamedPolicy;
 use saffron_examples::rewards::RewardArgs;
 use saffron_examples::search::{NamedSearch, SearchArgs};
+use saffron_examples::template::TemplateArgs;
 use saffron_search::stream::CertainTokens;
 
 /// Whether an answer is being looked for.
@@ -40,6 +41,8 @@ struct Args {
     /// What the system is told before the conversation begins.
     #[arg(long)]
     system: Option<String>,
+    #[command(flatten)]
+    template: TemplateArgs,
     /// Longest answer, in tokens.
     #[arg(long, default_value_t = 128)]
     max_new_tokens: usize,
@@ -94,6 +97,7 @@ impl Chat {
         let (mut loader, policy) = args.policy.open(args.reward.preset())?;
         let template = args.policy.chat_template(&mut loader)?;
         let template = template.context("the policy has no chat template; one that is served needs --tokenizer")?;
+        let template = args.template.apply(template)?;
         let search = args.search.open(&args.reward, &mut loader, args.max_new_tokens)?;
         Ok(Self { policy, search, conversation: Conversation::new(template, args.system.as_deref()) })
     }

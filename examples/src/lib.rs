@@ -20,6 +20,7 @@ pub mod report;
 pub mod rewards;
 pub mod search;
 pub mod synthetic;
+pub mod template;
 pub mod trace;
 pub mod train;
 

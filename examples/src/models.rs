@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use saffron_core::Vocabulary;
 use saffron_kvtrie::Reuse;
 use saffron_mrm::checkpoint::Checkpoint;
-use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TEMPLATE, TextLayout};
+use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES};
 use saffron_mrm::{Base, LmPolicy, ModelOptions};
 use saffron_search::Preset;
 use saffron_search::remote::{ApiKey, RemotePolicy, RemoteSettings, RemoteVocabulary, Server, ServerAddress};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::{device, first};
 use crate::place::Place;
 use crate::policy::{NamedPolicy, guess_warning};
+use crate::template::{TEMPLATE, chosen_layout, on_today};
 
 /// Types of weights by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -149,7 +150,7 @@ impl PolicyArgs {
 
     fn local(&self, loader: &mut Loader) -> Result<NamedPolicy> {
         let base = loader.place(&self.policy)?;
-        let layout = TextLayout::choose(self.layout.as_deref(), base.checkpoint(), base.tokenizer())?;
+        let layout = chosen_layout(self.layout.as_deref(), base.checkpoint(), base.tokenizer(), on_today)?;
         Ok(NamedPolicy::Local(Box::new(LmPolicy::on_with_layout(&base, self.options(), layout)?)))
     }
 
@@ -160,7 +161,7 @@ impl PolicyArgs {
         };
         let checkpoint = Checkpoint::open(loader.path(place, false)?)?;
         let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));
-        let layout = TextLayout::choose(self.layout.as_deref(), &checkpoint, &tokenizer)?;
+        let layout = chosen_layout(self.layout.as_deref(), &checkpoint, &tokenizer, on_today)?;
         let end_tokens = checkpoint.end_tokens(&tokenizer)?;
         let server = self.connect(address, Some(config.vocab_size))?;
         let policy = RemotePolicy::on(server, tokenizer.clone(), layout, end_tokens).with_shape(config.shape());

@@ -24,6 +24,20 @@ pub enum LoadError {
         /// The files.
         expected: Vec<&'static str>,
     },
+    /// A path that should lead to a file leads to something else.
+    #[error("{}: expected a regular file, found {found}", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it leads to.
+        found: &'static str,
+    },
+    /// A file that Git LFS has not fetched.
+    #[error("{}: a Git LFS pointer, not the file itself (`git lfs pull` fetches it)", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file is larger than anything of its kind.
     #[error("{}: {found} bytes, expected at most {limit}", path.display())]
     TooLarge {

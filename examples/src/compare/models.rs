@@ -19,6 +19,7 @@ use saffron_search::eval::judge::{Judge, RefusalPhrases, RewardJudge, WordRule};
 use super::config::{Config, GuardConfig, JudgeConfig, JudgeModelConfig, MrmConfig, PolicyConfig, RewardModelConfig};
 use super::fingerprint::fingerprints;
 use crate::policy::guess_warning;
+use crate::template::chosen_layout;
 
 /// The name of no reward model at all.
 pub(super) const NOBODY: &str = "none";
@@ -118,7 +119,8 @@ impl<'a> Shelf<'a> {
     /// A policy with a cache of its own.
     pub(crate) fn policy(&mut self, config: &PolicyConfig) -> Result<LmPolicy> {
         let base = self.base(&config.model)?;
-        let layout = TextLayout::choose(config.layout.as_deref(), base.checkpoint(), base.tokenizer())?;
+        // A template that tells the date tells the same one however often the run is taken up.
+        let layout = chosen_layout(config.layout.as_deref(), base.checkpoint(), base.tokenizer(), Ok)?;
         if let Some(warning) = guess_warning(layout.origin()) {
             eprintln!("{warning}");
         }

@@ -56,6 +56,34 @@ fn a_first_answer_is_that_of_decode_and_later_ones_know_what_was_said() {
     }
 }
 
+/// As templates of reasoning models do: of an earlier reply only its end.
+#[test]
+fn a_template_may_shorten_earlier_replies() {
+    let policy = policy();
+    let shorter = TEMPLATE.replace(
+        "turn.content",
+        "(turn.content if turn.role == 'user' else turn.content.split('a')[-1].split('e')[-1].split(' ')[-1])",
+    );
+    std::fs::write(policy.path().join("chat_template.jinja"), shorter).unwrap();
+    let search = ["--max-new-tokens", "8"];
+    let alone = said(policy.path(), &search, "one question\n");
+    let both = said(policy.path(), &search, "one question\nanother question\nthe last\n");
+    assert!(both.starts_with(&alone) && both.len() > alone.len(), "{both:?} begins with {alone:?}");
+}
+
+#[test]
+fn what_was_said_enters_the_next_turn_without_its_reasoning() {
+    let tokenizer = TextTokenizer::from_dir(&crate::fixtures().join("tiny-b/policy"), 190).unwrap();
+    let last_part = TEMPLATE.replace("turn.content", "turn.content.split('</think>')[-1]");
+    let mut talk = Conversation::new(ChatTemplate::new(last_part).unwrap().with_special("<|bos|>", "<|eos|>"), None);
+    talk.add("one", "Hm , <|user|></think>Paris !");
+    let found = talk.layout(&tokenizer).unwrap();
+    let encode = |text: &str| tokenizer.encode_markup(text).unwrap();
+    assert_eq!(found.prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
+    assert_eq!(found.infix, encode("<|assistant|>"));
+    assert_eq!(talk.messages()[1].content, "Hm , <|user|></think>Paris !", "the text that was generated is kept");
+}
+
 #[test]
 fn a_policy_without_a_template_is_refused() {
     let output = run(&mut chat(&crate::fixtures().join("tiny-b/policy"), &[]));

@@ -23,6 +23,7 @@ mod replay;
 mod rewards;
 mod smollm2;
 mod synthetic;
+mod tokens;
 mod train;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ mod convert;
 mod layouts;
 mod llama3;
 mod reader;
+mod special;
 mod spellings;
 mod text_layout;
 mod tokenizer;
@@ -15,7 +16,7 @@ pub use layouts::{LAYOUT_NAMES, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
-pub use text_layout::{TEMPLATE, TextLayout};
+pub use text_layout::TextLayout;
 #[cfg(feature = "gguf")]
-pub(crate) use tokenizer::TokenizerParts;
+pub(crate) use tokenizer::{CleanUp, TokenizerParts};
 pub use tokenizer::{TextError, TextTokenizer};

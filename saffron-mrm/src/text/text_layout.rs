@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use saffron_core::{ContextLayout, LayoutOrigin, ModelError, PromptEncoder, PromptLayout, Token};
 
-use super::chat::{End, Piece};
+use super::chat::Piece;
 use super::layouts::{Named, guess};
 use super::{ChatTemplate, Message, TemplateError, TextError, TextTokenizer};
 use crate::LoadError;
 use crate::checkpoint::Checkpoint;
-
-/// The name of the layout that is a checkpoint's own chat template.
-pub const TEMPLATE: &str = "template";
 
 /// A layout that encodes prompts together with its own words, so that ids are those of transformers' `apply_chat_template`.
 ///
@@ -46,25 +43,6 @@ impl TextLayout {
         match checkpoint.chat_template()? {
             Some(template) => Self::of_template(&template, &[], tokenizer).map_err(|error| refuse(checkpoint, &error)),
             None => Self::guessed(tokenizer),
-        }
-    }
-
-    /// The layout of this name: one of [`LAYOUT_NAMES`](super::LAYOUT_NAMES), or [`TEMPLATE`]; without a name, that of the checkpoint.
-    ///
-    /// # Errors
-    ///
-    /// As [`of_checkpoint`](Self::of_checkpoint) and [`named`](Self::named); no chat template where one is named.
-    pub fn choose(name: Option<&str>, checkpoint: &Checkpoint, tokenizer: &TextTokenizer) -> Result<Self, LoadError> {
-        match name {
-            None => Self::of_checkpoint(checkpoint, tokenizer),
-            Some(TEMPLATE) => match checkpoint.chat_template()? {
-                Some(_) => Self::of_checkpoint(checkpoint, tokenizer),
-                None => Err(LoadError::Layout {
-                    name: TEMPLATE.to_owned(),
-                    reason: format!("{} has no chat template", checkpoint.path().display()),
-                }),
-            },
-            Some(name) => Self::named(name, tokenizer),
         }
     }
 
@@ -210,10 +188,9 @@ impl TextLayout {
             }
             Around::Template { template, before } => {
                 let mut messages = [&before[..], &[Message::user(prompt)]].concat();
-                let end = if prefill.is_some() { End::Continued } else { End::Reply };
-                messages.extend(prefill.map(Message::assistant));
-                let mut text = String::new();
-                Ok(self.tokenizer.encode_pieces(&template.pieces_until(&messages, end, &mut text)?)?)
+                let Some(prefill) = prefill else { return template.tokens(&self.tokenizer, &messages) };
+                messages.push(Message::assistant(prefill));
+                template.continued_tokens(&self.tokenizer, &messages)
             }
         }
     }

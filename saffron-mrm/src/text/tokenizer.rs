@@ -1,6 +1,6 @@
-//! A `tokenizer.json` with what `tokenizer_config.json` says about it.
+//! A `tokenizer.json` with what `tokenizer_config.json` and `special_tokens_map.json` say about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
@@ -9,15 +9,17 @@ use std::sync::Arc;
 
 use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
 use serde::Deserialize;
-use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::{AddedToken, ModelWrapper, Tokenizer};
 
 use super::chat::Piece;
+use super::special::TokenizerConfig;
 use super::spellings::Spellings;
 use crate::LoadError;
-use crate::checkpoint::files::{read_capped, read_json_if_there};
+use crate::checkpoint::files::read_capped;
 
 const MAX_TOKENIZER: u64 = 256 << 20;
+/// transformers' switch for cleaning up what a BPE decodes, too.
+const CLEAN_UP_BPE: &str = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
 /// Text that stands before another and does not merge with it.
 const ANCHOR: &str = "\n";
 
@@ -25,15 +27,6 @@ const ANCHOR: &str = "\n";
 #[derive(Debug, thiserror::Error)]
 #[error("the tokenizer failed: {0}")]
 pub struct TextError(pub(crate) Box<dyn Error + Send + Sync>);
-
-/// The part of `tokenizer_config.json` that matters here.
-#[derive(Debug, Default, Deserialize)]
-struct RawConfig {
-    bos_token: Option<Value>,
-    eos_token: Option<Value>,
-    #[serde(default)]
-    clean_up_tokenization_spaces: Option<bool>,
-}
 
 /// What a tokenizer is made of.
 pub(crate) struct TokenizerParts {
@@ -45,8 +38,21 @@ pub(crate) struct TokenizerParts {
     pub(crate) bos: Option<String>,
     /// The text of the end of a sequence.
     pub(crate) eos: Option<String>,
-    /// Whether decoding takes spaces away before punctuation.
-    pub(crate) clean_up: bool,
+    /// Tokens that are added to those in it, or described anew.
+    pub(crate) added: Vec<AddedToken>,
+    /// The texts of further special tokens.
+    pub(crate) special: Vec<String>,
+    /// When decoding takes spaces away before punctuation.
+    pub(crate) clean_up: CleanUp,
+}
+
+/// When decoding takes spaces away before punctuation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CleanUp {
+    Never,
+    /// Unless the tokenizer is a BPE: its tokens hold the spaces that are to be there. This is what transformers 5 does.
+    UnlessBpe,
+    Always,
 }
 
 /// A tokenizer that never takes a user's text for control tokens. Clones share its tables.
@@ -56,7 +62,7 @@ pub struct TextTokenizer {
     markup: Arc<Tokenizer>,
     /// For everybody else's text: special tokens in it are just letters.
     plain: Arc<Tokenizer>,
-    /// Ids that no text from outside may become.
+    /// Ids that no text from outside may become. The one of unknown words is not among them.
     special: Arc<BTreeSet<Token>>,
     /// The texts of these ids.
     spellings: Arc<Spellings>,
@@ -76,7 +82,8 @@ impl fmt::Debug for TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads `tokenizer.json` and, if there, `tokenizer_config.json` of a directory whose model has `vocab_size` embeddings.
+    /// Reads `tokenizer.json` and, if there, `tokenizer_config.json` and `special_tokens_map.json` of a directory whose model has
+    /// `vocab_size` embeddings.
     ///
     /// # Errors
     ///
@@ -84,41 +91,52 @@ impl TextTokenizer {
     pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
         let path = dir.join("tokenizer.json");
         let json = read_capped(&path, MAX_TOKENIZER)?;
-        let config: RawConfig = read_json_if_there(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
-        let text = |token: Option<Value>| token.as_ref().and_then(token_text).map(str::to_owned);
-        let (bos, eos) = (text(config.bos_token), text(config.eos_token));
-        let clean_up = config.clean_up_tokenization_spaces.unwrap_or(false);
-        Self::from_parts(TokenizerParts { path, json, bos, eos, clean_up }, vocab_size)
+        let config = TokenizerConfig::from_dir(dir)?;
+        let mut named = config.named();
+        let clean_up = match config.is_on("clean_up_tokenization_spaces") {
+            true if config.is_on(CLEAN_UP_BPE) => CleanUp::Always,
+            true => CleanUp::UnlessBpe,
+            false => CleanUp::Never,
+        };
+        let (bos, eos) = (named.remove("bos_token"), named.remove("eos_token"));
+        let (added, special) = (config.added(dir)?, config.special());
+        Self::from_parts(TokenizerParts { path, json, bos, eos, added, special, clean_up }, vocab_size)
     }
 
     /// A tokenizer of its parts.
     pub(crate) fn from_parts(parts: TokenizerParts, vocab_size: usize) -> Result<Self, LoadError> {
-        let TokenizerParts { path, json: bytes, bos, eos, clean_up } = parts;
+        let path = &parts.path;
         let wrap = |source| LoadError::Tokenizer { path: path.clone(), source };
-        let mut markup = Tokenizer::from_bytes(&bytes).map_err(wrap)?;
-        let mut plain = match without_markup_tokens(&bytes) {
-            Some(changed) => Tokenizer::from_bytes(changed).map_err(wrap)?,
-            None => markup.clone(),
-        };
-        plain.set_encode_special_tokens(true);
+        let mut markup = Tokenizer::from_bytes(&parts.json).map_err(wrap)?;
         // Training leaves its length limits in the file; a prompt is neither cut nor padded.
-        for tokenizer in [&mut markup, &mut plain] {
-            tokenizer.with_truncation(None).map_err(wrap)?.with_padding(None);
-        }
+        markup.with_truncation(None).map_err(wrap)?.with_padding(None);
         let highest = markup.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         if highest > vocab_size {
             let expected = format!("ids below the model's vocab_size = {vocab_size}");
-            return Err(LoadError::field(&path, "vocabulary", expected, format!("ids up to {}", highest - 1)));
+            return Err(LoadError::field(path, "vocabulary", expected, format!("ids up to {}", highest - 1)));
         }
-        let id = |token: Option<String>| markup.token_to_id(&token?);
-        let (bos, eos) = (id(bos), id(eos));
-        let added = plain.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special);
-        let (special, texts): (BTreeSet<Token>, Vec<String>) = added.map(|(id, token)| (id, token.content)).unzip();
+        let id = fingerprint(&markup);
+        add(&mut markup, &parts, highest..vocab_size).map_err(wrap)?;
+        let plain = without_control_tokens(&markup, &parts.special).map_err(wrap)?;
+        let token = |token: Option<String>| markup.token_to_id(&token?);
+        let unknown = unknown(&parts.json).map_err(LoadError::json(path))?;
+        let unknown = unknown.unk_id.or_else(|| token(unknown.unk_token));
+        let mut special: BTreeSet<Token> = BTreeSet::new();
+        for (id, token) in plain.get_added_tokens_decoder() {
+            if token.special && Some(id) != unknown {
+                special.insert(id);
+            }
+        }
+        let texts = special.iter().filter_map(|id| plain.id_to_token(*id)).collect();
         Ok(Self {
-            bos,
-            eos,
-            clean_up,
-            id: fingerprint(&markup),
+            bos: token(parts.bos),
+            eos: token(parts.eos),
+            clean_up: match parts.clean_up {
+                CleanUp::Never => false,
+                CleanUp::UnlessBpe => !matches!(markup.get_model(), ModelWrapper::BPE(_)),
+                CleanUp::Always => true,
+            },
+            id,
             special: Arc::new(special),
             spellings: Arc::new(Spellings::new(texts)),
             prefix_space: has_prefix_space(&plain).map_err(wrap)?,
@@ -315,26 +333,55 @@ fn stands_in(places: &[Range<usize>], place: Range<usize>) -> bool {
     places.get(candidate).is_some_and(|other| other.start <= place.start)
 }
 
-/// A token in `tokenizer_config.json`: a text, or an object with one.
-pub(super) fn token_text(token: &Value) -> Option<&str> {
-    token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
+/// What a model has for words that it does not know, by its text or its id.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Unknown {
+    unk_token: Option<String>,
+    unk_id: Option<Token>,
 }
 
-/// The tokenizer with added tokens that look like markup (`<…>`, `[…]`) marked special, where it has such tokens that are not: only
-/// special ones can be kept from being recognised in text. Other added tokens (runs of spaces, say) are ordinary words.
-fn without_markup_tokens(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut tokenizer: Value = serde_json::from_slice(bytes).ok()?;
-    let mut changed = false;
-    for token in tokenizer.get_mut("added_tokens")?.as_array_mut()? {
-        let markup = token_text(token).is_some_and(|text| {
-            (text.starts_with('<') && text.ends_with('>')) || (text.starts_with('[') && text.ends_with(']'))
-        });
-        if markup && token.get("special").and_then(Value::as_bool) == Some(false) {
-            token["special"] = Value::Bool(true);
-            changed = true;
+fn unknown(json: &[u8]) -> serde_json::Result<Unknown> {
+    #[derive(Deserialize)]
+    struct Model {
+        model: Unknown,
+    }
+    serde_json::from_slice(json).map(|Model { model }| model)
+}
+
+/// Adds the tokens that the configuration describes, and its special ones that are words of the model or have a `free` id: others have no
+/// embedding, and the model never sees them.
+fn add(markup: &mut Tokenizer, parts: &TokenizerParts, free: Range<usize>) -> tokenizers::Result<()> {
+    let mut known: BTreeSet<String> =
+        markup.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    known.extend(parts.added.iter().map(|token| token.content.clone()));
+    let special = parts.special.iter().filter(|text| !known.contains(*text)).map(|text| AddedToken::from(text, true));
+    let mut free = free;
+    for token in parts.added.iter().cloned().chain(special) {
+        let text = token.content.clone();
+        let id = markup.token_to_id(&text).or_else(|| u32::try_from(free.next()?).ok());
+        let Some(id) = id else { continue };
+        markup.add_tokens([token])?;
+        if markup.token_to_id(&text) != Some(id) {
+            return Err(format!("the added token {text:?} does not get the free id {id}").into());
         }
     }
-    changed.then(|| serde_json::to_vec(&tokenizer).ok()).flatten()
+    Ok(())
+}
+
+/// The tokenizer for text from outside: the control tokens in it are words. Those are the special ones, and added tokens that look like
+/// markup (`<…>`, `[…]`). Other added tokens (runs of spaces, say) are ordinary words.
+fn without_control_tokens(markup: &Tokenizer, special: &[String]) -> tokenizers::Result<Tokenizer> {
+    let control = |text: &String| {
+        special.contains(text)
+            || (text.starts_with('<') && text.ends_with('>'))
+            || (text.starts_with('[') && text.ends_with(']'))
+    };
+    let mut plain = markup.clone();
+    let added: BTreeMap<u32, AddedToken> = markup.get_added_tokens_decoder().into_iter().collect();
+    plain.add_tokens(added.into_values().filter(|token| control(&token.content)).map(|token| token.special(true)))?;
+    plain.set_encode_special_tokens(true);
+    Ok(plain)
 }
 
 /// FNV-1a over the ordinary tokens and their ids, in order of ids. Special tokens are left out: models of one family rename them, and

@@ -118,13 +118,14 @@ fn templates_that_rewrite_what_is_said_are_refused() {
     let tokenizer = tokenizer(checkpoint.path());
     let refused = |source: &str, before: &[Message]| template(source).layout(&tokenizer, before).unwrap_err();
     let first = [Message::user("hello there"), Message::assistant("hi")];
-    for source in [
-        "{% for m in messages %}{{ m.content.upper() }} {% endfor %}",
-        "{% for m in messages %}{{ m.content.split(' ')[0] }} {% endfor %}",
-        "{% for m in messages %}{{ m.content | length }} {{ m.content }}{% endfor %}",
+    // The prompt has to stand as it is said; the words of the template may depend on nothing that is said.
+    for (source, expected) in [
+        ("{% for m in messages %}{{ m.content.upper() }} {% endfor %}", 2),
+        ("{% for m in messages %}{{ m.content.split(' ')[0] }} {% endfor %}", 2),
+        ("{% for m in messages %}{{ m.content | length }} {{ m.content }}{% endfor %}", 0),
     ] {
         let error = refused(source, &first);
-        assert!(matches!(error, TemplateError::Rewritten { message: 0 }), "{source}: {error}");
+        assert!(matches!(error, TemplateError::Rewritten { message } if message == expected), "{source}: {error}");
     }
     let twice = "{% for m in messages %}{{ m.content }};{% endfor %}{{ messages[-1].content }}";
     assert!(matches!(refused(twice, &first), TemplateError::NotLast { found: 2 }));
@@ -170,7 +171,7 @@ fn python_and_transformers_ways_are_known() {
     assert_eq!(render("{{ {'type': 'b<c', 'name': [1, none]} | tojson }}"), r#"{"type": "b<c", "name": [1, null]}"#);
     assert_eq!(render("{% for i in [1,2,3] %}{% if i == 2 %}{% continue %}{% endif %}{{ i }}{% endfor %}"), "13");
     assert_eq!(render("{% generation %}{{ eos_token }}{% endgeneration %}"), "<|eos|>");
-    assert_eq!(render("{% if tools is defined %}x{% endif %}  {%- if add_generation_prompt %}y{% endif %}\n"), "y");
+    assert_eq!(render("{% if tools %}x{% endif %}  {%- if add_generation_prompt %}y{% endif %}\n"), "y");
     assert_eq!(render("{{ strftime_now('%d %b %Y') }}"), "26 Jul 2024");
     assert!(template("").on(2025, 2, 30).is_err());
 }
@@ -191,7 +192,7 @@ fn templates_are_found_in_a_checkpoints_files() {
     assert_eq!(render(), "usual");
     assert_eq!(ChatTemplate::named(folder.path(), "tool_use").unwrap().render(&say).unwrap(), "tools");
     let error = ChatTemplate::named(folder.path(), "rag").unwrap_err().to_string();
-    assert!(error.contains("rag") && error.contains("tool_use, default"), "{error}");
+    assert!(error.contains("rag") && error.contains("default, tool_use"), "{error}");
     std::fs::write(folder.path().join("chat_template.jinja"), "{{ bos_token }}file").unwrap();
     assert_eq!(render(), "<b>file", "a file of its own goes before");
     std::fs::write(folder.path().join("chat_template.jinja"), "{% if %}").unwrap();

@@ -13,5 +13,7 @@ mod loaders;
 mod parity;
 mod save;
 mod sentence_piece;
+mod templates;
 mod text;
 mod together;
+mod tokenizer_files;

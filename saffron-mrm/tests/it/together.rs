@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use burn::tensor::Device;
-use saffron_core::{ContextLayout, LayoutOrigin, PromptEncoder, Session, TextPolicy, Token};
+use burn::tensor::{DType, Device};
+use saffron_core::{LayoutOrigin, PromptEncoder, Session, TextPolicy, Token};
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::text::{ChatTemplate, Conversion, Message, TextLayout, TextTokenizer};
-use saffron_mrm::{GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput, PrefillUse};
+use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LmPolicy, ModelOptions, Mrm, MrmInput, PrefillUse};
 use tempfile::TempDir;
 
 use crate::fixtures::{copy, dir};
@@ -282,22 +282,19 @@ fn a_checkpoints_own_template_is_the_default() {
 fn a_layout_is_chosen_by_name_or_guessed_aloud() {
     let folder = checkpoint(PrefixSpace::Never, None);
     let (base, tokenizer) = (Checkpoint::open(folder.path()).unwrap(), tokenizer(&folder));
-    let origin = |name| TextLayout::choose(name, &base, &tokenizer).map(|layout| layout.origin().clone());
-    assert_eq!(origin(None).unwrap(), LayoutOrigin::Guessed("plain".into()));
-    assert_eq!(origin(Some("plain")).unwrap(), LayoutOrigin::Named("plain".into()));
-    let error = origin(Some("template")).unwrap_err().to_string();
-    assert!(error.contains("has no chat template"), "{error}");
-    assert!(origin(Some("llama3")).is_err());
+    let of_checkpoint = || TextLayout::of_checkpoint(&base, &tokenizer);
+    assert_eq!(of_checkpoint().unwrap().origin(), &LayoutOrigin::Guessed("plain".into()));
+    let named = TextLayout::named("plain", &tokenizer).unwrap();
+    assert_eq!(named.origin(), &LayoutOrigin::Named("plain".into()));
+    assert!(TextLayout::named("llama3", &tokenizer).is_err());
     set_template(folder.path(), Some("{{ raise_exception('only tools') }}"));
-    assert_eq!(
-        origin(Some("plain")).unwrap(),
-        LayoutOrigin::Named("plain".into()),
-        "a template that is not used may be bad"
-    );
-    let error = origin(None).unwrap_err().to_string();
+    let error = of_checkpoint().unwrap_err().to_string();
     assert!(error.contains("only tools") && error.contains("name another layout"), "{error}");
-    let given: ContextLayout = saffron_core::PromptLayout::default().into();
-    assert_eq!(given.origin(), &LayoutOrigin::Given);
+    let loaded = Base::open(folder.path(), &Device::flex(), DType::F32).unwrap();
+    let policy = LmPolicy::on_with_layout(&loaded, ModelOptions::default(), named).unwrap();
+    assert_eq!(policy.layout_origin(), &LayoutOrigin::Named("plain".into()), "a template that is not used may be bad");
+    let policy = policy.with_layout(saffron_core::PromptLayout::default());
+    assert_eq!(policy.layout_origin(), &LayoutOrigin::Given);
 }
 
 #[test]

@@ -81,11 +81,14 @@ impl GgufFile {
     pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
         let metadata = Metadata::new(&self.path, &self.content);
         let Some(source) = metadata.text("tokenizer.chat_template")? else { return Ok(None) };
-        let special =
-            |key: &str| Ok::<_, LoadError>(metadata.token(key)?.map(|(_, text)| text.to_owned()).unwrap_or_default());
-        let template = ChatTemplate::new(source)
+        let mut template = ChatTemplate::new(source)
             .map_err(|error| LoadError::Layout { name: self.path.display().to_string(), reason: error.to_string() })?;
-        Ok(Some(template.with_special(special("bos")?, special("eos")?)))
+        for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
+            if let Some((_, text)) = metadata.token(key)? {
+                template = template.with_token(format!("{name}_token"), text);
+            }
+        }
+        Ok(Some(template))
     }
 }
 

@@ -26,8 +26,8 @@ pub enum TemplateError {
         /// The most.
         limit: usize,
     },
-    /// A template that does more with what is said than put it between its own words, so that its text cannot be told from theirs.
-    #[error("message {message} of the conversation does not stand in what the template makes of it as it was said")]
+    /// A template whose own words depend on what is said, or which leaves out what is to be continued: what is said cannot be told from them.
+    #[error("what the template makes of message {message} of the conversation cannot be told from its own words")]
     Rewritten {
         /// Which, counted from 0.
         message: usize,

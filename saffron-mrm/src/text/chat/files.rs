@@ -1,32 +1,33 @@
 //! Templates in a checkpoint's files.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{ChatTemplate, TemplateError};
 use crate::LoadError;
-use crate::checkpoint::files::{read_capped, read_json_if_there};
-use crate::text::tokenizer::token_text;
+use crate::checkpoint::files::{is_there, read_capped, read_json_if_there};
+use crate::text::special::TokenizerConfig;
 
 const FILE: &str = "chat_template.jinja";
+/// Templates with names, each in a file of its own.
+const FOLDER: &str = "additional_chat_templates";
+/// Where processors (of images, say) had theirs.
+const PROCESSOR: &str = "chat_template.json";
 const CONFIG: &str = "tokenizer_config.json";
 /// The name of the template that serves where none is named.
 const DEFAULT: &str = "default";
 const MAX_FILE: u64 = 1 << 20;
+const MAX_FILES: usize = 64;
 
-#[derive(Default, Deserialize)]
-struct RawConfig {
-    bos_token: Option<Value>,
-    eos_token: Option<Value>,
-    chat_template: Option<Templates>,
-}
+/// A checkpoint's templates by name, each with the file that it is in. One without a name is the default.
+type Templates = BTreeMap<String, (String, PathBuf)>;
 
 /// One template, or several with names.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Templates {
+enum InJson {
     One(String),
     Named(Vec<Named>),
 }
@@ -37,63 +38,101 @@ struct Named {
     template: String,
 }
 
+#[derive(Deserialize)]
+struct Processor {
+    chat_template: Option<InJson>,
+}
+
 impl ChatTemplate {
-    /// The chat template of a checkpoint directory: `chat_template.jinja`, else the one in `tokenizer_config.json`, of several the one
-    /// named `default`. None where there is none.
+    /// The chat template of a checkpoint directory: that of its files (`chat_template.jinja`, `additional_chat_templates/`), else of
+    /// `tokenizer_config.json`, else of a processor (`chat_template.json`); of several the one named `default`. None where there is
+    /// none.
+    ///
+    /// It knows the special tokens that `tokenizer_config.json` and `special_tokens_map.json` name. Those that a tokenizer's class in
+    /// transformers adds by itself are not known.
     ///
     /// # Errors
     ///
-    /// Files that cannot be read, a template that is none.
+    /// Files that are there and cannot be read, a template that is none, several of which none is the default.
     pub fn from_dir(dir: &Path) -> Result<Option<Self>, LoadError> {
-        let (file, config) = (dir.join(FILE), config(dir)?);
-        if file.exists() {
-            let source = String::from_utf8(read_capped(&file, MAX_FILE)?);
-            let source = source.map_err(|error| refuse(&file, error.to_string()))?;
-            return Self::of(&file, source, &config).map(Some);
+        let config = TokenizerConfig::from_dir(dir)?;
+        let templates = templates(dir, &config)?;
+        match templates.is_empty() {
+            true => Ok(None),
+            false => Self::find(dir, &templates, DEFAULT, &config).map(Some),
         }
-        let source = match &config.chat_template {
-            None => return Ok(None),
-            Some(Templates::One(source)) => source.clone(),
-            Some(Templates::Named(named)) => {
-                find(named, DEFAULT).map_err(|error| refuse(&dir.join(CONFIG), error.to_string()))?
-            }
-        };
-        Self::of(&dir.join(CONFIG), source, &config).map(Some)
     }
 
-    /// The chat template of a name in a checkpoint directory's `tokenizer_config.json`, which may have several (`tool_use`, `rag`).
+    /// The chat template of a name in a checkpoint directory, which may have several (`tool_use`, `rag`).
     ///
     /// # Errors
     ///
-    /// Files that cannot be read, no template of that name, a template that is none.
+    /// Files that are there and cannot be read, no template of that name, a template that is none.
     pub fn named(dir: &Path, name: &str) -> Result<Self, LoadError> {
-        let config = config(dir)?;
-        let named: &[Named] = match &config.chat_template {
-            Some(Templates::Named(named)) => named,
-            _ => &[],
+        let config = TokenizerConfig::from_dir(dir)?;
+        Self::find(dir, &templates(dir, &config)?, name, &config)
+    }
+
+    fn find(dir: &Path, templates: &Templates, name: &str, config: &TokenizerConfig) -> Result<Self, LoadError> {
+        let Some((source, path)) = templates.get(name) else {
+            let known: Vec<&str> = templates.keys().map(String::as_str).collect();
+            let error = TemplateError::NoSuchName { wanted: name.to_owned(), known: known.join(", ") };
+            return Err(refuse(dir, error.to_string()));
         };
-        let path = dir.join(CONFIG);
-        let source = find(named, name).map_err(|error| refuse(&path, error.to_string()))?;
-        Self::of(&path, source, &config)
-    }
-
-    fn of(path: &Path, source: String, config: &RawConfig) -> Result<Self, LoadError> {
-        let text = |token: &Option<Value>| token.as_ref().and_then(token_text).unwrap_or_default().to_owned();
-        let template = Self::new(source).map_err(|error| refuse(path, error.to_string()))?;
-        Ok(template.with_special(text(&config.bos_token), text(&config.eos_token)))
+        let template = Self::new(&source[..]).map_err(|error| refuse(path, error.to_string()))?;
+        Ok(config.named().into_iter().fold(template, |template, (name, text)| template.with_token(name, text)))
     }
 }
 
-fn config(dir: &Path) -> Result<RawConfig, LoadError> {
-    Ok(read_json_if_there(&dir.join(CONFIG))?.unwrap_or_default())
+fn templates(dir: &Path, config: &TokenizerConfig) -> Result<Templates, LoadError> {
+    let files = in_files(dir)?;
+    if !files.is_empty() {
+        return Ok(files);
+    }
+    let path = dir.join(CONFIG);
+    if let Some(value) = config.get("chat_template") {
+        return Ok(in_json(&path, InJson::deserialize(value).map_err(LoadError::json(&path))?));
+    }
+    let path = dir.join(PROCESSOR);
+    let processor: Option<Processor> = read_json_if_there(&path)?;
+    let templates = processor.and_then(|processor| processor.chat_template);
+    Ok(templates.map(|templates| in_json(&path, templates)).unwrap_or_default())
 }
 
-fn find(named: &[Named], wanted: &str) -> Result<String, TemplateError> {
-    let found = named.iter().find(|named| named.name == wanted);
-    found.map(|named| named.template.clone()).ok_or_else(|| {
-        let known: Vec<&str> = named.iter().map(|named| &named.name[..]).collect();
-        TemplateError::NoSuchName { wanted: wanted.to_owned(), known: known.join(", ") }
-    })
+fn in_json(path: &Path, templates: InJson) -> Templates {
+    let named = match templates {
+        InJson::One(source) => vec![(DEFAULT.to_owned(), source)],
+        InJson::Named(named) => named.into_iter().map(|named| (named.name, named.template)).collect(),
+    };
+    named.into_iter().map(|(name, source)| (name, (source, path.to_path_buf()))).collect()
+}
+
+/// Templates in files of their own: these go before all others.
+fn in_files(dir: &Path) -> Result<Templates, LoadError> {
+    let mut found = Vec::new();
+    let folder = dir.join(FOLDER);
+    if is_there(&folder)? {
+        for entry in folder.read_dir().map_err(LoadError::io(&folder))? {
+            let path = entry.map_err(LoadError::io(&folder))?.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            if let Some(name) = name.filter(|_| path.extension().is_some_and(|kind| kind == "jinja")) {
+                found.push((name.to_owned(), path.clone()));
+            }
+            if found.len() > MAX_FILES {
+                return Err(refuse(&folder, format!("more than {MAX_FILES} templates")));
+            }
+        }
+    }
+    let file = dir.join(FILE);
+    let named = found.iter().any(|(name, _)| name == DEFAULT);
+    if is_there(&file)? && !named {
+        found.push((DEFAULT.to_owned(), file));
+    }
+    found.into_iter().map(|(name, path)| Ok((name, (read(&path)?, path)))).collect()
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    String::from_utf8(read_capped(path, MAX_FILE)?).map_err(|error| refuse(path, error.to_string()))
 }
 
 fn refuse(path: &Path, reason: String) -> LoadError {

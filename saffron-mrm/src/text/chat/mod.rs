@@ -1,17 +1,22 @@
 //! Chat templates: a checkpoint's own way to put a conversation before its model.
 //!
 //! A template is text with holes, and whoever fills them must not be able to write the model's control tokens. So a conversation is rendered
-//! twice, once with marks in place of what was said: the template's own words are encoded with special tokens, what was said without.
+//! more than once, with marks in place of what was said: the template's own words are encoded with special tokens, what was said without.
 
+mod bounded;
+mod environment;
 mod error;
 mod files;
 mod generation;
 mod json;
 mod layout;
 mod message;
+mod pieces;
+mod python;
 mod template;
 
 pub use error::TemplateError;
 pub use message::Message;
+pub(crate) use pieces::Piece;
 pub use template::ChatTemplate;
-pub(crate) use template::{End, Piece};
+pub(crate) use template::End;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::metadata::Metadata;
 use crate::LoadError;
-use crate::text::TokenizerParts;
+use crate::text::{CleanUp, TokenizerParts};
 
 /// Kinds of tokens.
 const NORMAL: i64 = 1;
@@ -37,7 +37,9 @@ pub(super) fn parts(metadata: &Metadata<'_>) -> Result<TokenizerParts, LoadError
         json: serde_json::to_vec(&json).map_err(LoadError::json(metadata.path()))?,
         bos: special("bos")?,
         eos: special("eos")?,
-        clean_up: false,
+        added: Vec::new(),
+        special: Vec::new(),
+        clean_up: CleanUp::Never,
     })
 }
 
