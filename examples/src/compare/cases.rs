@@ -55,7 +55,7 @@ impl Prepared {
 ///
 /// Data that cannot be read, attacks that do not fit it, prompts without a token.
 pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared> {
-    let mut cases = Vec::new();
+    let mut cases: Vec<Case> = Vec::new();
     let mut fingerprints = BTreeMap::new();
     for data in &config.data {
         let place = || format!("the data set {}", data.name);
@@ -63,7 +63,7 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
         let attacked = items.iter().map(|item| case(data, item, policy));
         cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
     }
-    let sessions: Vec<&Session> = cases.iter().map(|case: &Case| &case.session).collect();
+    let sessions: Vec<&Session> = cases.iter().map(|case| &case.session).collect();
     // Reward models and guards read text in layouts of their own.
     if config.has_readers() || encodes_together(policy, &sessions) {
         fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
