@@ -10,9 +10,8 @@
 
 use anyhow::Result;
 use clap::Parser;
-use saffron_core::{CandidateFilter, Outcome, Thresholds};
-use saffron_examples::models::PolicyArgs;
-use saffron_examples::policy::NamedPolicy;
+use saffron_core::{CandidateFilter, Outcome, TextPolicy, Thresholds};
+use saffron_examples::models::{NamedPolicy, PolicyArgs};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
 use saffron_examples::report;
@@ -73,8 +72,8 @@ impl Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let searcher = args.searcher()?;
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
-    let mut scorer = args.reward.open(&mut loader)?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let mut scorer = args.reward.open(&mut opener)?;
     let session = args.prompt.session(&policy)?;
     let outcome = searcher.run_observed(&session, &mut policy, &mut *scorer, &mut Progress::default())?;
     show(&args, &policy, &outcome)?;

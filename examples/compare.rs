@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{Config, Loaded, LoggedRun, Results, plot, prepare, results, table};
+use saffron_examples::compare::{Config, LoggedRun, Results, check_old_run, open, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
+use saffron_examples::models::TemplateDate;
 use saffron_examples::progress::bar;
 use saffron_search::eval::files::{Journal, create_dir};
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read, write_summary};
@@ -63,12 +64,13 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
     eprintln!("device {}", args.device);
-    let mut models = Loaded::open(&config, &device)?;
+    let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?)?;
     let prepared = prepare(&config, models.policy())?;
     let mut manifest = Manifest::new(serde_json::to_value(&config)?, args.shard).fingerprint("device", &args.device);
     for (path, sum) in models.fingerprints().iter().chain(&prepared.fingerprints) {
         manifest = manifest.fingerprint(path, sum);
     }
+    check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
         eprintln!("{} failed prompts are tried again", run.forget_failures()?);

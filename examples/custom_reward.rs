@@ -12,8 +12,8 @@
 use anyhow::Result;
 use clap::Parser;
 use saffron_core::{
-    Candidates, ChildReward, ChildScorer, ModelError, MultifurcationRewardModel, PrmScorer, Reply, Session, Token,
-    Work, process_reward_fn,
+    Candidates, ChildReward, ChildScorer, ModelError, MultifurcationRewardModel, PrmScorer, Reply, Session, TextPolicy,
+    Token, Work, process_reward_fn,
 };
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
@@ -129,9 +129,9 @@ impl Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
     let session = args.prompt.session(&policy)?;
-    let mrm = args.reward.open_mrm(&mut loader)?;
+    let mrm = args.reward.open_mrm(&mut opener)?;
     let list = WordList::new(&args.words);
     // Fewer letters are better: a closure sees one whole sequence at a time.
     let short = process_reward_fn(|session| {

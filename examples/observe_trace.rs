@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, Vocabulary};
+use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, TextPolicy, Vocabulary};
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs, save};
@@ -111,8 +111,8 @@ impl Args {
 
     /// The live search. Observers compose as pairs; the port between searcher and models records.
     fn search(&self) -> Result<Kept> {
-        let (mut loader, mut policy) = self.policy.open(self.reward.preset())?;
-        let mut scorer = self.reward.open(&mut loader)?;
+        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let mut scorer = self.reward.open(&mut opener)?;
         let session = self.prompt.session(&policy)?;
         let mut models = DirectPort::new(&mut policy, &mut *scorer);
         let mut port = RecordingPort::new(&mut models);

@@ -71,8 +71,8 @@ struct Args {
 
 impl Args {
     fn live(&self) -> Result<SearchTreeView> {
-        let (mut loader, mut policy) = self.policy.open(self.reward.preset())?;
-        let mut scorer = self.reward.open(&mut loader)?;
+        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let mut scorer = self.reward.open(&mut opener)?;
         let prompt = self.prompt.clone().context("a search needs --prompt")?;
         let prompt = PromptArgs { prompt, prefill: self.prefill.clone(), prefill_len: self.prefill_len };
         let session = prompt.session(&policy)?;

@@ -13,6 +13,7 @@ mod demo;
 mod guides;
 mod label;
 mod margin;
+mod naming;
 mod paper;
 mod paper_run;
 mod programs;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
 use super::files::read_json;
@@ -251,19 +252,23 @@ fn match_names(
     Err(LoadError::Tensors { path: file.path().to_path_buf(), mismatch: Box::new(mismatch) })
 }
 
-/// The base model that an adapter names, relative to the adapter's directory, if there is one there.
+/// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory, if there is one there, else the name as
+/// it stands, which may be one of the hub.
 ///
 /// # Errors
 ///
-/// An unreadable configuration, or a name that leads to no directory.
-pub fn base_of_adapter(dir: &Path) -> Result<PathBuf, LoadError> {
+/// An unreadable configuration, or a name that leads to no model here and cannot be one of the hub.
+pub fn base_of_adapter(dir: &Path) -> Result<ModelName, LoadError> {
     let path = dir.join(CONFIG);
     let raw: Map<String, Value> = read_json(&path)?;
-    let name = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
-    let base = dir.join(name);
-    if !name.is_empty() && base.join("config.json").is_file() {
-        return Ok(base);
-    }
-    let found = if name.is_empty() { String::from("nothing") } else { format!("{name:?}") };
-    Err(LoadError::field(&path, "base_model_name_or_path", "a model directory, relative to the adapter's", found))
+    let text = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
+    let beside = dir.join(text);
+    let name = match !text.is_empty() && (beside.is_file() || beside.join("config.json").is_file()) {
+        true => ModelName::from_path(beside).ok(),
+        false => text.parse().ok().filter(|name: &ModelName| name.hub().is_some()),
+    };
+    name.ok_or_else(|| {
+        let found = if text.is_empty() { String::from("nothing") } else { format!("{text:?}") };
+        LoadError::field(&path, "base_model_name_or_path", "a model directory, relative to the adapter's", found)
+    })
 }

@@ -94,7 +94,8 @@ impl FakeEngine {
                 let prompt = seen.body["messages"][0]["content"].as_str().unwrap();
                 Reply::Json(json!({ "prompt": format!("{prompt}cd") }))
             }
-            "/props" => Reply::Json(json!({ "eos_token": "a" })),
+            "/props" => Reply::Json(json!({ "eos_token": "a", "build_info": "b1-one" })),
+            "/version" => Reply::Json(json!({ "version": "0.1" })),
             _ => Reply::Status(404, Vec::new(), String::from("no such page")),
         }
     }
