@@ -14,6 +14,7 @@ mod label;
 mod margin;
 mod paper;
 mod paper_run;
+mod pinned;
 mod programs;
 mod programs_search;
 mod prompts;
