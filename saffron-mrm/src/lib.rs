@@ -47,6 +47,6 @@ pub use config::{DecoderConfig, RopeScaling};
 pub use engine::ModelOptions;
 pub use error::{LoadError, TensorMismatch};
 pub use guard::{GuardRewardModel, GuardTemplate};
-pub use mrm::{BiasUse, InputForm, Mrm, MrmInput};
+pub use mrm::{BiasUse, InputForm, Mrm, MrmBuilder, MrmInput};
 pub use policy::LmPolicy;
 pub use text::PrefillUse;

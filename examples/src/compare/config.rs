@@ -113,6 +113,9 @@ pub struct MrmConfig {
     /// Whether it sees the forced beginning of an answer.
     #[serde(default)]
     pub sees_prefill: bool,
+    /// Whether a bias or mask that the adapter's directory lacks counts as none: no bias, every token seen. An error by default.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub neutral_head: bool,
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
@@ -239,6 +242,11 @@ pub struct ContenderConfig {
     pub filter: FilterConfig,
     /// Thresholds of its verdicts.
     pub thresholds: Option<Thresholds>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -130,7 +130,9 @@ impl<'a> Shelf<'a> {
     }
 
     fn mrm(&mut self, config: &MrmConfig) -> Result<Mrm> {
-        let mrm = Mrm::on(&self.base(&config.base)?, self.options(config.cache_mb))?.with_adapter(&config.adapter)?;
+        let base = Mrm::on(&self.base(&config.base)?, self.options(config.cache_mb))?;
+        let base = if config.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter(&config.adapter)?;
         self.fingerprint(&config.adapter)?;
         let layout = layout(&config.layout, mrm.tokenizer())?;
         let head = mrm.head();
