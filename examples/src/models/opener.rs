@@ -167,7 +167,9 @@ impl Opener {
     /// Whatever does not load.
     pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<Mrm> {
         let base = self.base(&settings.base)?;
-        let mrm = Mrm::on(&base, self.options_with(settings.cache_mb))?.with_adapter(self.file(&settings.adapter))?;
+        let base = Mrm::on(&base, self.options_with(settings.cache_mb))?;
+        let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter(self.file(&settings.adapter))?;
         let layout = TextLayout::named(&settings.layout, mrm.tokenizer())?;
         let head = mrm.head();
         let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };

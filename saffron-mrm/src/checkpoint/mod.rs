@@ -17,6 +17,6 @@ pub mod torch;
 mod weights;
 
 pub use head::RewardHead;
-pub use peft::{AdapterConfig, LoraPair, LoraWeights, Projection};
+pub use peft::{AdapterConfig, AdapterFile, LoraPair, LoraWeights, Projection};
 pub use source::Checkpoint;
 pub(crate) use weights::load_decoder;

@@ -8,7 +8,7 @@ mod reader;
 mod special;
 mod spellings;
 mod text_layout;
-mod tokenizer;
+pub(crate) mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;

@@ -85,6 +85,7 @@ mod gguf {
     use crate::checkpoint::gguf::GgufFile;
     use crate::checkpoint::source::{Checkpoint, GENERATION};
     use crate::config::ids_json;
+    use crate::text::tokenizer::CleanUp;
 
     /// The files that a GGUF's metadata stand for.
     pub(super) fn made(checkpoint: &Checkpoint, file: &GgufFile, torch_dtype: &str) -> Result<Texts, LoadError> {
@@ -97,7 +98,7 @@ mod gguf {
             ("bos_token", parts.bos.into()),
             ("eos_token", parts.eos.into()),
             ("chat_template", file.chat_template_source()?.into()),
-            ("clean_up_tokenization_spaces", parts.clean_up.into()),
+            ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),
         ];
         let json = |value: &Value| super::json(checkpoint.path(), value);
         Ok(vec![
