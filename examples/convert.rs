@@ -13,16 +13,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use saffron_examples::models::TypeName;
-use saffron_examples::place::Place;
-use saffron_mrm::checkpoint::Checkpoint;
+use saffron_core::ModelName;
+use saffron_examples::device::{device, first};
+use saffron_examples::models::{Opener, TypeName};
+use saffron_mrm::ModelOptions;
 
 /// Converts a checkpoint to a Hugging Face directory.
 #[derive(Parser)]
 struct Args {
     /// The model: a directory, a GGUF, or a name on the hub (org/name, org/name@revision, org/name/file.gguf).
     #[arg(long)]
-    model: Place,
+    model: ModelName,
     /// The directory to write. It must not exist, or be empty; it appears when it is complete.
     #[arg(long)]
     out: PathBuf,
@@ -33,7 +34,8 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let names = Checkpoint::open(args.model.path(true)?)?.export(&args.out, args.dtype.into())?;
+    let mut opener = Opener::new(device(first())?, ModelOptions::default());
+    let names = opener.fetched(&args.model)?.export(&args.out, args.dtype.into())?;
     for path in names.iter().map(|name| args.out.join(name)) {
         let bytes = path.metadata().with_context(|| path.display().to_string())?.len();
         println!("{}  {bytes} bytes", path.display());

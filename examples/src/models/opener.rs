@@ -80,6 +80,15 @@ impl Opener {
         Ok(checkpoint)
     }
 
+    /// A checkpoint whose weights are on disk, and not loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    pub fn fetched(&mut self, name: &ModelName) -> Result<Checkpoint> {
+        Ok(Checkpoint::open(self.local.find(name, true)?.path)?)
+    }
+
     /// What is known of models that do not run from files of the user's own: commits of the hub, versions of servers.
     #[must_use]
     pub fn sources(&self) -> BTreeMap<String, String> {

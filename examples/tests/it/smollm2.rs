@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{DType, Device};
 use saffron_core::{
-    Candidate, Candidates, Coverage, MultifurcationRewardModel, NoReward, ProcessRewardModel, StopReason,
+    Candidate, Candidates, Coverage, MultifurcationRewardModel, NoReward, ProcessRewardModel, StopReason, TextPolicy,
 };
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::text::{TextLayout, TextTokenizer};

@@ -85,7 +85,7 @@ mod gguf {
     use crate::checkpoint::gguf::GgufFile;
     use crate::checkpoint::source::{Checkpoint, GENERATION};
     use crate::config::ids_json;
-    use crate::text::tokenizer::CleanUp;
+    use crate::text::CleanUp;
 
     /// The files that a GGUF's metadata stand for.
     pub(super) fn made(checkpoint: &Checkpoint, file: &GgufFile, torch_dtype: &str) -> Result<Texts, LoadError> {
