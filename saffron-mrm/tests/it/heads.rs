@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
-use saffron_core::{Candidate, Candidates, ChildReward, Coverage, MultifurcationRewardModel, TokenSet};
+use saffron_core::{Candidate, Candidates, ChildReward, Coverage, MultifurcationRewardModel, TextPolicy, TokenSet};
 use saffron_mrm::{GuardRewardModel, GuardTemplate, LoadError, ModelOptions, Mrm, MrmBuilder, RewardHead};
 
 use crate::fixtures::{assert_says, copy, dir, gap, logits, reference};
