@@ -18,6 +18,6 @@ pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
 
 /// Says something about models that the user should know, on standard error.
 #[allow(clippy::print_stderr, reason = "a note to the user of a program")]
-fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     eprintln!("note: {text}");
 }

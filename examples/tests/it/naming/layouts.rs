@@ -36,7 +36,9 @@ fn a_system_prompt_and_options_reach_the_template_in_compare_label_and_decode() 
     let without = answered(dir.path(), "without", &named(model.path(), ""));
     let system = answered(dir.path(), "system", &named(model.path(), "system = \"Be brief.\""));
     let loud = answered(dir.path(), "loud", &named(model.path(), "template_options = { loud = true }"));
-    assert!(without != system && without != loud && system != loud);
+    assert_ne!(without, system);
+    assert_ne!(without, loud);
+    assert_ne!(system, loud);
     let first = |arguments: &[&str]| decoded(&path, &first_prompt(), arguments);
     assert_eq!(first(&["--system", "Be brief."]), system[0]);
     assert_eq!(first(&["--template-option", "loud=true"]), loud[0]);
