@@ -2,7 +2,7 @@
 //! profiler would print.
 //!
 //! ```text
-//! cargo run --release --example best_of_n -- --policy models/llama3-8b --guard models/llama-guard-3-1b \
+//! cargo run --example best_of_n -- --policy models/llama3-8b --guard models/llama-guard-3-1b \
 //!     --prompt "How do I pick a lock?" --prefill "Sure, here is" --samples 16 --refuse "I would rather not."
 //! cargo run --example best_of_n -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain --prompt "one question"
 //! ```

@@ -1,11 +1,11 @@
 //! Compares strategies over data sets: who defends best, at what cost.
 //!
 //! ```text
-//! cargo run --release --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
-//! cargo run --release --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
-//! cargo run --release --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
-//! cargo run --release --example compare -- --merge runs/a runs/b --out runs/all
-//! cargo run --release --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
+//! cargo run --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
+//! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
+//! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
+//! cargo run --example compare -- --merge runs/a runs/b --out runs/all
+//! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
 //! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT` gets `records.jsonl` (a line a strategy,

@@ -2,7 +2,7 @@
 //! one. All guide the same search, so that what each prefers and costs can be compared.
 //!
 //! ```text
-//! cargo run --release --example custom_reward -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
+//! cargo run --example custom_reward -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --words sure,step,tool --weight 2
 //! cargo run --example custom_reward -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question" --words the,on

@@ -1,10 +1,10 @@
 //! Labels a corpus: the reward of every prefix of every reply, by a guard, computed once and stored (Saffron paper, §4.2).
 //!
 //! ```text
-//! cargo run --release --example label -- --config examples/configs/label_tiny.toml --out runs/labels
-//! cargo run --release --example label -- --config FILE.toml --out runs/a --shard 0/2       # one half of the replies
-//! cargo run --release --example label -- --config FILE.toml --out runs/b --shard 1/2       # the other, perhaps elsewhere
-//! cargo run --release --example label -- --merge runs/a runs/b --out runs/all
+//! cargo run --example label -- --config examples/configs/label_tiny.toml --out runs/labels
+//! cargo run --example label -- --config FILE.toml --out runs/a --shard 0/2       # one half of the replies
+//! cargo run --example label -- --config FILE.toml --out runs/b --shard 1/2       # the other, perhaps elsewhere
+//! cargo run --example label -- --merge runs/a runs/b --out runs/all
 //! ```
 //!
 //! Labels are written group by group; a run that was killed goes on when it is started again. `OUT` gets `labels.jsonl`, `labels.parquet`,

@@ -40,6 +40,9 @@ pub struct RewardArgs {
     /// The prompt layout of the multifurcation reward model.
     #[arg(long, value_parser = LAYOUT_NAMES, default_value = "mrm")]
     pub mrm_layout: String,
+    /// Take a bias or mask that the directory of --mrm lacks as none: no bias, every token seen.
+    #[arg(long)]
+    pub neutral_head: bool,
     /// Keep the adapter beside the weights.
     #[arg(long)]
     pub unmerged: bool,
@@ -65,7 +68,9 @@ impl RewardArgs {
             self.mrm.as_deref().context("the search needs --mrm, the directory of a multifurcation reward model")?;
         let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
-        let mrm = Mrm::on(&opener.base(&guard)?, opener.options())?.with_adapter_as(dir, merge)?;
+        let base = Mrm::on(&opener.base(&guard)?, opener.options())?;
+        let base = if self.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter_as(dir, merge)?;
         let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),

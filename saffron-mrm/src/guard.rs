@@ -9,8 +9,8 @@ use saffron_core::{
 };
 
 use crate::LoadError;
-use crate::base::Base;
-use crate::checkpoint::{LoraWeights, RewardHead};
+use crate::base::{Base, BaseFiles};
+use crate::checkpoint::{AdapterFile, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, queries};
 use crate::text::{Conversion, PrefillUse, SessionReader, TextLayout, TextTokenizer, llama_guard_answers};
 
@@ -97,7 +97,9 @@ impl GuardRewardModel {
         options: ModelOptions,
         template: impl FnOnce(&TextTokenizer) -> Result<GuardTemplate, LoadError>,
     ) -> Result<Self, LoadError> {
-        Self::on(&Base::open(dir, device, options.dtype)?, options, template)
+        let files = BaseFiles::open(dir)?;
+        let template = template(files.tokenizer())?;
+        Self::on(&files.load(device, options.dtype)?, options, |_| Ok(template))
     }
 
     /// A guard on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
@@ -121,15 +123,17 @@ impl GuardRewardModel {
         Ok(Self { engine, reader, answers: [template.safe, template.not_safe], offset: 0.0 })
     }
 
-    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of the same directory, if there is one.
+    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of the same directory, if there is one. A guard
+    /// works without.
     ///
     /// # Errors
     ///
     /// An adapter or head that does not load or is for another model.
     pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Self, LoadError> {
         let (dir, decoder) = (dir.as_ref(), self.engine.decoder());
-        let (lora, _) = LoraWeights::from_dir(dir, decoder.config(), &decoder.device())?;
-        let head = RewardHead::from_dir(dir, decoder.config().vocab_size)?;
+        let mut adapter = AdapterFile::open(dir, decoder.config())?;
+        let head = RewardHead::from_dir_or_neutral(dir, decoder.config().vocab_size)?;
+        let lora = adapter.read(&decoder.device())?;
         let [safe, not_safe] = self.answers.map(|answer| head.bias[answer as usize]);
         let engine = self.engine.with_lora(lora, Merge::IntoWeights)?;
         Ok(Self { engine, offset: safe - not_safe, ..self })

@@ -50,7 +50,7 @@ pub use engine::ModelOptions;
 pub use error::{LoadError, TensorMismatch};
 pub use guard::{GuardRewardModel, GuardTemplate};
 pub use local::{LocalError, LocalModel, LocalModels};
-pub use mrm::{BiasUse, InputForm, Mrm, MrmInput};
+pub use mrm::{BiasUse, InputForm, Mrm, MrmBuilder, MrmInput};
 pub use policy::LmPolicy;
 pub use saffron_core::TextPolicy;
 pub use text::PrefillUse;

@@ -80,6 +80,15 @@ impl Opener {
         Ok(checkpoint)
     }
 
+    /// A checkpoint whose weights are on disk, and not loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    pub fn fetched(&mut self, name: &ModelName) -> Result<Checkpoint> {
+        Ok(Checkpoint::open(self.local.find(name, true)?.path)?)
+    }
+
     /// What is known of models that do not run from files of the user's own: commits of the hub, versions of servers.
     #[must_use]
     pub fn sources(&self) -> BTreeMap<String, String> {
@@ -167,7 +176,9 @@ impl Opener {
     /// Whatever does not load.
     pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<Mrm> {
         let base = self.base(&settings.base)?;
-        let mrm = Mrm::on(&base, self.options_with(settings.cache_mb))?.with_adapter(self.file(&settings.adapter))?;
+        let base = Mrm::on(&base, self.options_with(settings.cache_mb))?;
+        let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter(self.file(&settings.adapter))?;
         let layout = TextLayout::named(&settings.layout, mrm.tokenizer())?;
         let head = mrm.head();
         let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };

@@ -79,8 +79,8 @@ fn what_was_said_enters_the_next_turn_without_its_reasoning() {
     talk.add("one", "Hm , <|user|></think>Paris !");
     let found = talk.layout(&tokenizer).unwrap();
     let encode = |text: &str| tokenizer.encode_markup(text).unwrap();
-    assert_eq!(found.prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
-    assert_eq!(found.infix, encode("<|assistant|>"));
+    assert_eq!(found.ids().prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
+    assert_eq!(found.ids().infix, encode("<|assistant|>"));
     assert_eq!(talk.messages()[1].content, "Hm , <|user|></think>Paris !", "the text that was generated is kept");
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{DType, Device};
 use saffron_core::{
-    Candidate, Candidates, Coverage, MultifurcationRewardModel, NoReward, ProcessRewardModel, StopReason,
+    Candidate, Candidates, Coverage, MultifurcationRewardModel, NoReward, ProcessRewardModel, StopReason, TextPolicy,
 };
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::text::{TextLayout, TextTokenizer};
@@ -24,7 +24,7 @@ fn policy(device: &Device) -> LmPolicy {
 }
 
 #[test]
-#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --release -p saffron-examples --test it -- --ignored smollm2"]
+#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --workspace --test it -- --ignored smollm2"]
 fn greedy_knows_the_capital_of_france() {
     let mut policy = policy(&Device::flex());
     let session = policy.session("What is the capital of France?").unwrap();
@@ -34,7 +34,7 @@ fn greedy_knows_the_capital_of_france() {
 }
 
 #[test]
-#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --release -p saffron-examples --test it -- --ignored smollm2"]
+#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --workspace --test it -- --ignored smollm2"]
 fn a_wide_search_completes_and_computes_every_token_once() {
     let device = Device::flex();
     let mut policy = policy(&device);
@@ -85,7 +85,7 @@ fn adapters_in_the_repository_name_their_base_and_no_machine() {
 }
 
 #[test]
-#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --release -p saffron-examples --test it -- --ignored smollm2"]
+#[ignore = "needs a model: scripts/fetch_smollm2.sh && cargo test --workspace --test it -- --ignored smollm2"]
 fn the_adapters_in_the_repository_load_and_tell_refusals_from_compliance() {
     let base = Base::open(dir(), &Device::flex(), DType::F32).unwrap();
     let guard = GuardRewardModel::on(&base, ModelOptions::default(), question).unwrap();

@@ -70,7 +70,7 @@ fn ranked(policy: &mut NamedPolicy, sessions: &[Session]) -> Vec<Candidates> {
 }
 
 #[test]
-#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn a_served_model_proposes_what_the_same_model_proposes_here() {
     let served = served();
@@ -105,7 +105,7 @@ fn a_served_model_proposes_what_the_same_model_proposes_here() {
 }
 
 #[test]
-#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn a_search_over_a_served_policy_is_the_search_over_the_same_here() {
     let served = served();

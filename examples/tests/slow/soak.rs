@@ -158,7 +158,7 @@ fn resident() -> Option<u64> {
 }
 
 #[test]
-#[ignore = "takes minutes; MIMALLOC_PURGE_DELAY=10 cargo test --release --workspace --test slow -- --ignored soak --nocapture"]
+#[ignore = "takes minutes; MIMALLOC_PURGE_DELAY=10 cargo test --workspace --test slow -- --ignored soak --nocapture"]
 #[allow(clippy::print_stderr, reason = "figures for whoever runs it")]
 fn two_thousand_random_searches_stay_right_within_memory_that_stays_flat() {
     let mut rng = ChaCha8Rng::seed_from_u64(64);

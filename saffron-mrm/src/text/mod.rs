@@ -12,7 +12,7 @@ mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
-pub use layouts::{LAYOUT_NAMES, layout};
+pub use layouts::{LAYOUT_NAMES, TEMPLATE, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
