@@ -10,7 +10,7 @@ mod web;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::compare::{compare, records, succeed};
 use crate::programs::{example, run, text};
@@ -62,11 +62,19 @@ strategy = {{ kind = "greedy" }}
     path
 }
 
-/// The tokens of all answers, in order.
+/// The tokens of all answers, in order, each with the number of tokens that the policy read for it: a random model may answer two prompts
+/// alike.
 fn answers(dir: &Path) -> Vec<Value> {
     let records = records(dir);
     assert!(records.iter().all(|record| record["ending"]["answered"].is_object()), "{records:?}");
-    records.iter().map(|record| record["ending"]["answered"]["tokens"].clone()).collect()
+    let answer = |record: &Value| read_and_said(&record["ending"]["answered"], &record["ending"]["answered"]["tokens"]);
+    records.iter().map(answer).collect()
+}
+
+fn read_and_said(outcome: &Value, tokens: &Value) -> Value {
+    let read = &outcome["usage"]["policy"]["attributed"]["tokens"];
+    assert!(read.is_u64() && tokens.is_array(), "{outcome}");
+    json!([read, tokens])
 }
 
 /// The answers of a small comparison.
@@ -96,7 +104,7 @@ fn decoded(policy: &str, prompt: &str, arguments: &[&str]) -> Value {
     decode.args(["--policy", policy, "--prompt", prompt, "--prefill", "Sure, here", "--prefill-len", "3"]);
     succeed(decode.args(["--max-new-tokens", "6"]).args(arguments).arg("--json").arg(&json));
     let value: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
-    value["outcome"]["best"]["tokens"].clone()
+    read_and_said(&value["outcome"], &value["outcome"]["best"]["tokens"])
 }
 
 /// The first prompt of the comparison.
