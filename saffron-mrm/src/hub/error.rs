@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use super::HubModel;
+use crate::LoadError;
 
 /// A model that the hub does not give.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,7 @@ pub enum HubError {
         model: HubModel,
     },
     /// Asked not to use the network, and the model is not there from an earlier time.
-    #[error("{} does not hold the whole of {model}, and the network is not to be used", cache.display())]
+    #[error("{} does not hold the whole of {model}, undamaged, and the network is not to be used", cache.display())]
     NotCached {
         /// Where models are kept.
         cache: PathBuf,
@@ -56,6 +57,50 @@ pub enum HubError {
         model: HubModel,
         /// The file, or several of which one is needed.
         expected: &'static str,
+    },
+    /// A model that cannot be used, which its first files tell. Its weights have not been fetched.
+    #[error("{model} cannot be used, and its weights have not been fetched")]
+    Unusable {
+        /// The model.
+        model: HubModel,
+        /// Why.
+        source: LoadError,
+    },
+    /// A file larger than any of its kind. Nothing of it has been fetched.
+    #[error("{endpoint} announces {found} bytes of {file}, expected at most {limit}")]
+    TooLarge {
+        /// The hub.
+        endpoint: String,
+        /// The file.
+        file: String,
+        /// Its size.
+        found: u64,
+        /// The most that it may have.
+        limit: u64,
+    },
+    /// A file of another length than was announced.
+    #[error("{endpoint} announces {expected} bytes of {file} and sends {found}")]
+    Length {
+        /// The hub.
+        endpoint: String,
+        /// The file.
+        file: String,
+        /// Bytes by the hub's list or the answer's header.
+        expected: u64,
+        /// Bytes by the answer's header, or those that came: whatever goes beyond the announced ones is cut off.
+        found: u64,
+    },
+    /// A file that came whole, and is not the one that was announced. It was thrown away.
+    #[error("{endpoint} sends {file} with the checksum {found}, expected {expected}")]
+    Checksum {
+        /// The hub.
+        endpoint: String,
+        /// The file.
+        file: String,
+        /// The checksum by the hub's list or the answer's header.
+        expected: String,
+        /// That of what came.
+        found: String,
     },
     /// An answer that does not hold together.
     #[error("{endpoint} answers with {found} where {expected} was expected")]

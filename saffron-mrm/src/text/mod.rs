@@ -8,6 +8,8 @@ mod reader;
 mod special;
 mod tokenizer;
 
+#[cfg(feature = "hub")]
+pub(crate) use chat::MAX_TEMPLATE;
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, default_layout, layout};

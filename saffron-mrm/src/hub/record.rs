@@ -1,0 +1,65 @@
+//! What this program has checked of a snapshot. Other programs do not read these records.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+
+/// What the hub says of a file, as far as it says anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) size: Option<u64>,
+    pub(super) digest: Option<Digest>,
+}
+
+/// A file that was right when it was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    size: u64,
+    digest: Option<String>,
+    /// Nanoseconds since 1970, so that a file that was changed since is checked again.
+    modified: Option<u64>,
+}
+
+/// Files by name, which are all that one purpose needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) files: BTreeMap<String, Entry>,
+}
+
+impl Entry {
+    /// The entry of a file that has just been checked.
+    pub(super) fn of(path: &Path, digest: Option<&Digest>) -> io::Result<Self> {
+        let found = path.metadata()?;
+        let age = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = age.and_then(|age| u64::try_from(age.as_nanos()).ok());
+        Ok(Self { size: found.len(), digest: digest.map(|digest| digest.hex().to_owned()), modified })
+    }
+
+    /// What the file should be.
+    pub(super) fn known(&self) -> Known {
+        Known { size: Some(self.size), digest: self.digest.as_deref().and_then(Digest::parse) }
+    }
+}
+
+/// Whether a file is there and right: its length always, its checksum unless an entry says that it was right and nobody has changed it since.
+pub(super) fn is_sound(path: &Path, known: &Known, entry: Option<&Entry>) -> io::Result<bool> {
+    let found = match path.metadata() {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !found.is_file() || known.size.is_some_and(|size| size != found.len()) {
+        return Ok(false);
+    }
+    let Some(digest) = &known.digest else { return Ok(true) };
+    let now = Entry::of(path, Some(digest))?;
+    if now.modified.is_some() && entry == Some(&now) {
+        return Ok(true);
+    }
+    Ok(digest.check(path)?.is_ok())
+}
