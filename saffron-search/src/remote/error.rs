@@ -24,6 +24,16 @@ pub enum RemoteError {
         /// What the last try said.
         reason: String,
     },
+    /// A server that was still loading its model when it had been waited for long enough.
+    #[error("{endpoint} is not ready after {waited:.0?}: {reason}")]
+    NotReady {
+        /// The endpoint.
+        endpoint: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// What it said last, or why it said nothing.
+        reason: String,
+    },
     /// No answer in time.
     #[error("{endpoint} gave no answer within {after:?}")]
     TimedOut {

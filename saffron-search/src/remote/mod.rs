@@ -11,7 +11,7 @@
 //! server are overruled; what it says is the distribution at temperature 1.
 //!
 //! [`Server::connect`] asks who is there and tries one step, so that what does not work is known before a search begins, together with the flag that mends
-//! it. [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
+//! it. A server that still loads its model is waited for ([`RemoteSettings::wait`]); [`Server::connect_watched`] tells what for. [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
 //! [`RemotePolicy::open`] the server does the tokenising, too.
 //!
 //! ```no_run
@@ -38,6 +38,7 @@ mod settings;
 mod template;
 mod version;
 mod vocabulary;
+mod wait;
 
 pub use saffron_core::{EngineKind, ServerAddress};
 
@@ -47,3 +48,4 @@ pub use reward::{RemoteGuard, RemoteQuestion};
 pub use server::{ServedModel, Server};
 pub use settings::{ApiKey, RemoteSettings};
 pub use vocabulary::RemoteVocabulary;
+pub use wait::ServerWait;
