@@ -2,6 +2,7 @@
 //! sizes are capped, paths stay inside their directory, no pickle is executed.
 
 pub(crate) mod files;
+pub mod folder;
 #[cfg(feature = "gguf")]
 mod gguf;
 pub mod head;
