@@ -13,7 +13,7 @@ use saffron_search::eval::runs::Manifest;
 use super::Config;
 use crate::models::{DEFAULT_LAYOUT, Opener, TemplateDate};
 
-/// Opens what a configuration names. Chat templates tell a date; servers that still load are waited for.
+/// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers that are still loading.
 ///
 /// # Errors
 ///

@@ -41,7 +41,7 @@ impl std::fmt::Debug for Labelling {
 }
 
 impl Labelling {
-    /// Opens what a configuration names. Chat templates tell a date; servers that still load are waited for.
+    /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers that are still loading.
     ///
     /// # Errors
     ///

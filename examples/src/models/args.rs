@@ -69,7 +69,7 @@ pub struct PolicyArgs {
     /// How many of the most probable tokens a server is asked for; twice as many where these hold too little [default: 64].
     #[arg(long)]
     pub top: Option<usize>,
-    /// How long servers are waited for.
+    /// How long to wait for servers.
     #[command(flatten)]
     pub wait: WaitArgs,
     /// The policy's prompt layout, by default "template", its own chat template; where it has none, what its special tokens speak for.

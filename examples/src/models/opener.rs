@@ -33,7 +33,7 @@ pub const DEFAULT_LAYOUT: &str = "layout of the policy";
 pub struct Opener {
     local: LocalModels,
     today: TemplateDate,
-    /// How long servers are waited for that still load their model.
+    /// The longest wait for a server that is still loading.
     wait: Duration,
     /// Files and directories of models that were opened.
     files: BTreeSet<PathBuf>,
@@ -50,7 +50,7 @@ impl Opener {
         Self { local, today, wait, files: BTreeSet::new(), sources: BTreeMap::new() }
     }
 
-    /// The same, with how long servers are waited for that still load their model.
+    /// The same, with the longest wait for a server that is still loading.
     #[must_use]
     pub fn with_wait(self, wait: Duration) -> Self {
         Self { wait, ..self }

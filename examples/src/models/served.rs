@@ -14,14 +14,14 @@ use super::note;
 /// The environment's variable that holds the key of servers. It is written nowhere.
 const KEY: &str = "SAFFRON_API_KEY";
 
-/// How often it is said again that a server is waited for.
+/// How often a note about the same wait is repeated.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// Arguments: how long servers are waited for.
+/// Arguments: how long to wait for servers.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(about = None, long_about = None)]
 pub struct WaitArgs {
-    /// Seconds to wait for a server that still loads its model: one that refuses connections or is unavailable.
+    /// Seconds to wait for a server that is still loading its model.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub wait: u64,
 }
@@ -34,7 +34,7 @@ impl WaitArgs {
     }
 }
 
-/// Connects to a server whose model has `vocab_size` ids, where that is known. Says what it waits for.
+/// Connects to a server whose model has `vocab_size` ids, if that is known. Prints what it waits for.
 pub(super) fn connect(
     address: &ServerAddress,
     settings: Option<&ServedSettings>,

@@ -1,7 +1,11 @@
-//! Directories whose files change together, so that a kill leaves the old ones or the new ones and never a mixture.
+//! Replacing a directory's files together: a kill leaves the old files or the new ones, never a
+//! mixture.
 //!
-//! The new directory is written beside the old one and takes its place when it has reached the disk. Linux and macOS exchange the two at
-//! once. Elsewhere, and on file systems that cannot, the old one is renamed first: for a moment neither is there.
+//! The new directory is written beside the old one, flushed to disk, and exchanged with it in one
+//! system call (Linux, macOS). Elsewhere, and on file systems without that call, the old directory
+//! is renamed first, so that for a moment neither is there. A program that reads the directory
+//! while it is replaced may still see files of both: do not replace a checkpoint while it is being
+//! loaded.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -10,11 +14,12 @@ use std::path::{Path, PathBuf};
 
 use crate::LoadError;
 
-/// Changes files of a directory together, and keeps its other files: `fill` writes into a directory beside it, which takes its place. The
-/// directory is made if need be. Where `fill` fails, nothing has changed.
+/// Replaces files of a directory together and keeps its other files. `fill` writes the new files
+/// into a directory beside it, which then takes its place. The directory is created if it does not
+/// exist. If `fill` fails, nothing changes.
 ///
-/// Where the directory cannot be exchanged because it is a mount point or its parent cannot be written, each file is replaced on its own, those
-/// in JSON last.
+/// A mount point, or a directory whose parent cannot be written, cannot be exchanged. There each
+/// file is replaced on its own, JSON files last.
 ///
 /// # Errors
 ///
@@ -29,13 +34,14 @@ pub fn update<E: From<LoadError>>(dir: &Path, fill: impl FnOnce(&Path) -> Result
     };
     let filled = fill(&beside).and_then(|()| Ok(settle()?));
     if filled.is_err() || inside {
-        // What is left of it goes the next time, too.
+        // If this fails, the next call removes it.
         fs::remove_dir_all(&beside).ok();
     }
     filled
 }
 
-/// Puts a directory in the place of whatever directory is there, once all its files have reached the disk. At every moment one of the two is there.
+/// Flushes a directory to disk and puts it in the place of the one at `place`, if there is one. At
+/// every moment the old directory or the new one is there.
 ///
 /// # Errors
 ///
@@ -55,7 +61,7 @@ pub fn install(new: &Path, place: &Path) -> io::Result<()> {
     sync_names(place.parent())
 }
 
-/// For a moment neither is there.
+/// Without an exchange: for a moment neither directory is there.
 fn install_slowly(new: &Path, place: &Path) -> io::Result<()> {
     let old = hidden(place, "old");
     remove(&old)?;
@@ -76,7 +82,7 @@ fn exchange(_: &Path, _: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// Where a directory is or will be, links followed.
+/// The path of a directory, links followed. It need not exist.
 fn real(dir: &Path) -> Result<PathBuf, LoadError> {
     match dir.metadata() {
         Ok(found) if !found.is_dir() => Err(LoadError::io(dir)(ErrorKind::NotADirectory.into())),
@@ -86,7 +92,7 @@ fn real(dir: &Path) -> Result<PathBuf, LoadError> {
     }
 }
 
-/// An empty directory to write into: beside the other, or within it where the two could not be exchanged.
+/// An empty directory to write into: beside the other, or inside it if the two cannot be exchanged.
 fn room(place: &Path) -> Result<PathBuf, LoadError> {
     let make = |path: PathBuf| remove(&path).and_then(|()| fs::create_dir_all(&path)).map(|()| path);
     let movable = place.file_name().is_some() && !is_mount_point(place);
@@ -118,7 +124,7 @@ fn is_mount_point(_: &Path) -> bool {
     false
 }
 
-/// Has a new directory hold what an old one holds besides.
+/// Adds to a new directory whatever the old one holds besides.
 fn keep(old: &Path, new: &Path) -> Result<(), LoadError> {
     let Ok(found) = old.metadata() else { return Ok(()) };
     fs::set_permissions(new, found.permissions()).map_err(LoadError::io(new))?;
@@ -142,7 +148,7 @@ fn keep(old: &Path, new: &Path) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// The same file, or link, at another path.
+/// Puts a file or link at another path, too.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
@@ -153,7 +159,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces files one by one. What tells the sizes of the others comes last.
+/// Moves files one by one. Configurations come last.
 fn move_all(from: &Path, to: &Path) -> Result<(), LoadError> {
     sync(from).map_err(LoadError::io(from))?;
     let entries = from.read_dir().map_err(LoadError::io(from))?;
@@ -174,7 +180,7 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Has all files of a directory reach the disk, and their names.
+/// Flushes all files of a directory and their names to disk.
 fn sync(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -188,7 +194,7 @@ fn sync(dir: &Path) -> io::Result<()> {
     sync_names(Some(dir))
 }
 
-/// Has the names in a directory reach the disk. Only Unix opens directories for that.
+/// Flushes the names in a directory to disk. Only Unix can open directories for that.
 fn sync_names(dir: Option<&Path>) -> io::Result<()> {
     let dir = dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }

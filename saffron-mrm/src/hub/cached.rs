@@ -1,4 +1,4 @@
-//! What of a model is on disk already, whoever put it there.
+//! Looking for a model in the cache, whichever program fetched it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use super::files;
 use super::record::{Entry, Known, Record, is_sound};
 use super::store::{Folder, linked_digest};
 
-/// Whether what is there must be known to be all that the hub lists.
+/// What counts as a complete model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Complete {
-    /// The hub's list was seen, by this program.
+    /// All files that the hub lists; only this crate's records tell.
     AsListed,
-    /// All that a model needs is there; what the hub has besides nobody knows.
+    /// The files that every model needs; the hub may list optional ones besides.
     AsNeeded,
 }
 
-/// What files are needed for.
+/// What a set of files is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose<'a> {
     /// Configuration, tokenizer, templates.
@@ -34,7 +34,7 @@ impl Purpose<'_> {
         }
     }
 
-    /// Names of the files that are needed, of those that are there. None where one is missing.
+    /// The names of the files there that serve the purpose; `None` if a required one is missing.
     fn names(self, snapshot: &Path) -> Option<Vec<String>> {
         let has = |name: &str| snapshot.join(name).is_file();
         match self {
@@ -50,7 +50,7 @@ impl Purpose<'_> {
     }
 }
 
-/// What a model asks for, with its weights or without.
+/// The purposes whose files a model needs, with its weights or without.
 pub(super) fn purposes(model: &HubModel, weights: bool) -> Vec<Purpose<'_>> {
     match model.file() {
         Some(file) => vec![Purpose::File(file)],
@@ -59,7 +59,7 @@ pub(super) fn purposes(model: &HubModel, weights: bool) -> Vec<Purpose<'_>> {
     }
 }
 
-/// The path of a model that is there as a whole and undamaged, with its weights or without.
+/// The path of a model that is complete and undamaged, with its weights or without.
 pub(super) fn find(folder: &Folder, model: &HubModel, weights: bool, complete: Complete) -> Option<PathBuf> {
     let commit = match model.is_pinned() {
         true => model.revision().to_owned(),
@@ -76,14 +76,15 @@ pub(super) fn find(folder: &Folder, model: &HubModel, weights: bool, complete: C
     Some(model.file().map_or_else(|| snapshot.clone(), |file| snapshot.join(file)))
 }
 
-/// Whether all files of a purpose are there and right.
+/// Whether all files of a purpose exist and are correct.
 fn holds(folder: &Folder, commit: &str, purpose: Purpose<'_>, complete: Complete) -> bool {
     let snapshot = folder.snapshot(commit);
     let listed = read(folder, commit, &purpose.name());
     if listed.is_none() && complete == Complete::AsListed {
         return false;
     }
-    // What other programs have fetched is checked, too, and then remembered apart: nobody knows whether it is all.
+    // Other programs' downloads are verified, too. Their record is separate, because optional files
+    // may be missing.
     let (record, name) = match listed {
         Some(record) => (record, purpose.name()),
         None => {
@@ -98,7 +99,7 @@ fn holds(folder: &Folder, commit: &str, purpose: Purpose<'_>, complete: Complete
     let checked = names.and_then(|names| check(&snapshot, names, &record));
     match checked {
         Some(now) if now == record => true,
-        // A file was checked again: the next time it need not be. Without that it is only slower.
+        // A file was verified again. If the record cannot be written, the next look is slower.
         Some(now) => {
             write(folder, commit, &name, &now).ok();
             true
@@ -107,7 +108,7 @@ fn holds(folder: &Folder, commit: &str, purpose: Purpose<'_>, complete: Complete
     }
 }
 
-/// The record of the files as they are, if each is right.
+/// Verifies files; returns their record, or `None` if one is missing or damaged.
 fn check(snapshot: &Path, names: Vec<String>, record: &Record) -> Option<Record> {
     let mut now = Record::default();
     for name in names {
@@ -122,7 +123,7 @@ fn check(snapshot: &Path, names: Vec<String>, record: &Record) -> Option<Record>
     Some(now)
 }
 
-/// A record that was written, if it was and can be read.
+/// Reads a record; `None` if there is none that can be read.
 pub(super) fn read(folder: &Folder, commit: &str, name: &str) -> Option<Record> {
     serde_json::from_slice(&std::fs::read(folder.record(commit, name)).ok()?).ok()
 }

@@ -16,7 +16,8 @@ use super::{HubError, HubModel, HubProgress};
 
 /// How long a connection, and the beginning of an answer, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one answer's body may take. A file that needs longer is asked for again from where it is.
+/// How long one answer's body may take. A file that needs longer is asked for again from where it
+/// is.
 const A_BODY: Duration = Duration::from_mins(10);
 /// The largest list of files, in bytes.
 const MAX_LIST: u64 = 16 << 20;
@@ -31,16 +32,16 @@ pub(super) struct Revision {
     siblings: Vec<Sibling>,
 }
 
-/// A file. Its size and checksum are there where the server knows `blobs=true`.
+/// A file. Servers that support `blobs=true` give its size and checksum.
 #[derive(Deserialize)]
 struct Sibling {
     rfilename: String,
     #[serde(default)]
     size: Value,
-    /// Git's checksum; of a large file, that of its pointer.
+    /// Git's checksum. For a large file it is that of the LFS pointer.
     #[serde(default, rename = "blobId")]
     blob_id: Value,
-    /// What is said of a large file.
+    /// Size and checksum of a large file.
     #[serde(default)]
     lfs: Value,
 }
@@ -67,20 +68,20 @@ impl Revision {
         self.siblings.iter().map(|file| &file.rfilename[..])
     }
 
-    /// What the list says of a file.
+    /// Size and checksum of a file by the list.
     pub(super) fn known(&self, name: &str) -> Known {
         let file = self.siblings.iter().find(|file| file.rfilename == name);
         file.map(Sibling::known).unwrap_or_default()
     }
 }
 
-/// A file of a commit that is fetched, and what is known of it.
+/// A file to fetch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) commit: &'a str,
     pub(super) name: &'a str,
     pub(super) known: &'a Known,
-    /// The most bytes that it may have.
+    /// Its largest size.
     pub(super) limit: u64,
 }
 
@@ -101,8 +102,8 @@ pub(super) struct Client<'a> {
 
 impl<'a> Client<'a> {
     pub(super) fn new(endpoint: &'a str, token: Option<&'a str>) -> Self {
-        // Files are elsewhere: redirections are followed, and the token does not go with them. No proxy of the environment: a library does not
-        // read it.
+        // Files are elsewhere: redirections are followed, and the token does not go with them. No
+        // proxy of the environment: a library does not read it.
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(8)
@@ -144,13 +145,14 @@ impl<'a> Client<'a> {
         serde_json::from_slice(&body).map(Ok).map_err(|error| self.answer("a list of files", error.to_string()))
     }
 
-    /// What the headers of a file say of it, where the list says nothing. A server that does not tell is no error.
+    /// Size and checksum of a file by its headers, for servers whose list lacks them. Failures
+    /// count as unknown.
     pub(super) fn describe(&self, model: &HubModel, commit: &str, name: &str) -> Known {
         let mut request = self.agent.head(format!("{}/{}/resolve/{commit}/{name}", self.endpoint, model.repo()));
         if let Some(token) = self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        // Where the file is elsewhere, the answer that says so has the hub's own headers.
+        // A redirection to another host carries the hub's own headers, so it is not followed.
         let Ok(response) = request.config().max_redirects(0).build().call() else { return Known::default() };
         let number = |name| header(&response, name).and_then(|value| value.parse().ok());
         let linked =
@@ -211,13 +213,13 @@ impl<'a> Client<'a> {
         self.receive(response.body_mut().as_reader(), now, watch, |bytes| file.write_all(bytes).map_err(io))
     }
 
-    /// The size of a file by the answer to a request for its rest.
+    /// The size of a file by the answer to a range request.
     fn rest(&self, response: &Response<Body>, done: u64) -> Result<u64, HubError> {
         let range = content_range(response).filter(|(from, _)| *from == Some(done));
         range.map(|(_, size)| size).ok_or_else(|| self.answer("the part that was asked for", "another one"))
     }
 
-    /// The size of a file by its answer and by what was known before, if they agree and it is not too large.
+    /// The size of a file. List and answer must agree, and the size must be within the limit.
     fn agreed(&self, wanted: Wanted<'_>, announced: Option<u64>) -> Result<u64, HubError> {
         let Wanted { name, known, limit, .. } = wanted;
         let (endpoint, file) = (self.endpoint.to_owned(), name.to_owned());
@@ -233,7 +235,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Takes the bytes of a file, and no more than were announced.
+    /// Reads a body and writes it, never more bytes than were announced.
     fn receive(
         &self,
         body: impl Read,

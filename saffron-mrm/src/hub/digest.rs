@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 18;
 
-/// The checksum of a file. The hub gives SHA-256 for large files (LFS) and Git's SHA-1 for the others.
+/// The checksum of a file. The hub gives SHA-256 for large files (LFS) and Git's SHA-1 for the
+/// others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Digest {
     Sha256(String),
@@ -18,7 +19,8 @@ pub(super) enum Digest {
 }
 
 impl Digest {
-    /// Reads 64 or 40 hexadecimal digits, with or without an etag's quotes. Other etags are no checksums.
+    /// Reads 64 or 40 hexadecimal digits, with or without an etag's quotes. Other etags are no
+    /// checksums.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -57,7 +59,8 @@ fn sha256(path: &Path) -> io::Result<String> {
     Ok(format!("{:x}", hash.finalize()))
 }
 
-/// The SHA-1 of the file as Git stores it, and of its bytes alone, which some mirrors give as the etag.
+/// The SHA-1 of the file as Git stores it, and of its bytes alone, which some mirrors give as the
+/// etag.
 fn sha1(path: &Path) -> io::Result<Vec<String>> {
     let (mut git, mut plain) = (Sha1::new(), Sha1::new());
     git.update(format!("blob {}\0", path.metadata()?.len()));

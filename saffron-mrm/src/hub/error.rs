@@ -58,7 +58,8 @@ pub enum HubError {
         /// The file, or several of which one is needed.
         expected: &'static str,
     },
-    /// A model that cannot be used, which its first files tell. Its weights have not been fetched.
+    /// A model whose configuration, tokenizer or chat template cannot be used. Its weights have not
+    /// been fetched.
     #[error("{model} cannot be used, and its weights have not been fetched")]
     Unusable {
         /// The model.
@@ -66,7 +67,7 @@ pub enum HubError {
         /// Why.
         source: LoadError,
     },
-    /// A file larger than any of its kind. Nothing of it has been fetched.
+    /// A file above the size limit of its kind. None of it has been fetched.
     #[error("{endpoint} announces {found} bytes of {file}, expected at most {limit}")]
     TooLarge {
         /// The hub.
@@ -78,7 +79,7 @@ pub enum HubError {
         /// The most that it may have.
         limit: u64,
     },
-    /// A file of another length than was announced.
+    /// A file whose length differs from the announced one.
     #[error("{endpoint} announces {expected} bytes of {file} and sends {found}")]
     Length {
         /// The hub.
@@ -87,10 +88,10 @@ pub enum HubError {
         file: String,
         /// Bytes by the hub's list or the answer's header.
         expected: u64,
-        /// Bytes by the answer's header, or those that came: whatever goes beyond the announced ones is cut off.
+        /// Bytes by the answer's header, or bytes received before the download was cut off.
         found: u64,
     },
-    /// A file that came whole, and is not the one that was announced. It was thrown away.
+    /// A complete file with the wrong checksum. It has been deleted.
     #[error("{endpoint} sends {file} with the checksum {found}, expected {expected}")]
     Checksum {
         /// The hub.
@@ -99,7 +100,7 @@ pub enum HubError {
         file: String,
         /// The checksum by the hub's list or the answer's header.
         expected: String,
-        /// That of what came.
+        /// The checksum of the received bytes.
         found: String,
     },
     /// An answer that does not hold together.

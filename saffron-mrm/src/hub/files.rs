@@ -1,4 +1,4 @@
-//! Which files of a repository make a checkpoint, and how large they may be.
+//! The files of a checkpoint, and their largest sizes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,15 +21,15 @@ const MAYBE: [&str; 5] = [
 ];
 /// Chat templates with names.
 const TEMPLATES: &str = "additional_chat_templates";
-/// More than any file of weights has, so that a length that no disk holds is refused before a byte is written.
+/// The largest file of weights, in bytes. It refuses absurd sizes before anything is written.
 const MAX_WEIGHTS: u64 = 1 << 40;
 
-/// Whether a file is one of those that say what a model is.
+/// Whether a file is part of a checkpoint without weights.
 pub(super) fn is_small(name: &str) -> bool {
     NEEDED.contains(&name) || MAYBE.contains(&name) || is_template(name)
 }
 
-/// The most bytes that a file may have: those that the loaders read.
+/// The largest size of a file, in bytes: the loaders' own limit.
 pub(super) fn limit(name: &str) -> u64 {
     match name.rsplit_once('.') {
         Some((_, "json")) => MAX_JSON,
@@ -43,7 +43,7 @@ fn is_template(name: &str) -> bool {
     file.is_some_and(|file| file.ends_with(".jinja") && HubModel::is_plain(file))
 }
 
-/// Those of a snapshot's files that say what a model is.
+/// The files of a snapshot that are part of a checkpoint without weights.
 pub(super) fn small_in(snapshot: &Path) -> Vec<String> {
     let entries = snapshot.join(TEMPLATES).read_dir().into_iter().flatten().flatten();
     let templates = entries.filter_map(|entry| Some(format!("{TEMPLATES}/{}", entry.file_name().to_str()?)));
@@ -56,7 +56,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The files that an index of shards names, each once. None if one of them is no plain name.
+/// The files that an index of shards names, each once; `None` if a name is not plain.
 pub(super) fn shards(index: &Path) -> Option<Vec<String>> {
     let index: Index = read_json(index).ok()?;
     let mut names: Vec<String> = index.weight_map.into_values().collect();

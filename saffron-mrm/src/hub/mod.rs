@@ -1,8 +1,10 @@
 //! Checkpoints by name from the Hugging Face hub, kept in its usual folder.
 //!
-//! Several processes may fetch one model at the same time: one puts a file together, the others wait for it. What arrives is compared with the
-//! sizes and checksums that the hub lists, and gets its place when it is right. What is there already is compared, too: lengths always,
-//! checksums once, and again when a file has changed. Configuration, tokenizer and chat template are fetched and read before the weights are.
+//! Several processes may fetch one model at the same time: one downloads a file while the others
+//! wait for it. Downloads are compared with the sizes and checksums that the hub lists before they
+//! enter the cache. Cached files are verified, too: lengths always, checksums once and again when a
+//! file has changed. Configuration, tokenizer and chat template are fetched and parsed before the
+//! weights are fetched.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,7 +38,7 @@ use self::store::Folder;
 use self::visit::Visit;
 pub use saffron_core::HubModel;
 
-/// How far a file has come, here or in another process that is waited for.
+/// The progress of a file, downloaded by this process or by another one that this one waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubProgress {
     /// The file.
@@ -67,7 +69,8 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// The public hub, with models kept in a folder. The usual one is `~/.cache/huggingface/hub`; nothing is read from the environment.
+    /// The public hub, with models kept in a folder. The usual one is `~/.cache/huggingface/hub`;
+    /// nothing is read from the environment.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         let endpoint = String::from("https://huggingface.co");
         Self { endpoint, cache: cache.into(), token: None, offline: false, weights: true }
@@ -80,7 +83,8 @@ impl Hub {
         self
     }
 
-    /// With the token of an account, for models that are not given to everybody. It goes to the endpoint and nowhere else.
+    /// With the token of an account, for models that are not given to everybody. It goes to the
+    /// endpoint and nowhere else.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -94,20 +98,23 @@ impl Hub {
         self
     }
 
-    /// Without weights: sizes, tokenizer and chat template alone, for a model that is served elsewhere.
+    /// Without weights: sizes, tokenizer and chat template alone, for a model that is served
+    /// elsewhere.
     #[must_use]
     pub fn without_weights(mut self) -> Self {
         self.weights = false;
         self
     }
 
-    /// The path of a model, as [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) takes it: fetched, unless it is there. A download that
-    /// broke off goes on where it ended. Where the hub cannot be reached, what it said of the revision the last time counts.
+    /// The path of a model, as [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) takes it:
+    /// fetched, unless it is there. A download that broke off goes on where it ended. Where the hub
+    /// cannot be reached, what it said of the revision the last time counts.
     ///
     /// # Errors
     ///
-    /// No network and no earlier download, a model that is not there or not given to everybody, one without a safetensors checkpoint or with
-    /// a configuration, tokenizer or chat template that cannot be used; files that are not what the hub has announced.
+    /// No network and no earlier download, a model that is not there or not given to everybody, one
+    /// without a safetensors checkpoint or with a configuration, tokenizer or chat template that
+    /// cannot be used; files that are not what the hub has announced.
     pub fn fetch(&self, model: &HubModel) -> Result<PathBuf, HubError> {
         self.fetch_watched(model, &mut |_| {})
     }

@@ -1,4 +1,4 @@
-//! What this program has checked of a snapshot. Other programs do not read these records.
+//! Records of verified files. Other programs do not read them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 
-/// What the hub says of a file, as far as it says anything.
+/// What the hub says about a file; `None` if it does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) size: Option<u64>,
     pub(super) digest: Option<Digest>,
 }
 
-/// A file that was right when it was checked.
+/// A verified file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     size: u64,
     digest: Option<String>,
-    /// Nanoseconds since 1970, so that a file that was changed since is checked again.
+    /// Modification time in nanoseconds since 1970: a file changed later is verified again.
     modified: Option<u64>,
 }
 
-/// Files by name, which are all that one purpose needs.
+/// All files that one purpose needs, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) files: BTreeMap<String, Entry>,
 }
 
 impl Entry {
-    /// The entry of a file that has just been checked.
+    /// The entry of a file that has just been verified.
     pub(super) fn of(path: &Path, digest: Option<&Digest>) -> io::Result<Self> {
         let found = path.metadata()?;
         let age = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -46,7 +46,8 @@ impl Entry {
     }
 }
 
-/// Whether a file is there and right: its length always, its checksum unless an entry says that it was right and nobody has changed it since.
+/// Whether a file exists and is correct. Checks its length always, and its checksum unless an entry
+/// shows that it was verified and has not changed since.
 pub(super) fn is_sound(path: &Path, known: &Known, entry: Option<&Entry>) -> io::Result<bool> {
     let found = match path.metadata() {
         Ok(found) => found,

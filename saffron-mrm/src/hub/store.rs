@@ -1,7 +1,8 @@
-//! A model's folder in the cache. Its layout is the hub's own (`blobs`, `snapshots`, `refs`), which other programs read and write, too.
+//! A model's folder in the cache. Its layout is the hub's own (`blobs`, `snapshots`, `refs`), which
+//! other programs read and write, too.
 //!
-//! A file is put together beside the blobs, by one process at a time: whoever holds its lock, which `huggingface_hub` takes for the same file. It
-//! gets its name when it is whole and checked.
+//! One process at a time downloads a file: the one that holds its lock, which `huggingface_hub`
+//! takes for the same file. A download gets its final name once it is complete and verified.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -14,9 +15,9 @@ use super::{HubError, HubModel};
 
 /// The folder of a model's commits.
 pub(super) const SNAPSHOTS: &str = "snapshots";
-/// The folder of what only this program reads.
+/// The folder for files that only this crate reads.
 const OWN: &str = ".saffron";
-/// How often a lock that another process holds is looked at.
+/// How often to retry a lock that another process holds.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A model's folder.
@@ -32,29 +33,29 @@ impl Folder {
         Self { locks: cache.join(".locks").join(&name), repo: cache.join(name) }
     }
 
-    /// The file that remembers which commit a revision was.
+    /// The file that stores the commit of a revision.
     pub(super) fn reference(&self, revision: &str) -> PathBuf {
         self.repo.join("refs").join(revision)
     }
 
-    /// Where a commit's files are.
+    /// The folder of a commit's files.
     pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.repo.join(SNAPSHOTS).join(commit)
     }
 
-    /// Where it is written down which files of a commit serve a purpose.
+    /// The record of the files of a commit that serve a purpose.
     pub(super) fn record(&self, commit: &str, purpose: &str) -> PathBuf {
         self.repo.join(OWN).join(commit).join(format!("{purpose}.json"))
     }
 
-    /// Writes a small file whole: a reader sees the old one or the new one.
+    /// Writes a small file atomically: a reader sees the old one or the new one.
     pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), HubError> {
         let beside = self.scratch()?;
         make_parent(path)?;
         fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path)).map_err(cache_error(path))
     }
 
-    /// Where a file goes, and where it is put together.
+    /// The paths of a file, with their folders created.
     pub(super) fn slot(&self, commit: &str, name: &str, digest: Option<&Digest>) -> Result<Slot, HubError> {
         let place = self.snapshot(commit).join(name);
         let blobs = self.repo.join("blobs");
@@ -75,7 +76,7 @@ impl Folder {
         Ok(slot)
     }
 
-    /// A path that no other process uses, on the same disk.
+    /// A temporary path that no other process uses, on the same file system.
     fn scratch(&self) -> Result<PathBuf, HubError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -85,33 +86,34 @@ impl Folder {
     }
 }
 
-/// The places of one file.
+/// The paths of one file.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     folder: Folder,
     up: usize,
     /// Its path in the snapshot.
     pub(super) place: PathBuf,
-    /// Its bytes, where the checksum that names them is known.
+    /// Its blob, if the checksum that names it is known.
     pub(super) blob: Option<PathBuf>,
-    /// What there is of it until it is whole.
+    /// The incomplete download.
     pub(super) part: PathBuf,
     lock: PathBuf,
 }
 
-/// The right to put a file together. Dropping it gives the right up, as the end of the process does.
+/// The lock of a file, released when it is dropped or the process ends.
 #[derive(Debug)]
-pub(super) struct Held(#[allow(dead_code, reason = "the lock lasts as long as the open file")] Option<File>);
+pub(super) struct Lock(#[allow(dead_code, reason = "the lock lasts as long as the open file")] Option<File>);
 
 impl Slot {
-    /// Waits until no other process puts the file together. Where the file system has no locks, every process has a part of its own.
-    pub(super) fn lock(&mut self, mut waiting: impl FnMut(&Path)) -> Result<Held, HubError> {
+    /// Waits until no other process downloads the file. If the file system has no locks, each
+    /// process downloads to a path of its own.
+    pub(super) fn lock(&mut self, mut waiting: impl FnMut(&Path)) -> Result<Lock, HubError> {
         loop {
             let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.lock);
             let file = open.map_err(cache_error(&self.lock))?;
             match file.try_lock() {
-                // Whoever held it may have removed the file.
-                Ok(()) if is_still(&file, &self.lock) => return Ok(Held(Some(file))),
+                // The process that held the lock may have removed its file.
+                Ok(()) if is_still(&file, &self.lock) => return Ok(Lock(Some(file))),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     waiting(&self.part);
@@ -119,20 +121,20 @@ impl Slot {
                 }
                 Err(TryLockError::Error(_)) => {
                     self.part.set_extension(format!("part-{}", std::process::id()));
-                    return Ok(Held(None));
+                    return Ok(Lock(None));
                 }
             }
         }
     }
 
-    /// Gives a part that is whole its name. It reaches the disk before.
+    /// Flushes a complete download to disk and gives it its final name.
     pub(super) fn settle(&self) -> Result<(), HubError> {
         let goal = self.blob.as_ref().unwrap_or(&self.place);
         let synced = File::open(&self.part).and_then(|file| file.sync_all());
         synced.and_then(|()| fs::rename(&self.part, goal)).map_err(cache_error(goal))
     }
 
-    /// Has the snapshot lead to the blob: by a link, or, where there are none, by moving it there.
+    /// Links the snapshot's file to the blob, or moves the blob there if links are not supported.
     pub(super) fn link(&self) -> Result<(), HubError> {
         let Some(blob) = self.blob.as_ref().filter(|blob| blob.is_file()) else { return Ok(()) };
         let goal = Path::new(&"../".repeat(self.up)).join("blobs").join(blob.file_name().unwrap_or_default());
@@ -148,7 +150,7 @@ impl Slot {
     }
 }
 
-/// The checksum that a snapshot's link names.
+/// The checksum in the target of a snapshot's link.
 pub(super) fn linked_digest(path: &Path) -> Option<Digest> {
     Digest::parse(fs::read_link(path).ok()?.file_name()?.to_str()?)
 }
@@ -171,7 +173,7 @@ fn symlink(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Whether a path still leads to an open file.
+/// Whether a path still names an open file.
 #[cfg(unix)]
 fn is_still(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

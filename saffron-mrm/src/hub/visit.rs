@@ -1,4 +1,4 @@
-//! One way to the hub.
+//! Fetching one model whose commit is known.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,10 +13,10 @@ use super::{Hub, HubError, HubModel, HubProgress, files};
 use crate::LoadError;
 use crate::checkpoint::Checkpoint;
 
-/// How long to wait before a file is asked for again that has not come any further.
+/// The pauses before requests for a file that made no progress.
 const WAITS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
-/// One way to the hub for one model, all of whose files are of one commit, whatever becomes of a branch meanwhile.
+/// Fetches one model. All files are of one commit, even if a branch moves meanwhile.
 pub(super) struct Visit<'a> {
     hub: &'a Hub,
     client: Client<'a>,
@@ -24,7 +24,7 @@ pub(super) struct Visit<'a> {
     folder: Folder,
     revision: Revision,
     snapshot: PathBuf,
-    /// Files that were right when they were looked at.
+    /// Files that have been verified.
     entries: BTreeMap<String, Entry>,
     watch: &'a mut dyn FnMut(&HubProgress),
 }
@@ -48,7 +48,7 @@ impl<'a> Visit<'a> {
         Ok(Self { hub, client, model, folder, revision, snapshot, entries, watch })
     }
 
-    /// Fetches what is not there, and gives the path.
+    /// Fetches missing files and returns the model's path.
     pub(super) fn fetch(mut self) -> Result<PathBuf, HubError> {
         let path = match self.model.file() {
             Some(file) if self.revision.has(file) => {
@@ -67,7 +67,7 @@ impl<'a> Visit<'a> {
         Ok(path)
     }
 
-    /// Everything that makes a checkpoint: what tells whether it can be used before its weights.
+    /// Fetches a checkpoint: first the files that show whether it can be used, then its weights.
     fn checkpoint(&mut self) -> Result<PathBuf, HubError> {
         let lacks = |expected| HubError::Lacks { model: self.model.clone(), expected };
         let has = |name: &str| self.revision.has(name);
@@ -89,7 +89,7 @@ impl<'a> Visit<'a> {
         Ok(self.snapshot.clone())
     }
 
-    /// The index and the shards that it names.
+    /// Fetches the index; returns its name and the names of its shards.
     fn shards(&mut self) -> Result<Vec<String>, HubError> {
         let index = self.file(files::INDEX)?;
         let mut names =
@@ -101,7 +101,7 @@ impl<'a> Visit<'a> {
         Ok(names)
     }
 
-    /// Refuses a model that this crate cannot use, as long as its weights have not been fetched.
+    /// Refuses a model that this crate cannot use, unless its weights are there already.
     fn usable(&self, weights: &[String]) -> Result<(), HubError> {
         if weights.iter().all(|name| self.snapshot.join(name).is_file()) {
             return Ok(());
@@ -114,7 +114,7 @@ impl<'a> Visit<'a> {
         read().map_err(|source| HubError::Unusable { model: self.model.clone(), source })
     }
 
-    /// Files that serve a purpose together, which is remembered once all are there.
+    /// Fetches the files of a purpose and records that they are complete.
     fn files(&mut self, purpose: Purpose<'_>, names: &[String]) -> Result<(), HubError> {
         let mut record = Record::default();
         for name in names {
@@ -128,13 +128,13 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// One file, unless it is there and right.
+    /// Fetches a file unless it is there and verified.
     fn file(&mut self, name: &str) -> Result<PathBuf, HubError> {
         let place = self.snapshot.join(name);
         let mut known = self.revision.known(name);
         let limit = files::limit(name);
         if known == Known::default() {
-            // A server that lists names alone.
+            // The server lists names only.
             let ask = || self.client.describe(self.model, &self.revision.sha, name);
             known = self.entries.get(name).map_or_else(ask, Entry::known);
         }
@@ -154,7 +154,7 @@ impl<'a> Visit<'a> {
         is_sound(path, known, self.entries.get(name)).map_err(cache_error(path))
     }
 
-    /// Fetches a file, or waits for another process that does.
+    /// Downloads a file, or waits for another process that downloads it.
     fn bring(&mut self, name: &str, known: &Known, limit: u64) -> Result<(), HubError> {
         let sha = self.revision.sha.clone();
         let mut slot = self.folder.slot(&sha, name, known.digest.as_ref())?;
@@ -169,7 +169,7 @@ impl<'a> Visit<'a> {
         if !there {
             let downloaded = self.download(&slot, Wanted { commit: &sha, name, known, limit });
             if matches!(downloaded, Err(HubError::Length { .. })) {
-                // What came is of another file.
+                // These bytes belong to another file.
                 fs::remove_file(&slot.part).map_err(cache_error(&slot.part))?;
             }
             downloaded?;
@@ -180,7 +180,7 @@ impl<'a> Visit<'a> {
         Ok(())
     }
 
-    /// Puts a file together until it is whole and right.
+    /// Downloads a file completely and verifies its checksum.
     fn download(&mut self, slot: &Slot, wanted: Wanted<'_>) -> Result<(), HubError> {
         let mut resumed = length(&slot.part) > 0;
         loop {
@@ -188,7 +188,7 @@ impl<'a> Visit<'a> {
             let Some(digest) = &wanted.known.digest else { return Ok(()) };
             let Err(found) = digest.check(&slot.part).map_err(cache_error(&slot.part))? else { return Ok(()) };
             fs::remove_file(&slot.part).map_err(cache_error(&slot.part))?;
-            // What an earlier try left may have been damaged.
+            // The start may be a damaged remainder of an earlier download: try once from zero.
             if !std::mem::take(&mut resumed) {
                 let (endpoint, file) = (self.hub.endpoint.clone(), wanted.name.to_owned());
                 return Err(HubError::Checksum { endpoint, file, expected: digest.hex().to_owned(), found });
@@ -196,7 +196,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Asks for a file until all of it is here. One that comes no further is waited for, and then given up.
+    /// Sends requests until the file is complete; gives up after several without progress.
     fn parts(&mut self, slot: &Slot, wanted: Wanted<'_>) -> Result<(), HubError> {
         let mut waits = WAITS.iter();
         let mut before = length(&slot.part);

@@ -215,6 +215,7 @@ fn a_process_killed_at_any_moment_leaves_the_old_checkpoint_or_the_new_one() {
         let (before, since) = (file(), std::time::Instant::now());
         while file() == before {
             assert!(since.elapsed().as_secs() < 60, "nothing is written");
+            std::thread::sleep(std::time::Duration::from_micros(100));
         }
         std::thread::sleep(std::time::Duration::from_micros(170 * moment));
         child.kill().unwrap();

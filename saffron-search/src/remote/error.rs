@@ -24,14 +24,14 @@ pub enum RemoteError {
         /// What the last try said.
         reason: String,
     },
-    /// A server that was still loading its model when it had been waited for long enough.
+    /// A server that was still loading its model at the deadline.
     #[error("{endpoint} is not ready after {waited:.0?}: {reason}")]
     NotReady {
         /// The endpoint.
         endpoint: String,
-        /// How long it was waited for.
+        /// The time waited.
         waited: Duration,
-        /// What it said last, or why it said nothing.
+        /// Its last message, or why there was none.
         reason: String,
     },
     /// No answer in time.

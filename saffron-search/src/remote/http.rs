@@ -19,14 +19,14 @@ pub(super) struct Http {
     settings: RemoteSettings,
 }
 
-/// How long a look at whether a server is ready may take.
+/// The time limit of one readiness check.
 const A_LOOK: Duration = Duration::from_secs(10);
 
-/// Whether a server answers.
+/// The result of a readiness check.
 pub(super) enum Readiness {
-    /// It does, whatever it says.
+    /// The server answers, or fails in a way that waiting does not change.
     Answers,
-    /// It does not yet, for a reason.
+    /// The server is still loading, with its message.
     Loading(String),
 }
 
@@ -67,7 +67,7 @@ impl Http {
         })
     }
 
-    /// Looks once whether a server answers, or still loads its model.
+    /// Checks once whether a server is still loading its model.
     pub(super) fn readiness(&self, endpoint: &str, path: &str) -> Readiness {
         let request = self.authorised(self.agent.get(format!("{endpoint}{path}")));
         let limit = self.settings.timeout.min(A_LOOK);
@@ -80,7 +80,7 @@ impl Http {
         }
     }
 
-    /// The message of a refusal, of which JSON has more.
+    /// The message of a refusal, extracted from JSON if possible.
     fn said(&self, bytes: &[u8]) -> String {
         let json: Option<Value> = serde_json::from_slice(bytes).ok();
         let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());
@@ -181,7 +181,7 @@ impl Http {
     }
 }
 
-/// Whether nobody listens, or nobody answers, as while a server starts.
+/// Whether an error is one of a server that is just starting.
 fn is_passing(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof};
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut | UnexpectedEof)

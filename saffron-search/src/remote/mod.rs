@@ -11,7 +11,7 @@
 //! server are overruled; what it says is the distribution at temperature 1.
 //!
 //! [`Server::connect`] asks who is there and tries one step, so that what does not work is known before a search begins, together with the flag that mends
-//! it. A server that still loads its model is waited for ([`RemoteSettings::wait`]); [`Server::connect_watched`] tells what for. [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
+//! it. It waits for a server that is still loading its model ([`RemoteSettings::wait`]). [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
 //! [`RemotePolicy::open`] the server does the tokenising, too.
 //!
 //! ```no_run

@@ -58,7 +58,7 @@ pub(super) struct Listed {
 }
 
 impl Server {
-    /// Waits for servers that still load their model, asks every endpoint who is there, and tries a step on each.
+    /// Waits for servers that are still loading their model, asks every endpoint which model it serves, and tries a step on each.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Server {
         Self::connect_watched(address, settings, &mut |_| {})
     }
 
-    /// [`connect`](Self::connect), telling at every look at a server that it is not ready yet.
+    /// [`connect`](Self::connect), calling `watch` at every check that finds a server not ready.
     ///
     /// # Errors
     ///

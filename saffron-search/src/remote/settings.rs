@@ -40,8 +40,8 @@ pub struct RemoteSettings {
     pub retries: u32,
     /// The wait before the first new try; each further one waits twice as long. A server's `Retry-After` in seconds counts where it is longer.
     pub backoff: Duration,
-    /// How long a server that still loads its model is waited for when it is connected to: one that refuses connections, or answers 502 to 504.
-    /// Zero does not wait.
+    /// The longest wait for a server that is still loading its model: one that refuses connections or answers 502 to 504. It applies when
+    /// connecting; zero does not wait.
     pub wait: Duration,
     /// The largest answer that is read, in bytes.
     pub max_answer: u64,

@@ -1,4 +1,4 @@
-//! Waiting for a server that still loads its model.
+//! Waiting for a server that is still loading its model.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::engine::Protocol;
 use super::http::{Http, Readiness};
 use super::{EngineKind, RemoteError, RemoteSettings};
 
-/// The longest pause between two looks at a server.
+/// The longest pause between two checks of a server.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A server that is not ready yet.
@@ -14,15 +14,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct ServerWait {
     /// The endpoint.
     pub endpoint: String,
-    /// What it says, or why it says nothing.
+    /// Its message, or why there is none.
     pub reason: String,
-    /// How long it has been waited for.
+    /// The time waited so far.
     pub waited: Duration,
-    /// How long it is waited for at most ([`RemoteSettings::wait`]).
+    /// The longest wait ([`RemoteSettings::wait`]).
     pub limit: Duration,
 }
 
-/// Waits until every endpoint is ready, or fails in another way, which the first request finds out.
+/// Waits until no endpoint is still loading. Other failures are left to the first request.
 pub(super) fn until_ready(
     engine: EngineKind,
     http: &Http,

@@ -9,12 +9,13 @@ use saffron_search::eval::files::FileError;
 
 use crate::TrainError;
 
-/// Fills a directory beside `dir`, has it reach the disk, and puts it in the place of whatever is at `dir`. At every moment the old directory or
-/// the new one is there, where the system can exchange them ([`saffron_mrm::checkpoint::folder`]).
+/// Fills a directory beside `dir`, flushes it to disk, and puts it in the place of the one at
+/// `dir`. At every moment the old directory or the new one is there, on systems that can exchange
+/// them ([`saffron_mrm::checkpoint::folder`]).
 pub(super) fn replace(dir: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
     let (beside, old) = (named(dir, "partial"), named(dir, "old"));
     remove(&beside)?;
-    remove(&old)?; // Of an earlier version.
+    remove(&old)?; // Left by an earlier version.
     let filled = fs::create_dir_all(&beside)
         .map_err(|error| FileError::io("create", &beside)(error).into())
         .and_then(|()| fill(&beside))

@@ -55,7 +55,8 @@ fn commits_share_the_files_that_did_not_change() {
 
 #[test]
 fn a_file_that_an_unlocked_download_made_too_long_is_mended() {
-    // As two processes left it that appended to one file: longer than it is, in its place, for ever.
+    // As two processes left it that appended to one file: longer than it is, in its place, for
+    // ever.
     let (server, cache) = (Server::new(files(), Manners::default()), tempfile::tempdir().unwrap());
     let snapshot = repo(cache.path()).join("snapshots").join(COMMIT);
     std::fs::create_dir_all(&snapshot).unwrap();

@@ -1,4 +1,5 @@
-//! The hub's endpoints, spoken by a server in these files: what is fetched, what is not fetched twice, what goes wrong.
+//! The hub's endpoints, spoken by a server in these files: what is fetched, what is not fetched
+//! twice, what goes wrong.
 
 mod announced;
 mod cache;

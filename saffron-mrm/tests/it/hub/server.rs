@@ -33,7 +33,8 @@ pub(super) enum Tells {
 #[derive(Clone, Default)]
 pub(super) struct Manners {
     pub(super) tells: Tells,
-    /// After how many bytes it breaks off, answer by answer, where an answer has more than ten thousand.
+    /// After how many bytes it breaks off, answer by answer, where an answer has more than ten
+    /// thousand.
     pub(super) breaks: Vec<usize>,
     /// Where files are instead.
     pub(super) elsewhere: Option<String>,
@@ -43,7 +44,8 @@ pub(super) struct Manners {
     pub(super) commit: Option<&'static str>,
     /// A file, and the length that its answer announces.
     pub(super) announces: Option<(&'static str, u64)>,
-    /// A file, and what it sends in its place, without a length and without an end if there is none.
+    /// A file, and what it sends in its place, without a length and without an end if there is
+    /// none.
     pub(super) sends: Option<(&'static str, Option<Vec<u8>>)>,
     /// How long it rests between pieces of four kilobytes.
     pub(super) rests: Duration,

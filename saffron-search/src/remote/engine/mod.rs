@@ -48,7 +48,7 @@ pub(super) type Request = (&'static str, Value);
 
 /// How an engine is spoken to.
 pub(super) trait Protocol: Sized {
-    /// What every server of its kind answers once its model is loaded.
+    /// The path to ask whether the model is loaded.
     fn ready_path(self) -> &'static str;
 
     /// The request of a step.
@@ -79,7 +79,7 @@ pub(super) trait Protocol: Sized {
 impl Protocol for EngineKind {
     fn ready_path(self) -> &'static str {
         match self {
-            // Its list of models is there while it loads, and incomplete.
+            // It lists its model while it loads, but without the sizes.
             Self::LlamaCpp => "/health",
             Self::Vllm | Self::Sglang => "/v1/models",
         }
