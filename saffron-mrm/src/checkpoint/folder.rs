@@ -288,6 +288,25 @@ mod tests {
         assert_eq!(files(&root.path().join("real")), of(&[("a", "2"), ("b", "s")]));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn at_every_moment_a_directory_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("model");
+        let put = |text: &str| update(&dir, |dir| write(dir, &[("a", text), ("b", text)])).unwrap();
+        put("0");
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| (1..200).for_each(|round: u32| put(&round.to_string())));
+            let mut looks = 0;
+            while !writing.is_finished() {
+                assert!(dir.is_dir(), "after {looks} looks");
+                looks += 1;
+            }
+            assert!(looks > 100, "{looks} looks");
+        });
+        assert_eq!(files(root.path()), of(&[("model/a", "199"), ("model/b", "199")]));
+    }
+
     #[test]
     fn without_an_exchange_the_end_is_the_same() {
         let root = tempfile::tempdir().unwrap();

@@ -142,6 +142,7 @@ impl Slot {
             return Ok(());
         }
         let beside = self.folder.scratch()?;
+        fs::remove_file(&beside).ok(); // Left by a process that had this one's number.
         let put = match symlink(&goal, &beside) {
             Ok(()) => fs::rename(&beside, &self.place),
             Err(_) => fs::rename(blob, &self.place),
