@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{Config, LoggedRun, Results, check_layout, open, plot, prepare, results, table};
+use saffron_examples::compare::{Config, LoggedRun, Results, check_old_run, open, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_examples::progress::bar;
@@ -72,7 +72,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     for (path, sum) in models.fingerprints().iter().chain(&prepared.fingerprints) {
         manifest = manifest.fingerprint(path, sum);
     }
-    check_layout(&args.out, &manifest)?;
+    check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
         eprintln!("{} failed prompts are tried again", run.forget_failures()?);

@@ -10,7 +10,7 @@ use candle_core::quantized::gguf_file::{Value, write};
 use candle_core::quantized::{GgmlDType, QTensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use saffron_core::Vocabulary;
+use saffron_core::{TextPolicy, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::engine::Engine;
