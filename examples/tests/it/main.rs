@@ -15,6 +15,7 @@ mod margin;
 mod naming;
 mod paper;
 mod paper_run;
+mod pinned;
 mod programs;
 mod programs_search;
 mod prompts;

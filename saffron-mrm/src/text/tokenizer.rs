@@ -152,14 +152,19 @@ impl TextTokenizer {
     ///
     /// Text that the tokenizer cannot encode.
     pub fn encode(&self, text: &str) -> Result<Vec<Token>, TextError> {
-        let whole = ids(&self.plain, text)?;
+        self.said(text, false)
+    }
+
+    /// Tokens of somebody's text that stands alone, or behind other text.
+    fn said(&self, text: &str, continued: bool) -> Result<Vec<Token>, TextError> {
+        let whole = self.part(&self.plain, text, continued)?;
         if !self.has_special(&whole) {
             return Ok(whole);
         }
         // The model's own vocabulary may hold a special token as a word. No part spells one.
         let mut tokens = Vec::with_capacity(whole.len());
         for (place, part) in self.spellings.cut(text).into_iter().enumerate() {
-            let found = self.part(&self.plain, part, place > 0)?;
+            let found = self.part(&self.plain, part, continued || place > 0)?;
             match self.has_special(&found) {
                 false => tokens.extend(found),
                 true => tokens.extend(self.letters(part)?),
@@ -252,10 +257,7 @@ impl TextTokenizer {
             let continued = tokens.last().is_some_and(|last| !self.special.contains(last));
             let found = match piece {
                 Piece::Markup(text) => self.part(&self.markup, text, continued)?,
-                Piece::Said { text, .. } if continued && !self.spellings.is_in(text) => {
-                    self.part(&self.plain, text, true)?
-                }
-                Piece::Said { text, .. } => self.encode(text)?,
+                Piece::Said { text, .. } => self.said(text, continued)?,
             };
             tokens.extend(found);
         }
