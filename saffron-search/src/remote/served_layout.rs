@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use saffron_core::{ContextLayout, LayoutOrigin, ModelError, PromptEncoder, PromptLayout, Token};
 
+use super::engine::Protocol;
 use super::spelling::{may_spell, spellings};
 use super::{RemoteError, Server};
 
