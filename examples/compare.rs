@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use saffron_examples::compare::{Config, LoggedRun, Results, check_old_run, open, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
-use saffron_examples::models::TemplateDate;
+use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_examples::progress::bar;
 use saffron_search::eval::files::{Journal, create_dir};
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read, write_summary};
@@ -48,6 +48,8 @@ struct Args {
     /// Device to run on.
     #[arg(long, default_value = first())]
     device: String,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 fn main() -> Result<()> {
@@ -64,7 +66,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
     eprintln!("device {}", args.device);
-    let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?)?;
+    let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;
     let mut manifest = Manifest::new(serde_json::to_value(&config)?, args.shard).fingerprint("device", &args.device);
     for (path, sum) in models.fingerprints().iter().chain(&prepared.fingerprints) {

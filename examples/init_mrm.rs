@@ -7,13 +7,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::device;
 use saffron_examples::models::Opener;
 use saffron_mrm::ModelOptions;
 use saffron_mrm::checkpoint::AdapterConfig;
+use saffron_mrm::checkpoint::folder::update;
 use saffron_train::Init;
 
 /// Makes an untrained reward model.
@@ -51,10 +52,11 @@ fn main() -> Result<()> {
         base_model_name_or_path: Some(base(&args.base)?),
         ..AdapterConfig::new(args.rank, args.alpha, targets)
     };
-    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    init.adapter(&config, &model, &device)?.save(&args.out, &config)?;
-    init.head(model.vocab_size).save_torch(&args.out)?;
-    Ok(())
+    let adapter = init.adapter(&config, &model, &device)?;
+    update(&args.out, |dir| {
+        adapter.save(dir, &config)?;
+        Ok(init.head(model.vocab_size).save_torch(dir)?)
+    })
 }
 
 /// The base as the adapter names it: where it is, or what the hub calls it.

@@ -19,7 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use saffron_examples::compare::check_old_run;
 use saffron_examples::device::{device, first};
 use saffron_examples::label::{Config, Labelling, Log};
-use saffron_examples::models::TemplateDate;
+use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_search::eval::runs::Shard;
 use saffron_train::labels::{LabelRun, LabelSummary, merge, parquet};
 
@@ -41,6 +41,8 @@ struct Args {
     /// Device to run on.
     #[arg(long, default_value = first())]
     device: String,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 fn main() -> Result<()> {
@@ -57,7 +59,7 @@ fn label(args: &Args, path: &Path) -> Result<LabelSummary> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
     eprintln!("device {}", args.device);
-    let mut labelling = Labelling::open(&config, &device, TemplateDate::of_run(&args.out)?)?;
+    let mut labelling = Labelling::open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let manifest = labelling.manifest(&config, args.shard, &args.device)?;
     check_old_run(&args.out, &manifest)?;
     let mut run = LabelRun::open(&args.out, manifest)?;

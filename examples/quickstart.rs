@@ -17,7 +17,7 @@ use saffron_core::{Session, Token};
 use saffron_examples::compare::{Config, Prepared, open, prepare, results};
 use saffron_examples::demo::{Contrast, Line, table};
 use saffron_examples::device::{device, first};
-use saffron_examples::models::TemplateDate;
+use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_examples::progress::bar;
 use saffron_examples::prompt::save;
 use saffron_search::Searcher;
@@ -48,6 +48,8 @@ struct Args {
     /// Device to run on.
     #[arg(long, default_value = first())]
     device: String,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 fn main() -> Result<()> {
@@ -55,7 +57,7 @@ fn main() -> Result<()> {
     let config = args.config.as_deref().unwrap_or(Path::new(CONFIG));
     let config = Config { keep_text: true, ..Config::read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
-    let mut models = open(&config, &device(&args.device)?, TemplateDate::today())?;
+    let mut models = open(&config, &device(&args.device)?, TemplateDate::today(), args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;
     let records = run(&prepared, &mut models)?;
     let lines = Line::all(&results(&config, &records)?, &judge)?;

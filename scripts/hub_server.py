@@ -14,17 +14,34 @@ import sys
 import tempfile
 import threading
 
+# From this size on the hub keeps files apart from Git.
+LARGE = 10 << 20
+
+
+def sums(path):
+    """Checksums as the hub gives them: Git's of small files, SHA-256 of large ones."""
+    git, sha256 = hashlib.sha1(f"blob {path.stat().st_size}\0".encode()), hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            git.update(part)
+            sha256.update(part)
+    if path.stat().st_size < LARGE:
+        return {"blobId": git.hexdigest()}
+    lfs = {"sha256": sha256.hexdigest(), "size": path.stat().st_size, "pointerSize": 134}
+    return {"blobId": "0" * 40, "lfs": lfs}
+
 
 def handler(model, directory):
     files = {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
-    stamp = "\n".join(f"{name} {path.stat().st_size}" for name, path in files.items())
-    commit = hashlib.sha1(stamp.encode()).hexdigest()
+    listed = [{"rfilename": name, "size": path.stat().st_size} | sums(path) for name, path in files.items()]
+    commit = hashlib.sha1(json.dumps(listed).encode()).hexdigest()
+    etags = {one["rfilename"]: one.get("lfs", {}).get("sha256") or one["blobId"] for one in listed}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            if self.path in (f"/api/models/{model}/revision/main", f"/api/models/{model}/revision/{commit}"):
-                listing = {"sha": commit, "siblings": [{"rfilename": name} for name in files]}
-                return self.send(200, json.dumps(listing).encode())
+            asked = self.path.removesuffix("?blobs=true")
+            if asked in (f"/api/models/{model}/revision/main", f"/api/models/{model}/revision/{commit}"):
+                return self.send(200, json.dumps({"sha": commit, "siblings": listed}).encode())
             prefix = f"/{model}/resolve/{commit}/"
             path = files.get(self.path.removeprefix(prefix)) if self.path.startswith(prefix) else None
             if path is None:
@@ -44,7 +61,7 @@ def handler(model, directory):
             self.send_response(206)
             self.send_header("content-length", str(last - first + 1))
             self.send_header("content-range", f"bytes {first}-{last}/{size}")
-            self.send_header("etag", f'"{hashlib.sha1(path.name.encode()).hexdigest()}"')
+            self.send_header("etag", f'"{etags[path.name]}"')
             self.send_header("x-repo-commit", commit)
             self.end_headers()
             with path.open("rb") as file:

@@ -1,6 +1,7 @@
 //! The models of a comparison.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
@@ -12,15 +13,15 @@ use saffron_search::eval::runs::Manifest;
 use super::Config;
 use crate::models::{DEFAULT_LAYOUT, ENCODING, Opener, TemplateDate};
 
-/// Opens what a configuration names. Chat templates tell a date.
+/// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers that are still loading.
 ///
 /// # Errors
 ///
 /// Whatever does not load or does not answer.
-pub fn open(config: &Config, device: &Device, date: TemplateDate) -> Result<OpenedModels> {
+pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration) -> Result<OpenedModels> {
     let reuse = if config.cache { Reuse::Cached } else { Reuse::Nothing };
     let options = ModelOptions { reuse, dtype: config.dtype.into(), ..ModelOptions::default() };
-    let mut opener = Opener::new(device.clone(), options).with_date(date);
+    let mut opener = Opener::new(device.clone(), options).with_date(date).with_wait(wait);
     Ok(OpenedModels::open(&mut opener, &config.policy, &config.rewards, &config.judges)?)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -40,13 +41,13 @@ impl std::fmt::Debug for Labelling {
 }
 
 impl Labelling {
-    /// Opens what a configuration names. Chat templates tell a date.
+    /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers that are still loading.
     ///
     /// # Errors
     ///
     /// Whatever does not load or does not answer.
-    pub fn open(config: &Config, device: &Device, date: TemplateDate) -> Result<Self> {
-        let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date);
+    pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration) -> Result<Self> {
+        let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date).with_wait(wait);
         let replies = replies(config, &mut opener)?;
         let guard = opener.named_guard(&config.guard.settings()).context("the guard")?;
         let mut fingerprints = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;

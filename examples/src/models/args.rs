@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::opener::for_preset;
-use super::{NamedPolicy, Opener, TemplateDate};
+use super::{NamedPolicy, Opener, TemplateDate, WaitArgs};
 use crate::device::{device, first};
 
 /// Types of weights by name.
@@ -69,6 +69,9 @@ pub struct PolicyArgs {
     /// How many of the most probable tokens a server is asked for; twice as many where these hold too little [default: 64].
     #[arg(long)]
     pub top: Option<usize>,
+    /// How long to wait for servers.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// The policy's prompt layout, by default "template", its own chat template; where it has none, what its special tokens speak for.
     #[arg(long, value_parser = PossibleValuesParser::new(LAYOUT_NAMES.into_iter().chain([TEMPLATE])))]
     pub layout: Option<String>,
@@ -137,7 +140,7 @@ impl PolicyArgs {
     }
 
     fn opener(&self) -> Result<Opener> {
-        Ok(Opener::new(device(&self.device)?, self.options()))
+        Ok(Opener::new(device(&self.device)?, self.options()).with_wait(self.wait.limit()))
     }
 
     /// The policy, as a configuration would have it.

@@ -15,6 +15,7 @@ pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
 pub use opener::{DEFAULT_LAYOUT, Opener};
 pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
+pub use served::WaitArgs;
 
 /// Says something about models that the user should know, on standard error.
 #[allow(clippy::print_stderr, reason = "a note to the user of a program")]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
@@ -18,7 +19,7 @@ use saffron_search::eval::models::{
     ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, ModelOpener, MrmSettings, OpenError, PolicySettings,
     QuestionSettings, ServedSettings,
 };
-use saffron_search::remote::{RemoteGuard, RemotePolicy, RemoteQuestion, RemoteVocabulary, Server};
+use saffron_search::remote::{RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server};
 
 use super::layout::{Chosen, LayoutChoice};
 use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, hub, served};
@@ -32,6 +33,8 @@ pub const DEFAULT_LAYOUT: &str = "layout of the policy";
 pub struct Opener {
     local: LocalModels,
     today: TemplateDate,
+    /// The longest wait for a server that is still loading.
+    wait: Duration,
     /// Files and directories of models that were opened.
     files: BTreeSet<PathBuf>,
     /// What else a manifest says of them: commits, versions, dates.
@@ -43,7 +46,14 @@ impl Opener {
     #[must_use]
     pub fn new(device: Device, options: ModelOptions) -> Self {
         let local = hub::local_models(device, options);
-        Self { local, today: TemplateDate::today(), files: BTreeSet::new(), sources: BTreeMap::new() }
+        let (today, wait) = (TemplateDate::today(), RemoteSettings::default().wait);
+        Self { local, today, wait, files: BTreeSet::new(), sources: BTreeMap::new() }
+    }
+
+    /// The same, with the longest wait for a server that is still loading.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
     }
 
     /// The same, with the date that chat templates tell.
@@ -123,7 +133,7 @@ impl Opener {
     pub fn vocabulary(&mut self, settings: &PolicySettings) -> Result<Arc<dyn Vocabulary>> {
         match (settings.model.server(), tokenizer_of(settings.served.as_ref())) {
             (Some(address), None) => {
-                let server = served::connect(address, settings.served.as_ref(), None)?;
+                let server = served::connect(address, settings.served.as_ref(), None, self.wait)?;
                 Ok(Arc::new(RemoteVocabulary::new(server)?))
             }
             (Some(_), Some(name)) => Ok(Arc::new(self.checkpoint(name)?.tokenizer()?)),
@@ -240,7 +250,7 @@ impl Opener {
         settings: Option<&ServedSettings>,
         vocab_size: Option<usize>,
     ) -> Result<Arc<Server>> {
-        let server = served::connect(address, settings, vocab_size)?;
+        let server = served::connect(address, settings, vocab_size, self.wait)?;
         self.say(address.to_string(), server.identity()?);
         Ok(server)
     }

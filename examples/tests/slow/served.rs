@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session, TextPolicy};
-use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, TypeName};
+use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, TypeName, WaitArgs};
 use saffron_mrm::Mrm;
 use saffron_search::{Preset, Saffron, Searcher};
 
@@ -33,6 +33,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         tokenizer: policy.contains("http").then(|| ModelName::from_path(model()).unwrap()),
         served_model: None,
         top: None,
+        wait: WaitArgs { wait: 0 },
         layout: Some(String::from("chatml")),
         system: None,
         template_option: Vec::new(),

@@ -8,6 +8,7 @@ use safetensors::tensor::TensorView;
 use saffron_core::TokenSet;
 
 use super::files::is_there;
+use super::folder::update;
 use super::safetensors::SafetensorsFile;
 use super::torch::{TorchVector, read_vector, write_vector};
 use crate::LoadError;
@@ -69,28 +70,33 @@ impl RewardHead {
     ///
     /// What the file system says.
     pub fn save_safetensors(&self, dir: &Path) -> Result<PathBuf, LoadError> {
-        let path = dir.join(OURS);
+        update(dir, |dir| self.write_safetensors(&dir.join(OURS)))?;
+        Ok(dir.join(OURS))
+    }
+
+    fn write_safetensors(&self, path: &Path) -> Result<(), LoadError> {
         let bias: Vec<u8> = self.bias.iter().flat_map(|value| value.to_le_bytes()).collect();
         let mask: Vec<u8> = self.mask().iter().map(|unseen| u8::from(*unseen)).collect();
         let shape = vec![self.bias.len()];
         let wrap = |source: safetensors::SafeTensorError| LoadError::Safetensors {
-            path: path.clone(),
+            path: path.to_path_buf(),
             source: Box::new(source),
         };
         let bias = TensorView::new(Dtype::F32, shape.clone(), &bias).map_err(wrap)?;
         let mask = TensorView::new(Dtype::BOOL, shape, &mask).map_err(wrap)?;
-        safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, &path).map_err(wrap)?;
-        Ok(path)
+        safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, path).map_err(wrap)
     }
 
-    /// Writes the head in the reference's form; the bias is rounded to bf16.
+    /// Writes the head in the reference's form; the bias is rounded to bf16. Both files appear [together](super::folder).
     ///
     /// # Errors
     ///
     /// What the file system says.
     pub fn save_torch(&self, dir: &Path) -> Result<(), LoadError> {
-        write_vector(&dir.join(BIAS), &TorchVector::Floats(self.bias.clone()))?;
-        write_vector(&dir.join(MASK), &TorchVector::Bools(self.mask()))
+        update(dir, |dir| {
+            write_vector(&dir.join(BIAS), &TorchVector::Floats(self.bias.clone()))?;
+            write_vector(&dir.join(MASK), &TorchVector::Bools(self.mask()))
+        })
     }
 
     fn mask(&self) -> Vec<bool> {

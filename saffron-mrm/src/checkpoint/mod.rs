@@ -3,6 +3,7 @@
 
 mod export;
 pub(crate) mod files;
+pub mod folder;
 #[cfg(feature = "gguf")]
 mod gguf;
 pub mod head;

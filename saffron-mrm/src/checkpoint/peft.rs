@@ -8,6 +8,7 @@ use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
 use super::files::read_json;
+use super::folder::update;
 use super::parts::{Kind, Part, write_parts};
 use super::safetensors::SafetensorsFile;
 use crate::LoadError;
@@ -117,20 +118,21 @@ impl LoraWeights {
     }
 
     /// Writes the adapter in PEFT's layout, in float32, or rounded to bf16 or f16, to the nearest. All pairs must have the configuration's
-    /// rank.
+    /// rank. Both files appear [together](super::folder); other files of the directory stay.
     ///
     /// # Errors
     ///
     /// Another type; what the file system says.
     pub fn save_as(&self, dir: &Path, config: &AdapterConfig, dtype: DType) -> Result<(), LoadError> {
-        let path = dir.join(WEIGHTS);
-        let kind = Kind::of(dtype, &path)?;
+        let kind = Kind::of(dtype, &dir.join(WEIGHTS))?;
         let parts = self.pairs.iter().flat_map(|((layer, projection), pair)| {
             [("lora_A", &pair.a), ("lora_B", &pair.b)]
                 .map(|(which, tensor)| (tensor_name(*layer, *projection, which), Part::matrix(tensor.clone(), kind)))
         });
-        write_parts(parts, &path)?;
-        config.save(&dir.join(CONFIG))
+        update(dir, |dir| {
+            write_parts(parts, &dir.join(WEIGHTS))?;
+            config.save(&dir.join(CONFIG))
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{DType, Tensor};
 
+use super::folder::update;
 use super::parts::{Kind, Part, write_parts};
 use super::peft::Projection;
 use crate::LoadError;
@@ -15,9 +16,9 @@ const WEIGHTS: &str = "model.safetensors";
 
 impl Decoder {
     /// Writes the decoder into a directory, which is made if need be, as Hugging Face's Llama: `model.safetensors`, with the projections
-    /// each on its own and a tied unembedding left out, and `config.json`. Each file appears whole or not at all, the weights before the
-    /// configuration. Weights are float32, or
-    /// rounded to bf16 or f16, to the nearest. An adapter beside the weights is added to them.
+    /// each on its own and a tied unembedding left out, and `config.json`. Both appear [together](super::folder), whole or not at all; other
+    /// files of the directory stay. Weights are float32, or rounded to bf16 or f16, to the nearest. An adapter beside the weights is added to
+    /// them.
     ///
     /// Loading float32 weights again gives the same bits. A tokenizer's files are the caller's to add.
     ///
@@ -35,13 +36,13 @@ impl Decoder {
     /// # }
     /// ```
     pub fn save(&self, dir: &Path, dtype: DType) -> Result<(), LoadError> {
-        let path = dir.join(WEIGHTS);
-        let kind = Kind::of(dtype, &path)?;
-        std::fs::create_dir_all(dir).map_err(LoadError::io(dir))?;
+        let kind = Kind::of(dtype, &dir.join(WEIGHTS))?;
         let decoder = self.clone().folded();
         let config = DecoderConfig { tie_word_embeddings: decoder.head().is_none(), ..decoder.config().clone() };
-        write_parts(parts(&decoder, kind), &path)?;
-        config.save(&dir.join(CONFIG), kind.name)
+        update(dir, |dir| {
+            write_parts(parts(&decoder, kind), &dir.join(WEIGHTS))?;
+            config.save(&dir.join(CONFIG), kind.name)
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use super::HubModel;
+use crate::LoadError;
 
 /// A model that the hub does not give.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,7 @@ pub enum HubError {
         model: HubModel,
     },
     /// Asked not to use the network, and the model is not there from an earlier time.
-    #[error("{} does not hold the whole of {model}, and the network is not to be used", cache.display())]
+    #[error("{} does not hold the whole of {model}, undamaged, and the network is not to be used", cache.display())]
     NotCached {
         /// Where models are kept.
         cache: PathBuf,
@@ -56,6 +57,51 @@ pub enum HubError {
         model: HubModel,
         /// The file, or several of which one is needed.
         expected: &'static str,
+    },
+    /// A model whose configuration, tokenizer or chat template cannot be used. Its weights have not
+    /// been fetched.
+    #[error("{model} cannot be used, and its weights have not been fetched")]
+    Unusable {
+        /// The model.
+        model: HubModel,
+        /// Why.
+        source: LoadError,
+    },
+    /// A file above the size limit of its kind. None of it has been fetched.
+    #[error("{endpoint} announces {found} bytes of {file}, expected at most {limit}")]
+    TooLarge {
+        /// The hub.
+        endpoint: String,
+        /// The file.
+        file: String,
+        /// Its size.
+        found: u64,
+        /// The most that it may have.
+        limit: u64,
+    },
+    /// A file whose length differs from the announced one.
+    #[error("{endpoint} announces {expected} bytes of {file} and sends {found}")]
+    Length {
+        /// The hub.
+        endpoint: String,
+        /// The file.
+        file: String,
+        /// Bytes by the hub's list or the answer's header.
+        expected: u64,
+        /// Bytes by the answer's header, or bytes received before the download was cut off.
+        found: u64,
+    },
+    /// A complete file with the wrong checksum. It has been deleted.
+    #[error("{endpoint} sends {file} with the checksum {found}, expected {expected}")]
+    Checksum {
+        /// The hub.
+        endpoint: String,
+        /// The file.
+        file: String,
+        /// The checksum by the hub's list or the answer's header.
+        expected: String,
+        /// The checksum of the received bytes.
+        found: String,
     },
     /// An answer that does not hold together.
     #[error("{endpoint} answers with {found} where {expected} was expected")]

@@ -10,6 +10,8 @@ mod spellings;
 mod text_layout;
 mod tokenizer;
 
+#[cfg(feature = "hub")]
+pub(crate) use chat::MAX_TEMPLATE;
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, TEMPLATE, layout};

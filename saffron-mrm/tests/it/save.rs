@@ -172,3 +172,61 @@ fn a_configuration_as_json_is_its_file() {
     let wrong = DecoderConfig { num_key_value_heads: 3, ..config };
     assert!(wrong.validate().unwrap_err().to_string().contains("num_key_value_heads"));
 }
+
+const KILLED: &str = "save::a_child_writes_until_it_is_killed";
+const FOLDER: &str = "SAFFRON_TEST_SAVE";
+
+/// Two decoders of the same sizes whose weights and configurations differ.
+fn pair() -> [Decoder; 2] {
+    let one = load(&dir("tiny-a").join("policy"), DType::F32);
+    let halved = one.map_weights(|weight| weight * 0.5);
+    let config = DecoderConfig { rms_norm_eps: 0.25, ..one.config().clone() };
+    let out = tempfile::tempdir().unwrap();
+    halved.save(out.path(), DType::F32).unwrap();
+    config.save(&out.path().join("config.json"), "float32").unwrap();
+    [one, load(out.path(), DType::F32)]
+}
+
+#[test]
+#[ignore = "another test runs it, in a process of its own"]
+fn a_child_writes_until_it_is_killed() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    for decoder in pair().iter().cycle().take(100_000) {
+        decoder.save(Path::new(&folder), DType::F32).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_killed_at_any_moment_leaves_the_old_checkpoint_or_the_new_one() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (root, pair) = (tempfile::tempdir().unwrap(), pair());
+    let folder = root.path().join("model");
+    pair[0].save(&folder, DType::F32).unwrap();
+    std::fs::write(folder.join("tokenizer.json"), "the caller's").unwrap();
+    let expected = pair.each_ref().map(|decoder| (decoder.config().clone(), bits(decoder)));
+    assert!(expected[0].0 != expected[1].0 && expected[0].1 != expected[1].1);
+    let mut seen = [0; 2];
+    for moment in 0..20 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args([KILLED, "--exact", "--ignored"]).env(FOLDER, &folder).stdout(std::process::Stdio::null());
+        let mut child = child.spawn().unwrap();
+        // It has begun when the weights are others than before.
+        let file = || folder.join("model.safetensors").metadata().map(|found| MetadataExt::ino(&found)).ok();
+        let (before, since) = (file(), std::time::Instant::now());
+        while file().is_none_or(|now| Some(now) == before) {
+            assert!(since.elapsed().as_secs() < 60, "nothing is written");
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+        std::thread::sleep(std::time::Duration::from_micros(170 * moment));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = load(&folder, DType::F32);
+        let found = (left.config().clone(), bits(&left));
+        let place = expected.iter().position(|one| *one == found);
+        seen[place.unwrap_or_else(|| panic!("kill {moment} left a mixture"))] += 1;
+        assert_eq!(std::fs::read_to_string(folder.join("tokenizer.json")).unwrap(), "the caller's");
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+}

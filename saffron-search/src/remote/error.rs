@@ -24,6 +24,16 @@ pub enum RemoteError {
         /// What the last try said.
         reason: String,
     },
+    /// A server that was still loading its model at the deadline.
+    #[error("{endpoint} is not ready after {waited:.0?}: {reason}")]
+    NotReady {
+        /// The endpoint.
+        endpoint: String,
+        /// The time waited.
+        waited: Duration,
+        /// Its last message, or why there was none.
+        reason: String,
+    },
     /// No answer in time.
     #[error("{endpoint} gave no answer within {after:?}")]
     TimedOut {

@@ -19,6 +19,17 @@ pub(super) struct Http {
     settings: RemoteSettings,
 }
 
+/// The time limit of one readiness check.
+const A_LOOK: Duration = Duration::from_secs(10);
+
+/// The result of a readiness check.
+pub(super) enum Readiness {
+    /// The server answers, or fails in a way that waiting does not change.
+    Answers,
+    /// The server is still loading, with its message.
+    Loading(String),
+}
+
 /// What came of one try.
 enum Try {
     /// A whole answer.
@@ -54,6 +65,26 @@ impl Http {
             let request = self.agent.post(format!("{endpoint}{path}")).header("Content-Type", "application/json");
             self.authorised(request).config().timeout_global(Some(left)).build().send(body.as_bytes())
         })
+    }
+
+    /// Checks once whether a server is still loading its model.
+    pub(super) fn readiness(&self, endpoint: &str, path: &str) -> Readiness {
+        let request = self.authorised(self.agent.get(format!("{endpoint}{path}")));
+        let limit = self.settings.timeout.min(A_LOOK);
+        let sent = request.config().timeout_global(Some(limit)).build().call();
+        match sent.and_then(|response| self.read(response)) {
+            Ok((status @ 502..=504, _, bytes)) => Readiness::Loading(format!("status {status}: {}", self.said(&bytes))),
+            Err(ureq::Error::Io(error)) if is_passing(error.kind()) => Readiness::Loading(error.to_string()),
+            Err(error @ ureq::Error::Timeout(_)) => Readiness::Loading(error.to_string()),
+            _ => Readiness::Answers,
+        }
+    }
+
+    /// The message of a refusal, extracted from JSON if possible.
+    fn said(&self, bytes: &[u8]) -> String {
+        let json: Option<Value> = serde_json::from_slice(bytes).ok();
+        let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());
+        self.beginning(message.map_or(bytes, str::as_bytes))
     }
 
     /// A request with the key, if there is one.
@@ -148,6 +179,12 @@ impl Http {
     fn timed_out(&self, endpoint: &str) -> RemoteError {
         RemoteError::TimedOut { endpoint: endpoint.to_owned(), after: self.settings.timeout }
     }
+}
+
+/// Whether an error is one of a server that is just starting.
+fn is_passing(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut | UnexpectedEof)
 }
 
 fn unreachable(endpoint: &str, tries: u32, error: &ureq::Error) -> RemoteError {

@@ -11,7 +11,7 @@
 //! server are overruled; what it says is the distribution at temperature 1.
 //!
 //! [`Server::connect`] asks who is there and tries one step, so that what does not work is known before a search begins, together with the flag that mends
-//! it. [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
+//! it. It waits for a server that is still loading its model ([`RemoteSettings::wait`]). [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
 //! [`RemotePolicy::open`] the server does the tokenising, too.
 //!
 //! ```no_run
@@ -40,6 +40,7 @@ mod spelling;
 mod template;
 mod version;
 mod vocabulary;
+mod wait;
 
 pub use saffron_core::{EngineKind, ServerAddress};
 
@@ -49,3 +50,4 @@ pub use reward::{RemoteGuard, RemoteQuestion};
 pub use server::{ServedModel, Server};
 pub use settings::{ApiKey, RemoteSettings};
 pub use vocabulary::RemoteVocabulary;
+pub use wait::ServerWait;

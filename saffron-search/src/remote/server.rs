@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::engine::{Answer, Ask, Protocol, Row};
 use super::http::Http;
 use super::spelling::spellings;
-use super::{AnswerProblem, EngineKind, RemoteError, RemoteSettings, ServerAddress};
+use super::wait::until_ready;
+use super::{AnswerProblem, EngineKind, RemoteError, RemoteSettings, ServerAddress, ServerWait};
 
 /// How far above 1 probabilities may add up, and above 0 a log-probability may lie: float noise.
 const NOISE: f64 = 1e-3;
@@ -62,19 +63,33 @@ pub(super) struct Listed {
 }
 
 impl Server {
-    /// Asks every endpoint who is there, and tries a step on each.
+    /// Waits for servers that are still loading their model, asks every endpoint which model it serves, and tries a step on each.
     ///
     /// # Errors
     ///
     /// Whatever a search would run into: nobody there, another engine, endpoints of different models, too few log-probabilities, or such
     /// as a sampler has changed.
     pub fn connect(address: &ServerAddress, settings: RemoteSettings) -> Result<Arc<Self>, RemoteError> {
+        Self::connect_watched(address, settings, &mut |_| {})
+    }
+
+    /// [`connect`](Self::connect), calling `watch` at every check that finds a server not ready.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn connect_watched(
+        address: &ServerAddress,
+        settings: RemoteSettings,
+        watch: &mut dyn FnMut(&ServerWait),
+    ) -> Result<Arc<Self>, RemoteError> {
         let (engine, endpoints) = (address.engine(), address.endpoints().to_vec());
         if settings.top == 0 {
             let reason = String::from("`RemoteSettings::top` must be at least 1");
             return Err(RemoteError::Settings { reason });
         }
         let http = Http::new(settings.clone());
+        until_ready(engine, &http, &endpoints, &settings, watch)?;
         let model = who(engine, &http, &endpoints[0], &settings)?;
         let mut server =
             Self { engine, endpoints, http, settings, model, answering: None, steer: None, special: Mutex::default() };

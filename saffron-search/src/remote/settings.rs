@@ -40,6 +40,9 @@ pub struct RemoteSettings {
     pub retries: u32,
     /// The wait before the first new try; each further one waits twice as long. A server's `Retry-After` in seconds counts where it is longer.
     pub backoff: Duration,
+    /// The longest wait for a server that is still loading its model: one that refuses connections or answers 502 to 504. It applies when
+    /// connecting; zero does not wait.
+    pub wait: Duration,
     /// The largest answer that is read, in bytes.
     pub max_answer: u64,
     /// Sequences a request; more are sent one request after another.
@@ -58,12 +61,13 @@ pub struct RemoteSettings {
 }
 
 impl Default for RemoteSettings {
-    /// Two minutes, three new tries, 64 MiB, 64 sequences, the 64 most probable tokens.
+    /// Two minutes a request and two for a server that loads, three new tries, 64 MiB, 64 sequences, the 64 most probable tokens.
     fn default() -> Self {
         Self {
             timeout: Duration::from_mins(2),
             retries: 3,
             backoff: Duration::from_millis(250),
+            wait: Duration::from_mins(2),
             max_answer: 64 << 20,
             max_batch: 64,
             top: 64,

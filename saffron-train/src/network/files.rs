@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::DType;
 use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::LoraWeights;
+use saffron_mrm::checkpoint::folder::update;
 use saffron_mrm::nn::Decoder;
 
 use super::Network;
@@ -49,15 +50,17 @@ impl Network {
     }
 
     /// [`save`](Self::save) with the adapter's or the decoder's weights in float32, or rounded to bf16 or f16, to the nearest. The bias stays
-    /// in float32.
+    /// in float32. All files appear [together](saffron_mrm::checkpoint::folder); other files of the directory stay.
     ///
     /// # Errors
     ///
     /// Another type; what the file system says.
     pub fn save_as(&self, dir: &Path, dtype: DType) -> Result<(), TrainError> {
-        self.save_weights(dir, dtype)?;
-        self.head().save_safetensors(dir)?;
-        Ok(())
+        update(dir, |dir| {
+            self.save_weights(dir, dtype)?;
+            self.head().save_safetensors(dir)?;
+            Ok(())
+        })
     }
 
     /// Writes adapter and head into a directory as the reference releases them: PEFT's layout (for a decoder that is trained as a whole a
@@ -67,8 +70,10 @@ impl Network {
     ///
     /// What the file system says.
     pub fn save_reference(&self, dir: &Path) -> Result<(), TrainError> {
-        self.save_weights(dir, DType::F32)?;
-        Ok(self.head().save_torch(dir)?)
+        update(dir, |dir| {
+            self.save_weights(dir, DType::F32)?;
+            Ok(self.head().save_torch(dir)?)
+        })
     }
 
     fn save_weights(&self, dir: &Path, dtype: DType) -> Result<(), TrainError> {

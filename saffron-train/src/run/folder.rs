@@ -1,21 +1,25 @@
 //! Directories that are there whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use saffron_mrm::checkpoint::folder::install;
 use saffron_search::eval::files::FileError;
 
 use crate::TrainError;
 
-/// Fills a directory beside `dir`, has it reach the disk, and puts it in the place of whatever is at `dir`.
+/// Fills a directory beside `dir`, flushes it to disk, and puts it in the place of the one at
+/// `dir`. At every moment the old directory or the new one is there, on systems that can exchange
+/// them ([`saffron_mrm::checkpoint::folder`]).
 pub(super) fn replace(dir: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
     let (beside, old) = (named(dir, "partial"), named(dir, "old"));
     remove(&beside)?;
+    remove(&old)?; // Left by an earlier version.
     let filled = fs::create_dir_all(&beside)
         .map_err(|error| FileError::io("create", &beside)(error).into())
         .and_then(|()| fill(&beside))
-        .and_then(|()| put(&beside, dir, &old).map_err(|error| FileError::io("write", dir)(error).into()));
+        .and_then(|()| install(&beside, dir).map_err(|error| FileError::io("write", dir)(error).into()));
     if filled.is_err() {
         let _ = fs::remove_dir_all(&beside); // The next attempt does it, too.
     }
@@ -34,25 +38,4 @@ pub(super) fn remove(dir: &Path) -> Result<(), TrainError> {
 fn named(dir: &Path, what: &str) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     dir.with_file_name(format!(".{name}.{what}"))
-}
-
-fn put(beside: &Path, dir: &Path, old: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(beside)? {
-        File::open(entry?.path())?.sync_all()?;
-    }
-    sync(beside)?;
-    if old.exists() {
-        fs::remove_dir_all(old)?;
-    }
-    if dir.exists() {
-        fs::rename(dir, old)?;
-    }
-    fs::rename(beside, dir)?;
-    sync(dir.parent().unwrap_or(Path::new(".")))?;
-    if old.exists() { fs::remove_dir_all(old) } else { Ok(()) }
-}
-
-/// Has the names in a directory reach the disk. Only Unix opens directories for that.
-fn sync(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

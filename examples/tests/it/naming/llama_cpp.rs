@@ -11,6 +11,9 @@ const VOCAB: u64 = 190;
 /// The key that the server wants.
 pub(super) const KEY: &str = "hunter2-hunter2";
 
+/// What it says while it loads its model.
+pub(super) const LOADING: &[u8] = br#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#;
+
 /// The server.
 pub(super) struct LlamaCpp {
     web: Web,
@@ -20,11 +23,19 @@ pub(super) struct LlamaCpp {
 
 impl LlamaCpp {
     pub(super) fn serve() -> Self {
+        Self::serve_after(|| true)
+    }
+
+    /// Serves once its model is loaded; it is asked at every request whether it is.
+    pub(super) fn serve_after(loaded: impl Fn() -> bool + Send + 'static) -> Self {
         let (build, steps) = (Arc::new(Mutex::new("b1-one")), Arc::new(Mutex::new(0)));
         let (now, count) = (build.clone(), steps.clone());
         let web = Web::serve(move |asked| {
             if asked.authorization.as_deref() != Some(&format!("Bearer {KEY}")[..]) {
                 return (401, b"no key".to_vec());
+            }
+            if !loaded() {
+                return (503, LOADING.to_vec());
             }
             *count.lock().unwrap() += usize::from(asked.path == "/completion");
             match reply(asked, *now.lock().unwrap()) {

@@ -6,6 +6,7 @@ mod layouts;
 mod llama_cpp;
 mod old_runs;
 mod served;
+mod waiting;
 mod web;
 
 use std::path::{Path, PathBuf};

@@ -18,7 +18,8 @@ const PROCESSOR: &str = "chat_template.json";
 const CONFIG: &str = "tokenizer_config.json";
 /// The name of the template that serves where none is named.
 const DEFAULT: &str = "default";
-const MAX_FILE: u64 = 1 << 20;
+/// The largest template in a file of its own, in bytes.
+pub(crate) const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 64;
 
 /// A checkpoint's templates by name, each with the file that it is in. One without a name is the default.

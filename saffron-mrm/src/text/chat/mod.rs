@@ -17,6 +17,8 @@ mod tags;
 mod template;
 
 pub use error::TemplateError;
+#[cfg(feature = "hub")]
+pub(crate) use files::MAX_FILE as MAX_TEMPLATE;
 pub use message::Message;
 pub(crate) use pieces::Piece;
 pub use template::ChatTemplate;

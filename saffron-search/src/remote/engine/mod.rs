@@ -48,6 +48,9 @@ pub(super) type Request = (&'static str, Value);
 
 /// How an engine is spoken to.
 pub(super) trait Protocol: Sized {
+    /// The path to ask whether the model is loaded.
+    fn ready_path(self) -> &'static str;
+
     /// The request of a step.
     fn step(self, ask: Ask<'_>) -> Request;
 
@@ -74,6 +77,14 @@ pub(super) trait Protocol: Sized {
 }
 
 impl Protocol for EngineKind {
+    fn ready_path(self) -> &'static str {
+        match self {
+            // It lists its model while it loads, but without the sizes.
+            Self::LlamaCpp => "/health",
+            Self::Vllm | Self::Sglang => "/v1/models",
+        }
+    }
+
     fn step(self, ask: Ask<'_>) -> Request {
         match self {
             Self::LlamaCpp => llama_cpp::step(ask),

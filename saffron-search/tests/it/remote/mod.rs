@@ -11,6 +11,7 @@ mod rewards;
 mod scripted;
 mod together;
 mod version;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ fn settings() -> RemoteSettings {
         timeout: Duration::from_secs(5),
         retries: 2,
         backoff: Duration::from_millis(5),
+        wait: Duration::ZERO,
         top: 16,
         vocab_size: Some(VOCAB),
         ..RemoteSettings::default()

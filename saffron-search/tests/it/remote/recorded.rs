@@ -2,6 +2,7 @@
 //! same. `vllm.json` is made anew by `scripts/vllm_server.sh -- cargo test -p saffron-search --features remote --test it -- --ignored records_vllm`.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use saffron_core::{Outcome, PrmScorer, TextPolicy, Token, process_reward_fn};
 use saffron_search::remote::{RemotePolicy, RemoteSettings, Server};
@@ -42,8 +43,13 @@ struct Found {
 
 /// A beam of three over four tokens that loves long words, whose server does the tokenising.
 fn search(url: &str) -> Found {
-    let settings =
-        RemoteSettings { top: 20, vocab_size: Some(49_152), end_tokens: Some(vec![2]), ..RemoteSettings::default() };
+    let settings = RemoteSettings {
+        wait: Duration::ZERO,
+        top: 20,
+        vocab_size: Some(49_152),
+        end_tokens: Some(vec![2]),
+        ..RemoteSettings::default()
+    };
     let server = Server::connect(&format!("vllm:{url}").parse().unwrap(), settings).unwrap();
     let policy = RemotePolicy::open(server).unwrap();
     // Ids around ids: a question costs one request.

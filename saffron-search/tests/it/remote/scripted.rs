@@ -38,8 +38,13 @@ pub(super) struct Scripted {
 }
 
 impl Scripted {
-    pub(super) fn serve(mut script: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    pub(super) fn serve(script: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+        Self::serve_on(0, script)
+    }
+
+    /// On a port.
+    pub(super) fn serve_on(port: u16, mut script: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (log, stop) = (seen.clone(), over.clone());

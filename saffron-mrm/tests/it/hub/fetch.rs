@@ -1,147 +1,10 @@
-//! The hub's endpoints, spoken by a server in this file: what is fetched, what is not fetched twice, what goes wrong.
-
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+//! What is fetched, and what is not fetched twice.
 
 use burn::tensor::Device;
 use saffron_mrm::LmPolicy;
-use saffron_mrm::hub::{Hub, HubError, HubModel};
+use saffron_mrm::hub::{Hub, HubError};
 
-use crate::fixtures::dir;
-
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-/// What a server does to those who ask.
-#[derive(Clone, Default)]
-struct Manners {
-    /// After how many bytes it breaks off, answer by answer, where an answer has more than ten thousand.
-    breaks: Vec<usize>,
-    /// Where files are instead.
-    elsewhere: Option<String>,
-    /// The token that it wants.
-    token: Option<&'static str>,
-    /// The commit that it claims.
-    commit: Option<&'static str>,
-}
-
-/// A hub of one model, `org/tiny`.
-struct Server {
-    endpoint: String,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn new(files: BTreeMap<String, Vec<u8>>, manners: Manners) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (seen, files, manners) = (log.clone(), Arc::new(files), Arc::new(Mutex::new(manners)));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (seen, files, manners) = (seen.clone(), files.clone(), manners.clone());
-                std::thread::spawn(move || {
-                    // Whoever asked may have gone.
-                    answer(stream.unwrap(), &files, &manners, &seen).ok();
-                });
-            }
-        });
-        Self { endpoint, log }
-    }
-
-    /// What was asked for since the last time: paths, with ranges.
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.log.lock().unwrap())
-    }
-
-    fn hub(&self, cache: &Path) -> Hub {
-        Hub::new(cache).with_endpoint(&self.endpoint)
-    }
-}
-
-fn answer(
-    stream: TcpStream,
-    files: &BTreeMap<String, Vec<u8>>,
-    manners: &Mutex<Manners>,
-    log: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    while reader.read_line(&mut line)? > 2 {
-        lines.push(std::mem::take(&mut line).trim().to_owned());
-    }
-    let path = lines[0].split(' ').nth(1).unwrap_or_default().to_owned();
-    let header = |name: &str| {
-        let named = lines.iter().filter_map(|line| line.split_once(':'));
-        named.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned()).next()
-    };
-    let authorised = header("authorization").map_or("", |_| " authorised");
-    let range = header("range").unwrap_or_default();
-    log.lock().unwrap().push(format!("{}{authorised}", format!("{path} {range}").trim()));
-    let mut manners = manners.lock().unwrap();
-    let mut stream = stream;
-    let commit = manners.commit.unwrap_or(COMMIT);
-    if manners.token.is_some_and(|token| header("authorization").as_deref() != Some(&format!("Bearer {token}")[..])) {
-        return write!(stream, "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    }
-    if path == "/api/models/org/tiny/revision/main" || path == format!("/api/models/org/tiny/revision/{COMMIT}") {
-        let names: Vec<String> = files.keys().map(|name| format!(r#"{{"rfilename":"{name}"}}"#)).collect();
-        let body = format!(r#"{{"sha":"{commit}","siblings":[{}]}}"#, names.join(","));
-        let length = body.len();
-        return write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    }
-    let file = path.strip_prefix(&format!("/org/tiny/resolve/{commit}/")).and_then(|name| files.get(name));
-    let Some(bytes) = file else {
-        return write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    };
-    if let Some(elsewhere) = &manners.elsewhere {
-        let place = format!("{elsewhere}{path}");
-        return write!(
-            stream,
-            "HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        );
-    }
-    let size = bytes.len();
-    let from = range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-')).map(|from| from.parse().unwrap());
-    match from {
-        Some(from) if from >= size => {
-            return write!(
-                stream,
-                "HTTP/1.1 416 Range Not Satisfiable\r\ncontent-length: 0\r\ncontent-range: bytes */{size}\r\nconnection: close\r\n\r\n"
-            );
-        }
-        Some(from) => write!(
-            stream,
-            "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/{size}\r\nconnection: close\r\n\r\n",
-            size - from,
-            size - 1
-        )?,
-        None => write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {size}\r\nconnection: close\r\n\r\n")?,
-    }
-    let part = &bytes[from.unwrap_or(0)..];
-    let most = if part.len() > 10_000 && !manners.breaks.is_empty() { manners.breaks.remove(0) } else { part.len() };
-    stream.write_all(&part[..most])
-}
-
-fn files() -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(dir("tiny-a").join("policy")).unwrap();
-    let read =
-        |entry: std::fs::DirEntry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap());
-    let mut files: BTreeMap<String, Vec<u8>> = entries.map(|entry| read(entry.unwrap())).collect();
-    files.insert(String::from("README.md"), b"not part of a checkpoint".to_vec());
-    files.insert(String::from("pytorch_model.bin"), b"never fetched".to_vec());
-    files
-}
-
-fn model(name: &str) -> HubModel {
-    name.parse().unwrap()
-}
-
-fn downloads(asked: &[String]) -> Vec<&str> {
-    asked.iter().filter(|line| line.contains("/resolve/")).map(|line| line.rsplit('/').next().unwrap()).collect()
-}
+use super::{COMMIT, LIST, Manners, Server, Tells, downloads, files, model, weights_part};
 
 #[test]
 fn a_model_is_fetched_once_and_opens() {
@@ -160,7 +23,7 @@ fn a_model_is_fetched_once_and_opens() {
     assert_eq!(weights.last().unwrap().done, weights[0].size, "it is told when all is here");
     // The second time the hub is asked for the commit and nothing else.
     assert_eq!(server.hub(cache.path()).fetch(&model("org/tiny")).unwrap(), path);
-    assert_eq!(server.asked(), ["/api/models/org/tiny/revision/main"]);
+    assert_eq!(server.asked(), [LIST]);
     // A commit is what it is: nobody is asked.
     assert_eq!(server.hub(cache.path()).fetch(&model(&format!("org/tiny@{COMMIT}"))).unwrap(), path);
     assert_eq!(server.asked(), [""; 0]);
@@ -214,9 +77,9 @@ fn what_an_earlier_try_left_is_completed_or_begun_anew() {
     let weights = &files()["model.safetensors"];
     let (server, cache) = (Server::new(files(), Manners::default()), tempfile::tempdir().unwrap());
     let path = server.hub(cache.path()).fetch(&model("org/tiny")).unwrap();
-    let (place, part) = (path.join("model.safetensors"), path.join(".model.safetensors.part"));
-    for left in [weights.clone(), [&weights[..], b"more"].concat()] {
-        std::fs::remove_file(&place).unwrap();
+    let (place, part) = (path.join("model.safetensors"), weights_part(cache.path()));
+    for left in [weights.clone(), weights[..5_000].to_vec(), [&weights[..], b"more"].concat()] {
+        std::fs::remove_file(super::weights_blob(cache.path())).unwrap();
         std::fs::write(&part, left).unwrap();
         server.hub(cache.path()).fetch(&model("org/tiny")).unwrap();
         assert_eq!(std::fs::read(&place).unwrap(), *weights);
@@ -234,6 +97,49 @@ fn a_token_stays_with_the_endpoint() {
     assert!(server.asked().iter().all(|line| line.ends_with(" authorised")));
     let asked = elsewhere.asked();
     assert!(asked.len() == 5 && asked.iter().all(|line| !line.contains("authorised")), "{asked:?}");
+}
+
+#[test]
+fn servers_that_tell_little_are_enough() {
+    for tells in [Tells::InHeaders, Tells::Nothing] {
+        let manners = Manners { tells, breaks: vec![10_000], ..Manners::default() };
+        let (server, cache) = (Server::new(files(), manners), tempfile::tempdir().unwrap());
+        let path = server.hub(cache.path()).fetch(&model("org/tiny")).unwrap();
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            assert_eq!(std::fs::read(path.join(name)).unwrap(), files()[name], "{tells:?}: {name}");
+        }
+        let asked = server.asked();
+        assert_eq!(downloads(&asked).last(), Some(&"model.safetensors bytes=10000-"), "{tells:?}");
+        assert_eq!(path.join("config.json").is_symlink(), tells == Tells::InHeaders, "a blob's name is its checksum");
+        assert_eq!(server.hub(cache.path()).fetch(&model("org/tiny")).unwrap(), path);
+        assert_eq!(server.asked(), [LIST], "{tells:?}");
+        server.hub(cache.path()).offline().fetch(&model("org/tiny")).unwrap();
+    }
+}
+
+#[test]
+fn all_that_tells_how_a_model_is_spoken_to_is_fetched() {
+    let mut all = files();
+    let small = [
+        ("special_tokens_map.json", "{}"),
+        ("chat_template.jinja", "{{ messages[0]['content'] }}"),
+        ("chat_template.json", r#"{"chat_template": "x"}"#),
+        ("additional_chat_templates/tool_use.jinja", "{{ tools }}"),
+    ];
+    for (name, text) in small {
+        all.insert(name.to_owned(), text.as_bytes().to_vec());
+    }
+    for name in ["additional_chat_templates/../../x.jinja", "additional_chat_templates/a/b.jinja", "onnx/config.json"] {
+        all.insert(name.to_owned(), b"not fetched".to_vec());
+    }
+    let (server, cache) = (Server::new(all, Manners::default()), tempfile::tempdir().unwrap());
+    let path = server.hub(cache.path()).without_weights().fetch(&model("org/tiny")).unwrap();
+    for (name, text) in small {
+        assert_eq!(std::fs::read_to_string(path.join(name)).unwrap(), text);
+    }
+    let asked = server.asked();
+    assert_eq!(downloads(&asked).len(), 8, "{asked:?}");
+    assert!(saffron_mrm::text::ChatTemplate::named(&path, "tool_use").is_ok());
 }
 
 #[test]

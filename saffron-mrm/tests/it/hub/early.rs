@@ -1,0 +1,53 @@
+//! A model that cannot be used is refused before its weights are fetched.
+
+use std::error::Error;
+
+use saffron_mrm::LoadError;
+use saffron_mrm::hub::HubError;
+
+use super::{Manners, Server, downloads, files, model, with};
+
+/// What is said of a model with another file, after a look at what was fetched.
+fn refusal(name: &str, bytes: impl Into<Vec<u8>>) -> LoadError {
+    let (server, cache) = (Server::new(with(name, bytes), Manners::default()), tempfile::tempdir().unwrap());
+    let error = server.hub(cache.path()).fetch(&model("org/tiny")).unwrap_err();
+    let asked = server.asked();
+    assert!(downloads(&asked).iter().all(|name| !name.ends_with(".safetensors")), "{asked:?}");
+    assert!(error.to_string().contains("weights have not been fetched") && error.source().is_some(), "{error}");
+    match error {
+        HubError::Unusable { source, .. } => source,
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_supported() {
+    let config = String::from_utf8(files().remove("config.json").unwrap()).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["model_type"] = "mamba".into();
+    let error = refusal("config.json", config.to_string());
+    assert!(matches!(&error, LoadError::Field { field, .. } if field == "model_type"), "{error}");
+}
+
+#[test]
+fn a_tokenizer_that_is_none() {
+    let error = refusal("tokenizer.json", "{}");
+    assert!(error.to_string().contains("tokenizer.json"), "{error}");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
+    assert!(matches!(refusal("tokenizer.json", pointer), LoadError::LfsPointer { .. }));
+}
+
+#[test]
+fn a_chat_template_that_is_none() {
+    let error = refusal("chat_template.jinja", "{% for %}");
+    assert!(error.to_string().contains("chat_template.jinja"), "{error}");
+}
+
+#[test]
+fn an_index_of_files_that_are_not_there() {
+    let mut all = with("model.safetensors.index.json", r#"{"weight_map":{"a":"model-1.safetensors"}}"#);
+    all.remove("model.safetensors");
+    let (server, cache) = (Server::new(all, Manners::default()), tempfile::tempdir().unwrap());
+    let error = server.hub(cache.path()).fetch(&model("org/tiny")).unwrap_err();
+    assert!(matches!(&error, HubError::Answer { .. }) && error.to_string().contains("model-1.safetensors"), "{error}");
+}
