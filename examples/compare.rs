@@ -149,7 +149,7 @@ fn report(config: &Config, records: &[Record], out: &Path) -> Result<Results> {
         line(format_args!("{failures} prompts failed; their records say why, and --retry-failed tries them again"))?;
     }
     let paths = ["records.jsonl", "summary.json"].map(|name| out.join(name));
-    let written = paths.iter().filter(|path| path.exists()).chain(&pictures);
-    written.into_iter().try_for_each(|path| line(path.display()))?;
+    let mut written = paths.iter().filter(|path| path.exists()).chain(&pictures);
+    written.try_for_each(|path| line(path.display()))?;
     Ok(results)
 }

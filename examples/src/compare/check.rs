@@ -88,13 +88,13 @@ fn contender(config: &Config, contender: &ContenderConfig) -> Result<()> {
     thresholds.as_ref().map_or(Ok(()), Thresholds::check).with_context(|| field("thresholds"))?;
     for budget in budgets {
         let built = strategy.build(usize::try_from(*budget).unwrap_or(usize::MAX));
-        built.check().with_context(|| field(&format!("strategy at {budget}")))?;
         if built.needs_rewards() && reward.is_none() {
             bail!(
                 "the strategy {name} at {budget} needs a reward model: name one of [[rewards]] as `reward = \"…\"`; without \
                  rewards it would choose nothing"
             );
         }
+        built.check().with_context(|| field(&format!("strategy at {budget}")))?;
     }
     Ok(())
 }

@@ -69,9 +69,6 @@ fn a_strategy_that_needs_a_reward_model_and_names_none_is_refused() {
         let error = Small { strategies: &strategies, ..Small::default() }.refused();
         assert!(error.contains("the strategy other at 1 needs a reward model"), "{kind}: {error}");
         let strategies = format!("{strategies}reward = \"mrm\"\n");
-        // A width of one cannot be parted among four children.
-        let strategies = strategies.replace("kind = \"dvts\"", "kind = \"dvts\", children = 1");
-        let strategies = strategies.replace("kind = \"step-beam\"", "kind = \"step-beam\", children = 1");
         let read = Small { strategies: &strategies, ..Small::default() }.read();
         assert!(read.is_ok(), "{kind}: {:#}", read.unwrap_err());
     }

@@ -2,8 +2,8 @@
 
 use saffron_core::testing::Counting;
 use saffron_core::{
-    CandidateFilter, ConfigError, DirectPort, ModelError, NoReward, Reply, SearchContext, SearchError, SearchErrorKind,
-    SearchStrategy, Session, Step, process_reward_fn,
+    CandidateFilter, ConfigError, DirectPort, ModelError, NoReward, Policy, Reply, SearchContext, SearchError,
+    SearchErrorKind, SearchStrategy, Session, Step, process_reward_fn,
 };
 use saffron_search::strategy::StrategyConfig;
 use saffron_search::trace::recording::RecordingPort;
@@ -105,7 +105,7 @@ fn a_strategy_of_ones_own_needs_rewards_unless_it_says_otherwise() {
 /// A policy whose replies lack an entry of work.
 struct Thrifty;
 
-impl saffron_core::Policy for Thrifty {
+impl Policy for Thrifty {
     fn vocabulary(&self) -> std::sync::Arc<dyn saffron_core::Vocabulary> {
         uniform().vocabulary()
     }

@@ -9,6 +9,7 @@ use saffron_core::{
 };
 use saffron_search::remote::{EngineKind, RemoteGuard, RemoteQuestion, RemoteSettings};
 use saffron_search::{Saffron, Searcher};
+use serde_json::Value;
 
 use super::fake::{FakeEngine, Local, VOCAB, ranked};
 use super::scripted::Reply;
@@ -132,8 +133,9 @@ fn tops(kind: EngineKind, server: &Scripted) -> Vec<u64> {
 /// A server that leaves the safe answer out of what it says of one sequence.
 fn silent_of(kind: EngineKind, sequence: usize) -> Scripted {
     let engine = FakeEngine::new(kind);
+    let by_id = |body: &Value| ["logprob_token_ids", "token_ids_logprob"].iter().any(|field| body[field].is_array());
     Scripted::serve(move |seen| match engine.reply(seen) {
-        Reply::Json(mut body) => {
+        Reply::Json(mut body) if by_id(&seen.body) => {
             if let Some(choice) = body.pointer_mut(&format!("/choices/{sequence}/logprobs/top_logprobs/0")) {
                 choice.as_object_mut().unwrap().remove("token_id:24");
             }
