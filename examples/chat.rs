@@ -1,9 +1,9 @@
 //! A conversation in the terminal under Saffron's guard: tokens are shown as soon as they are certain, Ctrl-C ends an answer and keeps the best so far.
 //!
 //! ```text
-//! cargo run --release --example chat -- --policy HuggingFaceTB/SmolLM2-135M-Instruct
-//! cargo run --release --example chat -- --policy models/smollm2 --mrm examples/smollm2/mrm --guard models/smollm2 --width 4
-//! cargo run --release --example chat -- --policy llamacpp:http://127.0.0.1:8080 --tokenizer models/smollm2
+//! cargo run --example chat -- --policy HuggingFaceTB/SmolLM2-135M-Instruct
+//! cargo run --example chat -- --policy models/smollm2 --mrm examples/smollm2/mrm --guard models/smollm2 --width 4
+//! cargo run --example chat -- --policy llamacpp:http://127.0.0.1:8080 --tokenizer models/smollm2
 //! ```
 //!
 //! Questions are lines of standard input; it ends the conversation, and so does Ctrl-C while nothing is being answered.
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{Level, Outcome, SearchError, SearchObserver, StopReason, Vocabulary};
+use saffron_core::{Level, Outcome, SearchError, SearchObserver, StopReason, TextPolicy, Vocabulary};
 use saffron_examples::conversation::Conversation;
 use saffron_examples::models::{NamedPolicy, PolicyArgs};
 use saffron_examples::rewards::RewardArgs;
@@ -100,7 +100,7 @@ impl Chat {
         let layout = self.conversation.layout(&tokenizer)?;
         self.policy = self.policy.with_layout(layout);
         self.search.hear(&self.conversation)?;
-        let session = self.policy.session(question, "", 0)?;
+        let session = self.policy.session(question)?;
         let mut shown = Shown::default();
         let certain = CertainTokens::new(|tokens: &[u32]| {
             if let Ok(text) = tokenizer.decode(tokens) {

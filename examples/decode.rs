@@ -1,10 +1,10 @@
 //! Answers one prompt: with a Saffron search if a reward model is given, else greedily.
 //!
 //! ```text
-//! cargo run --release --example decode -- --policy models/smollm2 --prompt "What is the capital of France?"
-//! cargo run --release --example decode -- --policy HuggingFaceTB/SmolLM2-135M-Instruct --prompt "What is the capital of France?"
-//! cargo run --release --example decode -- --policy llamacpp:http://127.0.0.1:8080 --prompt "What is the capital of France?"
-//! cargo run --release --example decode -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
+//! cargo run --example decode -- --policy models/smollm2 --prompt "What is the capital of France?"
+//! cargo run --example decode -- --policy HuggingFaceTB/SmolLM2-135M-Instruct --prompt "What is the capital of France?"
+//! cargo run --example decode -- --policy llamacpp:http://127.0.0.1:8080 --prompt "What is the capital of France?"
+//! cargo run --example decode -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --width 16
 //! ```
 #![allow(clippy::print_stderr, reason = "a program that talks to its user")]
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use saffron_core::{Outcome, SearchError};
+use saffron_core::{Outcome, SearchError, TextPolicy};
 use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs};
 use saffron_examples::output::line;
 use saffron_examples::progress::Progress;

@@ -2,7 +2,7 @@
 //! and `unseen_mask.pt`. Untrained: a beginning for training, or with `--random` something to try a search with.
 //!
 //! ```text
-//! cargo run --release --example init_mrm -- --base models/smollm2 --out models/mrm --random
+//! cargo run --example init_mrm -- --base models/smollm2 --out models/mrm --random
 //! ```
 
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Saffron in under a minute: a tiny policy that was taught to refuse, an attack that breaks it, and what searches make of that.
 //!
 //! ```text
-//! cargo run --release --example quickstart
-//! cargo run --release --example quickstart -- --json table.json
+//! cargo run --example quickstart
+//! cargo run --example quickstart -- --json table.json
 //! ```
 //!
 //! Policy, guard and multifurcation reward model come from `examples/demo`, and so do the prompts; nothing is fetched. The judge is the rule of

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use saffron_core::{ChildScorer, ModelName, PrmScorer};
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
-use saffron_mrm::text::{LAYOUT_NAMES, layout};
+use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
 use saffron_mrm::{GuardTemplate, Mrm, MrmInput};
 use saffron_search::Preset;
 use saffron_search::eval::models::{GuardSettings, QuestionSettings};
@@ -40,6 +40,9 @@ pub struct RewardArgs {
     /// The prompt layout of the multifurcation reward model.
     #[arg(long, value_parser = LAYOUT_NAMES, default_value = "mrm")]
     pub mrm_layout: String,
+    /// Take a bias or mask that the directory of --mrm lacks as none: no bias, every token seen.
+    #[arg(long)]
+    pub neutral_head: bool,
     /// Keep the adapter beside the weights.
     #[arg(long)]
     pub unmerged: bool,
@@ -65,8 +68,10 @@ impl RewardArgs {
             self.mrm.as_deref().context("the search needs --mrm, the directory of a multifurcation reward model")?;
         let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
-        let mrm = Mrm::on(&opener.base(&guard)?, opener.options())?.with_adapter_as(dir, merge)?;
-        let layout = layout(&self.mrm_layout, mrm.tokenizer())?;
+        let base = Mrm::on(&opener.base(&guard)?, opener.options())?;
+        let base = if self.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter_as(dir, merge)?;
+        let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),
             Preset::Reference => MrmInput::reference(),

@@ -3,18 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use saffron_core::{ModelName, PromptLayout};
+use saffron_core::{LayoutOrigin, ModelName};
 use saffron_mrm::checkpoint::Checkpoint;
-use saffron_mrm::text::{ChatTemplate, Message, TextTokenizer, default_layout, layout};
+use saffron_mrm::text::{ChatTemplate, Message, TEMPLATE, TextLayout, TextTokenizer};
 use saffron_search::eval::models::PolicySettings;
 use serde_json::Value;
 
 use super::{TemplateDate, note};
-
-/// The name of the layout that is the checkpoint's own chat template.
-pub const TEMPLATE: &str = "template";
-/// The layouts that special tokens speak for.
-const GUESSED: [&str; 2] = ["llama3", "chatml"];
 
 /// What a user says of how prompts are put.
 #[derive(Clone, Debug, Default)]
@@ -29,25 +24,12 @@ pub struct LayoutChoice {
     pub date: Option<TemplateDate>,
 }
 
-/// Where a layout comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayoutSource {
-    /// The checkpoint's chat template.
-    Template {
-        /// Whether it tells the date.
-        dated: bool,
-    },
-    /// A name.
-    Named,
-    /// Special tokens of the tokenizer.
-    Guessed,
-}
-
-/// A layout, and where it comes from.
+/// A layout.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
-    pub(super) layout: PromptLayout,
-    pub(super) source: LayoutSource,
+    pub(super) layout: TextLayout,
+    /// Whether it is a chat template that tells the date.
+    pub(super) dated: bool,
 }
 
 impl LayoutChoice {
@@ -81,7 +63,7 @@ impl LayoutChoice {
         Ok(Some(options.fold(template, |template, (name, value)| template.with_option(name, value.clone()))))
     }
 
-    /// The layout for a checkpoint.
+    /// The layout for a checkpoint. A guess is said aloud; putting prompts as they are is for those who ask for it.
     pub(super) fn choose(
         &self,
         model: &ModelName,
@@ -92,31 +74,32 @@ impl LayoutChoice {
         if self.may_be_template() {
             if let Some(template) = self.template(checkpoint, today)? {
                 let system: Vec<Message> = self.system.as_deref().map(Message::system).into_iter().collect();
-                let layout = template.layout(tokenizer, &system).with_context(|| format!("the template of {model}"))?;
-                return Ok(Chosen { layout, source: LayoutSource::Template { dated: template.is_dated() } });
+                let layout = TextLayout::of_template(&template, &system, tokenizer);
+                let layout = layout.with_context(|| format!("the chat template of {model}; name another layout"))?;
+                return Ok(Chosen { layout, dated: template.is_dated() });
             }
             ensure!(self.name.is_none(), "{model} has no chat template");
         }
         let without = |what| format!("{what} needs a chat template, and {model} is asked without one");
         ensure!(self.system.is_none(), without("a system prompt"));
         ensure!(self.options.is_empty(), without("an option of the template"));
-        match &self.name {
-            Some(name) => Ok(Chosen { layout: layout(name, tokenizer)?, source: LayoutSource::Named }),
-            None => guess(model, tokenizer),
-        }
+        let layout = match &self.name {
+            Some(name) => TextLayout::named(name, tokenizer)?,
+            None => guess(model, tokenizer)?,
+        };
+        Ok(Chosen { layout, dated: false })
     }
 }
 
-/// The layout that special tokens speak for, said aloud.
-fn guess(model: &ModelName, tokenizer: &TextTokenizer) -> Result<Chosen> {
-    let guessed = default_layout(tokenizer)?;
-    let name = GUESSED.into_iter().find(|name| layout(name, tokenizer).is_ok_and(|known| known == guessed));
-    let Some(name) = name else {
-        bail!(
-            "{model} has no chat template, and no special tokens that speak for a layout: name one (plain puts prompts as \
+/// The layout that special tokens suggest.
+fn guess(model: &ModelName, tokenizer: &TextTokenizer) -> Result<TextLayout> {
+    let layout = TextLayout::guessed(tokenizer)?;
+    match layout.origin() {
+        LayoutOrigin::Guessed(name) if name == "plain" => bail!(
+            "{model} has no chat template, and no special tokens that suggest a layout: name one (plain puts prompts as \
              they are)"
-        );
-    };
-    note(&format!("{model} has no chat template; its special tokens speak for the layout {name}, which is used"));
-    Ok(Chosen { layout: guessed, source: LayoutSource::Guessed })
+        ),
+        origin => note(&format!("{model} has no chat template; its layout is {origin} (name a layout to choose)")),
+    }
+    Ok(layout)
 }

@@ -12,9 +12,9 @@ mod served;
 pub use args::{PolicyArgs, TypeName};
 pub use date::{DATE, TemplateDate};
 pub use guard::NamedGuard;
-pub use layout::{LayoutChoice, LayoutSource, TEMPLATE};
+pub use layout::LayoutChoice;
 pub use opener::{DEFAULT_LAYOUT, Opener};
-pub use policy::NamedPolicy;
+pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
 
 /// Says something about models that the user should know, on standard error.
 #[allow(clippy::print_stderr, reason = "a note to the user of a program")]

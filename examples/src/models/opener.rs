@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use saffron_core::{ModelName, PromptLayout, ServerAddress, Vocabulary};
+use saffron_core::{LayoutOrigin, ModelName, ServerAddress, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
-use saffron_mrm::text::{ChatTemplate, TextTokenizer, layout};
+use saffron_mrm::text::{ChatTemplate, TextLayout, TextTokenizer};
 use saffron_mrm::{
     Base, BiasUse, GuardRewardModel, GuardTemplate, LmPolicy, LocalModels, ModelOptions, Mrm, MrmInput, PrefillUse,
     RewardHead,
@@ -20,7 +20,7 @@ use saffron_search::eval::models::{
 };
 use saffron_search::remote::{RemoteGuard, RemotePolicy, RemoteQuestion, RemoteVocabulary, Server};
 
-use super::layout::{Chosen, LayoutChoice, LayoutSource};
+use super::layout::{Chosen, LayoutChoice};
 use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, hub, served};
 use crate::compare::fingerprints;
 
@@ -80,6 +80,15 @@ impl Opener {
         Ok(checkpoint)
     }
 
+    /// A checkpoint whose weights are on disk, and not loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    pub fn fetched(&mut self, name: &ModelName) -> Result<Checkpoint> {
+        Ok(Checkpoint::open(self.local.find(name, true)?.path)?)
+    }
+
     /// What is known of models that do not run from files of the user's own: commits of the hub, versions of servers.
     #[must_use]
     pub fn sources(&self) -> BTreeMap<String, String> {
@@ -99,9 +108,9 @@ impl Opener {
             None => {
                 refuse_served(settings.served.as_ref(), &settings.model)?;
                 let base = self.base(&settings.model)?;
-                let policy = LmPolicy::on(&base, self.options_with(settings.cache_mb))?;
                 let layout = self.chosen(&choice, &settings.model, base.checkpoint(), base.tokenizer())?;
-                Ok(NamedPolicy::Local(Box::new(policy.with_layout(layout))))
+                let policy = LmPolicy::on_with_layout(&base, self.options_with(settings.cache_mb), layout)?;
+                Ok(NamedPolicy::Local(Box::new(policy)))
             }
         }
     }
@@ -167,8 +176,10 @@ impl Opener {
     /// Whatever does not load.
     pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<Mrm> {
         let base = self.base(&settings.base)?;
-        let mrm = Mrm::on(&base, self.options_with(settings.cache_mb))?.with_adapter(self.file(&settings.adapter))?;
-        let layout = layout(&settings.layout, mrm.tokenizer())?;
+        let base = Mrm::on(&base, self.options_with(settings.cache_mb))?;
+        let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter(self.file(&settings.adapter))?;
+        let layout = TextLayout::named(&settings.layout, mrm.tokenizer())?;
         let head = mrm.head();
         let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
         let head = RewardHead { bias: head.bias.clone(), unseen };
@@ -207,7 +218,7 @@ impl Opener {
         let question = question.as_ref();
         let question =
             question.with_context(|| format!("{model} is a server: a guard there needs a question in words"))?;
-        let ask = |server: &Server| RemoteQuestion::in_words(server, parts(question), answers(question));
+        let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));
         let Some(name) = tokenizer_of(served.as_ref()) else {
             let server = self.connect(address, served.as_ref(), None)?;
             let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
@@ -241,16 +252,14 @@ impl Opener {
         model: &ModelName,
         checkpoint: &Checkpoint,
         tokenizer: &TextTokenizer,
-    ) -> Result<PromptLayout> {
-        let Chosen { layout, source } = choice.choose(model, checkpoint, tokenizer, self.today)?;
-        if let LayoutSource::Template { dated } = source {
-            if choice.name.is_none() {
-                self.say(DEFAULT_LAYOUT, "chat template");
-            }
-            if dated && choice.date.is_none() {
-                let today = self.today.to_string();
-                self.say(DATE, today);
-            }
+    ) -> Result<TextLayout> {
+        let Chosen { layout, dated } = choice.choose(model, checkpoint, tokenizer, self.today)?;
+        if choice.name.is_none() && *layout.origin() == LayoutOrigin::Template {
+            self.say(DEFAULT_LAYOUT, "chat template");
+        }
+        if dated && choice.date.is_none() {
+            let today = self.today.to_string();
+            self.say(DATE, today);
         }
         Ok(layout)
     }

@@ -13,6 +13,7 @@ mod layout;
 mod message;
 mod pieces;
 mod python;
+mod tags;
 mod template;
 
 pub use error::TemplateError;

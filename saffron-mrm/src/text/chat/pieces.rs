@@ -8,12 +8,11 @@
 
 use std::ops::Range;
 
+use super::tags::tags_in;
 use super::{ChatTemplate, End, Message, TemplateError, python};
 
 /// The most tags of one message at which it is taken apart.
 const MAX_TAGS: usize = 16;
-/// The longest tag, in bytes.
-const MAX_TAG: usize = 32;
 
 /// A piece of a rendered conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,24 +90,6 @@ impl ChatTemplate {
     }
 }
 
-impl ChatTemplate {
-    /// Where a text holds tags (`<…>`, `[…]`, `/word`) that the template names in quotes.
-    fn known_tags(&self, text: &str) -> Vec<Range<usize>> {
-        let (mut tags, mut at) = (Vec::new(), 0);
-        while let Some(start) = text[at..].find(['<', '[', '/']).map(|start| at + start) {
-            at = start + 1;
-            let tag = tag_at(&text[start..]);
-            if let Some(tag) =
-                tag.filter(|tag| ["'", "\""].iter().any(|quote| self.names(&format!("{quote}{tag}{quote}"))))
-            {
-                at = start + tag.len();
-                tags.push(start..at);
-            }
-        }
-        tags
-    }
-}
-
 impl Marked<'_> {
     /// Whether there is something to mark: white space cannot become a special token.
     fn speaks(&self, message: usize) -> bool {
@@ -120,22 +101,23 @@ impl Marked<'_> {
         format!("{mark}{message}{mark}")
     }
 
-    /// The conversation with other texts for some messages.
-    fn with(&self, text: impl Fn(usize, &str) -> Option<String>) -> Result<String, TemplateError> {
+    /// The conversation with other texts for some messages. None where the template looks into what is said and refuses them.
+    fn with(&self, text: impl Fn(usize, &str) -> Option<String>) -> Result<Option<String>, TemplateError> {
         let changed = |(number, message): (usize, &Message)| {
             let content = text(number, &message.content);
             Message::new(&message.role[..], content.unwrap_or_else(|| message.content.clone()))
         };
-        self.template.write(&self.messages.iter().enumerate().map(changed).collect::<Vec<_>>(), self.end)
+        match self.template.write(&self.messages.iter().enumerate().map(changed).collect::<Vec<_>>(), self.end) {
+            Ok(written) => Ok(Some(written)),
+            Err(TemplateError::Refused(_) | TemplateError::Rewritten { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The places of all messages, where the template puts them between its own words and does no more.
     fn all(&self, rendered: &str) -> Result<Option<Vec<Place>>, TemplateError> {
-        let marked = match self.with(|message, _| self.speaks(message).then(|| self.stand_in(message))) {
-            Ok(marked) => marked,
-            // The template looks into what is said.
-            Err(TemplateError::Refused(_) | TemplateError::Rewritten { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(marked) = self.with(|message, _| self.speaks(message).then(|| self.stand_in(message)))? else {
+            return Ok(None);
         };
         let parts: Vec<&str> = marked.split(self.mark).collect();
         let (mut at, mut places) = (0, Vec::new());
@@ -177,15 +159,14 @@ impl Marked<'_> {
     /// The places of one message, as a whole or part by part.
     fn one(&self, rendered: &str, message: usize) -> Result<Vec<Place>, TemplateError> {
         let content = &self.messages[message].content;
-        let whole = self.found(rendered, message, 0..content.len())?;
-        match whole {
+        match self.found(rendered, message, 0..content.len())? {
             Some(places) => Ok(places),
             None => self.in_parts(rendered, message),
         }
     }
 
     /// The conversation with a part of one message replaced.
-    fn replaced(&self, message: usize, part: &Range<usize>, by: &str) -> Result<String, TemplateError> {
+    fn replaced(&self, message: usize, part: &Range<usize>, by: &str) -> Result<Option<String>, TemplateError> {
         let changed = |text: &str| format!("{}{by}{}", &text[..part.start], &text[part.end..]);
         self.with(|number, text| (number == message).then(|| changed(text)))
     }
@@ -193,7 +174,7 @@ impl Marked<'_> {
     /// The places of a part of a message: what stands around its mark stands around it, too.
     fn found(&self, rendered: &str, message: usize, part: Range<usize>) -> Result<Option<Vec<Place>>, TemplateError> {
         let stand_in = self.stand_in(message);
-        let marked = self.replaced(message, &part, &stand_in)?;
+        let Some(marked) = self.replaced(message, &part, &stand_in)? else { return Ok(None) };
         let around: Vec<&str> = marked.split(&stand_in[..]).collect();
         if around.iter().any(|text| text.contains(self.mark)) {
             return Ok(None);
@@ -213,7 +194,7 @@ impl Marked<'_> {
     fn in_parts(&self, rendered: &str, message: usize) -> Result<Vec<Place>, TemplateError> {
         let content = &self.messages[message].content[..];
         let rewritten = || TemplateError::Rewritten { message };
-        let tags = self.template.known_tags(content);
+        let tags = tags_in(content, &self.template.tags());
         if tags.is_empty() || tags.len() > MAX_TAGS {
             return Err(rewritten());
         }
@@ -234,7 +215,7 @@ impl Marked<'_> {
     fn tag(&self, rendered: &str, message: usize, tag: &Range<usize>) -> Result<Option<Vec<Place>>, TemplateError> {
         let edge = self.edge;
         let edged = format!("{edge}{}{edge}", &self.messages[message].content[tag.clone()]);
-        let written = self.replaced(message, tag, &edged)?;
+        let Some(written) = self.replaced(message, tag, &edged)? else { return Ok(None) };
         let words = |text: &str| text.chars().filter(|character| !python::is_space(*character)).collect::<String>();
         // Edges are in the way of stripping; but for white space they change nothing.
         if words(&written.replace(edge, "")) != words(rendered) {
@@ -253,24 +234,12 @@ impl Marked<'_> {
     fn stands_apart(&self, message: usize, around: &[&str]) -> Result<bool, TemplateError> {
         let edge = self.edge;
         let edged = self.with(|number, text| (number == message).then(|| format!("{edge}{text}{edge}")))?;
+        let Some(edged) = edged else { return Ok(false) };
         let own = |part: Option<&&str>, holds: fn(&str, &str) -> bool| part.is_none_or(|part| holds(&edged, part));
         Ok(own(around.first(), |text, part| text.starts_with(part))
             && own(around.last(), |text, part| text.ends_with(part))
             && around.iter().map(|part| part.len()).sum::<usize>() <= edged.len())
     }
-}
-
-/// The tag that a text begins with.
-fn tag_at(text: &str) -> Option<&str> {
-    let length = match text.as_bytes().first()? {
-        b'<' => text.find('>')? + 1,
-        b'[' => text.find(']')? + 1,
-        _ => {
-            text.len()
-                - text[1..].trim_start_matches(|character: char| character.is_alphanumeric() || character == '_').len()
-        }
-    };
-    (3..=MAX_TAG).contains(&length).then(|| &text[..length])
 }
 
 /// How many bytes of the text are what was said, perhaps without white space around it, with the template's `next` words behind them.

@@ -1,5 +1,8 @@
 //! White space as Python knows it: Unicode's, and four control characters besides.
 
+use std::borrow::Cow;
+
+use minijinja::value::StringInput;
 use minijinja::{Error, State, Value};
 
 /// Whether `str.strip` takes it away.
@@ -32,9 +35,9 @@ pub(super) fn method(state: &mut State, value: &Value, name: &str, arguments: &[
 }
 
 /// The filter `trim`.
-pub(super) fn trim_filter(text: &str, characters: Option<&str>) -> String {
+pub(super) fn trim_filter(value: StringInput<'_>, characters: Option<Cow<'_, str>>) -> String {
     match characters {
-        Some(characters) => text.trim_matches(|character| characters.contains(character)).to_owned(),
-        None => trim(text).to_owned(),
+        Some(characters) => value.as_str().trim_matches(|character| characters.contains(character)).to_owned(),
+        None => trim(value.as_str()).to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! A template, and what it makes of a conversation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use jiff::civil::Date;
 use minijinja::Value;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use super::bounded::{Bounded, MAX_RENDERED};
 use super::environment::{environment, reason, syntax};
 use super::generation::without_generation;
+use super::tags::quoted_tags;
 use super::{Message, TemplateError, python};
 
 /// The largest template that is read, in bytes.
@@ -16,6 +18,8 @@ const MAX_SOURCE: usize = 256 << 10;
 /// Steps that a template may take, and more of them for every message.
 const FUEL: u64 = 100_000;
 const FUEL_A_MESSAGE: u64 = 20_000;
+/// Characters of Unicode's private use.
+const PRIVATE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
 
 /// A chat template in Jinja, as checkpoints have them: `chat_template` in `tokenizer_config.json`, or a file of its own.
 ///
@@ -181,17 +185,17 @@ impl ChatTemplate {
         Ok(Value::from_pairs(variables))
     }
 
-    /// Whether its source holds these words.
-    pub(super) fn names(&self, words: &str) -> bool {
-        self.source.contains(words)
+    /// The tags that it looks for in what is said.
+    pub(super) fn tags(&self) -> BTreeSet<&str> {
+        quoted_tags(&self.source)
     }
 
     /// Two characters that neither the template nor the messages hold, of Unicode's private use.
     pub(super) fn unused(&self, messages: &[Message]) -> Result<[char; 2], TemplateError> {
         let texts = messages.iter().map(|message| &message.content[..]).chain([&self.source[..]]);
-        let texts = texts.chain(self.tokens.values().map(String::as_str)).collect::<Vec<_>>();
-        let held = |character: &char| texts.iter().any(|text| text.contains(*character));
-        let mut free = ('\u{e000}'..='\u{f8ff}').rev().filter(|character| !held(character));
+        let texts = texts.chain(self.tokens.values().map(String::as_str));
+        let held: BTreeSet<char> = texts.flat_map(str::chars).filter(|character| PRIVATE.contains(character)).collect();
+        let mut free = PRIVATE.rev().filter(|character| !held.contains(character));
         let two = free.next().zip(free.next());
         let none = || TemplateError::Refused(String::from("the conversation holds all characters of private use"));
         two.map(|(first, second)| [first, second]).ok_or_else(none)

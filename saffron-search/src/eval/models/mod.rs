@@ -9,7 +9,9 @@ mod settings;
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use saffron_core::{ChildScorer, Forget, ModelError, OutcomeRewardModel, Policy, ProcessRewardModel, Session};
+use saffron_core::{
+    ChildScorer, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Session, TextPolicy, Token,
+};
 
 pub use opened::{ModelsError, NO_REWARD, OpenedModels};
 pub use settings::{
@@ -20,14 +22,14 @@ pub use settings::{
 /// Whatever keeps an opener from opening a model.
 pub type OpenError = Box<dyn Error + Send + Sync>;
 
-/// A policy that makes sessions of text.
-pub trait ComparedPolicy: Policy + Forget {
-    /// A session for a prompt whose reply is forced to begin with the first `tokens` tokens of a text.
+/// A policy that is defended.
+pub trait ComparedPolicy: TextPolicy + Forget {
+    /// The whole context of a session as the policy reads it.
     ///
     /// # Errors
     ///
-    /// An empty prompt, text that cannot be encoded.
-    fn attacked_session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError>;
+    /// A context that does not fit, ids that cannot be converted.
+    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError>;
 }
 
 /// A reward model that guides searches.

@@ -57,6 +57,9 @@ pub struct MrmSettings {
     /// Whether it sees the forced beginning of an answer.
     #[serde(default)]
     pub sees_prefill: bool,
+    /// Whether a bias or mask that the adapter's directory lacks counts as none: no bias, every token seen. An error by default.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub neutral_head: bool,
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
@@ -186,6 +189,11 @@ pub enum JudgeModelSettings {
 
 fn cache_mb() -> u64 {
     1024
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 fn yes() -> bool {

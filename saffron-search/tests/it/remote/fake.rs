@@ -179,7 +179,10 @@ fn ids(value: &Value) -> Vec<Token> {
 fn text_of(body: &Value) -> String {
     match &body["messages"] {
         Value::Null => body["content"].as_str().or(body["prompt"].as_str()).unwrap().to_owned(),
-        messages => format!("b{}cd", messages[0]["content"].as_str().unwrap()),
+        messages => {
+            let said = |place: usize| messages[place]["content"].as_str().unwrap_or_default();
+            format!("b{}cd{}", said(0), said(1))
+        }
     }
 }
 
