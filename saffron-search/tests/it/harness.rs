@@ -319,7 +319,7 @@ fn a_judge_is_asked_about_the_items_own_question_unless_it_is_said_otherwise() {
     // The first two stand in a template, the third is asked as it is.
     cases[0].question = Some(question(&[31]));
     cases[1].question = Some(question(&[32]));
-    cases[0].session = cases[0].session.with_prefill(vec![5]).unwrap();
+    cases[0].session = cases[0].session.clone().with_prefill(vec![5]).unwrap();
     let group = NonZeroUsize::new(2).unwrap();
     let harness = Harness { contenders: &contenders[..1], cases: &cases, group, keep_text: false };
     for (asked, prompts) in

@@ -1,6 +1,6 @@
 //! Strategies that decide by rewards do not run without a reward model.
 
-use saffron_core::testing::Counting;
+use saffron_core::testing::{Counting, TablePolicy};
 use saffron_core::{
     CandidateFilter, ConfigError, DirectPort, ModelError, NoReward, Policy, Reply, SearchContext, SearchError,
     SearchErrorKind, SearchStrategy, Session, Step, process_reward_fn,
@@ -49,7 +49,8 @@ fn a_strategy_that_decides_by_rewards_does_not_begin_without_a_reward_model() {
 fn a_recorded_search_is_refused_as_well() {
     let (mut policy, searcher) = (uniform(), searcher(Box::new(BestOfN::new(2)), 3));
     let session = session(&policy);
-    let mut direct = DirectPort::new(&mut policy, &mut NoReward);
+    let mut nothing = NoReward;
+    let mut direct = DirectPort::new(&mut policy, &mut nothing);
     let error = searcher.run_port(&session, &mut RecordingPort::new(&mut direct), &mut ()).unwrap_err();
     assert_eq!(lacks_reward(&error), "best-of-n (n 2)");
 }
@@ -57,7 +58,7 @@ fn a_recorded_search_is_refused_as_well() {
 #[test]
 fn the_best_of_one_needs_no_reward_and_is_a_sample() {
     let (mut policy, session) = (uniform(), session(&uniform()));
-    let run = |searcher: Searcher, policy: &mut _| {
+    let run = |searcher: Searcher, policy: &mut TablePolicy| {
         searcher.max_new_tokens(5).seed(3).run(&session, policy, &mut NoReward).unwrap().best.tokens
     };
     let best = run(Searcher::new(BestOfN::new(1)), &mut policy);

@@ -192,7 +192,7 @@ fn a_guard_never_asks_for_more_tokens_than_the_model_has() {
     // The sessions' vocabulary has more ids than the model.
     let vocabulary = PlainVocabulary::shared(4 * VOCAB);
     let mut guard = RemoteGuard::new(connected, vocabulary.clone(), question);
-    let asked = sessions().iter().map(|own| {
+    let asked = sessions().into_iter().map(|own| {
         let other = Session::new(vocabulary.clone(), own.prompt().to_vec()).unwrap();
         other.with_response(own.response().to_vec()).unwrap()
     });
