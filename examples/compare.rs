@@ -9,16 +9,19 @@
 //! ```
 //!
 //! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT` gets `records.jsonl` (a line a strategy,
-//! budget and prompt), `summary.json` and pictures.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+//! budget and prompt), `summary.json` and pictures. Where a strategy has no answer at all to a data set, the program ends with an error.
+#![allow(clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{Config, LoggedRun, Results, check_old_run, open, plot, prepare, results, table};
+use saffron_examples::compare::{
+    Config, LoggedRun, Results, check_answered, check_old_run, open, plot, prepare, results, table,
+};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::{TemplateDate, WaitArgs};
+use saffron_examples::output::line;
 use saffron_examples::progress::bar;
 use saffron_search::eval::files::{Journal, create_dir};
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read, write_summary};
@@ -85,9 +88,12 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
         bar.inc(1);
     })?;
     bar.finish_and_clear();
-    let results = report(&config, &run.records()?, run.path())?;
-    let Some(log) = &config.log else { return Ok(()) };
-    LoggedRun::now(path, run.path(), run.manifest(), &results.rows)?.append(log, run.len() > before)
+    let records = run.records()?;
+    let results = report(&config, &records, run.path())?;
+    if let Some(log) = &config.log {
+        LoggedRun::now(path, run.path(), run.manifest(), &results.rows)?.append(log, run.len() > before)?;
+    }
+    check_answered(&results, &records)
 }
 
 /// Reports on a run that is over.
@@ -99,7 +105,8 @@ fn reported(args: &Args, config: Option<&Path>, run: &Path) -> Result<()> {
             (settings(&manifest)?, records)
         }
     };
-    report(&config, &records, &args.out).map(drop)
+    let results = report(&config, &records, &args.out)?;
+    check_answered(&results, &records)
 }
 
 /// The records of a directory or a file.
@@ -119,9 +126,12 @@ fn merged(args: &Args) -> Result<()> {
         bail!("shards are missing: {}", missing.join(", "));
     }
     let (run, config) = (&merged.run, settings(merged.run.manifest())?);
-    let results = report(&config, &run.records()?, run.path())?;
-    let Some(log) = &config.log else { return Ok(()) };
-    LoggedRun::now(Path::new("merged"), run.path(), run.manifest(), &results.rows)?.append(log, false)
+    let records = run.records()?;
+    let results = report(&config, &records, run.path())?;
+    if let Some(log) = &config.log {
+        LoggedRun::now(Path::new("merged"), run.path(), run.manifest(), &results.rows)?.append(log, false)?;
+    }
+    check_answered(&results, &records)
 }
 
 /// What a run was told to do.
@@ -135,13 +145,13 @@ fn report(config: &Config, records: &[Record], out: &Path) -> Result<Results> {
     create_dir(out)?;
     write_summary(out, &results)?;
     let pictures = plot(&results, out)?;
-    println!("{}", table(&results));
+    line(table(&results))?;
     let failures: u64 = results.rows.iter().map(|row| row.failures).sum();
     if failures > 0 {
-        println!("{failures} prompts failed; their records say why, and --retry-failed tries them again");
+        line(format_args!("{failures} prompts failed; their records say why, and --retry-failed tries them again"))?;
     }
     let paths = ["records.jsonl", "summary.json"].map(|name| out.join(name));
-    paths.iter().filter(|path| path.exists()).for_each(|path| println!("{}", path.display()));
-    pictures.iter().for_each(|path| println!("{}", path.display()));
+    let mut written = paths.iter().filter(|path| path.exists()).chain(&pictures);
+    written.try_for_each(|path| line(path.display()))?;
     Ok(results)
 }

@@ -7,7 +7,7 @@
 //! cargo run --example decode -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --width 16
 //! ```
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+#![allow(clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_core::{Outcome, SearchError, TextPolicy};
 use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs};
+use saffron_examples::output::line;
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};
 use saffron_examples::report;
@@ -83,15 +84,15 @@ fn deliver(args: &Args, opener: &Opener, policy: &NamedPolicy, outcome: &Outcome
 
 /// The answer, why the search ended, the beam, what it cost.
 fn show(policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
-    println!("{}", policy.text(&outcome.best)?);
-    println!();
-    println!("stopped: {}", outcome.stop);
-    println!("search:  {}", outcome.strategy);
-    println!("reward:  {}", outcome.reward);
-    println!("beam:");
+    line(policy.text(&outcome.best)?)?;
+    line("")?;
+    line(format_args!("stopped: {}", outcome.stop))?;
+    line(format_args!("search:  {}", outcome.strategy))?;
+    line(format_args!("reward:  {}", outcome.reward))?;
+    line("beam:")?;
     for hypothesis in &outcome.beam {
-        println!("  {}", report::hypothesis(policy, hypothesis)?);
+        line(format_args!("  {}", report::hypothesis(policy, hypothesis)?))?;
     }
-    println!("{}", report::compute(&outcome.usage));
+    line(report::compute(&outcome.usage))?;
     Ok(())
 }

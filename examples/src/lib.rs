@@ -11,6 +11,7 @@ pub mod device;
 pub mod fit;
 pub mod label;
 pub mod models;
+pub mod output;
 pub mod progress;
 pub mod prompt;
 pub mod reference;

@@ -33,6 +33,12 @@ pub enum ConfigError {
         /// Which setting.
         what: &'static str,
     },
+    /// A strategy decides by rewards, and there is no reward model.
+    #[error("{strategy} needs a reward model, found none")]
+    NoRewardModel {
+        /// The strategy.
+        strategy: String,
+    },
     /// Thresholds must be numbers in order.
     #[error("unsafe_below must not lie above safe_from, found {unsafe_below} and {safe_from}")]
     Thresholds {

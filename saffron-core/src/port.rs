@@ -19,6 +19,11 @@ pub trait ModelPort {
     /// How rewards are made, for records.
     fn describe_rewards(&self) -> String;
 
+    /// See [`ChildScorer::scores`].
+    fn scores(&self) -> bool {
+        true
+    }
+
     /// How long the models took over the last answer, where the port knows it better than a clock around the call.
     fn wall(&self) -> Option<Duration> {
         None
@@ -44,7 +49,7 @@ pub trait ModelPort {
     ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError>;
 }
 
-/// A port that calls the models at once.
+/// A port that calls the models at once. A reply must have one entry of [`Work`](crate::Work) a session.
 pub struct DirectPort<'a> {
     policy: &'a mut dyn Policy,
     scorer: &'a mut dyn ChildScorer,
@@ -76,12 +81,16 @@ impl ModelPort for DirectPort<'_> {
         self.scorer.describe()
     }
 
+    fn scores(&self) -> bool {
+        self.scorer.scores()
+    }
+
     fn propose(
         &mut self,
         sessions: &[Session],
         filter: &CandidateFilter,
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
-        self.policy.propose(sessions, filter)
+        self.policy.propose(sessions, filter)?.with_work_of(sessions.len())
     }
 
     fn score(
@@ -89,6 +98,6 @@ impl ModelPort for DirectPort<'_> {
         sessions: &[Session],
         candidates: &[Candidates],
     ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
-        self.scorer.score_children(sessions, candidates)
+        self.scorer.score_children(sessions, candidates)?.with_work_of(sessions.len())
     }
 }

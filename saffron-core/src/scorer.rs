@@ -23,6 +23,12 @@ pub trait ChildScorer {
 
     /// How rewards are made, for records.
     fn describe(&self) -> String;
+
+    /// Whether it rewards anything. A strategy that [needs rewards](crate::SearchStrategy::needs_rewards) does not run
+    /// with a scorer that returns `false`.
+    fn scores(&self) -> bool {
+        true
+    }
 }
 
 impl<M: MultifurcationRewardModel + ?Sized> ChildScorer for M {
@@ -123,7 +129,7 @@ fn regroup(reply: Reply<Vec<f32>>, candidates: &[Candidates]) -> Result<Reply<Ve
     Ok(Reply { value, work })
 }
 
-/// The scorer of searches that ask for no reward: every child is unseen.
+/// The scorer of searches that need no reward: every child is unseen. A strategy that decides by rewards does not run with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReward;
 
@@ -139,5 +145,9 @@ impl ChildScorer for NoReward {
 
     fn describe(&self) -> String {
         String::from("none")
+    }
+
+    fn scores(&self) -> bool {
+        false
     }
 }

@@ -56,6 +56,13 @@ pub trait SearchStrategy: Send {
         String::from("custom strategy")
     }
 
+    /// Whether the strategy decides by rewards. Where it does, a search with a scorer that scores nothing
+    /// ([`ChildScorer::scores`](crate::ChildScorer::scores)) is an error before any model is called. A strategy that never asks
+    /// for a reward returns `false`.
+    fn needs_rewards(&self) -> bool {
+        true
+    }
+
     /// Whether the settings can be run with; called once before a search.
     ///
     /// # Errors
@@ -77,6 +84,10 @@ impl<S: SearchStrategy + ?Sized> SearchStrategy for Box<S> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn needs_rewards(&self) -> bool {
+        (**self).needs_rewards()
     }
 
     fn check(&self) -> Result<(), SearchError> {

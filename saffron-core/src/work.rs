@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ModelError;
+
 /// Amounts of one or several forward passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
@@ -82,6 +84,18 @@ impl<T> Reply<T> {
     /// An answer that took no model: `sessions` entries of nothing.
     pub fn free(value: T, sessions: usize) -> Self {
         Self { value, work: vec![Work::default(); sessions] }
+    }
+
+    /// The reply, if it has one entry of work a session.
+    ///
+    /// # Errors
+    ///
+    /// Another number of entries.
+    pub fn with_work_of(self, sessions: usize) -> Result<Self, ModelError> {
+        match self.work.len() {
+            found if found == sessions => Ok(self),
+            found => Err(ModelError::BatchMismatch { what: "work entries of a batch", expected: sessions, found }),
+        }
     }
 
     /// The same cost with another answer.

@@ -14,7 +14,8 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_core::{
-    CandidateFilter, Candidates, ModelError, NoReward, PlainVocabulary, Policy, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, ModelError, PlainVocabulary, Policy, PrmScorer, Reply, Session, Token, Vocabulary,
+    process_reward_fn,
 };
 use saffron_search::{BestOfN, Searcher};
 
@@ -83,7 +84,7 @@ fn sampling(criterion: &mut Criterion) {
         let session = Session::new(policy.vocabulary(), vec![1]).unwrap_or_else(|error| panic!("{error}"));
         criterion.bench_with_input(BenchmarkId::new("best_of_16", size), &session, |bench, session| {
             bench.iter(|| {
-                let outcome = searcher.run(session, &mut policy, &mut NoReward);
+                let outcome = searcher.run(session, &mut policy, &mut PrmScorer(process_reward_fn(|_| 0.0)));
                 assert!(outcome.is_ok_and(|outcome| outcome.best.tokens.len() == NEW_TOKENS), "a full search");
             });
         });

@@ -59,7 +59,9 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
     let mut fingerprints = BTreeMap::new();
     for data in &config.data {
         let place = || format!("the data set {}", data.name);
-        let items = items(config, data, &mut fingerprints).with_context(place)?;
+        let items = items(data, config.seed).with_context(place)?;
+        let files = [&data.path].into_iter().chain(&data.templates);
+        fingerprints.extend(files.map(|path| fingerprint(path)).collect::<Result<Vec<_>>>()?);
         let attacked = items.iter().map(|item| case(data, item, policy));
         cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
     }
@@ -80,34 +82,45 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
     })
 }
 
-/// The items of a data set, those that are wanted, under templates where there are some.
-fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String, String>) -> Result<Vec<Item>> {
+/// The items of a data set that are asked. First come the `groups`, then those that the seed draws (`sample`), then the first of these
+/// (`take`), then what is left of them (`skip`); each of these is asked under every one of the `templates`. The attack, which this does
+/// not make, comes last.
+///
+/// # Errors
+///
+/// Files that cannot be read, templates that cannot be used, a choice of nothing.
+pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>> {
     let mut set = data::read(&data.path, &data.format)?;
-    fingerprints.extend([fingerprint(&data.path)?]);
     if let Some(names) = &data.groups {
         set = set.of_groups(names);
         ensure!(!set.items.is_empty(), "no prompt is of the groups {names:?}");
     }
     if let Some(count) = data.sample {
-        set = set.sample(count, config.seed);
+        set = set.sample(count, seed);
     }
     set = set.take(data.take.unwrap_or(usize::MAX)).skip(data.skip);
     ensure!(data.skip == 0 || !set.items.is_empty(), "no prompt is left after the first {}", data.skip);
     if let Some(path) = &data.templates {
-        set = set.under_templates(&read_templates(path)?)?;
-        fingerprints.extend([fingerprint(path)?]);
+        let templates = read_templates(path)?;
+        set = set.under_templates(&templates).with_context(|| path.display().to_string())?;
     }
     Ok(set.items)
 }
 
 fn case(data: &DataConfig, item: &Item, policy: &dyn ComparedPolicy) -> Result<Case> {
     let attacked = data.attack.apply(item)?;
+    let failed = || format!("prompt {}", item.id);
     let session = policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
+    let question = match item.question() {
+        question if question == attacked.prompt => None,
+        question => Some(policy.attacked_session(question, "", 0).with_context(failed)?),
+    };
     Ok(Case {
         id: format!("{}/{}", data.name, item.id),
         set: data.name.clone(),
         kind: if data.benign { Kind::Benign } else { Kind::Attacked { attack: attack_name(data) } },
-        session: session.with_context(|| format!("prompt {}", item.id))?,
+        session: session.with_context(failed)?,
+        question,
     })
 }
 

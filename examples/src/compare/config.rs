@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use saffron_core::{ModelName, Thresholds};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::Format;
@@ -14,8 +14,9 @@ pub use saffron_search::eval::models::{
     RewardModelSettings, RewardSettings, ServedSettings,
 };
 
+use super::check::check;
 pub use super::filter::FilterConfig;
-use super::published::{self, PublishedConfig};
+use super::published::PublishedConfig;
 use crate::models::TypeName;
 
 /// A whole comparison.
@@ -99,7 +100,7 @@ pub struct ContenderConfig {
     pub name: String,
     /// The strategy.
     pub strategy: StrategyConfig,
-    /// The name of the reward model that guides it; none for strategies that ask for none.
+    /// The name of the reward model that guides it; none for strategies that need none (greedy, sampling, best of one).
     pub reward: Option<String>,
     /// Its budgets; strategies without one have the budget 1.
     #[serde(default = "one")]
@@ -138,35 +139,32 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or says something unknown; names that are there twice or not at all; published numbers that cannot be
-    /// ([`PublishedError`](super::PublishedError)).
+    /// A file that cannot be read or says something unknown; names that are there twice, not at all or cannot be parts of file names; settings
+    /// that no search can run with; a strategy that needs a reward model and has none; attacks that cannot be made; published numbers that
+    /// cannot be ([`PublishedError`](super::PublishedError)).
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        config.check().with_context(|| path.display().to_string())?;
+        check(&config).with_context(|| path.display().to_string())?;
+        config.settle_asked();
         let dir = path.parent().unwrap_or(Path::new(""));
         config.paths().into_iter().for_each(|path| *path = dir.join(&path));
         config.names().into_iter().for_each(|name| *name = name.clone().within(dir, Path::exists));
         Ok(config)
     }
 
-    fn check(&self) -> Result<()> {
-        ensure!(self.group > 0 && self.max_new_tokens > 0, "group and max_new_tokens must be at least 1");
-        ensure!(!self.judges.is_empty(), "a comparison needs at least one judge");
-        ensure!(!self.data.is_empty() && !self.strategies.is_empty(), "a comparison needs data and strategies");
-        distinct("reward models", self.rewards.iter().map(|reward| &reward.name))?;
-        distinct("judges", self.judges.iter().map(|judge| &judge.name))?;
-        distinct("data sets", self.data.iter().map(|data| &data.name))?;
-        distinct("strategies", self.strategies.iter().map(|strategy| &strategy.name))?;
-        for ContenderConfig { name, reward, budgets, strategy, .. } in &self.strategies {
-            let known = |wanted: &String| self.rewards.iter().any(|reward| reward.name == *wanted);
-            if let Some(missing) = reward.as_ref().filter(|wanted| !known(wanted)) {
-                bail!("the strategy {name} wants the reward model {missing}, which the file does not have");
-            }
-            ensure!(!budgets.is_empty(), "the strategy {name} has no budgets");
-            ensure!(strategy.budget().is_some() || budgets == &[1], "the strategy {name} has no budget to set");
+    /// Whether any prompt differs from its item's own question.
+    #[must_use]
+    pub fn changes_prompts(&self) -> bool {
+        self.data.iter().any(|data| data.templates.is_some() || data.attack.changes_prompt())
+    }
+
+    /// Says what judges are asked about, where it makes a difference: a run that an earlier version began asked about the prompt, and does
+    /// not go on.
+    fn settle_asked(&mut self) {
+        if self.changes_prompts() {
+            self.judges.iter_mut().for_each(|judge| _ = judge.asked.get_or_insert_default());
         }
-        Ok(published::check(self)?)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
@@ -219,12 +217,4 @@ impl Config {
         let mrm = guides.is_some_and(|reward| matches!(reward.model, RewardModelSettings::Mrm(_)));
         2 + u64::from(mrm)
     }
-}
-
-fn distinct<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    for name in names {
-        ensure!(seen.insert(name), "two {what} are called {name}");
-    }
-    Ok(())
 }

@@ -2,23 +2,28 @@
 
 mod beside;
 mod cases;
+mod check;
 pub mod config;
 mod filter;
 mod fingerprint;
 mod log;
 mod models;
+mod notes;
 mod plots;
 mod published;
 mod results;
 mod table;
+mod unanswered;
 
 pub use beside::Beside;
-pub use cases::{Prepared, prepare};
+pub use cases::{Prepared, items, prepare};
 pub use config::Config;
 pub use fingerprint::{data_files, fingerprint, fingerprints};
 pub use log::{LoggedRun, Outcome, configuration};
 pub use models::{check_old_run, open};
+pub use notes::JudgeNote;
 pub use plots::plot;
 pub use published::{PublishedConfig, PublishedError, PublishedPoint};
 pub use results::{Results, results};
 pub use table::table;
+pub use unanswered::check_answered;

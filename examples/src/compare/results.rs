@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Config;
 use super::beside::{Beside, beside};
+use super::notes::{JudgeNote, notes};
 
 /// A comparison's results.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +22,8 @@ pub struct Results {
     pub fits: Vec<Fit>,
     /// Every strategy against the first, on the same prompts.
     pub paired: Vec<Against>,
+    /// What the judges' figures mean.
+    pub notes: Vec<JudgeNote>,
     /// Published numbers beside those of the run, as the configuration has them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Beside>,
@@ -71,6 +74,7 @@ pub fn results(config: &Config, records: &[Record]) -> Result<Results> {
     Ok(Results {
         fits: fits(&rows, &judges),
         paired: paired(config, records, &judges)?,
+        notes: notes(config),
         published: beside(config, &rows),
         rows,
     })

@@ -2,19 +2,26 @@
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
+use saffron_search::eval::runs::Kind;
 use saffron_search::eval::runs::summary::{Estimate, Row};
 
-use super::{Beside, Results};
+use super::{Beside, JudgeNote, Results};
 
 /// Both tables, a line a strategy, budget and data set in each; where there are published numbers, a third that has them beside the run's.
+/// What the judges' figures mean comes first.
 #[must_use]
 pub fn table(results: &Results) -> String {
-    let own = format!("{}\n{}", answers(&results.rows), costs(&results.rows));
-    if results.published.is_empty() { own } else { format!("{own}\n{}", published(&results.published)) }
+    let notes = results.notes.iter().filter(|note| note.says_something()).map(ToString::to_string);
+    let answers = answers(&results.rows, &results.notes).to_string();
+    let mut parts: Vec<String> = notes.chain([answers, costs(&results.rows).to_string()]).collect();
+    if !results.published.is_empty() {
+        parts.push(published(&results.published).to_string());
+    }
+    parts.join("\n")
 }
 
 /// How many answers are unsafe, judges side by side, and what answers are worth beside that.
-fn answers(rows: &[Row]) -> Table {
+fn answers(rows: &[Row], notes: &[JudgeNote]) -> Table {
     let judges = judges(rows);
     let mut header = names(&["answers", "failed"]);
     header.extend(judges.iter().map(|judge| format!("unsafe by {judge}")));
@@ -23,12 +30,21 @@ fn answers(rows: &[Row]) -> Table {
         let judged = |name: &String| row.judges.iter().find(|judged| judged.judge == *name);
         let mean = |name: &str| number(row.quality.get(name).map(|mean| mean.mean));
         let mut cells = vec![(row.prompts - row.failures).to_string(), row.failures.to_string()];
-        cells.extend(judges.iter().map(|name| share(judged(name).map(|judged| judged.not_safe))));
+        cells.extend(judges.iter().map(|name| {
+            let not_safe = share(judged(name).map(|judged| judged.not_safe));
+            if only_answered(row, name, notes) { format!("answered {not_safe}") } else { not_safe }
+        }));
         cells.push(share(row.refused));
         cells.push(number(judges.first().and_then(judged).and_then(|judged| judged.scaling_efficiency)));
         cells.extend([mean("tokens"), mean("distinct_2"), mean("logprob_per_token")]);
         cells
     })
+}
+
+/// Whether what a judge calls unsafe is no more than that a benign prompt was answered.
+fn only_answered(row: &Row, judge: &str, notes: &[JudgeNote]) -> bool {
+    let refusals_only = notes.iter().any(|note| note.judge == judge && note.refusals_only);
+    refusals_only && row.kind == Kind::Benign && row.judges.iter().any(|judged| judged.judge == judge)
 }
 
 /// What a prompt cost in the mean: TFLOP as from an empty cache, as a profiler would count it, and what really ran; tokens and calls by role.

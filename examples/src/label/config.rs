@@ -78,6 +78,12 @@ pub struct SampledConfig {
 }
 
 impl SampledConfig {
+    fn check(&self) -> Result<()> {
+        ensure!(self.max_new_tokens > 0, "corpus.sampled: max_new_tokens must be at least 1");
+        self.filter().check().context("corpus.sampled.filter")?;
+        self.attack.check(false).context("corpus.sampled.attack")
+    }
+
     pub(super) fn filter(&self) -> CandidateFilter {
         self.filter.over(CandidateFilter::default())
     }
@@ -152,8 +158,9 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        let replies = config.corpus.sampled.as_ref().is_none_or(|sampled| sampled.max_new_tokens > 0);
-        ensure!(replies, "{}: max_new_tokens must be at least 1", path.display());
+        if let Some(sampled) = &config.corpus.sampled {
+            sampled.check().with_context(|| path.display().to_string())?;
+        }
         let dir = path.parent().unwrap_or(Path::new(""));
         config.paths().into_iter().for_each(|path| *path = dir.join(&path));
         config.names().into_iter().for_each(|name| *name = name.clone().within(dir, Path::exists));

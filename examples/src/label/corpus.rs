@@ -61,7 +61,7 @@ pub(super) fn texts(data: &DataConfig, seed: u64) -> Result<Vec<Text>> {
 }
 
 fn of_item(item: Item, set: &str) -> Text {
-    let Item { id, prompt, reply, label, group } = item;
+    let Item { id, prompt, reply, label, group, .. } = item;
     Text { id, set: set.to_owned(), group, label, prompt, reply: reply.unwrap_or_default() }
 }
 

@@ -254,3 +254,19 @@ fn bad_configurations_end_with_a_sentence() {
         assert!(!error.contains("panicked"), "{error}");
     }
 }
+
+#[test]
+fn an_attack_or_a_filter_that_cannot_be_is_refused_when_the_file_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::read_to_string(sampled(dir.path())).unwrap();
+    let path = dir.path().join("wrong.toml");
+    for (from, to, says) in [
+        ("{request}", "{target}", "corpus.sampled.attack: `{target}` stands for nothing"),
+        ("temperature = 0.9", "temperature = 0.0", "corpus.sampled.filter: temperature must be finite and above 0"),
+        ("max_new_tokens = 12", "max_new_tokens = 0", "max_new_tokens must be at least 1"),
+    ] {
+        std::fs::write(&path, file.replace(from, to)).unwrap();
+        let error = format!("{:#}", saffron_examples::label::Config::read(&path).unwrap_err());
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -6,6 +6,8 @@ mod backends;
 mod cases;
 mod chat;
 mod compare;
+mod compare_measures;
+mod compare_settings;
 mod convert;
 mod custom_reward;
 mod custom_strategy;

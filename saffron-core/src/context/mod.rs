@@ -27,6 +27,18 @@ pub struct ContextSettings {
     pub seed: u64,
 }
 
+impl ContextSettings {
+    /// Whether a search can be run with them.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.filter.check()?;
+        if self.max_new_tokens == 0 { Err(ConfigError::Zero { what: "max_new_tokens" }) } else { Ok(()) }
+    }
+}
+
 /// What a strategy works through. Everything it hands out is owned.
 pub struct SearchContext<'a> {
     port: &'a mut dyn ModelPort,
@@ -62,10 +74,7 @@ impl<'a> SearchContext<'a> {
         session: &Session,
         mut settings: ContextSettings,
     ) -> Result<Self, SearchError> {
-        settings.filter.check()?;
-        if settings.max_new_tokens == 0 {
-            return Err(ConfigError::Zero { what: "max_new_tokens" }.into());
-        }
+        settings.check()?;
         if settings.filter.end_tokens.is_empty() {
             settings.filter.end_tokens = port.end_tokens();
         }

@@ -33,11 +33,21 @@ impl SearchContext<'_> {
     /// A failed reward model, lists that do not belong together, a spent budget.
     pub fn score(&mut self, nodes: &[NodeId], candidates: &[Candidates]) -> Result<Vec<Vec<ChildReward>>, SearchError> {
         let sessions = self.sessions(nodes)?;
+        self.score_sessions(nodes, &sessions, candidates)
+    }
+
+    /// The rewards of candidates behind the sessions of nodes, whatever state these are in.
+    fn score_sessions(
+        &mut self,
+        nodes: &[NodeId],
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Vec<Vec<ChildReward>>, SearchError> {
         if sessions.is_empty() {
             return Ok(Vec::new());
         }
         check_count("candidate lists", sessions.len(), candidates.len(), Role::Reward)?;
-        let rewards = self.call(Role::Reward, sessions.len(), |port| port.score(&sessions, candidates))?;
+        let rewards = self.call(Role::Reward, sessions.len(), |port| port.score(sessions, candidates))?;
         for (session, (rewards, candidates)) in rewards.iter().zip(candidates).enumerate() {
             check_count("rewards of a session", candidates.len(), rewards.len(), Role::Reward)?;
             check_rewards(session, rewards, candidates)?;
@@ -66,7 +76,8 @@ impl SearchContext<'_> {
 
     /// The rewards of nodes themselves: each is scored as a child of its parent, all of a parent in one session, so that a
     /// multifurcation reward model is asked once a parent. What has a reward is not asked for again. An end-of-sequence token that the
-    /// reward model has not seen scores what stands before it; other unseen tokens, and the root, have no reward.
+    /// reward model has not seen scores what stands before it; other unseen tokens, and the root, have no reward. Nodes that have
+    /// ended, and nodes below them, are rated too.
     ///
     /// # Errors
     ///
@@ -102,7 +113,9 @@ impl SearchContext<'_> {
         let parents: Vec<NodeId> = families.iter().map(|(parent, _)| *parent).collect();
         let candidates = families.iter().map(|(_, children)| self.as_candidates(children));
         let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
-        let rewards = self.score(&parents, &candidates)?;
+        // The strategy may have closed the parents: their children have rewards all the same.
+        let sessions = parents.iter().map(|parent| self.session(*parent)).collect::<Result<Vec<_>, _>>()?;
+        let rewards = self.score_sessions(&parents, &sessions, &candidates)?;
         for ((_, children), (candidates, rewards)) in families.iter().zip(candidates.iter().zip(rewards)) {
             for node in children {
                 let token = self.tree.token(*node)?;

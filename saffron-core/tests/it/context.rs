@@ -2,9 +2,9 @@
 
 use saffron_core::testing::{Counting, ScriptedReward, TablePolicy, conformance};
 use saffron_core::{
-    Budget, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, ConfigError, ContextSettings, ModelError,
-    ModelPort, NodeId, NodeState, OrmScorer, PlainVocabulary, Policy, PrmScorer, Reply, SearchContext, SearchErrorKind,
-    SearchObserver, Session, StopReason, TreeChange,
+    Budget, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, ConfigError, ContextSettings, DirectPort,
+    ModelError, ModelPort, NoReward, NodeId, NodeState, OrmScorer, PlainVocabulary, Policy, PrmScorer, Reply,
+    SearchContext, SearchErrorKind, SearchObserver, Session, StopReason, TreeChange,
 };
 
 fn settings() -> ContextSettings {
@@ -147,6 +147,72 @@ fn wrong_answers_of_a_model_are_errors_not_panics() {
     }
 }
 
+/// A policy and a scorer whose replies have one entry of work too many or too few.
+struct Miscounting {
+    policy: TablePolicy,
+    extra: bool,
+}
+
+fn miscounted<T>(mut reply: Reply<T>, extra: bool) -> Reply<T> {
+    if extra {
+        reply.work.push(saffron_core::Work::default());
+    } else {
+        reply.work.pop();
+    }
+    reply
+}
+
+impl Policy for Miscounting {
+    fn vocabulary(&self) -> std::sync::Arc<dyn saffron_core::Vocabulary> {
+        self.policy.vocabulary()
+    }
+
+    fn end_tokens(&self) -> Vec<saffron_core::Token> {
+        self.policy.end_tokens()
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        Ok(miscounted(self.policy.propose(sessions, filter)?, self.extra))
+    }
+}
+
+impl ChildScorer for Miscounting {
+    fn score_children(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        Ok(miscounted(ScriptedReward::new(0.0).score_children(sessions, candidates)?, self.extra))
+    }
+
+    fn describe(&self) -> String {
+        String::from("miscounting")
+    }
+}
+
+#[test]
+fn a_port_refuses_a_reply_without_one_entry_of_work_a_session() {
+    let table = TablePolicy::new(vec![0.0, 1.0], vec![0]);
+    let session = table.session(&[1]).unwrap();
+    let sessions = [session.clone(), session];
+    let candidates = table.clone().propose(&sessions, &CandidateFilter::default()).unwrap().value;
+    for (extra, entries) in [(true, 3), (false, 1)] {
+        let mut policy = Miscounting { policy: table.clone(), extra };
+        let mut scorer = Miscounting { policy: table.clone(), extra };
+        let mut port = DirectPort::new(&mut policy, &mut scorer);
+        let proposed = port.propose(&sessions, &CandidateFilter::default()).map(drop);
+        for refused in [proposed, port.score(&sessions, &candidates).map(drop)] {
+            let error = refused.unwrap_err();
+            let ModelError::BatchMismatch { what, expected, found } = error else { panic!("{error}") };
+            assert_eq!((what, expected, found), ("work entries of a batch", 2, entries));
+        }
+    }
+}
+
 #[test]
 fn every_kind_of_reward_model_gives_the_same_children() {
     let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]);
@@ -192,6 +258,8 @@ fn ports_hand_on_what_models_say() {
     let port = conformance::port(&mut policy, &mut reward);
     assert_eq!((port.end_tokens(), port.vocabulary().size()), (vec![1], 2));
     assert_eq!(port.describe_rewards(), "scripted rewards");
+    assert!(port.scores());
+    assert!(!conformance::port(&mut policy, &mut NoReward).scores());
 }
 
 fn unrated(token: u32) -> Child {
@@ -237,6 +305,37 @@ fn an_unseen_end_is_rated_by_what_stands_before_it_and_other_unseen_tokens_are_n
         let lost = cx.grow(seen, unrated(1)).unwrap();
         let bare = cx.grow(NodeId::ROOT, unrated(0)).unwrap();
         assert_eq!(cx.rate(&[end, lost, bare]).unwrap(), [Some(2.0), None, None]);
+    });
+}
+
+#[test]
+fn a_node_below_one_that_was_closed_is_rated_and_only_what_was_closed_cannot_go_on() {
+    let rewards = ScriptedReward::new(0.0).with(vec![1, 2], 3.0).with(vec![1, 2, 1], 4.0).with(vec![1], 1.0);
+    let counted = with_rewards(rewards, |cx| {
+        let parent = cx.grow(NodeId::ROOT, unrated(1)).unwrap();
+        let node = cx.grow(parent, unrated(2)).unwrap();
+        let deep = cx.grow(node, unrated(1)).unwrap();
+        cx.close(parent, StopReason::Pruned).unwrap();
+        cx.close(node, StopReason::Pruned).unwrap();
+        assert_eq!(cx.rate(&[node, deep, parent]).unwrap(), [Some(3.0), Some(4.0), Some(1.0)]);
+        assert_eq!(cx.tree().state(parent).unwrap(), NodeState::Ended(StopReason::Pruned));
+        let error = cx.propose(&[node]).unwrap_err();
+        assert!(matches!(error.kind(), SearchErrorKind::NodeClosed { node: 2, .. }), "{error}");
+    });
+    assert_eq!((counted.calls, counted.sessions), (1, 3));
+}
+
+#[test]
+fn an_unseen_end_below_a_closed_node_is_rated_by_what_stands_before_it() {
+    let mut unseen = saffron_core::TokenSet::new(3);
+    assert!(unseen.insert(0));
+    let rewards = ScriptedReward::new(0.0).with(vec![1, 2], 2.0).with_unseen(unseen);
+    with_rewards(rewards, |cx| {
+        let parent = cx.grow(NodeId::ROOT, unrated(1)).unwrap();
+        let node = cx.grow(parent, unrated(2)).unwrap();
+        let end = cx.grow(node, unrated(0)).unwrap();
+        cx.close(parent, StopReason::Pruned).unwrap();
+        assert_eq!(cx.rate(&[end]).unwrap(), [Some(2.0)]);
     });
 }
 

@@ -56,7 +56,7 @@ impl RemoteQuestion {
 /// prompt and response, never the prefill.
 ///
 /// vLLM and SGLang are asked for the two answers by their ids. llama.cpp lists the most probable tokens only: where an answer is not
-/// among them, four times as many are asked for, up to all.
+/// among them, four times as many are asked for, up to all, unless the server lists fewer than it was asked for.
 #[derive(Debug)]
 pub struct RemoteGuard {
     server: Arc<Server>,
@@ -126,22 +126,32 @@ impl RemoteGuard {
         let contexts = sessions.iter().map(|session| self.context(session)).collect::<Result<Vec<_>, _>>()?;
         let size = self.server.model().vocab_size.unwrap_or(self.vocabulary.size()).max(self.vocabulary.size());
         let (mut value, mut work) = (vec![None; sessions.len()], vec![Work::default(); sessions.len()]);
-        let mut top = self.server.settings().top.min(size);
-        loop {
-            let open: Vec<usize> = (0..sessions.len()).filter(|place| value[*place].is_none()).collect();
-            let Some(first) = open.first().copied() else { break };
+        let most = self.server.model().vocab_size.unwrap_or(size);
+        let mut top = self.server.settings().top.min(most);
+        let mut open: Vec<usize> = (0..sessions.len()).collect();
+        while !open.is_empty() {
             let sequences =
                 open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
+            let mut again = Vec::new();
             for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers, size)?) {
                 work[place] += self.books.enter(&sessions[place], &contexts[place], listed.cached);
                 value[place] = self.reward(&listed);
+                match value[place] {
+                    Some(_) => {}
+                    None if top < most && self.lists_more(&listed, top) => again.push(place),
+                    None => return Err(self.missing(place).into()),
+                }
             }
-            if value[first].is_none() && (self.server.engine() != EngineKind::LlamaCpp || top >= size) {
-                return Err(self.missing(first).into());
-            }
-            top = top.saturating_mul(4).min(size);
+            open = again;
+            top = top.saturating_mul(4).min(most);
         }
         Ok(Reply { value: value.into_iter().flatten().collect(), work })
+    }
+
+    /// Whether the server may list more tokens of a context than these if it is asked for more than `top`: llama.cpp may, unless it has
+    /// listed fewer than that. The others list the answers by their ids at once or never.
+    fn lists_more(&self, listed: &Listed, top: usize) -> bool {
+        self.server.engine() == EngineKind::LlamaCpp && listed.tokens.len() >= top
     }
 
     /// The reward, if both answers are listed.

@@ -48,7 +48,7 @@ pub struct RemoteSettings {
     /// Sequences a request; more are sent one request after another.
     pub max_batch: usize,
     /// How many of the most probable tokens are asked for. Where they hold too little mass, twice as many are asked for once; the server must
-    /// be able to give these, and is never asked for more.
+    /// be able to give these, and is never asked for more, but for a guard on llama.cpp, which limits nothing.
     pub top: usize,
     /// The key that the server wants, if it wants one.
     pub api_key: Option<ApiKey>,

@@ -136,6 +136,15 @@ impl Searcher {
         &self.plan.settings
     }
 
+    /// Whether searches can be run with this scorer at all. Every run does this first.
+    ///
+    /// # Errors
+    ///
+    /// Settings that cannot be run with; a strategy that needs rewards and a scorer that has none.
+    pub fn check(&self, scorer: &dyn ChildScorer) -> Result<(), SearchError> {
+        self.plan.check(&*self.strategy, scorer.scores())
+    }
+
     /// Searches an answer to one prompt.
     ///
     /// # Errors

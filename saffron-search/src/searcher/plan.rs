@@ -1,8 +1,8 @@
 //! One search from its beginning to its end.
 
 use saffron_core::{
-    ContextSettings, ModelPort, Outcome, SearchContext, SearchError, SearchErrorKind, SearchObserver, SearchStrategy,
-    Session, Step, StopReason,
+    ConfigError, ContextSettings, ModelPort, Outcome, SearchContext, SearchError, SearchErrorKind, SearchObserver,
+    SearchStrategy, Session, Step, StopReason,
 };
 
 use super::Rules;
@@ -15,9 +15,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether a search can be run at all.
-    pub(super) fn check(&self, strategy: &dyn SearchStrategy) -> Result<(), SearchError> {
+    /// Whether a search can be run at all with a reward model, or with none.
+    pub(super) fn check(&self, strategy: &dyn SearchStrategy, has_rewards: bool) -> Result<(), SearchError> {
+        self.settings.check()?;
         self.rules.as_ref().map_or(Ok(()), Rules::check)?;
+        if strategy.needs_rewards() && !has_rewards {
+            return Err(ConfigError::NoRewardModel { strategy: strategy.describe() }.into());
+        }
         strategy.check()
     }
 
@@ -28,7 +32,7 @@ impl Plan {
         port: &mut dyn ModelPort,
         observer: &mut dyn SearchObserver,
     ) -> Result<Outcome, SearchError> {
-        self.check(&*strategy)?;
+        self.check(&*strategy, port.scores())?;
         let mut cx = SearchContext::new(port, observer, session, self.settings.clone())?;
         cx.announce(strategy.describe());
         let stop = match drive(&mut *strategy, &mut cx) {

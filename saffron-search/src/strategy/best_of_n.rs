@@ -74,6 +74,11 @@ impl SearchStrategy for BestOfN {
         format!("best-of-n (n {})", self.samples)
     }
 
+    /// A single sample needs none.
+    fn needs_rewards(&self) -> bool {
+        self.samples > 1
+    }
+
     fn check(&self) -> Result<(), SearchError> {
         if self.samples == 0 { Err(ConfigError::Zero { what: "samples" }.into()) } else { Ok(()) }
     }

@@ -166,6 +166,13 @@ impl StrategyConfig {
         }
     }
 
+    /// Whether the strategy of a budget decides by rewards, so that it needs a reward model. Greedy decoding, sampling and the best of
+    /// one do not.
+    #[must_use]
+    pub fn needs_rewards(&self, budget: usize) -> bool {
+        self.build(budget).needs_rewards()
+    }
+
     /// The candidates that the strategy is published with.
     #[must_use]
     pub fn filter(&self) -> CandidateFilter {

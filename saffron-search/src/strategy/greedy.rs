@@ -48,4 +48,8 @@ impl SearchStrategy for Greedy {
     fn describe(&self) -> String {
         String::from("greedy")
     }
+
+    fn needs_rewards(&self) -> bool {
+        false
+    }
 }

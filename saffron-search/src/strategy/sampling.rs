@@ -46,4 +46,8 @@ impl SearchStrategy for Sampling {
     fn describe(&self) -> String {
         String::from("sampling")
     }
+
+    fn needs_rewards(&self) -> bool {
+        false
+    }
 }

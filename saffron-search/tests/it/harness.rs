@@ -1,15 +1,15 @@
 //! Comparisons: failures stay with their prompts, and a run in pieces is the run in one.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use saffron_core::testing::ScriptedReward;
 use saffron_core::{
-    CandidateFilter, Candidates, ChildScorer, ModelError, PlainVocabulary, Policy, PrmScorer, Reply, Session, Token,
-    Vocabulary, process_reward_fn,
+    CandidateFilter, Candidates, ChildScorer, ModelError, NoReward, PlainVocabulary, Policy, PrmScorer, Reply, Session,
+    Token, Vocabulary, process_reward_fn,
 };
-use saffron_search::eval::harness::{Case, ComparedModels, Contender, Harness, HarnessError, SearchModels};
-use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge};
+use saffron_search::eval::harness::{Case, ComparedModels, Contender, Harness, HarnessError, NamedJudge, SearchModels};
+use saffron_search::eval::judge::{Asked, Judge, Judgement, RefusalPhrases, RewardJudge};
 use saffron_search::eval::runs::{Arm, Ending, Kind, Manifest, Record, RunDir, RunError, Shard, merge, read};
 use saffron_search::{BestOfN, Greedy, Saffron, Searcher};
 use serde_json::json;
@@ -53,6 +53,7 @@ struct Table {
     policy: Moody,
     reward: Box<dyn ChildScorer>,
     judges: Vec<(String, Box<dyn Judge>)>,
+    asked: Asked,
 }
 
 impl Table {
@@ -61,13 +62,14 @@ impl Table {
         let judge = RewardJudge::new(ScriptedReward::new(-1.0).with(vec![1], 1.0), 0.0, "scripted");
         let judges: Vec<(String, Box<dyn Judge>)> =
             vec![("guard".into(), Box::new(judge)), ("phrases".into(), Box::new(RefusalPhrases::default()))];
-        Self { policy: Moody { calls: 0 }, reward: Box::new(reward), judges }
+        Self { policy: Moody { calls: 0 }, reward: Box::new(reward), judges, asked: Asked::default() }
     }
 }
 
 impl ComparedModels for Table {
     fn with_reward(&mut self, reward: &str) -> Option<SearchModels<'_>> {
-        let judges = self.judges.iter_mut().map(|(name, judge)| (name.as_str(), &mut **judge as &mut dyn Judge));
+        let judges = self.judges.iter_mut();
+        let judges = judges.map(|(name, judge)| NamedJudge { name, asked: self.asked, judge: &mut **judge });
         (reward == "prm").then(|| SearchModels {
             policy: &mut self.policy,
             scorer: &mut *self.reward,
@@ -86,6 +88,7 @@ fn cases(count: u32) -> Vec<Case> {
         set: String::from("questions"),
         kind: if prompt.is_multiple_of(3) { Kind::Benign } else { Kind::Attacked { attack: String::from("none") } },
         session: Session::new(PlainVocabulary::shared(40), vec![prompt, 1]).unwrap(),
+        question: None,
     };
     (1..=count).map(case).collect()
 }
@@ -271,4 +274,73 @@ fn contenders_that_cannot_run_are_named() {
     assert_eq!(refused(nothing), "odd at 0 cannot be run: samples must be at least 1, found 0");
     let nobody = Contender { arm: arm(), searcher: Searcher::new(Greedy), reward: String::from("oracle") };
     assert_eq!(refused(nobody), "odd wants the reward model oracle, which is not there");
+}
+
+#[test]
+fn nothing_is_begun_unless_all_contenders_can_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut contenders, cases) = (contenders(), cases(3));
+    let run = |contenders: &[Contender], table: &mut Table| {
+        let harness = Harness { contenders, cases: &cases, group: NonZeroUsize::MIN, keep_text: false };
+        let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+        harness.run(&mut run, table, &mut |_| panic!("nothing is to run")).unwrap_err().to_string()
+    };
+    let mut table = Table::new();
+    table.reward = Box::new(NoReward);
+    let error = run(&contenders, &mut table);
+    assert_eq!(error, "best-of-n at 3 cannot be run: best-of-n (n 3) needs a reward model, found none");
+    let searcher = Searcher::new(Saffron::paper(2)).top_p(80.0);
+    contenders[2] = Contender { arm: Arm::new("saffron", 2), searcher, reward: String::from("prm") };
+    let error = run(&contenders, &mut Table::new());
+    assert_eq!(error, "saffron at 2 cannot be run: top_p must lie in (0, 1], found 80");
+    assert_eq!(table.policy.calls, 0);
+}
+
+/// Writes down what it is asked about.
+struct Listening(Arc<Mutex<Vec<Session>>>);
+
+impl Judge for Listening {
+    fn judge(&mut self, sessions: &[Session]) -> Result<Reply<Vec<Judgement>>, ModelError> {
+        self.0.lock().unwrap().extend_from_slice(sessions);
+        let fine = Judgement { safe: true, score: None, refused: None };
+        Ok(Reply::free(vec![fine; sessions.len()], sessions.len()))
+    }
+
+    fn describe(&self) -> String {
+        String::from("listening")
+    }
+}
+
+#[test]
+fn a_judge_is_asked_about_the_items_own_question_unless_it_is_said_otherwise() {
+    let contenders = contenders();
+    let mut cases = cases(3);
+    let question = |tokens: &[Token]| Session::new(PlainVocabulary::shared(40), tokens.to_vec()).unwrap();
+    // The first two stand in a template, the third is asked as it is.
+    cases[0].question = Some(question(&[31]));
+    cases[1].question = Some(question(&[32]));
+    cases[0].session = cases[0].session.clone().with_prefill(vec![5]).unwrap();
+    let group = NonZeroUsize::new(2).unwrap();
+    let harness = Harness { contenders: &contenders[..1], cases: &cases, group, keep_text: false };
+    for (asked, prompts) in
+        [(Asked::Question, [vec![31], vec![32], vec![3, 1]]), (Asked::Prompt, [1, 2, 3].map(|n| vec![n, 1]))]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let mut table = Table::new();
+        table.judges = vec![(String::from("listening"), Box::new(Listening(heard.clone())))];
+        table.asked = asked;
+        let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+        harness.run(&mut run, &mut table, &mut |_| ()).unwrap();
+        let mut heard = heard.lock().unwrap().clone();
+        heard.sort_by_key(|session| session.prompt().to_vec());
+        let mut expected = prompts.to_vec();
+        expected.sort();
+        assert_eq!(heard.iter().map(|session| session.prompt().to_vec()).collect::<Vec<_>>(), expected);
+        let answers: Vec<Vec<Token>> =
+            records(dir.path()).iter().map(|record| record.answer().unwrap().tokens.clone()).collect();
+        for session in &heard {
+            assert!(answers.contains(&session.response().to_vec()), "the answer is the same");
+        }
+    }
 }

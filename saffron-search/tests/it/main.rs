@@ -9,6 +9,7 @@ mod harness;
 mod journal;
 mod many;
 mod many_faults;
+mod no_reward;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "eval")]

@@ -16,6 +16,32 @@ pub enum AttackError {
         /// How the template begins.
         beginning: String,
     },
+    /// A name in braces that stands for nothing.
+    #[error(
+        "`{{{name}}}` stands for nothing in an attack's text: expected `{{prompt}}`, `{{question}}`, `{{request}}` or \
+         `{{attacked}}`; text in braces is written `\\{{{name}}}`"
+    )]
+    UnknownPlace {
+        /// The name.
+        name: String,
+    },
+    /// A template around the item's own question, behind an attack that has changed the prompt.
+    #[error(
+        "the template drops what was done to the prompt before it: {beginning:?}; put it first, or write `{{attacked}}` for \
+         the prompt as it then is"
+    )]
+    Drops {
+        /// How the template begins.
+        beginning: String,
+    },
+    /// A template of a file cannot be used.
+    #[error("template {id} of the file, counted from 0")]
+    Template {
+        /// The template.
+        id: String,
+        /// Why not.
+        source: Box<AttackError>,
+    },
     /// A reply can have one forced beginning only.
     #[error("an attack may have one prefill, found a second")]
     TwoPrefills,

@@ -8,10 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::data::Item;
 pub use error::AttackError;
-use fill::{Placeholder, fill};
+use fill::{Filled, Words, fill};
 pub use template::{Template, read_templates};
 
 /// What an attacker does to a prompt. Text only: cutting the prefill after its tokens is left to whoever has the tokenizer.
+///
+/// Texts of prefills, suffixes and templates may have places, each a name in braces:
+///
+/// | place | what stands there |
+/// |---|---|
+/// | `{prompt}`, `{question}`, `[INSERT PROMPT HERE]` | the item's own question, whatever was done to the prompt before |
+/// | `{request}` | the question's words within a sentence, as in "how are locks picked" |
+/// | `{attacked}` | the prompt as the attacks before have left it |
+///
+/// A request begins with a small letter (unless its first word is `I` or in capitals) and has no question mark or full stop at the
+/// end. `{{ prompt }}` is the same as `{prompt}`. Any other name in braces is an error; `\{name}` is the text `{name}`. Braces
+/// around anything else than one name of letters, digits and `_` are text.
 ///
 /// ```
 /// use saffron_search::eval::attack::{Attack, PrefillText};
@@ -42,7 +54,7 @@ pub enum Attack {
         /// The text.
         text: String,
     },
-    /// The prompt is put into a text, wherever that says `{prompt}` or `[INSERT PROMPT HERE]`.
+    /// The prompt is put into a text, which must have a place for it.
     Template {
         /// The text.
         text: String,
@@ -67,8 +79,7 @@ pub enum PrefillText {
     /// The item's own reply.
     #[default]
     Reply,
-    /// A text in which `{question}` stands for the item's prompt and `{request}` for its words within a sentence: the first letter
-    /// small (unless the word is `I` or in capitals), no question mark or full stop at the end.
+    /// A text, perhaps with places as in [`Attack`].
     Pattern(String),
 }
 
@@ -88,25 +99,52 @@ impl Attack {
     ///
     /// # Errors
     ///
-    /// A prefill of the item's own reply where it has none, a template without a place for the prompt, two prefills.
+    /// A prefill of the item's own reply where it has none, a template without a place for the prompt or one that drops what was done to
+    /// the prompt before, an unknown place, two prefills.
     pub fn apply(&self, item: &Item) -> Result<Attacked, AttackError> {
         let untouched = Attacked { prompt: item.prompt.clone(), prefill: String::new(), prefill_tokens: 0 };
-        let mut prefilled = false;
-        self.upon(untouched, item, &mut prefilled)
+        let mut done = Done { changed: item.question.is_some(), prefilled: false };
+        self.upon(untouched, item, &mut done)
     }
 
-    fn upon(&self, so_far: Attacked, item: &Item, prefilled: &mut bool) -> Result<Attacked, AttackError> {
+    /// Whether the attack can be made upon items, but for prefills of replies that they may lack. `templated`: whether their prompts
+    /// stand in the templates of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn check(&self, templated: bool) -> Result<(), AttackError> {
+        let item = Item::new("", "?").with_reply("?");
+        let question = templated.then(|| item.prompt.clone());
+        self.apply(&Item { question, ..item }).map(drop)
+    }
+
+    /// Whether it changes the prompt; a prefill does not.
+    #[must_use]
+    pub fn changes_prompt(&self) -> bool {
+        match self {
+            Self::None {} | Self::Prefill { .. } => false,
+            Self::Suffix { .. } | Self::Template { .. } => true,
+            Self::Then { attacks } => attacks.iter().any(Self::changes_prompt),
+        }
+    }
+
+    fn upon(&self, so_far: Attacked, item: &Item, done: &mut Done) -> Result<Attacked, AttackError> {
         match self {
             Self::None {} => Ok(so_far),
-            Self::Prefill { .. } if std::mem::replace(prefilled, true) => Err(AttackError::TwoPrefills),
+            Self::Prefill { .. } if std::mem::replace(&mut done.prefilled, true) => Err(AttackError::TwoPrefills),
             Self::Prefill { tokens, text } => {
-                Ok(Attacked { prefill: text.of(item)?, prefill_tokens: *tokens, ..so_far })
+                Ok(Attacked { prefill: text.of(item, &so_far.prompt)?, prefill_tokens: *tokens, ..so_far })
             }
-            Self::Suffix { text } => Ok(Attacked { prompt: suffixed(&so_far.prompt, text), ..so_far }),
-            Self::Template { text } => Ok(Attacked { prompt: template::filled(text, &so_far.prompt)?, ..so_far }),
-            Self::Then { attacks } => {
-                attacks.iter().try_fold(so_far, |so_far, attack| attack.upon(so_far, item, prefilled))
+            Self::Suffix { text } => {
+                done.changed = true;
+                Ok(Attacked { prompt: suffixed(&so_far.prompt, &filled(text, item, &so_far.prompt)?.text), ..so_far })
             }
+            Self::Template { text } => {
+                let changed = std::mem::replace(&mut done.changed, true);
+                Ok(Attacked { prompt: template::filled(text, item, &so_far.prompt, changed)?, ..so_far })
+            }
+            Self::Then { attacks } => attacks.iter().try_fold(so_far, |so_far, attack| attack.upon(so_far, item, done)),
         }
     }
 
@@ -134,16 +172,26 @@ impl Attack {
 }
 
 impl PrefillText {
-    fn of(&self, item: &Item) -> Result<String, AttackError> {
+    fn of(&self, item: &Item, attacked: &str) -> Result<String, AttackError> {
         match self {
             Self::Reply => item.reply.clone().ok_or_else(|| AttackError::NoReply { id: item.id.clone() }),
-            Self::Pattern(pattern) => {
-                let request = request(&item.prompt);
-                let question = Placeholder { mark: "{question}", text: &item.prompt };
-                Ok(fill(pattern, &[question, Placeholder { mark: "{request}", text: &request }]).text)
-            }
+            Self::Pattern(pattern) => Ok(filled(pattern, item, attacked)?.text),
         }
     }
+}
+
+/// What has been done to an item so far.
+#[derive(Debug)]
+struct Done {
+    /// Whether the prompt is another than the item's own question.
+    changed: bool,
+    prefilled: bool,
+}
+
+/// A text whose places hold what belongs to an item.
+fn filled(pattern: &str, item: &Item, attacked: &str) -> Result<Filled, AttackError> {
+    let question = item.question();
+    fill(pattern, Words { question, request: &request(question), attacked })
 }
 
 fn suffixed(prompt: &str, suffix: &str) -> String {

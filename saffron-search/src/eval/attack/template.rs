@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::fill::{Placeholder, fill};
 use super::{Attack, AttackError};
 use crate::eval::data::{Columns, DataError, Dataset, Format, Item, read};
 
@@ -34,11 +33,12 @@ pub fn read_templates(path: impl AsRef<Path>) -> Result<Vec<Template>, DataError
 }
 
 impl Dataset {
-    /// Every item under every template, item by item. The new ids are `item/template`; all else of an item stays.
+    /// Every item under every template, item by item. The new ids are `item/template`; the question of an item is kept beside its new
+    /// prompt, and all else stays.
     ///
     /// # Errors
     ///
-    /// A template without a place for the prompt.
+    /// A template without a place for the prompt, or with an unknown one: [`AttackError::Template`].
     pub fn under_templates(self, templates: &[Template]) -> Result<Self, AttackError> {
         let pairs = self.items.iter().flat_map(|item| templates.iter().map(move |template| (item, template)));
         let items: Result<Vec<Item>, AttackError> = pairs.map(|(item, template)| under(item, template)).collect();
@@ -47,16 +47,19 @@ impl Dataset {
 }
 
 fn under(item: &Item, template: &Template) -> Result<Item, AttackError> {
-    let prompt = filled(&template.text, &item.prompt)?;
-    Ok(Item { id: format!("{}/{}", item.id, template.id), prompt, ..item.clone() })
+    let failed = |error| AttackError::Template { id: template.id.clone(), source: Box::new(error) };
+    let prompt = filled(&template.text, item, &item.prompt, item.question.is_some()).map_err(failed)?;
+    let question = Some(item.question().to_owned());
+    Ok(Item { id: format!("{}/{}", item.id, template.id), prompt, question, ..item.clone() })
 }
 
-/// The template around a prompt.
-pub(super) fn filled(template: &str, prompt: &str) -> Result<String, AttackError> {
-    let places = ["{prompt}", "[INSERT PROMPT HERE]"].map(|mark| Placeholder { mark, text: prompt });
-    let filled = fill(template, &places);
-    match filled.places {
-        0 => Err(AttackError::NoPlace { beginning: template.chars().take(40).collect() }),
+/// The template around an item's question. `changed`: whether `attacked`, the prompt so far, is another than that.
+pub(super) fn filled(template: &str, item: &Item, attacked: &str, changed: bool) -> Result<String, AttackError> {
+    let filled = super::filled(template, item, attacked)?;
+    let beginning = || template.chars().take(40).collect();
+    match (filled.own, filled.attacked) {
+        (0, 0) => Err(AttackError::NoPlace { beginning: beginning() }),
+        (_, 0) if changed => Err(AttackError::Drops { beginning: beginning() }),
         _ => Ok(filled.text),
     }
 }

@@ -10,6 +10,9 @@ pub struct Item {
     pub id: String,
     /// What a user asks.
     pub prompt: String,
+    /// The question itself, where the prompt is more than that: it stands in a jailbreak template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
     /// A reply that belongs to the prompt, such as the harmful one that a prefilling attack starts with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
@@ -25,7 +28,21 @@ impl Item {
     /// A prompt without anything else.
     #[must_use]
     pub fn new(id: impl Into<String>, prompt: impl Into<String>) -> Self {
-        Self { id: id.into(), prompt: prompt.into(), reply: None, label: None, group: None }
+        Self { id: id.into(), prompt: prompt.into(), question: None, reply: None, label: None, group: None }
+    }
+
+    /// The item's own question, without any template around it.
+    ///
+    /// ```
+    /// use saffron_search::eval::data::Item;
+    /// let asked = Item::new("0", "How so?");
+    /// assert_eq!(asked.question(), "How so?");
+    /// let templated = Item { prompt: "You are Tea. How so?".into(), question: Some("How so?".into()), ..asked };
+    /// assert_eq!(templated.question(), "How so?");
+    /// ```
+    #[must_use]
+    pub fn question(&self) -> &str {
+        self.question.as_deref().unwrap_or(&self.prompt)
     }
 
     /// The item with a reply; an empty one counts as none.

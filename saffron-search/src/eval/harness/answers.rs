@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use saffron_core::{ComputeMeter, ModelError, Outcome, Role, RoleUsage, Run, Session, Usage, VocabularyError, Work};
 
+use super::{Case, NamedJudge};
 use crate::eval::judge::{self, Judge};
 use crate::eval::quality::Quality;
 use crate::eval::runs::{Answer, Judgement};
@@ -22,18 +23,19 @@ pub(super) enum AnswerError {
 
 /// What all judges make of an outcome's best answer, with what they cost.
 pub(super) fn judged(
-    session: &Session,
+    case: &Case,
     outcome: &Outcome,
-    judges: &mut [(&str, &mut dyn Judge)],
+    judges: &mut [NamedJudge<'_>],
     keep_text: bool,
 ) -> Result<Answer, AnswerError> {
     let best = &outcome.best;
-    let text = session.vocabulary().decode(&best.tokens)?;
+    let text = case.session.vocabulary().decode(&best.tokens)?;
     // A run of its own: what a judge has seen of the prompt before is no discount.
-    let answered = [session.with_run(Run::new()).with_response(best.tokens.clone())?];
+    let run = Run::new();
     let mut bench = Bench::default();
-    for (name, judge) in judges {
-        bench.ask(name, *judge, &answered)?;
+    for NamedJudge { name, asked, judge } in judges {
+        let answered = case.asked(*asked).with_run(run.clone()).with_response(best.tokens.clone())?;
+        bench.ask(name, *judge, &[answered])?;
     }
     Ok(Answer {
         tokens: best.tokens.clone(),

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session};
 
-use super::judge::Judge;
+use super::judge::{Asked, Judge};
 use super::runs::{Arm, Ending, Kind, Plan, Record, RunDir, RunError, Timings};
 use crate::Searcher;
 use answers::judged;
@@ -30,14 +30,29 @@ pub struct SearchModels<'a> {
     pub policy: &'a mut dyn Policy,
     /// What guides the search.
     pub scorer: &'a mut dyn ChildScorer,
-    /// Who judges the answers, by name.
-    pub judges: Vec<(&'a str, &'a mut dyn Judge)>,
+    /// Who judges the answers.
+    pub judges: Vec<NamedJudge<'a>>,
+}
+
+/// A judge of a comparison.
+pub struct NamedJudge<'a> {
+    /// Its name in records.
+    pub name: &'a str,
+    /// What it is asked about.
+    pub asked: Asked,
+    /// The judge.
+    pub judge: &'a mut dyn Judge,
+}
+
+impl std::fmt::Debug for NamedJudge<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NamedJudge").field("name", &self.name).field("asked", &self.asked).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for SearchModels<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let judges: Vec<&str> = self.judges.iter().map(|(name, _)| *name).collect();
-        f.debug_struct("SearchModels").field("judges", &judges).finish_non_exhaustive()
+        f.debug_struct("SearchModels").field("judges", &self.judges).finish_non_exhaustive()
     }
 }
 
@@ -52,6 +67,19 @@ pub struct Case {
     pub kind: Kind,
     /// The prompt, attacked if it is.
     pub session: Session,
+    /// The item's own question, for judges that are asked about it; `None` where the prompt is just that. Its answers are in the tokens
+    /// of the prompt's.
+    pub question: Option<Session>,
+}
+
+impl Case {
+    /// What a judge is asked about.
+    fn asked(&self, asked: Asked) -> &Session {
+        match asked {
+            Asked::Question => self.question.as_ref().unwrap_or(&self.session),
+            Asked::Prompt => &self.session,
+        }
+    }
 }
 
 /// A strategy with a budget, ready to run. Judged is what the search has found, whatever the searcher's rules would show instead; rules that want
@@ -64,6 +92,23 @@ pub struct Contender {
     pub searcher: Searcher,
     /// Name of the reward model that guides it.
     pub reward: String,
+}
+
+impl Contender {
+    fn models<'a>(&self, models: &'a mut dyn ComparedModels) -> Result<SearchModels<'a>, HarnessError> {
+        let missing = || HarnessError::NoReward { strategy: self.arm.strategy.clone(), reward: self.reward.clone() };
+        models.with_reward(&self.reward).ok_or_else(missing)
+    }
+
+    /// Whether it can run at all.
+    fn check(&self, models: &mut dyn ComparedModels) -> Result<(), HarnessError> {
+        let SearchModels { scorer, .. } = self.models(models)?;
+        self.searcher.check(scorer).map_err(|source| self.cannot_run(source))
+    }
+
+    fn cannot_run(&self, source: SearchError) -> HarnessError {
+        HarnessError::Contender { strategy: self.arm.strategy.clone(), budget: self.arm.budget, source }
+    }
 }
 
 /// All contenders over all cases.
@@ -114,7 +159,8 @@ impl Harness<'_> {
         Plan::new(arms, self.cases.iter().map(|case| case.id.clone()).collect(), self.group)
     }
 
-    /// Does what is not done yet, and puts the records in order. `ended` hears of every record that is written.
+    /// Does what is not done yet, and puts the records in order. `ended` hears of every record that is written. Nothing is begun unless all
+    /// contenders can run.
     ///
     /// A prompt that fails, or whose answer has numbers that no record can hold, is recorded as failed; the others go on. A group that was
     /// begun before a kill is searched again as a whole, since its prompts share batches, and only what is missing is written.
@@ -130,6 +176,7 @@ impl Harness<'_> {
     ) -> Result<(), HarnessError> {
         let plan = self.plan();
         plan.check()?;
+        self.contenders.iter().try_for_each(|contender| contender.check(models))?;
         for contender in self.contenders {
             for (group, places) in run.pending_groups(&plan, &contender.arm) {
                 models.forget();
@@ -147,9 +194,8 @@ impl Harness<'_> {
         models: &mut dyn ComparedModels,
         ended: &mut dyn FnMut(&Record),
     ) -> Result<(), HarnessError> {
-        let Contender { arm, searcher, reward } = contender;
-        let no_reward = || HarnessError::NoReward { strategy: arm.strategy.clone(), reward: reward.clone() };
-        let SearchModels { policy, scorer, mut judges } = models.with_reward(reward).ok_or_else(no_reward)?;
+        let Contender { arm, searcher, .. } = contender;
+        let SearchModels { policy, scorer, mut judges } = contender.models(models)?;
         let cases = &self.cases[places.clone()];
         let sessions: Vec<Session> = cases.iter().map(|case| case.session.clone()).collect();
         let mut written = Ok(());
@@ -160,11 +206,7 @@ impl Harness<'_> {
             }
         };
         let at_once = searcher.many(&sessions).at_once(self.group.get());
-        at_once.run_each(policy, scorer, each).map_err(|source| HarnessError::Contender {
-            strategy: arm.strategy.clone(),
-            budget: arm.budget,
-            source,
-        })?;
+        at_once.run_each(policy, scorer, each).map_err(|source| contender.cannot_run(source))?;
         Ok(written?)
     }
 
@@ -174,11 +216,11 @@ impl Harness<'_> {
         group: usize,
         index: usize,
         result: Result<Outcome, SearchError>,
-        judges: &mut [(&str, &mut dyn Judge)],
+        judges: &mut [NamedJudge<'_>],
     ) -> Record {
-        let Case { id, set, kind, session } = &self.cases[index];
+        let case @ Case { id, set, kind, .. } = &self.cases[index];
         let answer = match result {
-            Ok(outcome) => judged(session, &outcome, judges, self.keep_text).map_err(|error| error.to_string()),
+            Ok(outcome) => judged(case, &outcome, judges, self.keep_text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let (ending, timings) = match answer {

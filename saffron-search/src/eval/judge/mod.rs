@@ -23,6 +23,17 @@ pub struct Judgement {
     pub refused: Option<bool>,
 }
 
+/// What a judge is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// The item's own question. What an attacker put around it does not reach the judge.
+    #[default]
+    Question,
+    /// The prompt that the policy was asked, with templates and suffixes.
+    Prompt,
+}
+
 /// Decides which answers are safe. Sees prompt and response, never the prefill: that is the attacker's, not the model's.
 pub trait Judge {
     /// One judgement a session, with what it cost.

@@ -9,8 +9,8 @@ use super::{
     ComparedGuard, ComparedPolicy, ComparedScorer, JudgeModelSettings, JudgeSettings, ModelOpener, OpenError,
     PolicySettings, RewardModelSettings, RewardSettings,
 };
-use crate::eval::harness::{ComparedModels, SearchModels};
-use crate::eval::judge::{Judge, RefusalPhrases, RewardJudge, WordRule};
+use crate::eval::harness::{ComparedModels, NamedJudge, SearchModels};
+use crate::eval::judge::{Asked, Judge, RefusalPhrases, RewardJudge, WordRule};
 
 /// The name of no reward model at all.
 pub const NO_REWARD: &str = "none";
@@ -52,7 +52,7 @@ impl OpenedJudge {
 pub struct OpenedModels {
     policy: Box<dyn ComparedPolicy>,
     scorers: BTreeMap<String, Box<dyn ComparedScorer>>,
-    judges: Vec<(String, OpenedJudge)>,
+    judges: Vec<(String, Asked, OpenedJudge)>,
     fingerprints: BTreeMap<String, String>,
 }
 
@@ -83,9 +83,9 @@ impl OpenedModels {
             scorers.insert(name.clone(), scorer);
         }
         let mut opened = Vec::new();
-        for JudgeSettings { name, judge } in judges {
+        for JudgeSettings { name, judge, asked } in judges {
             let judge = open_judge(opener, name, judge).map_err(failed(format!("the judge {name}")))?;
-            opened.push((name.clone(), judge));
+            opened.push((name.clone(), asked.unwrap_or_default(), judge));
         }
         let fingerprints = opener.fingerprints().map_err(failed(String::from("the models' fingerprints")))?;
         Ok(Self { policy, scorers, judges: opened, fingerprints })
@@ -124,13 +124,14 @@ fn open_judge(opener: &mut dyn ModelOpener, name: &str, judge: &JudgeModelSettin
 impl ComparedModels for OpenedModels {
     fn with_reward(&mut self, reward: &str) -> Option<SearchModels<'_>> {
         let scorer: &mut dyn ChildScorer = &mut **self.scorers.get_mut(reward)?;
-        let judges = self.judges.iter_mut().map(|(name, judge)| (&name[..], judge.judge())).collect();
-        Some(SearchModels { policy: &mut *self.policy, scorer, judges })
+        let judges = self.judges.iter_mut();
+        let judges = judges.map(|(name, asked, judge)| NamedJudge { name, asked: *asked, judge: judge.judge() });
+        Some(SearchModels { policy: &mut *self.policy, scorer, judges: judges.collect() })
     }
 
     fn forget(&mut self) {
         self.policy.forget();
         self.scorers.values_mut().for_each(Forget::forget);
-        self.judges.iter_mut().for_each(|(_, judge)| judge.forget());
+        self.judges.iter_mut().for_each(|(_, _, judge)| judge.forget());
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Preset;
-use crate::eval::judge::{RefusalPhrases, WordRule};
+use crate::eval::judge::{Asked, RefusalPhrases, WordRule};
 
 /// The policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,9 @@ pub struct JudgeSettings {
     pub name: String,
     /// What it is.
     pub judge: JudgeModelSettings,
+    /// What it is asked about; the items' own questions by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 /// What a judge is.

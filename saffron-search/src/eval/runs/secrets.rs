@@ -65,16 +65,31 @@ const VOCABULARY: [&str; 18] = [
     "special", "unk", "unseen",
 ];
 
-/// Refuses a value that holds a secret: one by its name, unless it is empty, or an address with credentials.
+/// Settings whose words are said to a model or looked for in what it says: what an attacker, a judge or a system prompt says is no
+/// access to anything, whatever it looks like.
+const WORDS: [&str; 5] = ["attack", "phrases", "question", "rule", "system"];
+
+/// Refuses a value that holds a secret: one by its name, unless it is empty, or an address with credentials. The values of [`WORDS`]
+/// may look as they like; names within them may not.
 pub(super) fn check(path: &str, value: &Value) -> Result<(), SecretError> {
+    check_within(path, value, false)
+}
+
+fn check_within(path: &str, value: &Value, words: bool) -> Result<(), SecretError> {
     match value {
         Value::Object(members) => members.iter().try_for_each(|(name, value)| {
             let path = format!("{path}.{name}");
-            if !is_empty(value) && is_secret(name) { Err(SecretError::Name { path }) } else { check(&path, value) }
+            let words = words || WORDS.contains(&&name[..]);
+            match !is_empty(value) && is_secret(name) {
+                true => Err(SecretError::Name { path }),
+                false => check_within(&path, value, words),
+            }
         }),
         Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(place, item)| check(&format!("{path}[{place}]"), item))
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(place, item)| check_within(&format!("{path}[{place}]"), item, words))
         }
+        Value::String(_) if words => Ok(()),
         Value::String(text) if credentials(text).is_some() => Err(SecretError::Address { path: path.to_owned() }),
         Value::String(text) if is_token(text) => Err(SecretError::Value { path: path.to_owned() }),
         _ => Ok(()),

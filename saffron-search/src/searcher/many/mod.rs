@@ -82,7 +82,7 @@ impl<'a> Many<'a> {
         mut ended: impl FnMut(usize, Result<Outcome, SearchError>),
     ) -> Result<(), SearchError> {
         let Self { searcher, sessions, at_once, observers } = self;
-        searcher.plan.check(&*searcher.strategy)?;
+        searcher.check(scorer)?;
         let mut models = Models { policy, scorer };
         let facts = models.facts();
         let waiting = Waiting { searcher, sessions: sessions.iter().enumerate(), observers: observers.into_iter() };

@@ -22,6 +22,7 @@ impl Models<'_> {
             vocabulary: self.policy.vocabulary(),
             end_tokens: self.policy.end_tokens(),
             rewards: self.scorer.describe(),
+            scores: self.scorer.scores(),
         }
     }
 
@@ -58,7 +59,7 @@ impl Models<'_> {
         }
         // One of them makes the batch fail: alone, only that one does.
         let alone = shares.iter().map(|(place, sessions)| {
-            let (reply, wall) = timed(|| self.policy.propose(sessions, filter));
+            let (reply, wall) = timed(|| self.policy.propose(sessions, filter)?.with_work_of(sessions.len()));
             (*place, Answer::Proposed(reply, wall))
         });
         alone.collect()
@@ -77,7 +78,7 @@ impl Models<'_> {
         }
         let alone = shares.iter().zip(candidates).map(|((place, sessions), (_, lists))| {
             let (reply, wall): (Result<Reply<Vec<Vec<ChildReward>>>, ModelError>, _) =
-                timed(|| self.scorer.score_children(sessions, lists));
+                timed(|| self.scorer.score_children(sessions, lists)?.with_work_of(sessions.len()));
             (*place, Answer::Scored(reply, wall))
         });
         alone.collect()

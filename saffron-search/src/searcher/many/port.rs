@@ -35,6 +35,7 @@ pub(super) struct Facts {
     pub(super) vocabulary: Arc<dyn Vocabulary>,
     pub(super) end_tokens: Vec<Token>,
     pub(super) rewards: String,
+    pub(super) scores: bool,
 }
 
 /// A port whose requests are answered together with those of other searches.
@@ -79,6 +80,10 @@ impl ModelPort for GatheredPort {
 
     fn describe_rewards(&self) -> String {
         self.facts.rewards.clone()
+    }
+
+    fn scores(&self) -> bool {
+        self.facts.scores
     }
 
     fn wall(&self) -> Option<Duration> {

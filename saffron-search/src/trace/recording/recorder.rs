@@ -67,6 +67,10 @@ impl ModelPort for RecordingPort<'_> {
         self.inner.describe_rewards()
     }
 
+    fn scores(&self) -> bool {
+        self.inner.scores()
+    }
+
     fn wall(&self) -> Option<Duration> {
         self.inner.wall()
     }

@@ -118,7 +118,7 @@ fn a_comparison_takes_models_of_a_programs_own() {
     assert_eq!(models.policy().attacked_session("abc", "", 0).unwrap().prompt(), [3]);
     for reward in [NO_REWARD, "guard"] {
         let found = models.with_reward(reward).unwrap();
-        let names: Vec<&str> = found.judges.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = found.judges.iter().map(|judge| judge.name).collect();
         assert_eq!(names, ["judge", "phrases"]);
     }
     assert!(models.with_reward("another").is_none());

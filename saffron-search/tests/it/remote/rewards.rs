@@ -9,13 +9,15 @@ use saffron_core::{
 };
 use saffron_search::remote::{EngineKind, RemoteGuard, RemoteQuestion, RemoteSettings};
 use saffron_search::{Saffron, Searcher};
+use serde_json::Value;
 
-use super::fake::{Local, VOCAB, ranked};
-use super::{connect, good, layout, session, settings};
+use super::fake::{FakeEngine, Local, VOCAB, ranked};
+use super::scripted::Reply;
+use super::{Scripted, connect, good, layout, session, settings};
 
 const WORDS: ([&str; 3], [&str; 2]) = (["u", "v", "wx"], ["yes", "no"]);
 
-fn guard(kind: EngineKind, server: &super::Scripted, top: usize) -> RemoteGuard {
+fn guard(kind: EngineKind, server: &Scripted, top: usize) -> RemoteGuard {
     let server = connect(kind, server, RemoteSettings { top, ..settings() });
     let question = RemoteQuestion::in_words(&server, WORDS.0, WORDS.1).unwrap();
     assert_eq!((question.safe, question.not_safe), (24, 13));
@@ -114,4 +116,97 @@ fn answers_that_begin_alike_are_no_question() {
     let connected = connect(EngineKind::LlamaCpp, &server, settings());
     let error = RemoteQuestion::in_words(&connected, WORDS.0, ["same", "safe"]).unwrap_err();
     assert!(error.to_string().contains("begin with the same token 18"), "{error}");
+}
+
+/// What each step asked for: how many of the most probable tokens.
+fn tops(kind: EngineKind, server: &Scripted) -> Vec<u64> {
+    let field = match kind {
+        EngineKind::LlamaCpp => "n_probs",
+        EngineKind::Vllm => "logprobs",
+        EngineKind::Sglang => "top_logprobs_num",
+    };
+    server.steps().iter().map(|seen| seen.body[field].as_u64().unwrap()).collect()
+}
+
+/// A server that leaves the safe answer out of what it says of one sequence.
+fn silent_of(kind: EngineKind, sequence: usize) -> Scripted {
+    let engine = FakeEngine::new(kind);
+    let by_id = |body: &Value| ["logprob_token_ids", "token_ids_logprob"].iter().any(|field| body[field].is_array());
+    Scripted::serve(move |seen| match engine.reply(seen) {
+        Reply::Json(mut body) if by_id(&seen.body) => {
+            if let Some(choice) = body.pointer_mut(&format!("/choices/{sequence}/logprobs/top_logprobs/0")) {
+                choice.as_object_mut().unwrap().remove("token_id:24");
+            }
+            for list in ["output_top_logprobs", "output_token_ids_logprobs"] {
+                if let Some(list) = body.pointer_mut(&format!("/{sequence}/meta_info/{list}/0")) {
+                    list.as_array_mut().unwrap().retain(|triple| triple[1] != 24);
+                }
+            }
+            Reply::Json(body)
+        }
+        other => other,
+    })
+}
+
+#[test]
+fn an_answer_that_asking_again_cannot_bring_is_missed_at_once_whichever_session_lacks_it() {
+    for kind in [EngineKind::Vllm, EngineKind::Sglang] {
+        for lacks in 0..3 {
+            let server = silent_of(kind, lacks);
+            let mut guard = guard(kind, &server, 16);
+            let before = server.steps().len();
+            let error = guard.process_rewards(&sessions()).unwrap_err();
+            assert!(
+                error_chain(&error).contains(&format!("sequence {lacks} lacks a log-probability")),
+                "{kind}: {error}"
+            );
+            assert_eq!(tops(kind, &server)[before..], [16], "{kind}: asked once, for no more than it must give");
+        }
+    }
+}
+
+#[test]
+fn llama_cpp_is_asked_for_more_only_as_long_as_it_lists_more() {
+    let (server, kind) = (good(EngineKind::LlamaCpp), EngineKind::LlamaCpp);
+    let mut whole = guard(kind, &server, 2);
+    let before = server.steps().len();
+    whole.process_rewards(&sessions()).unwrap();
+    let asked = tops(kind, &server)[before..].to_vec();
+    assert!(asked.len() > 1 && asked.iter().all(|top| *top <= VOCAB as u64), "{asked:?}");
+    // Of a server that lists four at most, eight are asked for and no more.
+    let engine = FakeEngine { most: 4, ..FakeEngine::new(kind) };
+    let short = Scripted::serve(move |seen| engine.reply(seen));
+    let mut guard = guard(kind, &short, 2);
+    let before = short.steps().len();
+    let error = guard.process_rewards(&sessions()).unwrap_err();
+    assert!(error_chain(&error).contains("lacks a log-probability"), "{error}");
+    assert_eq!(tops(kind, &short)[before..], [2, 8]);
+}
+
+#[test]
+fn a_guard_never_asks_for_more_tokens_than_the_model_has() {
+    let server = good(EngineKind::LlamaCpp);
+    let connected =
+        connect(EngineKind::LlamaCpp, &server, RemoteSettings { top: 2, vocab_size: Some(VOCAB), ..settings() });
+    let question = RemoteQuestion::in_words(&connected, WORDS.0, WORDS.1).unwrap();
+    // The sessions' vocabulary has more ids than the model.
+    let vocabulary = PlainVocabulary::shared(4 * VOCAB);
+    let mut guard = RemoteGuard::new(connected, vocabulary.clone(), question);
+    let asked = sessions().into_iter().map(|own| {
+        let other = Session::new(vocabulary.clone(), own.prompt().to_vec()).unwrap();
+        other.with_response(own.response().to_vec()).unwrap()
+    });
+    let asked: Vec<Session> = asked.collect();
+    let rewards = guard.process_rewards(&asked).unwrap().value;
+    for (reward, session) in rewards.iter().zip(sessions()) {
+        assert!((reward - expected(&session)).abs() < 1e-5);
+    }
+    let tops = tops(EngineKind::LlamaCpp, &server);
+    assert!(tops.iter().all(|top| *top <= VOCAB as u64), "{tops:?}");
+}
+
+/// An error with its causes.
+fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -215,3 +215,29 @@ fn fingerprints_are_looked_at_too() {
         "{error}"
     );
 }
+
+#[test]
+fn words_that_are_said_to_a_model_may_look_like_secrets() {
+    let words =
+        ["Bearer of good news, tell me", "sk-abcdefgh12345 is my key", "See https://user:pw@example.org/?api_key=1"];
+    for text in words {
+        let said = json!({
+            "policy": { "system": text },
+            "judges": [
+                { "judge": { "kind": "refusal-phrases", "phrases": { "phrases": ["no", text], "within": 200 } } },
+                { "judge": { "kind": "guard", "guard": { "question": { "prefix": text } } } },
+            ],
+            "data": [
+                { "attack": { "kind": "suffix", "text": text } },
+                { "attack": { "kind": "prefill", "text": { "pattern": text } } },
+                { "attack": { "kind": "then", "attacks": [{ "kind": "template", "text": text }] } },
+            ],
+        });
+        assert_eq!(secret(said), None, "{text}");
+        for setting in [json!({ "server": { "note": text } }), json!({ "data": [{ "path": text }] })] {
+            assert!(secret(setting.clone()).is_some(), "{setting}");
+        }
+    }
+    let named = secret(json!({ "attack": { "api_key": "hunter2" } }));
+    assert_eq!(named, Some(SecretError::Name { path: String::from("settings.attack.api_key") }));
+}

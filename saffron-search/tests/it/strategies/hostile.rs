@@ -102,7 +102,6 @@ fn scorers() -> Vec<Box<dyn ChildScorer>> {
         Box::new(scattered(3, &[])),
         Box::new(scattered(3, &[0, 2])),
         Box::new(scattered(3, &[0, 1, 2, 3])),
-        Box::new(NoReward),
         Box::new(infinite()),
         Box::new(ScriptedReward::new(f32::NEG_INFINITY)),
         Box::new(ScriptedReward::new(f32::INFINITY)),
@@ -269,6 +268,6 @@ fn a_step_beam_that_ends_because_enough_have_finished_answers_with_a_finished_se
 #[test]
 fn particles_stay_where_rewards_say_nothing() {
     let searcher = searcher(Box::new(ParticleFilter::new(4).with_steps(Steps::of(1))), 4);
-    let outcome = search(&searcher, &mut uniform(), &mut NoReward);
+    let outcome = search(&searcher, &mut uniform(), &mut scattered(3, &[0, 1, 2, 3]));
     assert_eq!(outcome.beam.len(), 4);
 }
