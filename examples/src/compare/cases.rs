@@ -13,7 +13,7 @@ use saffron_search::eval::runs::{Arm, Kind};
 use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
-use super::fingerprint::fingerprint;
+use super::fingerprint::{data_files, fingerprint};
 
 /// All that is to be run.
 #[derive(Debug)]
@@ -77,7 +77,9 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
 /// The items of a data set, those that are wanted, under templates where there are some.
 fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String, String>) -> Result<Vec<Item>> {
     let mut set = data::read(&data.path, &data.format)?;
-    fingerprints.extend([fingerprint(&data.path)?]);
+    for file in data_files(&data.path, &data.format) {
+        fingerprints.extend([fingerprint(&file)?]);
+    }
     if let Some(names) = &data.groups {
         set = set.of_groups(names);
         ensure!(!set.items.is_empty(), "no prompt is of the groups {names:?}");

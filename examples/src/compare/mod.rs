@@ -3,6 +3,7 @@
 mod beside;
 mod cases;
 pub mod config;
+mod digits;
 mod filter;
 mod fingerprint;
 mod log;

@@ -34,7 +34,7 @@ pub fn check_layout(dir: &Path, manifest: &Manifest) -> Result<()> {
     let path = dir.join("manifest.json");
     let Some(in_run) = Manifest::read(&path)? else { return Ok(()) };
     match (manifest.fingerprints.get(DEFAULT_LAYOUT), in_run.fingerprints.get(DEFAULT_LAYOUT)) {
-        (Some(layout), None) if in_run.settings == manifest.settings => bail!(
+        (Some(layout), None) if manifest.same_settings(&in_run) => bail!(
             "{} is of a run that guessed the policy's layout from its special tokens, as earlier versions did where none was named; \
              now the policy is asked in its {layout}, so that its answers would not belong together: begin a new run",
             path.display()

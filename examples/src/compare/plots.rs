@@ -73,7 +73,7 @@ pub fn plot(results: &Results, dir: &Path) -> Result<Vec<PathBuf>> {
 /// Draws the run's curves and, behind them, others.
 fn picture(dir: &Path, title: &str, rows: &[&Row], judge: &str, cost: &Cost, others: Vec<Curve>) -> Result<PathBuf> {
     let path = dir.join(format!("asr_{}_{}_{judge}.svg", cost.name, rows[0].set));
-    let axes = (cost.label, "share of unsafe answers (95 % Wilson)");
+    let axes = (cost.label, "share of unsafe or empty answers (95 % Wilson)");
     draw(&path, title, axes, true, &[curves(rows, judge, cost), others].concat())?;
     Ok(path)
 }
@@ -90,7 +90,7 @@ fn curves(rows: &[&Row], judge: &str, cost: &Cost) -> Vec<Curve> {
 }
 
 fn point(row: &Row, judge: &str, cost: &Cost) -> Option<Point> {
-    let asr = row.attack_success(judge)?;
+    let asr = row.not_defended(judge)?;
     let x = (cost.of)(row).filter(|x| *x > 0.0)?;
     let point = Point::new(x, asr.value).between(asr.interval.low, asr.interval.high);
     Some(point.labelled(row.budget.to_string()))

@@ -90,6 +90,26 @@ pub fn distinct_n<T: Ord>(units: &[T], n: usize) -> Option<f64> {
     Some(different.len() as f64 / (units.len() + 1 - n) as f64)
 }
 
+/// Whether a text has nothing that could be seen: white space, control characters and characters without width at most.
+///
+/// ```
+/// use saffron_search::eval::quality::is_blank;
+/// assert!(is_blank("") && is_blank(" \n\u{200b}"));
+/// assert!(!is_blank(" …"));
+/// ```
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_whitespace() || letter.is_control() || has_no_width(letter))
+}
+
+/// Soft hyphen, joiners and spaces of no width, marks of direction, invisible operators, the byte order mark.
+fn has_no_width(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / count as f64)
