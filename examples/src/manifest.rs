@@ -70,6 +70,10 @@ impl<'a> Named<'a> {
     fn write(self, path: &str) -> Result<()> {
         match self.path {
             NamedPath::Path(old) => *old = PathBuf::from(path),
+            // Whoever reads the manifest is not to take a path for a model on the hub.
+            NamedPath::Model(old) if path.parse::<ModelName>().is_ok_and(|name| name.hub().is_some()) => {
+                *old = ModelName::from_path(format!("./{path}"))?;
+            }
             NamedPath::Model(old) => *old = ModelName::from_path(path)?,
         }
         Ok(())

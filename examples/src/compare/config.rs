@@ -182,12 +182,13 @@ impl Config {
 
 impl NamesFiles for Config {
     fn named(&mut self) -> Vec<Named<'_>> {
-        let path = |path| Named::path(path, Counts::Files);
         let log = self.log.iter_mut().map(|log| Named::path(log, Counts::Nothing));
         let mut named: Vec<Named<'_>> = log.chain(self.policy.names_mut().map(Named::model)).collect();
         for reward in &mut self.rewards {
             match &mut reward.model {
-                RewardModelSettings::Mrm(mrm) => named.extend([Named::model(&mut mrm.base), path(&mut mrm.adapter)]),
+                RewardModelSettings::Mrm(mrm) => {
+                    named.extend([Named::model(&mut mrm.base), Named::path(&mut mrm.adapter, Counts::Files)]);
+                }
                 RewardModelSettings::Guard(guard) => named.extend(of_guard(guard)),
             }
         }

@@ -60,7 +60,9 @@ pub(super) fn counted(value: &Value, place: &str, places: &Places) -> Option<Val
             Value::Object(members.iter().filter_map(member).collect::<Map<_, _>>())
         }
         Value::Array(items) => {
-            let item = |(index, value)| counted(value, &format!("{place}[{index}]"), places).unwrap_or(Value::Null);
+            let item = |(index, value): (usize, &Value)| {
+                counted(value, &format!("{place}[{index}]"), places).unwrap_or(Value::Null)
+            };
             Value::Array(items.iter().enumerate().map(item).collect())
         }
         other => other.clone(),

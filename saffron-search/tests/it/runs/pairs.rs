@@ -37,7 +37,7 @@ fn records(data: &[(&str, Kind, &[[(&str, bool, bool); 2]])]) -> Vec<Record> {
     let arms = arms();
     let of_set = |(set, kind, answers): &(&str, Kind, &[[(&str, bool, bool); 2]])| {
         let both = |(place, [first, second]): (usize, &[(&str, bool, bool); 2])| {
-            [record(&arms[0], (set, kind), place, *first), record(&arms[1], (set, kind), place, *second)]
+            [record(&arms[0], (*set, kind), place, *first), record(&arms[1], (*set, kind), place, *second)]
         };
         answers.iter().enumerate().flat_map(both).collect::<Vec<_>>()
     };

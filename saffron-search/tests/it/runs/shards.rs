@@ -89,7 +89,7 @@ fn arms_that_only_later_shards_have_begun_are_in_their_place() {
     std::fs::write(paths[0].join("records.jsonl"), first.split_inclusive('\n').next().unwrap()).unwrap();
     let kept: Vec<_> = whole
         .into_iter()
-        .filter(|key| key.prompt > "p1".into() || (&key.strategy[..], &key.prompt[..]) == ("zen", "p0"))
+        .filter(|key| key.prompt.as_str() > "p1" || (&key.strategy[..], &key.prompt[..]) == ("zen", "p0"))
         .collect();
     assert_eq!(merged(&paths, "part"), kept);
 }
