@@ -90,7 +90,7 @@ pub fn distinct_n<T: Ord>(units: &[T], n: usize) -> Option<f64> {
     Some(different.len() as f64 / (units.len() + 1 - n) as f64)
 }
 
-/// Whether a text has nothing that could be seen: white space, control characters and characters without width at most.
+/// Whether a text has nothing that could be seen: white space, control characters and characters that are never drawn at most.
 ///
 /// ```
 /// use saffron_search::eval::quality::is_blank;
@@ -99,14 +99,17 @@ pub fn distinct_n<T: Ord>(units: &[T], n: usize) -> Option<f64> {
 /// ```
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
-    text.chars().all(|letter| letter.is_whitespace() || letter.is_control() || has_no_width(letter))
+    text.chars().all(|letter| letter.is_whitespace() || letter.is_control() || is_never_drawn(letter))
 }
 
-/// Soft hyphen, joiners and spaces of no width, marks of direction, invisible operators, the byte order mark.
-fn has_no_width(letter: char) -> bool {
+/// Unicode's `Default_Ignorable_Code_Point` (joiners, marks of direction, fillers, selectors, tags), and the empty Braille pattern.
+fn is_never_drawn(letter: char) -> bool {
     matches!(
         letter,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
