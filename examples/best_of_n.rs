@@ -10,7 +10,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use saffron_core::{CandidateFilter, Outcome, Thresholds};
+use saffron_core::{CandidateFilter, Outcome, TextPolicy, Thresholds};
 use saffron_examples::models::{NamedPolicy, PolicyArgs};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs};

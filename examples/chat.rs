@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{Level, Outcome, SearchError, SearchObserver, StopReason, Vocabulary};
+use saffron_core::{Level, Outcome, SearchError, SearchObserver, StopReason, TextPolicy, Vocabulary};
 use saffron_examples::conversation::Conversation;
 use saffron_examples::models::{NamedPolicy, PolicyArgs};
 use saffron_examples::rewards::RewardArgs;
@@ -100,7 +100,7 @@ impl Chat {
         let layout = self.conversation.layout(&tokenizer)?;
         self.policy = self.policy.with_layout(layout);
         self.search.hear(&self.conversation)?;
-        let session = self.policy.session(question, "", 0)?;
+        let session = self.policy.session(question)?;
         let mut shown = Shown::default();
         let certain = CertainTokens::new(|tokens: &[u32]| {
             if let Ok(text) = tokenizer.decode(tokens) {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use saffron_examples::compare::{Config, LoggedRun, Results, check_layout, open, plot, prepare, results, table};
+use saffron_examples::compare::{Config, LoggedRun, Results, check_old_run, open, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::manifest;
 use saffron_examples::models::TemplateDate;
@@ -73,7 +73,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     let known = models.fingerprints().iter().chain(&prepared.fingerprints);
     let known = known.map(|(name, value)| (name.clone(), value.clone())).collect();
     let manifest = manifest::with_files(manifest, "", &config, folder, &known)?;
-    check_layout(&args.out, &manifest)?;
+    check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
         eprintln!("{} failed prompts are tried again", run.forget_failures()?);

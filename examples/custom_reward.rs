@@ -12,8 +12,8 @@
 use anyhow::Result;
 use clap::Parser;
 use saffron_core::{
-    Candidates, ChildReward, ChildScorer, ModelError, MultifurcationRewardModel, PrmScorer, Reply, Session, Token,
-    Work, process_reward_fn,
+    Candidates, ChildReward, ChildScorer, ModelError, MultifurcationRewardModel, PrmScorer, Reply, Session, TextPolicy,
+    Token, Work, process_reward_fn,
 };
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::prompt::{PromptArgs, RunArgs};

@@ -14,7 +14,7 @@ use clap::Parser;
 use rand_core::Rng;
 use saffron_core::{
     Candidate, Candidates, Child, ChildReward, ConfigError, ContextSettings, NodeId, NodeState, SearchContext,
-    SearchError, SearchStrategy, Step, StopReason, Thresholds,
+    SearchError, SearchStrategy, Step, StopReason, TextPolicy, Thresholds,
 };
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::prompt::{PromptArgs, RunArgs};

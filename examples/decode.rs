@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use saffron_core::{Outcome, SearchError};
+use saffron_core::{Outcome, SearchError, TextPolicy};
 use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use saffron_examples::compare::check_layout;
+use saffron_examples::compare::check_old_run;
 use saffron_examples::device::{device, first};
 use saffron_examples::label::{Config, Labelling, Log};
 use saffron_examples::models::TemplateDate;
@@ -60,7 +60,7 @@ fn label(args: &Args, path: &Path) -> Result<LabelSummary> {
     let mut labelling = Labelling::open(&config, &device, TemplateDate::of_run(&args.out)?)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let manifest = labelling.manifest(&config, folder, args.shard, &args.device)?;
-    check_layout(&args.out, &manifest)?;
+    check_old_run(&args.out, &manifest)?;
     let mut run = LabelRun::open(&args.out, manifest)?;
     let (bar, mut log) = (progress(&run), Log::open(&args.out)?);
     let mut logged = Ok(());

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, Vocabulary};
+use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, TextPolicy, Vocabulary};
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs, save};

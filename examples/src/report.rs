@@ -1,7 +1,7 @@
 //! What a search found and cost, as lines for a reader.
 
 use anyhow::Result;
-use saffron_core::{Hypothesis, Outcome, RoleUsage, Usage};
+use saffron_core::{Hypothesis, Outcome, RoleUsage, TextPolicy, Usage};
 
 use crate::models::NamedPolicy;
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use saffron_core::{ChildScorer, ModelName, PrmScorer};
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
-use saffron_mrm::text::{LAYOUT_NAMES, layout};
+use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
 use saffron_mrm::{GuardTemplate, Mrm, MrmInput};
 use saffron_search::Preset;
 use saffron_search::eval::models::{GuardSettings, QuestionSettings};
@@ -66,7 +66,7 @@ impl RewardArgs {
         let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
         let mrm = Mrm::on(&opener.base(&guard)?, opener.options())?.with_adapter_as(dir, merge)?;
-        let layout = layout(&self.mrm_layout, mrm.tokenizer())?;
+        let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),
             Preset::Reference => MrmInput::reference(),

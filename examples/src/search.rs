@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use saffron_core::{NoReward, Outcome, PromptLayout, SearchObserver, Session};
+use saffron_core::{NoReward, Outcome, SearchObserver, Session};
 use saffron_mrm::Mrm;
+use saffron_mrm::text::TextLayout;
 use saffron_search::strategy::saffron::{DeadEnd, Options};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
@@ -68,10 +69,13 @@ impl SearchArgs {
             StrategyName::Greedy => (Searcher::new(Greedy).min_new_tokens(self.min_new_tokens.unwrap_or(0)), None),
             StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(opener)?))),
         };
-        let mrm = mrm.map(|mrm| {
-            let layout = mrm.layout().clone();
-            (mrm, layout)
-        });
+        let mrm = match mrm {
+            Some(mrm) => {
+                let layout = TextLayout::named(&reward.mrm_layout, mrm.tokenizer())?;
+                Some((mrm, layout))
+            }
+            None => None,
+        };
         let searcher = searcher.max_new_tokens(max_new_tokens).no_repeat_ngram(self.no_repeat_ngram).min_p(self.min_p);
         Ok(NamedSearch { searcher, mrm })
     }
@@ -93,7 +97,7 @@ impl SearchArgs {
 pub struct NamedSearch {
     searcher: Searcher,
     /// The reward model, and its layout of one turn.
-    mrm: Option<(Box<Mrm>, PromptLayout)>,
+    mrm: Option<(Box<Mrm>, TextLayout)>,
 }
 
 impl NamedSearch {
@@ -103,8 +107,8 @@ impl NamedSearch {
     ///
     /// Text that its tokenizer cannot encode.
     pub fn hear(&mut self, conversation: &Conversation) -> Result<()> {
-        let Some((mrm, own)) = &self.mrm else { return Ok(()) };
-        let layout = conversation.before(own, mrm.tokenizer())?;
+        let Some((_, own)) = &self.mrm else { return Ok(()) };
+        let layout = own.after(conversation.messages())?;
         self.mrm = self.mrm.take().map(|(mrm, own)| (Box::new(mrm.with_layout(layout)), own));
         Ok(())
     }

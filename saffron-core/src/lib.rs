@@ -32,11 +32,13 @@ mod observer;
 mod outcome;
 mod policy;
 mod port;
+mod renderer;
 mod reward;
 mod scorer;
 mod session;
 mod stop;
 mod strategy;
+mod text_policy;
 mod token;
 mod tree;
 mod verdict;
@@ -54,13 +56,14 @@ pub use error::{ConfigError, ModelError, SearchError, SearchErrorKind};
 pub use filter::{CandidateFilter, Ties};
 pub use flops::DecoderShape;
 pub use forget::Forget;
-pub use layout::PromptLayout;
+pub use layout::{ContextLayout, LayoutOrigin, PromptEncoder, PromptLayout};
 pub use meter::{ComputeMeter, Role, RoleUsage, Usage};
 pub use model_name::{EngineKind, HubModel, ModelName, ModelNameError, ServerAddress};
 pub use observer::{BeamEntry, Level, ModelCall, SearchObserver, SearchStart, TreeChange};
 pub use outcome::{Hypothesis, Outcome};
 pub use policy::Policy;
 pub use port::{DirectPort, ModelPort};
+pub use renderer::{ContextRenderer, Reading};
 pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,
@@ -69,6 +72,7 @@ pub use scorer::{ChildScorer, NoReward, OrmScorer, PrmScorer};
 pub use session::{Run, Session};
 pub use stop::StopReason;
 pub use strategy::{SearchStrategy, Step};
+pub use text_policy::TextPolicy;
 pub use token::{Token, TokenSet};
 pub use tree::{NodeId, NodeState, SearchTree};
 pub use verdict::{Safety, Thresholds, Verdict};

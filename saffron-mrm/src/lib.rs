@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use burn::tensor::Device;
-//! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy};
+//! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy, TextPolicy};
 //! use saffron_mrm::{LmPolicy, Mrm};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,4 +52,5 @@ pub use guard::{GuardRewardModel, GuardTemplate};
 pub use local::{LocalError, LocalModel, LocalModels};
 pub use mrm::{BiasUse, InputForm, Mrm, MrmInput};
 pub use policy::LmPolicy;
+pub use saffron_core::TextPolicy;
 pub use text::PrefillUse;

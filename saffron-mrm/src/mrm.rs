@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Candidates, ChildReward, Forget, ModelError, MultifurcationRewardModel, PromptLayout, Reply, Session, Token,
+    Candidates, ChildReward, ContextLayout, Forget, ModelError, MultifurcationRewardModel, Reply, Session, Token,
     Vocabulary,
 };
 
@@ -14,7 +14,7 @@ use crate::base::Base;
 use crate::checkpoint::head::check_bias;
 use crate::checkpoint::{LoraWeights, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
-use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer, layout};
+use crate::text::{Conversion, PrefillUse, SessionReader, TextLayout, TextTokenizer};
 
 /// In which form a reward model takes what the policy wrote.
 pub type InputForm = Conversion;
@@ -90,9 +90,9 @@ impl Mrm {
     /// A cache budget below one token, a tokenizer without the layout's tokens, a head that does not load.
     pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
         let engine = Engine::new(base.decoder().clone(), options)?;
-        let tokenizer = base.tokenizer().clone();
-        let MrmInput { form, bias, prefill } = MrmInput::default();
-        let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form, prefill };
+        let layout = TextLayout::named("mrm", base.tokenizer())?;
+        let MrmInput { bias, prefill, .. } = MrmInput::default();
+        let reader = SessionReader::new(base.tokenizer(), layout, prefill);
         let head = RewardHead::from_dir(base.path(), base.decoder().config().vocab_size)?;
         Ok(Self { engine, reader, head, bias })
     }
@@ -122,14 +122,14 @@ impl Mrm {
 
     /// The layout.
     #[must_use]
-    pub fn layout(&self) -> &PromptLayout {
-        &self.reader.layout
+    pub fn layout(&self) -> &ContextLayout {
+        self.reader.layout()
     }
 
-    /// The model with another layout.
+    /// The model with another layout: a [`TextLayout`], or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
-    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
-        self.reader.layout = layout;
+    pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
+        self.reader.set_layout(layout);
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, ensure};
-use saffron_core::{Budget, ContextSettings};
+use saffron_core::{Budget, ContextSettings, Session};
 use saffron_search::eval::attack::read_templates;
 use saffron_search::eval::data::{self, Item};
 use saffron_search::eval::harness::{Case, Contender, Harness};
@@ -14,6 +14,7 @@ use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
 use super::fingerprint::{data_files, fingerprint};
+use crate::models::{ENCODING, TOGETHER, encodes_together};
 
 /// All that is to be run.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Prepared {
     contenders: Vec<Contender>,
     group: NonZeroUsize,
     keep_text: bool,
-    /// Checksums of the data files, by path.
+    /// Checksums of the data files, by path, and how prompts are encoded.
     pub fingerprints: BTreeMap<String, String>,
 }
 
@@ -54,13 +55,18 @@ impl Prepared {
 ///
 /// Data that cannot be read, attacks that do not fit it, prompts without a token.
 pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared> {
-    let mut cases = Vec::new();
+    let mut cases: Vec<Case> = Vec::new();
     let mut fingerprints = BTreeMap::new();
     for data in &config.data {
         let place = || format!("the data set {}", data.name);
         let items = items(config, data, &mut fingerprints).with_context(place)?;
         let attacked = items.iter().map(|item| case(data, item, policy));
         cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
+    }
+    let sessions: Vec<&Session> = cases.iter().map(|case| &case.session).collect();
+    // Reward models and guards read text in layouts of their own.
+    if config.has_readers() || encodes_together(policy, &sessions) {
+        fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
     }
     let contenders = config.strategies.iter().flat_map(|contender| {
         contender.budgets.iter().map(|budget| contend(config, contender, *budget)).collect::<Vec<_>>()

@@ -170,6 +170,13 @@ impl Config {
         Ok(published::check(self)?)
     }
 
+    /// Whether a reward model or a guard reads prompts, beside the policy.
+    #[must_use]
+    pub fn has_readers(&self) -> bool {
+        let is_guard = |judge: &JudgeSettings| matches!(judge.judge, JudgeModelSettings::Guard { .. });
+        !self.rewards.is_empty() || self.judges.iter().any(is_guard)
+    }
+
     /// How many models the reference implementation would profile for a strategy: the policy, the guard that judges, and a
     /// multifurcation reward model where one guides.
     #[must_use]

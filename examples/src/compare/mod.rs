@@ -18,7 +18,7 @@ pub use cases::{Prepared, prepare};
 pub use config::Config;
 pub use fingerprint::{data_files, fingerprint, fingerprints};
 pub use log::{LoggedRun, Outcome, configuration};
-pub use models::{check_layout, open};
+pub use models::{check_old_run, open};
 pub use plots::plot;
 pub use published::{PublishedConfig, PublishedError, PublishedPoint};
 pub use results::{Results, results};

@@ -10,7 +10,7 @@ use saffron_search::eval::models::OpenedModels;
 use saffron_search::eval::runs::Manifest;
 
 use super::Config;
-use crate::models::{DEFAULT_LAYOUT, Opener, TemplateDate};
+use crate::models::{DEFAULT_LAYOUT, ENCODING, Opener, TemplateDate};
 
 /// Opens what a configuration names. Chat templates tell a date.
 ///
@@ -24,21 +24,26 @@ pub fn open(config: &Config, device: &Device, date: TemplateDate) -> Result<Open
     Ok(OpenedModels::open(&mut opener, &config.policy, &config.rewards, &config.judges)?)
 }
 
-/// Refuses to go on with a run of an earlier version under another layout: that version guessed one from special tokens where the
-/// configuration named none.
+/// Refuses to go on with a run of an earlier version whose policy was asked otherwise: that version guessed a layout from special tokens
+/// where none was named, and encoded prompts apart from their layout.
 ///
 /// # Errors
 ///
 /// Such a run in the directory; a manifest that cannot be read.
-pub fn check_layout(dir: &Path, manifest: &Manifest) -> Result<()> {
+pub fn check_old_run(dir: &Path, manifest: &Manifest) -> Result<()> {
     let path = dir.join("manifest.json");
     let Some(in_run) = Manifest::read(&path)? else { return Ok(()) };
-    match (manifest.fingerprints.get(DEFAULT_LAYOUT), in_run.fingerprints.get(DEFAULT_LAYOUT)) {
-        (Some(layout), None) if manifest.same_settings(&in_run) => bail!(
-            "{} is of a run that guessed the policy's layout from its special tokens, as earlier versions did where none was named; \
-             now the policy is asked in its {layout}, so that its answers would not belong together: begin a new run",
-            path.display()
-        ),
-        _ => Ok(()),
-    }
+    let new = |name: &str| manifest.fingerprints.contains_key(name) && !in_run.fingerprints.contains_key(name);
+    let then = match () {
+        () if !manifest.same_settings(&in_run) => return Ok(()),
+        () if new(DEFAULT_LAYOUT) => {
+            "guessed the policy's layout from its special tokens, where it has a chat template of its own"
+        }
+        () if new(ENCODING) => "encoded prompts apart from the words around them, which may give other tokens",
+        () => return Ok(()),
+    };
+    bail!(
+        "{} is of a run of an earlier version, which {then}: its answers and new ones would not belong together, so begin a new run",
+        path.display()
+    )
 }

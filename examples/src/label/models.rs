@@ -20,7 +20,7 @@ use super::corpus::{Text, items, texts};
 use super::sampled::{Questions, Sampler};
 use crate::compare::{data_files, fingerprint};
 use crate::manifest::with_files;
-use crate::models::{NamedGuard, Opener, TemplateDate};
+use crate::models::{ENCODING, NamedGuard, Opener, TOGETHER, TemplateDate};
 
 /// Where replies come from.
 enum Replies {
@@ -55,6 +55,11 @@ impl Labelling {
         let data = &config.corpus.data;
         for file in data_files(&data.path, &data.format) {
             fingerprints.extend([fingerprint(&file)?]);
+        }
+        if let Replies::Sampled(sampler) = &replies
+            && sampler.encodes_together()?
+        {
+            fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
         }
         Ok(Self { replies, guard, fingerprints })
     }

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use saffron_core::{Budget, ContextSettings, NoReward, Policy, Session, Token, Vocabulary};
+use saffron_core::{Budget, ContextSettings, NoReward, Policy, Session, TextPolicy, Token, Vocabulary};
 use saffron_search::eval::data::Item;
 use saffron_search::{Sampling, Searcher};
 use saffron_train::labels::Conversation;
 
 use super::config::SampledConfig;
-use crate::models::{NamedGuard, NamedPolicy};
+use crate::models::{NamedGuard, NamedPolicy, encodes_together};
 
 /// What a policy is asked.
 pub(super) struct Questions {
@@ -33,6 +33,12 @@ impl Sampler {
 
     pub(super) fn len(&self) -> usize {
         self.questions.items.len() * self.config.samples.get()
+    }
+
+    /// Whether the policy reads the questions otherwise than their ids alone.
+    pub(super) fn encodes_together(&self) -> Result<bool> {
+        let sessions = self.questions.items.iter().map(|item| self.session(item)).collect::<Result<Vec<_>>>()?;
+        Ok(encodes_together(&self.policy, &sessions.iter().collect::<Vec<_>>()))
     }
 
     /// The replies at some places, in ids of the guard's tokenizer.
@@ -65,7 +71,7 @@ impl Sampler {
 
     fn session(&self, item: &Item) -> Result<Session> {
         let attacked = self.config.attack.apply(item)?;
-        let session = self.policy.session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
+        let session = self.policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
         session.with_context(|| format!("question {}", item.id))
     }
 

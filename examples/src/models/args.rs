@@ -10,14 +10,14 @@ use clap::{Args, ValueEnum};
 use saffron_core::{ModelName, Vocabulary};
 use saffron_kvtrie::Reuse;
 use saffron_mrm::ModelOptions;
-use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES};
+use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TEMPLATE};
 use saffron_search::Preset;
 use saffron_search::eval::models::{PolicySettings, ServedSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::opener::for_preset;
-use super::{NamedPolicy, Opener, TEMPLATE, TemplateDate};
+use super::{NamedPolicy, Opener, TemplateDate};
 use crate::device::{device, first};
 
 /// Types of weights by name.

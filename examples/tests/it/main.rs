@@ -17,6 +17,7 @@ mod moved;
 mod naming;
 mod paper;
 mod paper_run;
+mod pinned;
 mod programs;
 mod programs_search;
 mod prompts;

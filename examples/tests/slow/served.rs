@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session};
+use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session, TextPolicy};
 use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, TypeName};
 use saffron_mrm::Mrm;
 use saffron_search::{Preset, Saffron, Searcher};
@@ -57,7 +57,9 @@ fn contexts(policy: &NamedPolicy) -> Vec<Session> {
     }
     let session = |place: usize| {
         let (prompt, other) = (&prompts[place % prompts.len()], &prompts[(place * 7 + 3) % prompts.len()]);
-        policy.session(prompt, &format!("Here is what I can say about that. You ask: {other}"), place % 17).unwrap()
+        policy
+            .attacked_session(prompt, &format!("Here is what I can say about that. You ask: {other}"), place % 17)
+            .unwrap()
     };
     (0..CONTEXTS).map(session).collect()
 }
@@ -113,7 +115,7 @@ fn a_search_over_a_served_policy_is_the_search_over_the_same_here() {
         let base = opener.base(&ModelName::from_path(model()).unwrap()).unwrap();
         let adapter = crate::root().join("examples/smollm2/mrm");
         let mut mrm = Mrm::on(&base, opener.options()).unwrap().with_adapter(adapter).unwrap();
-        let session = policy.session("How do I bake bread?", "Sure, here is how", 4).unwrap();
+        let session = policy.attacked_session("How do I bake bread?", "Sure, here is how", 4).unwrap();
         let searcher = Searcher::new(Saffron::paper(8)).top_p(0.8).max_new_tokens(24);
         let begun = Instant::now();
         let outcome = searcher.run(&session, &mut policy, &mut mrm).unwrap();

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use saffron_core::{ChildScorer, Token};
+use saffron_core::{ChildScorer, TextPolicy, Token};
 use saffron_examples::cases::{CaseFile, Levels, Models};
 use saffron_kvtrie::Reuse;
 use saffron_mrm::engine::Engine;

@@ -6,3 +6,4 @@ mod context;
 mod filter;
 mod listed;
 mod model_name;
+mod rendering;

@@ -252,8 +252,8 @@ fn match_names(
     Err(LoadError::Tensors { path: file.path().to_path_buf(), mismatch: Box::new(mismatch) })
 }
 
-/// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory, if there is one there, else a model on
-/// the hub.
+/// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory, if there is one there, else the name as
+/// it stands, which may be one of the hub.
 ///
 /// # Errors
 ///
@@ -262,10 +262,12 @@ pub fn base_of_adapter(dir: &Path) -> Result<ModelName, LoadError> {
     let path = dir.join(CONFIG);
     let raw: Map<String, Value> = read_json(&path)?;
     let text = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
-    let is_model = |path: &Path| path.is_file() || path.join("config.json").is_file();
-    let name = text.parse::<ModelName>().ok().map(|name| name.within(dir, is_model));
-    let there = |name: &ModelName| name.hub().is_some() || name.path().is_some_and(is_model);
-    name.filter(there).ok_or_else(|| {
+    let beside = dir.join(text);
+    let name = match !text.is_empty() && (beside.is_file() || beside.join("config.json").is_file()) {
+        true => ModelName::from_path(beside).ok(),
+        false => text.parse().ok().filter(|name: &ModelName| name.hub().is_some()),
+    };
+    name.ok_or_else(|| {
         let found = if text.is_empty() { String::from("nothing") } else { format!("{text:?}") };
         LoadError::field(&path, "base_model_name_or_path", "a model directory, relative to the adapter's", found)
     })

@@ -10,7 +10,7 @@ use candle_core::quantized::gguf_file::{Value, write};
 use candle_core::quantized::{GgmlDType, QTensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use saffron_core::Vocabulary;
+use saffron_core::{LayoutOrigin, TextPolicy, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::engine::Engine;
@@ -20,6 +20,7 @@ use saffron_mrm::{DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm, RopeSca
 use serde_json::Value as Json;
 
 use crate::fixtures::{MODELS, dir, gap, logits, reference};
+use crate::sentence_piece;
 
 /// The parts of a GGUF, before it is written.
 struct Parts {
@@ -211,6 +212,57 @@ fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
     let (_folder, path) = Parts::of_directory(&dir("tiny-b").join("guard"), GgmlDType::F32).file();
     let mrm = Mrm::open(&path, &Device::flex()).unwrap().with_adapter(dir("tiny-b").join("mrm"));
     assert!(mrm.is_ok(), "{:?}", mrm.err());
+}
+
+/// The metadata of a SentencePiece tokenizer, with a space before texts or without, and of a template.
+fn spaced(space: bool, template: &str) -> Parts {
+    let (mut pieces, merges) = sentence_piece::pieces();
+    // A piece that is joined earlier has a higher score.
+    let rank = |piece: &str| merges.iter().position(|[left, right]| format!("{left}{right}") == *piece);
+    let scores =
+        pieces.iter().map(|piece| Value::F32(-(rank(piece).unwrap_or(merges.len()) as f32))).collect::<Vec<_>>();
+    let kinds = (0..pieces.len()).map(|id| match id {
+        0 => 2,
+        1 | 2 => 3,
+        3..=5 => 6,
+        _ => 1,
+    });
+    let mut kinds: Vec<Value> = kinds.map(Value::I32).collect();
+    let unused = sentence_piece::SIZE - pieces.len();
+    let scores = scores.into_iter().chain(vec![Value::F32(-1e6); unused]).collect();
+    pieces.extend((0..unused).map(|place| format!("unused{place}")));
+    kinds.extend(vec![Value::I32(5); unused]);
+    let parts = Parts::of("tiny-b", GgmlDType::F32).without("tokenizer.ggml.pre").without("tokenizer.ggml.merges");
+    parts
+        .with("tokenizer.ggml.model", Value::String(String::from("llama")))
+        .with("tokenizer.ggml.tokens", texts(pieces.iter().map(String::as_str)))
+        .with("tokenizer.ggml.token_type", Value::Array(kinds))
+        .with("tokenizer.ggml.scores", Value::Array(scores))
+        .with("tokenizer.ggml.add_space_prefix", Value::Bool(space))
+        .with("tokenizer.ggml.bos_token_id", number(1))
+        .with("tokenizer.ggml.eos_token_id", number(2))
+        .with("tokenizer.chat_template", Value::String(template.to_owned()))
+}
+
+#[test]
+fn a_gguf_encodes_prompts_together_with_its_template() {
+    let template = "{{ bos_token }}{% for m in messages %}{{ '[INST] ' + m.content + ' [/INST]' }}{% endfor %}";
+    for space in [true, false] {
+        let (_folder, path) = spaced(space, template).file();
+        let policy = LmPolicy::open(&path, &Device::flex()).unwrap();
+        assert_eq!(policy.layout_origin(), &LayoutOrigin::Template);
+        let pieces = |context: &[u32]| {
+            let all = sentence_piece::pieces().0;
+            context.iter().map(|id| all[*id as usize].clone()).collect::<Vec<_>>()
+        };
+        let first = if space { vec!["▁[", "INST"] } else { vec!["[", "INST"] };
+        let rest = ["]", "▁What", "▁is", "▁the", "▁capital", "▁of", "▁France", "?", "▁[", "/", "INST", "]"];
+        let expected = [&["<s>"][..], &first, &rest].concat();
+        let session = policy.session("What is the capital of France?").unwrap();
+        assert_eq!(pieces(&policy.context(&session).unwrap()), expected, "{space}");
+        let special = policy.context(&policy.session("a</s>b<s>").unwrap()).unwrap();
+        assert_eq!(special.iter().filter(|id| **id < 3).count(), 1, "{space}: the beginning of the sequence alone");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod loaders;
 mod local;
 mod parity;
 mod save;
+mod sentence_piece;
 mod templates;
 mod text;
+mod together;
 mod tokenizer_files;

@@ -15,7 +15,7 @@
 //! [`RemotePolicy::open`] the server does the tokenising, too.
 //!
 //! ```no_run
-//! use saffron_core::NoReward;
+//! use saffron_core::{NoReward, TextPolicy};
 //! use saffron_search::remote::{RemotePolicy, RemoteSettings, Server};
 //! use saffron_search::{Greedy, Searcher};
 //!
@@ -33,8 +33,10 @@ mod error;
 mod http;
 mod policy;
 mod reward;
+mod served_layout;
 mod server;
 mod settings;
+mod spelling;
 mod template;
 mod version;
 mod vocabulary;

@@ -1,22 +1,22 @@
 //! A guard model behind a server as a reward model.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use saffron_core::{
-    DecoderShape, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token,
-    Vocabulary, Work,
+    ContextLayout, ContextRenderer, DecoderShape, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel,
+    PromptLayout, Reading, Reply, Session, Token, Vocabulary, Work,
 };
 
 use super::books::Books;
+use super::served_layout::{ServedLayout, Words};
 use super::server::{Listed, key};
 use super::{AnswerProblem, EngineKind, RemoteError, Server};
 
 /// How a served guard is asked, and which two tokens are its answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RemoteQuestion {
     /// The question around prompt and reply.
-    pub layout: PromptLayout,
+    pub layout: ContextLayout,
     /// The token of a reply found safe.
     pub safe: Token,
     /// The token of a reply found unsafe.
@@ -31,7 +31,7 @@ impl RemoteQuestion {
     ///
     /// As every request; answers that begin with the same token, or are empty.
     pub fn in_words(
-        server: &Server,
+        server: &Arc<Server>,
         [prefix, infix, suffix]: [&str; 3],
         [safe, not_safe]: [&str; 2],
     ) -> Result<Self, RemoteError> {
@@ -40,7 +40,9 @@ impl RemoteQuestion {
             let token = encode(text)?.first().copied();
             token.ok_or_else(|| server.setup(format!("the answer {text:?} has no token"), "ask for another word"))
         };
-        let layout = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let ids = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let words = Words::Around([prefix, infix].map(str::to_owned));
+        let layout = ServedLayout::layout(server, words, ids);
         let (safe_token, unsafe_token) = (first(safe)?, first(not_safe)?);
         if safe_token == unsafe_token {
             let found = format!("the answers {safe:?} and {not_safe:?} begin with the same token {safe_token}");
@@ -49,9 +51,6 @@ impl RemoteQuestion {
         Ok(Self { layout, safe: safe_token, not_safe: unsafe_token })
     }
 }
-
-/// How many prompts' ids are remembered, so that a search's prompt is not tokenised at every step.
-const PROMPTS: usize = 1024;
 
 /// A served model that is asked whether a reply is safe; its reward is ln p(safe) − ln p(unsafe), the difference of the two logits. It sees
 /// prompt and response, never the prefill.
@@ -62,18 +61,20 @@ const PROMPTS: usize = 1024;
 pub struct RemoteGuard {
     server: Arc<Server>,
     vocabulary: Arc<dyn Vocabulary>,
-    question: RemoteQuestion,
+    renderer: ContextRenderer,
+    /// The tokens of the two answers, safe first.
+    answers: [Token; 2],
     books: Books,
     /// Whether ids of another vocabulary go through text.
     converts: bool,
-    /// Ids of prompts that went through text.
-    prompts: BTreeMap<String, Vec<Token>>,
 }
 
 impl RemoteGuard {
     /// A guard for sessions of a vocabulary, which must be that of the served model. Sessions of another one are refused.
     pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, question: RemoteQuestion) -> Self {
-        Self { server, vocabulary, question, books: Books::default(), converts: false, prompts: BTreeMap::new() }
+        let RemoteQuestion { layout, safe, not_safe } = question;
+        let renderer = ContextRenderer::new(layout);
+        Self { server, vocabulary, renderer, answers: [safe, not_safe], books: Books::default(), converts: false }
     }
 
     /// The guard for sessions of every vocabulary: ids of another one go through text, which the server tokenises, a request a response.
@@ -102,32 +103,22 @@ impl RemoteGuard {
         self
     }
 
-    fn context(&mut self, session: &Session) -> Result<Vec<Token>, ModelError> {
+    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
         let (expected, found) = (self.vocabulary.id(), session.vocabulary().id());
-        if expected == found {
-            return self.question.layout.render(session.prompt(), session.response(), self.server.room());
-        }
-        if !self.converts {
+        let own = expected == found;
+        if !own && !self.converts {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
-        let text = |tokens: &[Token]| {
-            let text = session.vocabulary().decode(tokens);
-            text.map_err(|error| ModelError::other("decoding tokens for a served guard", error))
-        };
-        let response = match session.response() {
-            [] => Vec::new(),
-            response => self.server.tokenize(&text(response)?, false)?,
-        };
-        let room = self.server.room();
-        let prompt = text(session.prompt())?;
-        if !self.prompts.contains_key(&prompt) {
-            if self.prompts.len() >= PROMPTS {
-                self.prompts.clear();
+        let convert = |ids: &[Token]| {
+            if own || ids.is_empty() {
+                return Ok(ids.to_vec());
             }
-            let ids = self.server.tokenize(&prompt, false)?;
-            self.prompts.insert(prompt.clone(), ids);
-        }
-        self.question.layout.render(&self.prompts[&prompt], &response, room)
+            let text = session.vocabulary().decode(ids);
+            let text = text.map_err(|error| ModelError::other("decoding tokens for a served guard", error))?;
+            Ok(self.server.tokenize(&text, false)?)
+        };
+        let reading = Reading { together: true, prefill: false };
+        self.renderer.render(session, reading, self.server.room(), convert)
     }
 
     /// The rewards of contexts: those that a request leaves without both answers are asked for again, with more tokens, where that may help.
@@ -141,7 +132,7 @@ impl RemoteGuard {
             let Some(first) = open.first().copied() else { break };
             let sequences =
                 open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
-            for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers(), size)?) {
+            for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers, size)?) {
                 work[place] += self.books.enter(&sessions[place], &contexts[place], listed.cached);
                 value[place] = self.reward(&listed);
             }
@@ -153,18 +144,15 @@ impl RemoteGuard {
         Ok(Reply { value: value.into_iter().flatten().collect(), work })
     }
 
-    fn answers(&self) -> [Token; 2] {
-        [self.question.safe, self.question.not_safe]
-    }
-
     /// The reward, if both answers are listed.
     fn reward(&self, listed: &Listed) -> Option<f32> {
         let of = |answer| listed.tokens.iter().find(|(token, _)| *token == answer).map(|(_, logprob)| *logprob);
-        Some(of(self.question.safe)? - of(self.question.not_safe)?)
+        let [safe, not_safe] = self.answers;
+        Some(of(safe)? - of(not_safe)?)
     }
 
     fn missing(&self, sequence: usize) -> RemoteError {
-        let problem = AnswerProblem::Missing { sequence, tokens: self.answers() };
+        let problem = AnswerProblem::Missing { sequence, tokens: self.answers };
         RemoteError::Answer { endpoint: self.server.first().to_owned(), problem }
     }
 }

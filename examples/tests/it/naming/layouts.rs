@@ -88,7 +88,7 @@ fn a_guessed_layout_is_said_aloud() {
         text(&succeed(&mut decode).stderr)
     };
     let said = decode(&[]);
-    assert!(said.contains("note: ") && said.contains("the layout chatml"), "{said}");
+    assert!(said.contains("note: ") && said.contains("its layout is chatml, guessed"), "{said}");
     assert!(!decode(&["--layout", "chatml"]).contains("note: "));
 }
 

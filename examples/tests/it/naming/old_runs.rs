@@ -5,7 +5,7 @@ use std::path::Path;
 use saffron_examples::compare::fingerprints;
 use serde_json::{Map, Value, json};
 
-use super::{answers, compare, config, fixture, prompts, records, refusal, succeed, with_template};
+use super::{QUESTION, answers, compare, config, fixture, prompts, records, refusal, succeed, with_template};
 
 const TEMPLATE: &str = "{{ bos_token }}{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}{% endfor %}\
                         {% if add_generation_prompt %}<|assistant|>{% endif %}";
@@ -97,4 +97,21 @@ fn other_differences_are_refused_as_before() {
     begin(&old, &old_manifest(&model, Some("chatml")), "");
     let error = refusal(&config(dir.path(), &format!("model = \"{model}\"\nlayout = \"plain\""), ""), &old);
     assert!(error.contains("policy.layout: \"plain\" here, \"chatml\" in the run"), "{error}");
+}
+
+#[test]
+fn a_run_whose_prompts_other_models_read_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (model, old) = (fixture("tiny-b/policy"), dir.path().join("old"));
+    let guard = format!("{{ model = \"{model}\", question = {QUESTION} }}");
+    let judge = format!("[[judges]]\nname = \"guard\"\njudge = {{ kind = \"guard\", guard = {guard} }}\n");
+    let file = config(dir.path(), &format!("model = \"{model}\"\nlayout = \"plain\""), &judge);
+    let mut manifest = old_manifest(&model, Some("plain"));
+    let question = json!({ "prefix": "User: ", "infix": "\n\nAgent: ", "suffix": "\n\nIs that safe? ", "safe": "yes", "unsafe": "no" });
+    let guard = json!({ "model": model, "adapter": null, "question": question, "cache_mb": 1024 });
+    let judge = json!({ "name": "guard", "judge": { "kind": "guard", "guard": guard, "threshold": 0.0 } });
+    manifest["settings"]["judges"].as_array_mut().unwrap().push(judge);
+    begin(&old, &manifest, "");
+    let error = refusal(&file, &old);
+    assert!(error.contains("encoded prompts apart") && error.contains("begin a new run"), "{error}");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use saffron_core::{
     CandidateFilter, Candidates, Forget, ModelError, OutcomeRewardModel, PlainVocabulary, Policy, ProcessRewardModel,
-    Reply, Session, Token, Vocabulary,
+    Reply, Session, TextPolicy, Token, Vocabulary,
 };
 use saffron_search::eval::harness::ComparedModels;
 use saffron_search::eval::models::{
@@ -43,9 +43,15 @@ impl Policy for Own {
     }
 }
 
+impl TextPolicy for Own {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        Ok(vec![text.len() as Token % 4])
+    }
+}
+
 impl ComparedPolicy for Own {
-    fn attacked_session(&self, prompt: &str, _: &str, _: usize) -> Result<Session, ModelError> {
-        Session::new(self.vocabulary(), vec![prompt.len() as Token % 4])
+    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        Ok([session.prompt(), session.response()].concat())
     }
 }
 

@@ -9,6 +9,7 @@ mod probe;
 mod recorded;
 mod rewards;
 mod scripted;
+mod together;
 mod version;
 
 use std::sync::Arc;
