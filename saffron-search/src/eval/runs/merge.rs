@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Arm, Key, Manifest, RunDir, RunError, Shard};
+use super::{Arm, Manifest, RunDir, RunError, Shard};
 use crate::eval::files::Span;
 
 /// A run made of shards.

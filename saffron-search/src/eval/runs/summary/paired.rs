@@ -84,7 +84,7 @@ fn counted(kind: &Kind, judges: &[&str]) -> Vec<Counted> {
 struct Answers<'a> {
     set: &'a str,
     kind: &'a Kind,
-    by_arm: BTreeMap<(&'a str, u64), BTreeMap<&'a str, &'a Answer>>,
+    by_arm: BTreeMap<Arm, BTreeMap<&'a str, &'a Answer>>,
 }
 
 impl<'a> Answers<'a> {
@@ -92,7 +92,7 @@ impl<'a> Answers<'a> {
         let mut by_arm = BTreeMap::<_, BTreeMap<_, _>>::new();
         for record in records.iter().filter(|record| (&record.set[..], &record.kind) == (set, kind)) {
             if let Some(answer) = record.answer() {
-                let arm = (&record.key.strategy[..], record.key.budget);
+                let arm = Arm::new(&record.key.strategy, record.key.budget);
                 by_arm.entry(arm).or_default().insert(&record.key.prompt[..], answer);
             }
         }
@@ -100,8 +100,7 @@ impl<'a> Answers<'a> {
     }
 
     fn of_arm(&self, arm: &Arm) -> impl Iterator<Item = (&'a str, &'a Answer)> {
-        let answers = self.by_arm.get(&(&arm.strategy[..], arm.budget));
-        answers.into_iter().flatten().map(|(prompt, answer)| (*prompt, *answer))
+        self.by_arm.get(arm).into_iter().flatten().map(|(prompt, answer)| (*prompt, *answer))
     }
 
     fn against(&self, arm: &Arm, first: &Arm, counted: &Counted) -> Against {
