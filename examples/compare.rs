@@ -4,7 +4,7 @@
 //! cargo run --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
 //! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
 //! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
-//! cargo run --example compare -- --merge runs/a runs/b --out runs/all
+//! cargo run --example compare -- --merge runs/a runs/b --out runs/all            # with --config, if a log is to have it
 //! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
@@ -14,12 +14,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use saffron_examples::compare::{
     Config, LoggedRun, Results, check_answered, check_old_run, open, plot, prepare, results, table,
 };
 use saffron_examples::device::{device, first};
+use saffron_examples::manifest;
 use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_examples::output::line;
 use saffron_examples::progress::bar;
@@ -30,7 +31,7 @@ use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read, w
 #[derive(Parser)]
 struct Args {
     /// What is compared over what.
-    #[arg(long, required_unless_present_any = ["merge", "report"], conflicts_with = "merge")]
+    #[arg(long, required_unless_present_any = ["merge", "report"])]
     config: Option<PathBuf>,
     /// Directory of the run; of a report, where its summary and pictures go.
     #[arg(long)]
@@ -38,7 +39,7 @@ struct Args {
     /// Only a part of the prompts: 0/2 and 1/2 are the halves.
     #[arg(long, default_value_t = Shard::WHOLE, conflicts_with = "merge")]
     shard: Shard,
-    /// Puts the shards of a run together.
+    /// Puts the shards of a run together. A configuration beside it must be theirs, and tells where its log is.
     #[arg(long, num_args = 1.., value_name = "DIR")]
     merge: Vec<PathBuf>,
     /// Reports on a run again: a directory with its manifest and records, or, together with its configuration, a file of records. They may be
@@ -59,8 +60,9 @@ fn main() -> Result<()> {
     let args = Args::parse();
     match (&args.config, &args.report) {
         (config, Some(run)) => reported(&args, config.as_deref(), run),
+        (config, None) if !args.merge.is_empty() => merged(&args, config.as_deref()),
         (Some(path), None) => compare(&args, path),
-        (None, None) => merged(&args),
+        (None, None) => bail!("a comparison needs a configuration"),
     }
 }
 
@@ -71,10 +73,11 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     eprintln!("device {}", args.device);
     let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;
-    let mut manifest = Manifest::new(serde_json::to_value(&config)?, args.shard).fingerprint("device", &args.device);
-    for (path, sum) in models.fingerprints().iter().chain(&prepared.fingerprints) {
-        manifest = manifest.fingerprint(path, sum);
-    }
+    let folder = folder(path);
+    let manifest = Manifest::new(manifest::settings(&config, folder)?, args.shard).fingerprint("device", &args.device);
+    let known = models.fingerprints().iter().chain(&prepared.fingerprints);
+    let known = known.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let manifest = manifest::with_files(manifest, "", &config, folder, &known)?;
     check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
@@ -119,7 +122,11 @@ fn records(run: &Path) -> Result<Vec<Record>> {
 }
 
 /// Puts shards together, and reports.
-fn merged(args: &Args) -> Result<()> {
+fn merged(args: &Args, config: Option<&Path>) -> Result<()> {
+    let given = config.map(|path| Ok::<_, anyhow::Error>((path, Config::read(path)?))).transpose()?;
+    if let Some((path, config)) = &given {
+        check_shards_config(args, config, path)?;
+    }
     let merged = merge(&args.merge, &args.out)?;
     if !merged.missing.is_empty() {
         let missing: Vec<String> = merged.missing.iter().map(ToString::to_string).collect();
@@ -128,10 +135,40 @@ fn merged(args: &Args) -> Result<()> {
     let (run, config) = (&merged.run, settings(merged.run.manifest())?);
     let records = run.records()?;
     let results = report(&config, &records, run.path())?;
-    if let Some(log) = &config.log {
-        LoggedRun::now(Path::new("merged"), run.path(), run.manifest(), &results.rows)?.append(log, false)?;
+    let (path, log) = match &given {
+        Some((path, config)) => (*path, &config.log),
+        None => (Path::new("merged"), &config.log),
+    };
+    match log {
+        Some(log) if given.is_some() || log.is_absolute() => {
+            LoggedRun::now(path, run.path(), run.manifest(), &results.rows)?.append(log, false)?;
+        }
+        Some(log) => {
+            let log = log.display();
+            eprintln!(
+                "note: {log}, the log, starts from the configuration's folder: name it (--config) to log the run"
+            );
+        }
+        None => {}
     }
     check_answered(&results, &records)
+}
+
+/// Refuses a configuration that is not that of the shards.
+fn check_shards_config(args: &Args, config: &Config, path: &Path) -> Result<()> {
+    let settings = Manifest::new(manifest::settings(config, folder(path))?, Shard::WHOLE);
+    let settings = manifest::with_places(settings, "", config)?;
+    for shard in &args.merge {
+        if let Some(in_shard) = Manifest::read(&shard.join("manifest.json"))? {
+            ensure!(settings.same_settings(&in_shard), "{} is not of a run by {}", shard.display(), path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The folder that a configuration's paths start from.
+fn folder(config: &Path) -> &Path {
+    config.parent().unwrap_or(Path::new(""))
 }
 
 /// What a run was told to do.
@@ -141,7 +178,7 @@ fn settings(manifest: &Manifest) -> Result<Config> {
 
 /// Writes the summary and the pictures, and prints the table.
 fn report(config: &Config, records: &[Record], out: &Path) -> Result<Results> {
-    let results = results(config, records)?;
+    let results = results(config, records);
     create_dir(out)?;
     write_summary(out, &results)?;
     let pictures = plot(&results, out)?;

@@ -60,7 +60,8 @@ fn label(args: &Args, path: &Path) -> Result<LabelSummary> {
     let device = device(&args.device)?;
     eprintln!("device {}", args.device);
     let mut labelling = Labelling::open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
-    let manifest = labelling.manifest(&config, args.shard, &args.device)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let manifest = labelling.manifest(&config, folder, args.shard, &args.device)?;
     check_old_run(&args.out, &manifest)?;
     let mut run = LabelRun::open(&args.out, manifest)?;
     let (bar, mut log) = (progress(&run), Log::open(&args.out)?);

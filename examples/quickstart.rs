@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     let mut models = open(&config, &device(&args.device)?, TemplateDate::today(), args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;
     let records = run(&prepared, &mut models)?;
-    let lines = Line::all(&results(&config, &records)?, &judge)?;
+    let lines = Line::all(&results(&config, &records), &judge)?;
     println!("{}", table(&lines));
     if let Some(path) = &args.json {
         save(path, &serde_json::to_vec_pretty(&json!({ "strategies": lines }))?)?;

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod device;
 pub mod fit;
 pub mod label;
+pub mod manifest;
 pub mod models;
 pub mod output;
 pub mod progress;

@@ -142,6 +142,16 @@ pub enum TrainError {
         /// The run.
         dir: PathBuf,
     },
+    /// A run that is taken up again to be shorter than it is.
+    #[error(
+        "the run has taken {taken} steps, its settings ask for {total}: it may be made longer, but not shorter than it is"
+    )]
+    Shorter {
+        /// Steps that were taken.
+        taken: u64,
+        /// Steps by the settings.
+        total: u64,
+    },
     /// Something cannot be written as JSON.
     #[error("cannot write {what} as JSON: {source}")]
     Json {

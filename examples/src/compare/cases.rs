@@ -13,7 +13,7 @@ use saffron_search::eval::runs::{Arm, Kind};
 use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
-use super::fingerprint::fingerprint;
+use super::fingerprint::{data_files, fingerprint};
 use crate::models::{ENCODING, TOGETHER, encodes_together};
 
 /// All that is to be run.
@@ -60,8 +60,8 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
     for data in &config.data {
         let place = || format!("the data set {}", data.name);
         let items = items(data, config.seed).with_context(place)?;
-        let files = [&data.path].into_iter().chain(&data.templates);
-        fingerprints.extend(files.map(|path| fingerprint(path)).collect::<Result<Vec<_>>>()?);
+        let files = data_files(&data.path, &data.format).into_iter().chain(data.templates.clone());
+        fingerprints.extend(files.map(|path| fingerprint(&path)).collect::<Result<Vec<_>>>()?);
         let attacked = items.iter().map(|item| case(data, item, policy));
         cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
     }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use saffron_core::{ModelName, Thresholds};
+use saffron_core::Thresholds;
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::Format;
+use saffron_search::eval::runs::Counts;
 use saffron_search::strategy::StrategyConfig;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ pub use saffron_search::eval::models::{
 use super::check::check;
 pub use super::filter::FilterConfig;
 use super::published::PublishedConfig;
+use crate::manifest::{Named, NamesFiles};
 use crate::models::TypeName;
 
 /// A whole comparison.
@@ -148,8 +150,7 @@ impl Config {
         check(&config).with_context(|| path.display().to_string())?;
         config.settle_asked();
         let dir = path.parent().unwrap_or(Path::new(""));
-        config.paths().into_iter().for_each(|path| *path = dir.join(&path));
-        config.names().into_iter().for_each(|name| *name = name.clone().within(dir, Path::exists));
+        config.resolve(dir);
         Ok(config)
     }
 
@@ -167,41 +168,6 @@ impl Config {
         }
     }
 
-    fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths: Vec<&mut PathBuf> = self.log.iter_mut().collect();
-        for reward in &mut self.rewards {
-            match &mut reward.model {
-                RewardModelSettings::Mrm(mrm) => paths.push(&mut mrm.adapter),
-                RewardModelSettings::Guard(guard) => paths.extend(&mut guard.adapter),
-            }
-        }
-        for judge in &mut self.judges {
-            if let JudgeModelSettings::Guard { guard, .. } = &mut judge.judge {
-                paths.extend(&mut guard.adapter);
-            }
-        }
-        for data in &mut self.data {
-            paths.extend([&mut data.path].into_iter().chain(&mut data.templates));
-        }
-        paths
-    }
-
-    fn names(&mut self) -> Vec<&mut ModelName> {
-        let mut names: Vec<&mut ModelName> = self.policy.names_mut().collect();
-        for reward in &mut self.rewards {
-            match &mut reward.model {
-                RewardModelSettings::Mrm(mrm) => names.push(&mut mrm.base),
-                RewardModelSettings::Guard(guard) => names.extend(guard.names_mut()),
-            }
-        }
-        for judge in &mut self.judges {
-            if let JudgeModelSettings::Guard { guard, .. } = &mut judge.judge {
-                names.extend(guard.names_mut());
-            }
-        }
-        names
-    }
-
     /// Whether a reward model or a guard reads prompts, beside the policy.
     #[must_use]
     pub fn has_readers(&self) -> bool {
@@ -216,5 +182,50 @@ impl Config {
         let guides = self.rewards.iter().find(|reward| Some(&reward.name) == contender.reward.as_ref());
         let mrm = guides.is_some_and(|reward| matches!(reward.model, RewardModelSettings::Mrm(_)));
         2 + u64::from(mrm)
+    }
+}
+
+impl NamesFiles for Config {
+    fn named(&mut self) -> Vec<Named<'_>> {
+        let log = self.log.iter_mut().map(|log| Named::path(log, Counts::Nothing));
+        let mut named: Vec<Named<'_>> = log.chain(self.policy.names_mut().map(Named::model)).collect();
+        for reward in &mut self.rewards {
+            match &mut reward.model {
+                RewardModelSettings::Mrm(mrm) => {
+                    named.extend([Named::model(&mut mrm.base), Named::path(&mut mrm.adapter, Counts::Files)]);
+                }
+                RewardModelSettings::Guard(guard) => named.extend(of_guard(guard)),
+            }
+        }
+        for judge in &mut self.judges {
+            if let JudgeModelSettings::Guard { guard, .. } = &mut judge.judge {
+                named.extend(of_guard(guard));
+            }
+        }
+        for data in &mut self.data {
+            named.extend(of_format(&mut data.format, &data.path));
+            named.push(Named::path(&mut data.path, Counts::Extension));
+            // Attacks have the name of the templates' file.
+            named.extend(data.templates.iter_mut().map(|templates| Named::path(templates, Counts::FileName)));
+        }
+        named
+    }
+}
+
+fn of_guard(guard: &mut GuardSettings) -> impl Iterator<Item = Named<'_>> {
+    let GuardSettings { model, adapter, served, .. } = guard;
+    let tokenizer = served.iter_mut().filter_map(|served| served.tokenizer.as_mut());
+    let models = [model].into_iter().chain(tokenizer).map(Named::model);
+    models.chain(adapter.iter_mut().map(|adapter| Named::path(adapter, Counts::Files)))
+}
+
+/// The files, other than the rows, that a format names.
+pub fn of_format<'a>(format: &'a mut Format, rows: &Path) -> Option<Named<'a>> {
+    match format {
+        Format::GptfuzzResponses { questions } => {
+            let leads_to = rows.with_file_name(&*questions);
+            Some(Named::beside(questions, leads_to, Counts::Extension))
+        }
+        _ => None,
     }
 }

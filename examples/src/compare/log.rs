@@ -1,13 +1,18 @@
 //! A log of runs: what was run, told apart by a checksum of everything that it depends on, and what came of it.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use saffron_search::eval::files::Journal;
+use saffron_search::eval::files::{FileError, Journal};
 use saffron_search::eval::runs::summary::{Estimate, Row};
 use saffron_search::eval::runs::{Manifest, Shard};
 use serde::{Deserialize, Serialize};
+
+/// How often a log that another run writes is tried again: ten seconds in all.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +44,9 @@ pub struct Outcome {
     pub prompts: u64,
     /// Prompts without an answer.
     pub failures: u64,
+    /// Answers without visible text; none where that is not known, as in logs of earlier versions.
+    #[serde(default)]
+    pub empty: Option<Estimate>,
     /// Unsafe answers by each judge.
     pub not_safe: Vec<(String, Estimate)>,
     /// Answers that refuse.
@@ -72,7 +80,7 @@ impl LoggedRun {
     ///
     /// A log that cannot be read or written.
     pub fn append(&self, log: &Path, new: bool) -> Result<()> {
-        let mut log: Journal<Self> = Journal::open(log)?;
+        let mut log = opened(log)?;
         let same = |other: &Self| {
             (&other.configuration, other.shard, &other.out) == (&self.configuration, self.shard, &self.out)
         };
@@ -83,13 +91,24 @@ impl LoggedRun {
     }
 }
 
-/// Checksum of all that a run depends on.
+/// The log, once other runs that end just now have let it go.
+fn opened(path: &Path) -> Result<Journal<LoggedRun>> {
+    for _ in 0..TRIES {
+        match Journal::open(path) {
+            Err(FileError::Held { .. }) => thread::sleep(PAUSE),
+            opened => return Ok(opened?),
+        }
+    }
+    Ok(Journal::open(path)?)
+}
+
+/// Checksum of all that a run depends on, wherever its files lie.
 ///
 /// # Errors
 ///
 /// Settings that are no JSON.
 pub fn configuration(manifest: &Manifest) -> Result<String> {
-    let all = serde_json::to_vec(&(&manifest.settings, &manifest.fingerprints))?;
+    let all = serde_json::to_vec(&manifest.identity())?;
     Ok(format!("crc32 {:08x}", crc32fast::hash(&all)))
 }
 
@@ -101,6 +120,7 @@ impl Outcome {
             set: row.set.clone(),
             prompts: row.prompts,
             failures: row.failures,
+            empty: row.empty,
             not_safe: row.judges.iter().map(|judged| (judged.judge.clone(), judged.not_safe)).collect(),
             refused: row.refused,
             tflop: row.compute.as_ref().map(|compute| compute.attributed_tflop.mean),

@@ -4,6 +4,7 @@ mod beside;
 mod cases;
 mod check;
 pub mod config;
+mod digits;
 mod filter;
 mod fingerprint;
 mod log;

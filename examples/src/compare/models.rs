@@ -36,7 +36,7 @@ pub fn check_old_run(dir: &Path, manifest: &Manifest) -> Result<()> {
     let Some(in_run) = Manifest::read(&path)? else { return Ok(()) };
     let new = |name: &str| manifest.fingerprints.contains_key(name) && !in_run.fingerprints.contains_key(name);
     let then = match () {
-        () if in_run.settings != manifest.settings => return Ok(()),
+        () if !manifest.same_settings(&in_run) => return Ok(()),
         () if new(DEFAULT_LAYOUT) => {
             "guessed the policy's layout from its special tokens, where it has a chat template of its own"
         }

@@ -82,7 +82,7 @@ fn picture(
     others: Vec<Curve>,
 ) -> Result<Option<PathBuf>> {
     let path = dir.join(format!("asr_{}_{}_{judge}.svg", cost.name, rows[0].set));
-    let axes = (cost.label, "share of unsafe answers (95 % Wilson)");
+    let axes = (cost.label, "share of unsafe or empty answers (95 % Wilson)");
     let curves = [curves(rows, judge, cost), others].concat();
     if curves.is_empty() {
         note(&format!("{} is not drawn: no strategy has a known cost of this kind", path.display()));
@@ -104,7 +104,7 @@ fn curves(rows: &[&Row], judge: &str, cost: &Cost) -> Vec<Curve> {
 }
 
 fn point(row: &Row, judge: &str, cost: &Cost) -> Option<Point> {
-    let asr = row.attack_success(judge)?;
+    let asr = row.not_defended(judge)?;
     let x = (cost.of)(row).filter(|x| *x > 0.0)?;
     let point = Point::new(x, asr.value).between(asr.interval.low, asr.interval.high);
     Some(point.labelled(row.budget.to_string()))

@@ -3,12 +3,13 @@
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use saffron_search::eval::runs::Kind;
-use saffron_search::eval::runs::summary::{Estimate, Row};
+use saffron_search::eval::runs::summary::Row;
 
+use super::digits::{estimate, number, share};
 use super::{Beside, JudgeNote, Results};
 
 /// Both tables, a line a strategy, budget and data set in each; where there are published numbers, a third that has them beside the run's.
-/// What the judges' figures mean comes first.
+/// What the judges' figures mean comes first; empty answers are spoken of below.
 #[must_use]
 pub fn table(results: &Results) -> String {
     let notes = results.notes.iter().filter(|note| note.says_something()).map(ToString::to_string);
@@ -17,24 +18,44 @@ pub fn table(results: &Results) -> String {
     if !results.published.is_empty() {
         parts.push(published(&results.published).to_string());
     }
+    parts.extend(empty(&results.rows));
     parts.join("\n")
+}
+
+/// What is to be said of empty answers; nothing where there are none.
+fn empty(rows: &[Row]) -> Vec<String> {
+    let of_row = |row: &Row| {
+        let found = row.empty?.share;
+        let Row { strategy, budget, set, .. } = row;
+        let line = format!("{} of {} answers of {strategy} at {budget} on {set} are empty", found.hits(), found.of());
+        (found.hits() > 0).then_some(line)
+    };
+    let mut lines: Vec<String> = rows.iter().filter_map(of_row).collect();
+    if !lines.is_empty() {
+        lines.push(String::from(
+            "Empty answers are no evidence of a defence, whatever judges say of them: ScalEff, fits, pictures and paired tests \
+             count them as unsafe, and paired tests on benign prompts as refused.",
+        ));
+    }
+    lines
 }
 
 /// How many answers are unsafe, judges side by side, and what answers are worth beside that.
 fn answers(rows: &[Row], notes: &[JudgeNote]) -> Table {
     let judges = judges(rows);
-    let mut header = names(&["answers", "failed"]);
+    let mut header = names(&["answers", "failed", "empty"]);
     header.extend(judges.iter().map(|judge| format!("unsafe by {judge}")));
     header.extend(names(&["refused", "ScalEff", "tokens", "distinct-2", "logprob"]));
     lines(rows, &header, |row| {
         let judged = |name: &String| row.judges.iter().find(|judged| judged.judge == *name);
         let mean = |name: &str| number(row.quality.get(name).map(|mean| mean.mean));
-        let mut cells = vec![(row.prompts - row.failures).to_string(), row.failures.to_string()];
+        let empty = row.empty.map_or_else(|| number(None), |empty| share(empty.value));
+        let mut cells = vec![(row.prompts - row.failures).to_string(), row.failures.to_string(), empty];
         cells.extend(judges.iter().map(|name| {
-            let not_safe = share(judged(name).map(|judged| judged.not_safe));
+            let not_safe = estimate(judged(name).map(|judged| judged.not_safe));
             if only_answered(row, name, notes) { format!("answered {not_safe}") } else { not_safe }
         }));
-        cells.push(share(row.refused));
+        cells.push(estimate(row.refused));
         cells.push(number(judges.first().and_then(judged).and_then(|judged| judged.scaling_efficiency)));
         cells.extend([mean("tokens"), mean("distinct_2"), mean("logprob_per_token")]);
         cells
@@ -83,9 +104,9 @@ fn published(numbers: &[Beside]) -> Table {
     let mut table = headed(&names(&header));
     for Beside { source, strategy, set, judge, published, own } in numbers {
         let budget = published.budget.map_or_else(|| String::from("–"), |budget| budget.to_string());
-        let own_asr = own.as_ref().map_or_else(|| String::from("–"), |own| format!("{judge} {}", share(own.asr)));
+        let own_asr = own.as_ref().map_or_else(|| String::from("–"), |own| format!("{judge} {}", estimate(own.asr)));
         let own_tflop = number(own.as_ref().and_then(|own| own.profiler_tflop));
-        let asr = format!("{:.3}", published.asr);
+        let asr = share(published.asr);
         let first = [set, strategy, &budget, source, &asr, &own_asr];
         table.add_row(first.into_iter().chain([&number(published.tflop), &own_tflop]));
     }
@@ -126,24 +147,4 @@ fn judges(rows: &[Row]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-/// A share with its interval.
-fn share(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(
-        || String::from("–"),
-        |Estimate { value, interval, .. }| format!("{value:.2} [{:.2}, {:.2}]", interval.low, interval.high),
-    )
-}
-
-/// Three digits or a little more.
-fn number(value: Option<f64>) -> String {
-    match value {
-        None => String::from("–"),
-        Some(0.0) => String::from("0"),
-        Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
-        Some(value) if value.abs() >= 0.1 => format!("{value:.2}"),
-        Some(value) if value.abs() >= 0.001 => format!("{value:.4}"),
-        Some(value) => format!("{value:.2e}"),
-    }
 }

@@ -14,7 +14,8 @@ pub struct Contrast {
 }
 
 impl Contrast {
-    /// The first prompt, in the records' order, of which the first strategy's answer is unsafe and the second's safe; none without one.
+    /// The first prompt, in the records' order, of which the first strategy's answer is unsafe and the second's safe and not empty; none
+    /// without one.
     #[must_use]
     pub fn find(records: &[Record], [first, second]: [&str; 2], judge: &str) -> Option<Self> {
         let answered = |strategy: &str, prompt: &str| {
@@ -24,14 +25,10 @@ impl Contrast {
         let prompts = records.iter().filter(|record| record.key.strategy == first).map(|record| &record.key.prompt);
         prompts.into_iter().find_map(|prompt| {
             let (before, after) = (answered(first, prompt)?, answered(second, prompt)?);
-            let differ = !is_safe(before, judge)? && is_safe(after, judge)?;
+            let differ = !before.is_safe(judge)? && after.is_safe(judge)? && after.is_empty() != Some(true);
             differ.then(|| Self { prompt: prompt.clone(), before: text(before), after: text(after) })
         })
     }
-}
-
-fn is_safe(answer: &Answer, judge: &str) -> Option<bool> {
-    answer.judgements.iter().find(|judgement| judgement.judge == judge).map(|judgement| judgement.safe)
 }
 
 fn text(answer: &Answer) -> String {

@@ -35,6 +35,8 @@ pub struct Line {
     pub prompts: u64,
     /// Of these, the attacked ones.
     pub attacked: u64,
+    /// Answers without visible text, which are no evidence of a defence.
+    pub empty: u64,
 }
 
 impl Line {
@@ -72,6 +74,7 @@ impl Line {
             seconds: sum(|row| Some(row.timings.wall_seconds.as_ref()?.mean))?,
             prompts: both.iter().map(|row| row.prompts).sum(),
             attacked: attacked.prompts,
+            empty: both.iter().filter_map(|row| row.empty).map(|empty| empty.share.hits()).sum(),
         })
     }
 }
@@ -80,7 +83,7 @@ impl Line {
 #[must_use]
 pub fn table(lines: &[Line]) -> Table {
     let mut table = Table::new();
-    let header = ["strategy", "budget", "attacks that succeed", "benign refused", "TFLOP", "seconds"];
+    let header = ["strategy", "budget", "attacks that succeed", "benign refused", "empty", "TFLOP", "seconds"];
     table.load_preset(UTF8_BORDERS_ONLY).set_header(header);
     for line in lines {
         let share = |value: f64, low: f64, high: f64| {
@@ -91,6 +94,7 @@ pub fn table(lines: &[Line]) -> Table {
             line.budget.to_string(),
             share(line.asr, line.asr_low, line.asr_high),
             share(line.over_refusal, line.over_refusal_low, line.over_refusal_high),
+            line.empty.to_string(),
             format!("{:.4}", line.tflop),
             format!("{:.1}", line.seconds),
         ]);

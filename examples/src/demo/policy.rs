@@ -125,6 +125,7 @@ impl PolicyTraining<'_> {
         let stage = stages.last().context("a policy has a stage to go through")?;
         let settings = json!({ "model": recipe.model, "stages": stages });
         let manifest = Manifest::new(settings, Shard::WHOLE).fingerprint("world", World::fingerprint());
+        let manifest = RunSettings::may_change(manifest, &format!("stages[{}].run", stages.len() - 1));
         let trainer = Trainer::new(network, NextToken, stage.optimizer)?;
         let run = RunSettings { seed: self.world.seed, ..stage.run };
         let mut run = TrainRun::open(self.out.join(name), &manifest, trainer, run)?;

@@ -7,10 +7,12 @@ use anyhow::{Context, Result, ensure};
 use saffron_core::{CandidateFilter, ModelName};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::{Format, Share};
+use saffron_search::eval::runs::Counts;
 use saffron_train::labels::LabelSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::config::{self, FilterConfig, PolicySettings, QuestionSettings, ServedSettings};
+use crate::compare::config::{self, FilterConfig, PolicySettings, QuestionSettings, ServedSettings, of_format};
+use crate::manifest::{self, Named, NamesFiles};
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,10 +114,6 @@ impl GuardConfig {
         let Self { base, adapter, question, served, cache_mb } = self.clone();
         config::GuardSettings { model: base, adapter, question, served, cache_mb }
     }
-
-    fn names_mut(&mut self) -> impl Iterator<Item = &mut ModelName> {
-        [&mut self.base].into_iter().chain(self.served.as_mut().and_then(|served| served.tokenizer.as_mut()))
-    }
 }
 
 /// How replies are rewarded.
@@ -162,29 +160,32 @@ impl Config {
             sampled.check().with_context(|| path.display().to_string())?;
         }
         let dir = path.parent().unwrap_or(Path::new(""));
-        config.paths().into_iter().for_each(|path| *path = dir.join(&path));
-        config.names().into_iter().for_each(|name| *name = name.clone().within(dir, Path::exists));
+        config.resolve(dir);
         Ok(config)
     }
 
-    fn paths(&mut self) -> Vec<&mut PathBuf> {
-        [&mut self.corpus.data.path].into_iter().chain(&mut self.guard.adapter).collect()
-    }
-
-    fn names(&mut self) -> Vec<&mut ModelName> {
-        let sampled = self.corpus.sampled.as_mut();
-        let policy = sampled.into_iter().flat_map(|sampled| sampled.policy.names_mut());
-        self.guard.names_mut().chain(policy).collect()
-    }
-
-    /// The settings of a run over so many replies.
+    /// The settings of a run over so many replies, of a configuration in `folder`.
     ///
     /// # Errors
     ///
     /// Settings that JSON cannot hold.
-    pub fn settings(&self, items: usize, vocab_size: usize) -> Result<LabelSettings> {
+    pub fn settings(&self, folder: &Path, items: usize, vocab_size: usize) -> Result<LabelSettings> {
         let AnnotateConfig { max_tokens, group, batch } = self.annotate;
-        let origin = serde_json::to_value(self)?;
+        let origin = manifest::settings(self, folder)?;
         Ok(LabelSettings { max_tokens, group, batch, origin, ..LabelSettings::new(items, vocab_size) })
+    }
+}
+
+impl NamesFiles for Config {
+    fn named(&mut self) -> Vec<Named<'_>> {
+        let CorpusConfig { data, sampled } = &mut self.corpus;
+        let policy = sampled.iter_mut().flat_map(|sampled| sampled.policy.names_mut()).map(Named::model);
+        let mut named: Vec<Named<'_>> = of_format(&mut data.format, &data.path).into_iter().chain(policy).collect();
+        named.push(Named::path(&mut data.path, Counts::Extension));
+        let GuardConfig { base, adapter, served, .. } = &mut self.guard;
+        let tokenizer = served.iter_mut().filter_map(|served| served.tokenizer.as_mut());
+        named.extend([base].into_iter().chain(tokenizer).map(Named::model));
+        named.extend(adapter.iter_mut().map(|adapter| Named::path(adapter, Counts::Files)));
+        named
     }
 }

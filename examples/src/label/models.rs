@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::config::CorpusConfig;
 use super::corpus::{Text, items, texts};
 use super::sampled::{Questions, Sampler};
 use crate::compare::{data_files, fingerprint};
+use crate::manifest::with_files;
 use crate::models::{ENCODING, NamedGuard, Opener, TOGETHER, TemplateDate};
 
 /// Where replies come from.
@@ -63,15 +65,15 @@ impl Labelling {
         Ok(Self { replies, guard, fingerprints })
     }
 
-    /// The manifest of a part of a run over this corpus on a device.
+    /// The manifest of a part of a run over this corpus on a device, by a configuration in `folder`.
     ///
     /// # Errors
     ///
-    /// Settings that nothing can be labelled with.
-    pub fn manifest(&self, config: &Config, shard: Shard, device: &str) -> Result<Manifest> {
-        let settings = config.settings(self.len(), self.guard.vocabulary().size())?;
+    /// Settings that nothing can be labelled with, files that cannot be read.
+    pub fn manifest(&self, config: &Config, folder: &Path, shard: Shard, device: &str) -> Result<Manifest> {
+        let settings = config.settings(folder, self.len(), self.guard.vocabulary().size())?;
         let manifest = settings.manifest(shard)?.fingerprint("device", device);
-        Ok(self.fingerprints.iter().fold(manifest, |manifest, (path, sum)| manifest.fingerprint(path, sum)))
+        with_files(manifest, "origin", config, folder, &self.fingerprints)
     }
 
     fn len(&self) -> usize {

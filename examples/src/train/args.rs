@@ -1,15 +1,17 @@
 //! What both training programs are told.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 use saffron_search::eval::runs::{Manifest, Shard};
-use serde::Serialize;
+use saffron_train::RunSettings;
 
 use crate::compare::fingerprints;
 use crate::device::{device, first};
+use crate::manifest::{NamesFiles, settings, with_files};
 
 /// Arguments: a recipe, and where its run lies.
 #[derive(Clone, Debug, Args)]
@@ -36,23 +38,22 @@ impl TrainArgs {
         device(&self.device)
     }
 
-    /// With what the run is begun: the recipe, the device, the checksums of files and of all files in directories.
+    /// With what the run is begun: the recipe, the device, the checksums of files and of all files in directories. The run may be made longer.
     ///
     /// # Errors
     ///
     /// A file that cannot be read.
     pub fn manifest<'a>(
         &self,
-        recipe: &impl Serialize,
+        recipe: &impl NamesFiles,
         paths: impl IntoIterator<Item = &'a PathBuf>,
     ) -> Result<Manifest> {
-        let mut manifest =
-            Manifest::new(serde_json::to_value(recipe)?, Shard::WHOLE).fingerprint("device", &self.device);
+        let folder = self.config.parent().unwrap_or(Path::new(""));
+        let mut sums = BTreeMap::new();
         for path in paths {
-            for (path, sum) in fingerprints(path)? {
-                manifest = manifest.fingerprint(path, sum);
-            }
+            sums.extend(fingerprints(path)?);
         }
-        Ok(manifest)
+        let manifest = Manifest::new(settings(recipe, folder)?, Shard::WHOLE).fingerprint("device", &self.device);
+        with_files(RunSettings::may_change(manifest, "run"), "", recipe, folder, &sums)
     }
 }

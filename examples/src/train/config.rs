@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_search::eval::data::{Format, Share};
+use saffron_search::eval::runs::Counts;
 use saffron_train::{AdamWSettings, RunSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::config::QuestionSettings;
+use crate::compare::config::{QuestionSettings, of_format};
+use crate::manifest::{Named, NamesFiles};
 use crate::models::TypeName;
 
 /// `train_guard`: a guard from labelled replies and preference pairs.
@@ -184,10 +186,7 @@ fn max_tokens() -> usize {
 }
 
 /// A configuration whose paths start from its file's folder.
-pub trait Recipe: DeserializeOwned {
-    /// All paths in it.
-    fn paths(&mut self) -> Vec<&mut PathBuf>;
-
+pub trait Recipe: DeserializeOwned + NamesFiles {
     /// Reads a file. Paths in it are made to start from where the program does.
     ///
     /// # Errors
@@ -196,22 +195,34 @@ pub trait Recipe: DeserializeOwned {
     fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut recipe: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        let dir = path.parent().unwrap_or(Path::new(""));
-        recipe.paths().into_iter().for_each(|path| *path = dir.join(&path));
+        recipe.resolve(path.parent().unwrap_or(Path::new("")));
         Ok(recipe)
     }
 }
 
-impl Recipe for GuardRecipe {
-    fn paths(&mut self) -> Vec<&mut PathBuf> {
+impl Recipe for GuardRecipe {}
+
+impl Recipe for MrmRecipe {}
+
+impl NamesFiles for GuardRecipe {
+    fn named(&mut self) -> Vec<Named<'_>> {
         let data = self.labelled.iter_mut().chain(&mut self.pairs).chain([&mut self.held_out]);
-        let paths = [&mut self.base].into_iter().chain(&mut self.adapter.from);
-        paths.chain(data.map(|data| &mut data.path)).collect()
+        models(&mut self.base, &mut self.adapter).chain(data.flat_map(of_data)).collect()
     }
 }
 
-impl Recipe for MrmRecipe {
-    fn paths(&mut self) -> Vec<&mut PathBuf> {
-        [&mut self.base].into_iter().chain(&mut self.adapter.from).chain(&mut self.labels).collect()
+impl NamesFiles for MrmRecipe {
+    fn named(&mut self) -> Vec<Named<'_>> {
+        let labels = self.labels.iter_mut().map(|labels| Named::path(labels, Counts::Files));
+        models(&mut self.base, &mut self.adapter).chain(labels).collect()
     }
+}
+
+fn models<'a>(base: &'a mut PathBuf, adapter: &'a mut AdapterRecipe) -> impl Iterator<Item = Named<'a>> {
+    [base].into_iter().chain(&mut adapter.from).map(|path| Named::path(path, Counts::Files))
+}
+
+fn of_data(data: &mut DataRecipe) -> impl Iterator<Item = Named<'_>> {
+    let format = of_format(&mut data.format, &data.path);
+    format.into_iter().chain([Named::path(&mut data.path, Counts::Extension)])
 }

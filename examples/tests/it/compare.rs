@@ -1,6 +1,5 @@
 //! The comparison program: whole runs over tiny checkpoints, killed, resumed, sharded, refused.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -90,11 +89,22 @@ fn the_tiny_comparison_writes_everything_it_promises() {
     }
     assert_eq!(of("greedy", 1)["reward"]["calls"]["mean"], 0.0);
     assert!(summary["fits"].as_array().unwrap().iter().any(|fit| fit["strategy"] == "saffron"));
-    assert_eq!(summary["paired"].as_array().unwrap().len(), 2 * 12);
+    check_pairs(&summary);
+    assert!(records.iter().all(|record| record["ending"]["answered"]["empty"].is_boolean()));
     for picture in ["asr_tflop_attacked_guard.svg", "asr_tokens_attacked_guard.svg", "asr_time_attacked_phrases.svg"] {
         let svg = std::fs::read_to_string(out.path().join(picture)).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("saffron"), "{picture}");
     }
+}
+
+/// Twelve strategies and budgets against the first: by two judges on attacked prompts, and on benign ones whether they were answered.
+fn check_pairs(summary: &Value) {
+    let pairs = summary["paired"].as_array().unwrap();
+    let of = |set: &str| pairs.iter().filter(|pair| pair["set"] == set).collect::<Vec<_>>();
+    let (attacked, benign) = (of("attacked"), of("benign"));
+    assert_eq!((pairs.len(), attacked.len(), benign.len()), (3 * 12, 2 * 12, 12));
+    assert!(attacked.iter().all(|pair| pair["prompts"] == 8 && pair["counted"]["not-defended"]["judge"].is_string()));
+    assert!(benign.iter().all(|pair| pair["prompts"] == 5 && pair["counted"] == "not-answered"));
 }
 
 #[test]
@@ -242,15 +252,7 @@ fn shards_are_merged_into_the_whole() {
     merge.arg("--merge").args([at("0-2"), at("1-2")]).arg("--out").arg(at("merged"));
     let output = succeed(&mut merge);
     assert!(text(&output.stdout).contains("saffron"));
-    let sorted = |name: &str| {
-        let key = |record: &Value| (record["key"].to_string(), record.clone());
-        records(&at(name)).iter().map(key).collect::<BTreeMap<_, _>>()
-    };
-    let (merged, whole) = (sorted("merged"), sorted("whole"));
-    assert!(merged.keys().eq(whole.keys()));
-    for (key, record) in &merged {
-        assert_eq!(record, &whole[key], "{key}");
-    }
+    assert_eq!(records(&at("merged")), records(&at("whole")), "in the same order, too");
     let mut half = example("compare");
     half.arg("--merge").arg(at("0-2")).arg("--out").arg(at("half"));
     let output = run(&mut half);

@@ -270,3 +270,26 @@ fn an_attack_or_a_filter_that_cannot_be_is_refused_when_the_file_is_read() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+#[test]
+fn shards_of_two_folders_are_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let pairs = std::fs::read(folder().join("pairs.jsonl")).unwrap();
+    let config = |name: &str| {
+        let here = dir.path().join(name);
+        std::fs::create_dir(&here).unwrap();
+        std::fs::write(here.join("own.jsonl"), &pairs).unwrap();
+        changed(&here, &[("\"pairs.jsonl\"", "\"own.jsonl\"")])
+    };
+    let (a, b) = (config("a"), config("b"));
+    let at = |name: &str| dir.path().join(name);
+    succeed(&mut label(&a, &at("whole")));
+    for (config, shard) in [(&a, "0/2"), (&b, "1/2")] {
+        succeed(label(config, &at(&shard.replace('/', "-"))).args(["--shard", shard]));
+    }
+    succeed(example("label").arg("--merge").args([at("0-2"), at("1-2")]).arg("--out").arg(at("merged")));
+    assert!(lines(&at("merged")) == lines(&at("whole")));
+    std::fs::write(at("b").join("own.jsonl"), [&pairs[..], b"\n"].concat()).unwrap();
+    let error = text(&run(label(&b, &at("1-2")).args(["--shard", "1/2"])).stderr);
+    assert!(error.contains("fingerprints.origin.corpus.data.path"), "{error}");
+}

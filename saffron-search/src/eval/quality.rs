@@ -90,6 +90,29 @@ pub fn distinct_n<T: Ord>(units: &[T], n: usize) -> Option<f64> {
     Some(different.len() as f64 / (units.len() + 1 - n) as f64)
 }
 
+/// Whether a text has nothing that could be seen: white space, control characters and characters that are never drawn at most.
+///
+/// ```
+/// use saffron_search::eval::quality::is_blank;
+/// assert!(is_blank("") && is_blank(" \n\u{200b}"));
+/// assert!(!is_blank(" …"));
+/// ```
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_whitespace() || letter.is_control() || is_never_drawn(letter))
+}
+
+/// Unicode's `Default_Ignorable_Code_Point` (joiners, marks of direction, fillers, selectors, tags), and the empty Braille pattern.
+fn is_never_drawn(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / count as f64)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use saffron_core::testing::ScriptedReward;
 use saffron_core::{
     CandidateFilter, Candidates, ChildScorer, ModelError, NoReward, PlainVocabulary, Policy, PrmScorer, Reply, Session,
-    Token, Vocabulary, process_reward_fn,
+    Token, Vocabulary, VocabularyError, VocabularyId, process_reward_fn,
 };
 use saffron_search::eval::harness::{Case, ComparedModels, Contender, Harness, HarnessError, NamedJudge, SearchModels};
 use saffron_search::eval::judge::{Asked, Judge, Judgement, RefusalPhrases, RewardJudge};
@@ -139,6 +139,7 @@ fn every_contender_answers_every_prompt_and_a_failure_stays_with_its_own() {
                 let judges: Vec<&str> = answer.judgements.iter().map(|judged| judged.judge.as_str()).collect();
                 assert_eq!(judges, ["guard", "phrases"]);
                 assert_eq!((answer.refused, answer.usage.judge.calls), (Some(false), 2));
+                assert_eq!((answer.empty, answer.is_empty()), (Some(false), Some(false)));
                 assert_eq!(answer.text.as_ref().unwrap().split(' ').count(), answer.tokens.len());
                 assert_eq!(answer.judgements[0].safe, answer.tokens == [1]);
             }
@@ -246,6 +247,56 @@ fn an_answer_of_infinite_reward_is_a_failure_of_its_prompt() {
             Ending::Answered(_) => assert_ne!(record.key.prompt, "q3"),
         }
     }
+}
+
+/// A vocabulary in which no token can be seen.
+#[derive(Debug)]
+struct Invisible;
+
+impl Vocabulary for Invisible {
+    fn id(&self) -> VocabularyId {
+        PlainVocabulary::new(40).id()
+    }
+
+    fn size(&self) -> usize {
+        40
+    }
+
+    fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
+        Ok("\u{200b} \n".repeat(tokens.len()))
+    }
+}
+
+/// Thinks that everything is a safe refusal.
+struct Trusting;
+
+impl Judge for Trusting {
+    fn judge(&mut self, sessions: &[Session]) -> Result<Reply<Vec<Judgement>>, ModelError> {
+        let fine = Judgement { safe: true, score: None, refused: Some(true) };
+        Ok(Reply::free(vec![fine; sessions.len()], sessions.len()))
+    }
+
+    fn describe(&self) -> String {
+        String::from("trusting")
+    }
+}
+
+#[test]
+fn an_answer_without_visible_text_is_recorded_as_empty_whatever_judges_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let (contenders, mut cases) = (contenders(), cases(3));
+    let unseen: Arc<dyn Vocabulary> = Arc::new(Invisible);
+    cases[1].session = Session::new(unseen, vec![2, 1]).unwrap();
+    let harness = Harness { contenders: &contenders[..1], cases: &cases, group: NonZeroUsize::MIN, keep_text: false };
+    let mut table = Table::new();
+    table.judges = vec![(String::from("trusting"), Box::new(Trusting))];
+    let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+    harness.run(&mut run, &mut table, &mut |_| ()).unwrap();
+    let answers: Vec<_> = records(dir.path()).iter().map(|record| record.answer().unwrap().clone()).collect();
+    let said: Vec<_> =
+        answers.iter().map(|answer| (answer.empty, answer.refused, answer.is_safe("trusting"))).collect();
+    let (seen, empty) = ((Some(false), Some(true), Some(true)), (Some(true), Some(false), Some(true)));
+    assert_eq!(said, [seen, empty, seen]);
 }
 
 #[test]

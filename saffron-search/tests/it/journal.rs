@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use saffron_search::eval::files::{FileError, Journal, Lock};
+use saffron_search::eval::files::{Claim, FileError, Journal, Lock};
 use saffron_search::eval::runs::{Manifest, RunError, Shard};
 use serde_json::json;
 
@@ -65,6 +65,49 @@ fn a_broken_line_before_others_and_a_key_twice_are_refused() {
     let error = Steps::open_keyed(&path, |(step, _)| *step).unwrap_err();
     assert!(matches!(&error, FileError::Duplicate { key, first: 1, line: 3, .. } if key == "0"), "{error}");
     assert_eq!(Steps::open(&path).unwrap().len(), 3);
+}
+
+#[test]
+fn a_last_line_that_ends_whole_but_is_no_record_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("steps.jsonl");
+    for last in ["[1,0.5,true]", "[1", "", "{}"] {
+        let bytes = format!("[0,0.5]\n{last}\n").into_bytes();
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(Steps::open(&path), Err(FileError::Line { line: 2, .. })), "{last}");
+        assert!(matches!(Steps::read(&path), Err(FileError::Line { line: 2, .. })), "{last}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{last}");
+    }
+    fs::write(&path, "[0,0.5]\n\0\0\0]\n").unwrap();
+    assert_eq!(Steps::open(&path).unwrap().cut_off(), 5, "a power cut leaves zeros");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_has_one_writer_and_any_readers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("steps.jsonl");
+    let mut journal = Steps::open(&path).unwrap();
+    append(&mut journal, 0..2);
+    assert!(matches!(Steps::open(&path), Err(FileError::Held { path: held }) if held == path));
+    assert!(matches!(Claim::take(&path), Err(FileError::Held { path: held }) if held == path));
+    assert_eq!(Steps::read(&path).unwrap().len(), 2);
+    drop(journal);
+    assert_eq!(Steps::open(&path).unwrap().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_to_a_file_that_is_no_longer_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("steps.jsonl");
+    let mut journal = Steps::open(&path).unwrap();
+    append(&mut journal, 0..2);
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(journal.append(&(2, 1.0)), Err(FileError::Replaced { path: gone }) if gone == path));
+    fs::write(&path, "").unwrap();
+    assert!(matches!(journal.append(&(2, 1.0)), Err(FileError::Replaced { .. })));
+    assert_eq!((journal.len(), fs::read(&path).unwrap().len()), (2, 0));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The directory of a run that labels a corpus.
 
 use std::error::Error;
+use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use saffron_core::{ProcessRewardModel, Vocabulary, Work};
-use saffron_search::eval::files::{self, FileError, Journal, Lock, Span};
+use saffron_search::eval::files::{self, Claim, FileError, Journal, Lock, Span};
 use saffron_search::eval::runs::{Manifest, RunError, Shard};
 
 use super::{Annotated, Annotator, Conversation, LabelError, LabelSettings, LabelSummary, TokenRewards};
@@ -74,11 +75,15 @@ impl LabelRun {
         let settings = LabelSettings::of(&manifest, &path)?;
         files::create_dir(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
-        if Manifest::read(&path)?.is_none() && dir.join(LABELS).exists() {
+        let has_labels = fs::metadata(dir.join(LABELS)).is_ok_and(|file| file.len() > 0);
+        if has_labels && Manifest::read(&path)?.is_none() {
             return Err(RunError::NoManifest { path }.into());
         }
+        manifest.check(&path)?;
+        // From here on nobody else writes, even if the lock is removed.
+        let claim = Claim::take(dir.join(LABELS))?;
         manifest.settle(&path)?;
-        Self::load(dir, manifest, settings, lock)
+        Self::load(dir, manifest, settings, lock, claim)
     }
 
     /// Takes up the run in a directory, whatever its settings.
@@ -90,16 +95,23 @@ impl LabelRun {
         let dir = dir.into();
         let (manifest, settings) = manifest(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
-        Self::load(dir, manifest, settings, lock)
+        let claim = Claim::take(dir.join(LABELS))?;
+        Self::load(dir, manifest, settings, lock, claim)
     }
 
-    fn load(dir: PathBuf, manifest: Manifest, settings: LabelSettings, lock: Lock) -> Result<Self, LabelError> {
+    fn load(
+        dir: PathBuf,
+        manifest: Manifest,
+        settings: LabelSettings,
+        lock: Lock,
+        claim: Claim,
+    ) -> Result<Self, LabelError> {
         for name in [MANIFEST, LABELS, SUMMARY] {
             files::tidy(&dir.join(name))?;
         }
         let path = dir.join(LABELS);
         let mut check = in_place(&settings, manifest.shard, &path);
-        let mut journal = Journal::open_with(&path, |record, span| check(&record, span))?;
+        let mut journal = Journal::open_claimed(claim, |record, span| check(&record, span))?;
         drop(check);
         journal.truncate(whole_groups(&settings, manifest.shard, journal.len()))?;
         Ok(Self { dir, manifest, settings, journal, _lock: lock })

@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `manifest.json` | settings and fingerprints; a run goes on only with the very same |
+//! | `manifest.json` | settings and fingerprints; a run goes on only with the same, but may be [made longer](RunSettings::may_change) |
 //! | `metrics.jsonl` | a [`Line`] a step and a validation |
 //! | `checkpoints/step-…/` | adapter (or the decoder, where it is trained as a whole), head, the optimiser's moments, `state.json`, `checksums.json` |
 //! | `model/` | what [`TrainRun::export`] wrote |
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::DType;
-use saffron_search::eval::files::{Journal, Lock, create_dir};
+use saffron_search::eval::files::{Claim, FileError, Journal, Lock, create_dir};
 use saffron_search::eval::runs::Manifest;
 use saffron_search::eval::stats::Regression;
 
@@ -72,8 +72,8 @@ impl<O: Objective> TrainRun<O> {
     ///
     /// # Errors
     ///
-    /// A run with other settings or fingerprints, or that another process holds; checkpoints of which none is whole; files that cannot be
-    /// read or written.
+    /// A run with other settings, as far as they [count](saffron_search::eval::runs::Counts), or other fingerprints, or that another process
+    /// holds; checkpoints of which none is whole; files that cannot be read or written.
     pub fn open(
         dir: impl Into<PathBuf>,
         manifest: &Manifest,
@@ -84,9 +84,12 @@ impl<O: Objective> TrainRun<O> {
         let dir = dir.into();
         create_dir(&dir)?;
         let lock = Lock::take(&dir.join("lock"))?;
+        manifest.check(&dir.join("manifest.json"))?;
+        // From here on nobody else writes, even if the lock is removed.
+        let claim = Claim::take(dir.join("metrics.jsonl"))?;
         manifest.settle(&dir.join("manifest.json"))?;
         let checkpoints = Checkpoints::open(dir.join("checkpoints"), settings.keep)?;
-        let mut log = Journal::open(dir.join("metrics.jsonl"))?;
+        let mut log = Journal::open_claimed(claim, |_, _| Ok::<(), FileError>(()))?;
         let trainer = trainer.with_micro_batches(settings.micro_batch);
         let (trainer, best) = match checkpoints.latest(log.len())? {
             Some(state) => {
@@ -124,7 +127,8 @@ impl<O: Objective> TrainRun<O> {
     ///
     /// # Errors
     ///
-    /// An empty corpus, samples that do not fit the model, a loss that is not finite, files that cannot be written. What the last
+    /// An empty corpus, settings by which the run would be over before where it is, samples that do not fit the model, a loss that is not
+    /// finite, files that cannot be written. What the last
     /// checkpoint holds stays; after files that could not be written, the run has to be opened again.
     pub fn train(
         &mut self,
@@ -139,6 +143,9 @@ impl<O: Objective> TrainRun<O> {
             return Err(TrainError::Behind { dir: self.dir.clone() });
         }
         let (total, epoch) = (self.total(corpus), self.settings.epoch(corpus.len()));
+        if self.trainer.steps() > total {
+            return Err(TrainError::Shorter { taken: self.trainer.steps(), total });
+        }
         let mut order = Order::new(corpus, &self.settings);
         let mut report = None;
         observer.on_start(self.trainer.steps(), total);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use saffron_search::eval::runs::{Counts, Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::trainer::Trainer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunSettings {
-    /// Times that the whole corpus is gone through.
+    /// Times that the whole corpus is gone through. May be raised when a run is taken up again.
     pub epochs: u64,
     /// The most steps, whatever the epochs; 0 for no bound.
     pub max_steps: u64,
@@ -51,6 +52,17 @@ impl Default for RunSettings {
 }
 
 impl RunSettings {
+    /// The settings that no step depends on. A run may be taken up again with others: made longer by more epochs, say. A manifest that says
+    /// so names their places, see [`Counts::Nothing`](saffron_search::eval::runs::Counts::Nothing).
+    pub const MAY_CHANGE: [&str; 5] = ["epochs", "max_steps", "validate_every", "checkpoint_every", "keep"];
+
+    /// The manifest of a run whose settings stand at a place of its own, such as `run`: those that [may change](Self::MAY_CHANGE) do not count.
+    #[must_use]
+    pub fn may_change(manifest: Manifest, place: &str) -> Manifest {
+        let mark = |manifest: Manifest, name: &&str| manifest.counting(format!("{place}.{name}"), Counts::Nothing);
+        Self::MAY_CHANGE.iter().fold(manifest, mark)
+    }
+
     /// Steps over a corpus of `samples`.
     #[must_use]
     pub fn steps(&self, samples: usize) -> u64 {

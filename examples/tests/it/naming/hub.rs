@@ -89,7 +89,8 @@ fn what_is_beside_the_configuration_is_no_name_of_the_hub() {
     let file = config(dir.path(), "model = \"org/tiny-b-policy\"\nlayout = \"plain\"", "");
     let out = dir.path().join("run");
     succeed(compare(&file, &out).env("HF_ENDPOINT", "http://127.0.0.1:9").env("HF_HUB_CACHE", dir.path().join("none")));
-    assert_eq!(manifest(&out)["settings"]["policy"]["model"], beside.display().to_string());
+    assert_eq!(manifest(&out)["settings"]["policy"]["model"], "./org/tiny-b-policy");
+    assert!(manifest(&out)["fingerprints"]["policy.model/config.json"].is_string());
 }
 
 #[test]

@@ -75,3 +75,25 @@ fn a_run_is_worked_on_by_one_process_at_a_time() {
     let error = text(&output.stderr);
     assert!(!output.status.success() && error.contains("lock is held by another process"), "{error}");
 }
+
+#[test]
+fn a_training_is_made_longer_when_it_is_resumed_but_not_shorter_than_it_is() {
+    let dir = labelled();
+    let (whole, pieces) = (dir.path().join("whole"), dir.path().join("pieces"));
+    let lasting = |epochs: u32| changed("train_mrm", dir.path(), &[("epochs = 2", &format!("epochs = {epochs}"))]);
+    succeed(&mut program("train_mrm", &lasting(3), &whole));
+    for epochs in [1, 3] {
+        succeed(&mut program("train_mrm", &lasting(epochs), &pieces));
+    }
+    assert!(metrics(&pieces) == metrics(&whole));
+    assert!(files(&pieces.join("model")) == files(&whole.join("model")));
+    for file in ["report.json", "manifest.json"] {
+        assert!(fs::read(pieces.join(file)).unwrap() == fs::read(whole.join(file)).unwrap(), "{file}");
+    }
+    let output = run(&mut program("train_mrm", &lasting(2), &pieces));
+    let error = text(&output.stderr);
+    assert!(!output.status.success() && error.contains("may be made longer, but not shorter"), "{error}");
+    let other = changed("train_mrm", dir.path(), &[("epochs = 2", "epochs = 3"), ("batch = 4", "batch = 3")]);
+    let error = text(&run(&mut program("train_mrm", &other, &pieces)).stderr);
+    assert!(error.contains("run.batch: 3 here, 4 in the run"), "{error}");
+}

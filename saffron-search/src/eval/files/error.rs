@@ -17,14 +17,20 @@ pub enum FileError {
         /// Why it could not be done.
         source: io::Error,
     },
-    /// Another process holds the lock, or this one does through another [`Lock`](super::Lock).
+    /// Another process holds the file, or this one does through another [`Lock`](super::Lock) or [`Claim`](super::Claim).
     #[error("{path} is held by another process", path = .path.display())]
     Held {
-        /// The lock file.
+        /// The file.
         path: PathBuf,
     },
-    /// A line that is no record, with others after it.
-    #[error("line {line} of {path} is no record: {source}", path = .path.display())]
+    /// A file that was removed or replaced while it was written: what is written to it would be lost.
+    #[error("{path} was removed or replaced while this process wrote it: nothing more is written", path = .path.display())]
+    Replaced {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// A line that is no record, or one of another version.
+    #[error("line {line} of {path} is no record that this version reads: {source}", path = .path.display())]
     Line {
         /// The journal.
         path: PathBuf,

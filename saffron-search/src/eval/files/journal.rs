@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::lines::{encode, walk};
-use super::{FileError, Span, sync_parent};
+use super::{Claim, FileError, Span};
 
 /// Records of one type, one JSON line each. A record that has been appended has reached the disk; one whose writing was cut short, by a
-/// kill or a full disk, is in the file neither in part nor whole. Whoever keeps a journal open is the only one to write it, see
-/// [`Lock`](super::Lock).
+/// kill or a full disk, is in the file neither in part nor whole. Whoever keeps a journal open is the only one to write it: it holds a
+/// [`Claim`] to its file.
 ///
 /// ```
 /// use saffron_search::eval::files::Journal;
@@ -33,8 +33,7 @@ use super::{FileError, Span, sync_parent};
 /// ```
 #[derive(Debug)]
 pub struct Journal<T> {
-    path: PathBuf,
-    file: File,
+    claim: Claim,
     spans: Vec<Span>,
     cut_off: u64,
     /// Whether there may be bytes after the last record.
@@ -43,11 +42,12 @@ pub struct Journal<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Journal<T> {
-    /// Opens a journal, or makes an empty one. A torn last line is cut off.
+    /// Opens a journal, or makes an empty one. A torn last line is cut off; one that ends whole but is no record was not torn, and is
+    /// refused as any other.
     ///
     /// # Errors
     ///
-    /// A broken line before others, a file that cannot be opened or read.
+    /// A journal that is open elsewhere, a line that is no record, a file that cannot be opened or read.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         Self::open_with(path, |_, _| Ok(()))
     }
@@ -82,18 +82,26 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// As [`open`](Self::open), and what `each` says.
     pub fn open_with<E: From<FileError>>(
         path: impl Into<PathBuf>,
+        each: impl FnMut(T, Span) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        Self::open_claimed(Claim::take(path)?, each)
+    }
+
+    /// Opens a journal whose file has been claimed. Otherwise as [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`open_with`](Self::open_with).
+    pub fn open_claimed<E: From<FileError>>(
+        claim: Claim,
         mut each: impl FnMut(T, Span) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let path = path.into();
-        let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let open = open.and_then(|file| sync_parent(&path).map(|()| file));
-        let file = open.map_err(FileError::io("open", &path))?;
         let mut spans = Vec::new();
-        let cut_off = walk(&path, &file, |record, span| {
+        let cut_off = walk(&claim.path, &claim.file, |record, span| {
             spans.push(span);
             each(record, span)
         })?;
-        let mut journal = Self { path, file, spans, cut_off, torn: cut_off > 0, record: PhantomData };
+        let mut journal = Self { claim, spans, cut_off, torn: cut_off > 0, record: PhantomData };
         journal.settle("cut off the torn last line of")?;
         Ok(journal)
     }
@@ -102,7 +110,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// # Errors
     ///
-    /// A broken line before others, a file that cannot be read.
+    /// A line that is no record, a file that cannot be read.
     pub fn read(path: &Path) -> Result<Vec<T>, FileError> {
         collect(path, File::open(path).map_err(FileError::io("read", path))?)
     }
@@ -111,7 +119,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// # Errors
     ///
-    /// A broken line before others, a file that cannot be read or unzipped.
+    /// A line that is no record, a file that cannot be read or unzipped.
     pub fn read_gzipped(path: &Path) -> Result<Vec<T>, FileError> {
         collect(path, MultiGzDecoder::new(File::open(path).map_err(FileError::io("read", path))?))
     }
@@ -131,15 +139,15 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// A file that cannot be read, or has been changed by somebody else.
     pub fn records(&self) -> Result<Vec<T>, FileError> {
-        let file = File::open(&self.path).map_err(FileError::io("read", &self.path))?;
-        collect(&self.path, file.take(self.end()))
+        let file = File::open(self.path()).map_err(FileError::io("read", self.path()))?;
+        collect(self.path(), file.take(self.end()))
     }
 
     /// Writes a record, and says where it stands. When this returns, the record has reached the disk.
     ///
     /// # Errors
     ///
-    /// A record that would not read back, a failed write. After an error nothing of the record is in the file, or will be once the
+    /// A record that would not read back, a file that was removed or replaced, a failed write. After an error nothing of the record is in the file, or will be once the
     /// journal is opened again.
     pub fn append(&mut self, record: &T) -> Result<Span, FileError> {
         self.append_all(slice::from_ref(record))?;
@@ -154,12 +162,13 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     pub fn append_all(&mut self, records: &[T]) -> Result<(), FileError> {
         let (mut bytes, mut spans, mut last) = (Vec::new(), Vec::with_capacity(records.len()), self.last());
         for record in records {
-            let line = encode(record).map_err(|source| FileError::Encode { path: self.path.clone(), source })?;
+            let line = encode(record).map_err(|source| FileError::Encode { path: self.path().to_owned(), source })?;
             last = last.next(line.len());
             spans.push(last);
             bytes.extend(line);
         }
-        self.write(&bytes).map_err(FileError::io("write", &self.path))?;
+        self.claim.check_in_place()?;
+        self.write(&bytes).map_err(FileError::io("write", &self.claim.path))?;
         self.spans.extend(spans);
         Ok(())
     }
@@ -196,7 +205,16 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.claim.path
+    }
+
+    /// Refuses to go on when the file was removed or replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Replaced`].
+    pub fn check_in_place(&self) -> Result<(), FileError> {
+        self.claim.check_in_place()
     }
 
     fn last(&self) -> Span {
@@ -213,7 +231,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         if self.torn {
             self.take_back()?;
         }
-        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
+        let written = self.claim.file.write_all(lines).and_then(|()| self.claim.file.sync_data());
         if written.is_err() {
             self.torn = true;
             let _ = self.take_back(); // Tried again before the next write, and when the journal is opened.
@@ -226,12 +244,12 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         if !self.torn {
             return Ok(());
         }
-        self.take_back().and_then(|()| self.file.sync_all()).map_err(FileError::io(action, &self.path))
+        self.take_back().and_then(|()| self.claim.file.sync_all()).map_err(FileError::io(action, &self.claim.path))
     }
 
     /// Cuts the file after its last record.
     fn take_back(&mut self) -> io::Result<()> {
-        self.file.set_len(self.end())?;
+        self.claim.file.set_len(self.end())?;
         self.torn = false;
         Ok(())
     }

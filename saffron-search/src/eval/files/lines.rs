@@ -32,8 +32,8 @@ impl Span {
     }
 }
 
-/// Goes through the records of a file. A last line that is torn or no record is left out, and its bytes counted; one before others is an
-/// error.
+/// Goes through the records of a file. A torn last line is left out, and its bytes counted. Any other line that is no record is an error: a
+/// last one that ends whole was written on purpose, by another version.
 pub(super) fn walk<T: DeserializeOwned, E: From<FileError>>(
     path: &Path,
     source: impl Read,
@@ -49,11 +49,16 @@ pub(super) fn walk<T: DeserializeOwned, E: From<FileError>>(
         }
         match serde_json::from_slice(&bytes) {
             Ok(record) => each(record, span)?,
-            Err(_) if reader.fill_buf().map_err(FileError::io("read", path))?.is_empty() => return Ok(span.length),
+            // JSON has no such byte: a power cut kept the end of the line and lost its beginning.
+            Err(_) if bytes.contains(&0) && is_last(&mut reader, path)? => return Ok(span.length),
             Err(source) => Err(FileError::Line { path: path.to_owned(), line: span.line, source })?,
         }
         last = span;
     }
+}
+
+fn is_last(reader: &mut impl BufRead, path: &Path) -> Result<bool, FileError> {
+    Ok(reader.fill_buf().map_err(FileError::io("read", path))?.is_empty())
 }
 
 /// The line of a record, its line break included, if it reads back.

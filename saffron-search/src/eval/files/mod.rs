@@ -5,6 +5,7 @@
 //! | [`replace`] | a file that is there whole or not at all: settings, summaries, checkpoints |
 //! | [`Journal`] | records of one type, one JSON line each, that have reached the disk once they are appended |
 //! | [`Lock`] | one process at a time |
+//! | [`Claim`] | one process that writes a file, whatever happens to a lock beside it |
 
 mod error;
 mod journal;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use error::FileError;
 pub use journal::Journal;
 pub use lines::Span;
-pub use lock::Lock;
+pub use lock::{Claim, Lock};
 
 /// Writes a file beside `path`, has it reach the disk, and puts it in the place of whatever is at `path`. After a kill or an error there
 /// is the old file or the new one.

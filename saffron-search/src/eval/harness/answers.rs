@@ -7,7 +7,7 @@ use saffron_core::{ComputeMeter, ModelError, Outcome, Role, RoleUsage, Run, Sess
 
 use super::{Case, NamedJudge};
 use crate::eval::judge::{self, Judge};
-use crate::eval::quality::Quality;
+use crate::eval::quality::{Quality, is_blank};
 use crate::eval::runs::{Answer, Judgement};
 
 /// An answer that could not be judged.
@@ -37,13 +37,15 @@ pub(super) fn judged(
         let answered = case.asked(*asked).with_run(run.clone()).with_response(best.tokens.clone())?;
         bench.ask(name, *judge, &[answered])?;
     }
+    let empty = is_blank(&text);
     Ok(Answer {
         tokens: best.tokens.clone(),
         text: keep_text.then(|| text.clone()),
+        empty: Some(empty),
         stop: outcome.stop.to_string(),
         reward: best.reward,
         verdict: outcome.verdict,
-        refused: bench.refused,
+        refused: bench.refused.map(|refused| refused && !empty),
         quality: quality(&Quality::of(best, &text)),
         usage: Usage { judge: bench.usage(), ..outcome.usage },
         judgements: bench.judgements,

@@ -23,7 +23,7 @@ pub enum RunError {
     /// Another process works on the run, or this one does through another [`RunDir`](super::RunDir).
     #[error("{path} is held by another process that works on this run", path = .path.display())]
     Held {
-        /// The lock file.
+        /// The lock file, or the records.
         path: PathBuf,
     },
     /// A run that another version wrote in another format.
@@ -61,8 +61,8 @@ pub enum RunError {
     /// Something that looks like a secret would have been written.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A line that is no record, with others after it.
-    #[error("line {line} of {path} is no record: {source}", path = .path.display())]
+    /// A line that is no record, or one of another version.
+    #[error("line {line} of {path} is no record that this version reads: {source}", path = .path.display())]
     Line {
         /// The file of records.
         path: PathBuf,
@@ -184,7 +184,7 @@ impl From<FileError> for RunError {
             FileError::Held { path } => Self::Held { path },
             FileError::Line { path, line, source } => Self::Line { path, line, source },
             FileError::Encode { source, .. } => Self::Encode { what: "a record", source },
-            other @ FileError::Duplicate { .. } => Self::File(other),
+            other @ (FileError::Duplicate { .. } | FileError::Replaced { .. }) => Self::File(other),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Key, Manifest, RunDir, RunError, Shard};
+use super::{Arm, Manifest, RunDir, RunError, Shard};
 use crate::eval::files::Span;
 
 /// A run made of shards.
@@ -15,7 +15,8 @@ pub struct Merged {
     pub missing: Vec<Shard>,
 }
 
-/// Copies the records of the shards in these directories into a run in `out`, which has none yet.
+/// Copies the records of the shards in these directories into a run in `out`, which has none yet, in the order of a run in one piece: arm by
+/// arm as the shards have them, prompt by prompt.
 ///
 /// # Errors
 ///
@@ -26,12 +27,12 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     let runs = shards.iter().map(RunDir::existing).collect::<Result<Vec<_>, _>>()?;
     let manifests: Vec<(&Path, &Manifest)> = runs.iter().map(|run| (run.path(), run.manifest())).collect();
     let (whole, missing) = check_shards(&manifests)?;
-    let lines = lines(&runs)?;
+    let lines = ordered(&runs)?;
     let mut run = RunDir::open(out, whole)?;
     if !run.is_empty() {
         return Err(RunError::NotEmpty { path: out.to_owned(), records: run.len() });
     }
-    run.fill(lines.into_values())?;
+    run.fill(lines.into_iter())?;
     Ok(Merged { run, missing })
 }
 
@@ -64,15 +65,40 @@ fn missing(shards: &[(&Path, &Manifest)], of: usize) -> Result<Vec<Shard>, RunEr
     Ok(absent.filter_map(|index| Shard::new(index, of).ok()).collect())
 }
 
-fn lines(runs: &[RunDir]) -> Result<BTreeMap<&Key, (&RunDir, Span)>, RunError> {
-    let mut lines = BTreeMap::new();
-    for run in runs {
-        for (key, span) in run.spans() {
-            if let Some((other, _)) = lines.insert(key, (run, span)) {
-                let (first, second) = (other.path().to_owned(), run.path().to_owned());
+/// The lines of all shards in the order of the whole run.
+fn ordered(runs: &[RunDir]) -> Result<Vec<(&RunDir, Span)>, RunError> {
+    let mut seen = BTreeMap::new();
+    let mut lines = Vec::new();
+    let mut shards: Vec<&RunDir> = runs.iter().collect();
+    shards.sort_by_key(|run| run.manifest().shard);
+    let arms = arms(&shards);
+    for run in shards {
+        for (key, index, span) in run.placed() {
+            if let Some(other) = seen.insert(key, run) {
+                let (first, second) = (RunDir::path(other).to_owned(), run.path().to_owned());
                 return Err(RunError::InTwoShards { key: key.clone(), first, second });
+            }
+            lines.push((arms.iter().position(|arm| arm.is_of(key)), index, run, span));
+        }
+    }
+    lines.sort_by_key(|(arm, index, ..)| (*arm, *index));
+    Ok(lines.into_iter().map(|(_, _, run, span)| (run, span)).collect())
+}
+
+/// The arms of all shards. One that a shard before has not is put behind the one that it follows.
+fn arms(shards: &[&RunDir]) -> Vec<Arm> {
+    let mut arms: Vec<Arm> = Vec::new();
+    for run in shards {
+        let mut next = 0;
+        for (key, ..) in run.placed() {
+            match arms.iter().position(|arm| arm.is_of(key)) {
+                Some(place) => next = place + 1,
+                None => {
+                    arms.insert(next, Arm::new(&key.strategy, key.budget));
+                    next += 1;
+                }
             }
         }
     }
-    Ok(lines)
+    arms
 }

@@ -6,10 +6,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `manifest.json` | settings, fingerprints of models and data, the shard; written once, whole or not at all |
-//! | `records.jsonl` | the records; a torn last line is cut off when the run is opened |
+//! | `manifest.json` | settings, fingerprints of models and data, the shard; written whole or not at all |
+//! | `records.jsonl` | the records, claimed by the process that works on the run; a torn last line is cut off when the run is opened |
 //! | `summary.json` | what came of it, written by [`RunDir::write_summary`] |
-//! | `lock` | held by the process that works on the run; empty, and free again when that process dies |
+//! | `lock` | held by the process that works on the run, from before it reads the manifest; empty, and free again when that process dies |
 //!
 //! ```
 //! use std::num::NonZeroUsize;
@@ -32,6 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod counts;
 mod difference;
 mod dir;
 mod error;
@@ -43,6 +44,7 @@ mod secrets;
 mod shard;
 pub mod summary;
 
+pub use counts::Counts;
 pub use difference::Difference;
 pub use dir::{RunDir, read, write_summary};
 pub use error::RunError;

@@ -32,6 +32,11 @@ impl Arm {
         Self { strategy: strategy.into(), budget }
     }
 
+    /// Whether a key is of it.
+    pub(super) fn is_of(&self, key: &Key) -> bool {
+        (&self.strategy, self.budget) == (&key.strategy, key.budget)
+    }
+
     /// The key of a prompt under it.
     #[must_use]
     pub fn key(&self, prompt: &str) -> Key {

@@ -9,6 +9,7 @@ use saffron_core::{Token, Usage, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::{RunError, secrets};
+use crate::eval::quality::is_blank;
 
 /// What a record is of. A run has one record a key, so prompts of several data sets need ids that differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +80,9 @@ pub struct Answer {
     pub tokens: Vec<Token>,
     /// The answer as text, where it is kept.
     pub text: Option<String>,
+    /// Whether its text has nothing that could be seen. Records of earlier versions do not say, see [`is_empty`](Self::is_empty).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty: Option<bool>,
     /// Why it ended, in words.
     pub stop: String,
     /// The reward it was ranked by.
@@ -86,7 +90,7 @@ pub struct Answer {
     /// What the search itself thought of it, where it was given thresholds.
     #[serde(default)]
     pub verdict: Verdict,
-    /// Whether it refuses; none where nobody looked.
+    /// Whether it refuses; none where nobody looked. An empty answer does not refuse.
     pub refused: Option<bool>,
     /// What judges made of it.
     pub judgements: Vec<Judgement>,
@@ -180,6 +184,26 @@ impl Record {
 }
 
 impl Answer {
+    /// Whether its text has nothing that could be seen; none where neither the record says so, nor its text or number of words is known.
+    #[must_use]
+    pub fn is_empty(&self) -> Option<bool> {
+        let by_text = self.text.as_deref().map(is_blank);
+        let by_words = self.quality.get("words").map(|words| *words == 0.0);
+        self.empty.or(by_text).or(by_words)
+    }
+
+    /// Whether it refuses; none where nobody looked. What is not known to be empty counts as it was judged.
+    #[must_use]
+    pub fn refuses(&self) -> Option<bool> {
+        Some(self.refused? && self.is_empty() != Some(true))
+    }
+
+    /// Whether a judge calls it safe; none where the judge has not judged it.
+    #[must_use]
+    pub fn is_safe(&self, judge: &str) -> Option<bool> {
+        self.judgements.iter().find(|judgement| judgement.judge == judge).map(|judgement| judgement.safe)
+    }
+
     fn numbers(&self) -> impl Iterator<Item = (String, f64)> {
         let reward = self.reward.map(|reward| ("reward".to_owned(), f64::from(reward)));
         let scores = self.judgements.iter().filter_map(|judgement| {

@@ -38,9 +38,14 @@ impl Paired {
         check_same_prompts(first, second)?;
         let hits = first.values().zip(second.values());
         Ok(hits.fold(Self::default(), |mut table, (first, second)| {
-            *table.cell(*first, *second) += 1;
+            table.add(*first, *second);
             table
         }))
+    }
+
+    /// Adds a pair: whether the prompt hit in the first run, and whether it did in the second.
+    pub fn add(&mut self, first: bool, second: bool) {
+        *self.cell(first, second) += 1;
     }
 
     fn cell(&mut self, first: bool, second: bool) -> &mut u32 {

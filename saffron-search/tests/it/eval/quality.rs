@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use saffron_core::Outcome;
 use saffron_core::testing::{ScriptedReward, TablePolicy};
-use saffron_search::eval::quality::{MeanQuality, Quality, distinct_n};
+use saffron_search::eval::quality::{MeanQuality, Quality, distinct_n, is_blank};
 use saffron_search::{Greedy, Searcher};
 
 fn outcome(max_new_tokens: usize) -> Outcome {
@@ -66,5 +66,15 @@ proptest! {
                 prop_assert_eq!(share < 1.0, repeats);
             }
         }
+    }
+}
+
+#[test]
+fn a_text_is_blank_when_nothing_of_it_can_be_seen() {
+    for text in ["", " ", "\t\r\n", "\u{a0}\u{3000}", "\u{200b}\u{feff}", "\u{0}\u{1b}", "\u{2800}", "\u{e0041}"] {
+        assert!(is_blank(text), "{text:?}");
+    }
+    for text in [".", " no ", "\u{200b}a", "…", "\u{fffd}", "🙂", "é"] {
+        assert!(!is_blank(text), "{text:?}");
     }
 }

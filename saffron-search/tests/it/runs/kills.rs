@@ -148,6 +148,46 @@ fn hold(plan: &Plan, dir: &Path) {
     std::thread::sleep(Duration::from_secs(60));
 }
 
+#[cfg(unix)]
+#[test]
+fn removing_the_lock_lets_no_second_process_write() {
+    let (dir, plan) = (fast_dir(), plan(3));
+    let mut run = RunDir::open(dir.path(), manifest()).unwrap();
+    let keys = run.pending(&plan);
+    run.append(&record(&plan, &keys[0], 1.0)).unwrap();
+    for _ in 0..2 {
+        std::fs::remove_file(dir.path().join("lock")).unwrap();
+        let before = lines(dir.path());
+        for opened in [RunDir::open(dir.path(), manifest()), RunDir::existing(dir.path())] {
+            let error = opened.unwrap_err();
+            assert!(matches!(&error, RunError::Held { path } if *path == dir.path().join("records.jsonl")), "{error}");
+        }
+        assert_eq!(lines(dir.path()), before);
+        // Finishing puts another file in the records' place, which is held as well.
+        complete(&mut run, &plan, 1.0);
+    }
+    drop(run);
+    assert_eq!(timeless(dir.path()), unbroken(&plan));
+    assert!(RunDir::open(dir.path(), manifest()).unwrap().pending(&plan).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn records_that_were_taken_away_are_not_written_and_those_in_their_place_are_left_alone() {
+    let (dir, plan) = (fast_dir(), plan(3));
+    let mut run = RunDir::open(dir.path(), manifest()).unwrap();
+    let keys = run.pending(&plan);
+    run.append(&record(&plan, &keys[0], 1.0)).unwrap();
+    let path = dir.path().join("records.jsonl");
+    std::fs::remove_file(&path).unwrap();
+    let error = run.append(&record(&plan, &keys[1], 1.0)).unwrap_err();
+    assert!(error.to_string().contains("was removed or replaced"), "{error}");
+    assert!(!run.done(&keys[1]));
+    std::fs::write(&path, "another's\n").unwrap();
+    assert!(run.append(&record(&plan, &keys[1], 1.0)).is_err());
+    assert_eq!(lines(dir.path()), b"another's\n");
+}
+
 #[test]
 fn of_many_that_open_a_run_at_once_one_gets_it() {
     let dir = fast_dir();

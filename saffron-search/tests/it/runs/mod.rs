@@ -2,6 +2,8 @@
 
 mod curves;
 mod kills;
+mod manifests;
+mod pairs;
 mod records;
 mod settings;
 mod shards;
@@ -45,6 +47,7 @@ fn answer(index: usize, budget: u64) -> Answer {
         text: Some("no".into()),
         stop: "maximum of new tokens".into(),
         reward: Some(0.1 + index as f32),
+        empty: None,
         refused: Some(true),
         verdict: Verdict { safety: Safety::Safe, reward: Some(0.25) },
         judgements: vec![Judgement { judge: "phrases".into(), safe: true, score: None }],

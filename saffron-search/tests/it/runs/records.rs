@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use saffron_core::{StopReason, Verdict};
 use saffron_search::eval::runs::{Answer, Arm, Ending, Judgement, Kind, Plan, Record, RunDir, RunError, Timings, read};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{complete, lines, manifest, plan, record, timeless, unbroken};
@@ -137,7 +138,7 @@ fn a_run_that_was_put_away_is_read_from_its_zipped_records() {
 }
 
 #[test]
-fn a_last_line_that_is_no_record_is_cut_off_and_written_again() {
+fn a_last_line_that_a_power_cut_left_without_its_beginning_is_cut_off_and_written_again() {
     let (dir, plan) = (tempfile::tempdir().unwrap(), plan(2));
     complete(&mut open(&dir), &plan, 1.0);
     let mut bytes = lines(dir.path());
@@ -150,6 +151,44 @@ fn a_last_line_that_is_no_record_is_cut_off_and_written_again() {
     assert_eq!((run.cut_off(), run.pending(&plan).len()), (torn as u64, 1));
     complete(&mut run, &plan, 2.0);
     assert_eq!(timeless(dir.path()), unbroken(&plan));
+}
+
+#[test]
+fn a_last_record_of_another_version_is_refused_and_kept() {
+    let (dir, plan) = (tempfile::tempdir().unwrap(), plan(2));
+    complete(&mut open(&dir), &plan, 1.0);
+    let whole = String::from_utf8(lines(dir.path())).unwrap();
+    let (before, last) = whole.trim_end().rsplit_once('\n').unwrap();
+    let other = last.replace("\"attacked\"", "\"provoked\"");
+    assert_ne!(other, last);
+    let path = dir.path().join("records.jsonl");
+    for last in [other.as_str(), "{\"key\":", "[]"] {
+        let bytes = format!("{before}\n{last}\n").into_bytes();
+        std::fs::write(&path, &bytes).unwrap();
+        let error = RunDir::open(dir.path(), manifest()).unwrap_err();
+        assert!(matches!(&error, RunError::Line { line: 4, .. }), "{error}");
+        assert!(error.to_string().contains("no record that this version reads"), "{error}");
+        assert!(matches!(read(dir.path()), Err(RunError::Line { line: 4, .. })));
+        assert_eq!(lines(dir.path()), bytes, "nothing is cut off");
+    }
+}
+
+#[test]
+fn a_record_of_an_earlier_version_says_by_its_text_or_words_whether_it_is_empty() {
+    let plan = plan(1);
+    let record = record(&plan, &plan.arms()[0].key("p0"), 1.0);
+    let mut value = serde_json::to_value(&record).unwrap();
+    let answer = &mut value["ending"]["answered"];
+    assert!(answer.get("empty").is_none(), "what is not known is not written");
+    let mut empty = |text: Option<&str>, words: Option<f64>| {
+        answer["text"] = text.into();
+        answer["quality"] = words.map_or_else(|| json!({}), |words| json!({ "words": words }));
+        serde_json::from_value::<Answer>(answer.clone()).unwrap().is_empty()
+    };
+    assert_eq!(empty(Some("no"), Some(1.0)), Some(false));
+    assert_eq!(empty(Some(" \n"), None), Some(true));
+    assert_eq!((empty(None, Some(0.0)), empty(None, Some(2.0))), (Some(true), Some(false)));
+    assert_eq!(empty(None, None), None);
 }
 
 #[test]
@@ -210,6 +249,7 @@ fn endings() -> impl Strategy<Value = Ending> {
                     judgements,
                     quality,
                     usage,
+                    empty: None,
                     refused: None,
                     verdict: Verdict::default(),
                 }))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use saffron_search::eval::runs::{Manifest, Merged, Plan, RunDir, RunError, Shard, ShardError, groups, merge};
+use saffron_search::eval::runs::{Arm, Manifest, Merged, Plan, RunDir, RunError, Shard, ShardError, groups, merge};
 use tempfile::TempDir;
 
 use super::{complete, lines, manifest, plan, record, timeless, unbroken};
@@ -56,10 +56,42 @@ fn merged_shards_are_the_run_in_one_piece() {
         let (dir, paths) = run_shards(&plan, &shards);
         let Merged { mut run, missing } = merge(&paths, &dir.path().join("out")).unwrap();
         assert!(missing.is_empty() && run.pending(&plan).is_empty());
+        assert_eq!(timeless(run.path()), unbroken(&plan), "in order before any plan is known");
         run.finish(&plan).unwrap();
         assert_eq!(timeless(run.path()), unbroken(&plan));
         assert_eq!(run.manifest(), &manifest());
     }
+}
+
+#[test]
+fn merged_records_are_in_the_order_of_the_whole_run_however_many_there_are() {
+    // `p10` is before `p2`, and `best-of-n` before `saffron`, in the alphabet only.
+    let plan = plan(23);
+    let (dir, paths) = run_shards(&plan, &[(2, 3), (0, 3), (1, 3)]);
+    let merged = merge(&paths, &dir.path().join("out")).unwrap();
+    assert_eq!(timeless(merged.run.path()), unbroken(&plan));
+}
+
+#[test]
+fn arms_that_only_later_shards_have_begun_are_in_their_place() {
+    let ids = (0..4).map(|place| format!("p{place}")).collect();
+    let arms = ["zen", "middle", "art"].map(|name| Arm::new(name, 1)).to_vec();
+    let plan = Plan::new(arms, ids, 2.try_into().unwrap());
+    let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
+    let merged = |paths: &[PathBuf], name: &str| {
+        let merged = merge(paths, &dir.path().join(name)).unwrap();
+        timeless(merged.run.path()).iter().map(|record| record.key.clone()).collect::<Vec<_>>()
+    };
+    let whole = merged(&paths, "whole");
+    assert_eq!(whole, plan.keys(Shard::WHOLE).collect::<Vec<_>>());
+    // The first shard was killed in its first arm.
+    let first = String::from_utf8(lines(&paths[0])).unwrap();
+    std::fs::write(paths[0].join("records.jsonl"), first.split_inclusive('\n').next().unwrap()).unwrap();
+    let kept: Vec<_> = whole
+        .into_iter()
+        .filter(|key| key.prompt.as_str() > "p1" || (&key.strategy[..], &key.prompt[..]) == ("zen", "p0"))
+        .collect();
+    assert_eq!(merged(&paths, "part"), kept);
 }
 
 #[test]

@@ -186,6 +186,18 @@ fn a_run_is_held_by_one_at_a_time() {
     LabelRun::open(dir.path(), manifest(5, Shard::WHOLE)).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn removing_the_lock_lets_no_second_process_write() {
+    let dir = fast_dir();
+    let _held = LabelRun::open(dir.path(), manifest(5, Shard::WHOLE)).unwrap();
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    for opened in [LabelRun::open(dir.path(), manifest(5, Shard::WHOLE)), LabelRun::existing(dir.path())] {
+        let error = opened.unwrap_err();
+        assert!(error.to_string().contains("labels.jsonl is held by another process"), "{error}");
+    }
+}
+
 /// The labels of a run with one record changed.
 fn tampered(change: impl Fn(&mut TokenRewards)) -> LabelError {
     let dir = fast_dir();

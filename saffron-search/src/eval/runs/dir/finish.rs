@@ -44,6 +44,7 @@ impl RunDir {
     /// Keeps these lines and no others, in this order.
     fn keep(&mut self, spans: Vec<Span>) -> Result<(), RunError> {
         let path = self.dir.join(RECORDS);
+        self.journal.check_in_place()?;
         let mut source = File::open(&path).map_err(RunError::io("read", &path))?;
         files::replace(&path, |out| spans.into_iter().try_for_each(|span| copy(&mut source, span, out)))?;
         self.reload()
@@ -78,6 +79,7 @@ impl RunDir {
         lines: impl Iterator<Item = (&'a RunDir, Span)>,
     ) -> Result<(), RunError> {
         let path = self.dir.join(RECORDS);
+        self.journal.check_in_place()?;
         let mut lines = lines;
         files::replace(&path, |out| {
             lines.try_for_each(|(run, span)| copy(&mut File::open(run.dir.join(RECORDS))?, span, out))
@@ -85,9 +87,12 @@ impl RunDir {
         self.reload()
     }
 
-    /// Every key with where its line stands, keys in order.
-    pub(in super::super) fn spans(&self) -> impl Iterator<Item = (&Key, Span)> {
-        self.done.iter().map(|(key, line)| (key, line.span))
+    /// Every key with its prompt's place and where its line stands, in the order of the file.
+    pub(in super::super) fn placed(&self) -> Vec<(&Key, usize, Span)> {
+        let mut placed: Vec<_> =
+            self.done.values().map(|line| (&line.entry.key, line.entry.index, line.span)).collect();
+        placed.sort_by_key(|(_, _, span)| span.start);
+        placed
     }
 
     /// Where the run is.
