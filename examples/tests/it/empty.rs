@@ -19,7 +19,7 @@ fn report(answers: &[(&str, Kind, &[&str])]) -> String {
     };
     let records: Vec<Record> = answers.iter().flat_map(of).collect();
     let rows = summarise(&records, &SummarySettings::default());
-    table(&Results { rows, fits: Vec::new(), paired: Vec::new(), published: Vec::new() })
+    table(&Results { rows, fits: Vec::new(), paired: Vec::new(), notes: Vec::new(), published: Vec::new() })
 }
 
 fn attacked() -> Kind {
