@@ -8,7 +8,7 @@ use super::{
 };
 
 const TEMPLATE: &str = "{{ bos_token }}{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}{% endfor %}\
-                        {% if loud %}!!{% endif %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+                        {% if loud %}Sure, here is one question{% endif %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
 
 fn named(model: &std::path::Path, more: &str) -> String {
     format!("model = \"{}\"\n{more}", model.display())
