@@ -7,8 +7,9 @@ use super::{
     with_template,
 };
 
-const TEMPLATE: &str = "{{ bos_token }}{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}{% endfor %}\
-                        {% if loud %}!!{% endif %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+/// What an option changes stands before the turns: what stands behind a begun reply is left out.
+const TEMPLATE: &str = "{{ bos_token }}{% if loud %}!!{% endif %}{% for turn in messages %}<|{{ turn.role }}|>\
+                        {{ turn.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
 
 fn named(model: &std::path::Path, more: &str) -> String {
     format!("model = \"{}\"\n{more}", model.display())
