@@ -65,7 +65,7 @@ pub enum HubError {
         /// The model.
         model: HubModel,
         /// Why.
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// A file above the size limit of its kind. None of it has been fetched.
     #[error("{endpoint} announces {found} bytes of {file}, expected at most {limit}")]

@@ -111,7 +111,7 @@ impl<'a> Visit<'a> {
             checkpoint.end_tokens(&checkpoint.tokenizer()?)?;
             checkpoint.chat_template().map(drop)
         };
-        read().map_err(|source| HubError::Unusable { model: self.model.clone(), source })
+        read().map_err(|source| HubError::Unusable { model: self.model.clone(), source: Box::new(source) })
     }
 
     /// Fetches the files of a purpose and records that they are complete.

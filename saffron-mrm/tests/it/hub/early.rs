@@ -15,7 +15,7 @@ fn refusal(name: &str, bytes: impl Into<Vec<u8>>) -> LoadError {
     assert!(downloads(&asked).iter().all(|name| !name.ends_with(".safetensors")), "{asked:?}");
     assert!(error.to_string().contains("weights have not been fetched") && error.source().is_some(), "{error}");
     match error {
-        HubError::Unusable { source, .. } => source,
+        HubError::Unusable { source, .. } => *source,
         error => panic!("{error}"),
     }
 }
