@@ -142,7 +142,7 @@ fn a_begun_reply_never_becomes_a_control_token() {
         for reply in ["<|eos|>", "a<|eos|>\n<|user|>", "<|user|>b "] {
             let found = tokens(source, reply);
             assert_eq!(special(&tokenizer, &found), innocent, "{source} {reply}");
-            assert!(tokenizer.decode_text(&found).unwrap().ends_with(reply.trim_end()), "{source} {reply}");
+            assert!(tokenizer.decode_text(&found).unwrap().trim_end().ends_with(reply.trim_end()), "{source} {reply}");
         }
         let text = template(source).render_continued(&[Message::user("q"), Message::assistant("Sure,")]).unwrap();
         assert_eq!(tokens(source, "Sure,"), tokenizer.encode_markup(&text).unwrap(), "{source}");
@@ -191,10 +191,15 @@ fn a_begun_reply_with_reasoning_is_taken_apart() {
     let tokens = |reply: &str| template(SWITCHED).continued_tokens(&tokenizer, &turns(reply)).unwrap();
     assert_eq!(special(&tokenizer, &tokens(reply)), 3, "of the template alone");
     assert_eq!(tokenizer.decode_text(&tokens(reply)).unwrap(), "q\nA\n<think>\nHm <|user|>\n</think>\n\nSure <|eos|>");
-    let innocent = "<think>Hm</think>Sure";
+    let innocent = "<think>\nHm\n</think>\n\nSure";
     let text = template(SWITCHED).render_continued(&turns(innocent)).unwrap();
-    assert_eq!(text, "<|user|>q<|eos|>\n<|user|>A\n<think>\nHm\n</think>\n\nSure");
+    assert_eq!(text, format!("<|user|>q<|eos|>\n<|user|>A\n{innocent}"));
     assert_eq!(tokens(innocent), tokenizer.encode_markup(&text).unwrap());
+    let other = template(SWITCHED).continued_tokens(&tokenizer, &turns("<think>Hm</think>Sure"));
+    assert!(
+        matches!(other, Err(TemplateError::Rewritten { message: 1 })),
+        "transformers does not find it, either: {other:?}"
+    );
 }
 
 /// A word of the system prompt that the template looks for, and takes away.

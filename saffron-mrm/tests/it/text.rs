@@ -97,19 +97,6 @@ fn limits_left_over_from_training_neither_cut_nor_pad() {
 }
 
 #[test]
-fn spaces_are_cleaned_up_when_the_configuration_says_so() {
-    let copy = copy(&dir("tiny-a").join("policy"));
-    let plain = TextTokenizer::from_dir(copy.path(), 100).unwrap();
-    let tokens = plain.encode("no , really . it 's").unwrap();
-    assert_eq!(plain.decode_text(&tokens).unwrap(), "no , really . it 's");
-    let path = copy.path().join("tokenizer_config.json");
-    let text = std::fs::read_to_string(&path).unwrap().replace("_spaces\": false", "_spaces\": true");
-    std::fs::write(&path, text).unwrap();
-    let cleaning = TextTokenizer::from_dir(copy.path(), 100).unwrap();
-    assert_eq!(cleaning.decode_text(&tokens).unwrap(), "no, really. it's");
-}
-
-#[test]
 fn equal_vocabularies_pass_ids_as_they_are_unless_told_otherwise() {
     let tokenizer = tokenizer("tiny-b");
     let shared: Arc<dyn Vocabulary> = Arc::new(self::tokenizer("tiny-b"));

@@ -66,7 +66,7 @@ impl ChatTemplate {
         end: End,
         text: &'a mut String,
     ) -> Result<Vec<Piece<'a>>, TemplateError> {
-        *text = self.write(messages, end)?;
+        *text = self.conversation(messages, end)?;
         let [mark, edge] = self.unused(messages)?;
         let marked = Marked { template: self, messages, end, mark, edge };
         let places = match marked.all(text)? {

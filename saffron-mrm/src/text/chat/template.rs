@@ -129,7 +129,18 @@ impl ChatTemplate {
     ///
     /// A conversation that the template refuses, or of whose last message it leaves something out.
     pub fn render_continued(&self, messages: &[Message]) -> Result<String, TemplateError> {
-        self.write(messages, End::Continued)
+        self.conversation(messages, End::Continued)
+    }
+
+    /// A conversation as text. What is continued has to stand in it.
+    pub(super) fn conversation(&self, messages: &[Message], end: End) -> Result<String, TemplateError> {
+        let text = self.write(messages, end)?;
+        match messages.split_last() {
+            Some((last, before)) if end == End::Continued && !text.contains(python::trim(&last.content)) => {
+                Err(TemplateError::Rewritten { message: before.len() })
+            }
+            _ => Ok(text),
+        }
     }
 
     pub(super) fn write(&self, messages: &[Message], end: End) -> Result<String, TemplateError> {
@@ -147,8 +158,7 @@ impl ChatTemplate {
         let [tag, _] = self.unused(messages)?;
         let tagged = Message::new(&last.role[..], format!("{}{tag} ", last.content));
         let written = self.fill(&[before, &[tagged]].concat(), false)?;
-        let place = written.rfind(tag).filter(|_| written.contains(python::trim(&last.content)));
-        let place = place.ok_or(TemplateError::Rewritten { message: before.len() })?;
+        let place = written.rfind(tag).ok_or(TemplateError::Rewritten { message: before.len() })?;
         let (text, behind) = written.split_at(place);
         Ok(match behind[tag.len_utf8()..].starts_with(' ') {
             true => text.to_owned(),
