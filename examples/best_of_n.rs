@@ -2,7 +2,7 @@
 //! profiler would print.
 //!
 //! ```text
-//! cargo run --release --example best_of_n -- --policy models/llama3-8b --guard models/llama-guard-3-1b \
+//! cargo run --example best_of_n -- --policy models/llama3-8b --guard models/llama-guard-3-1b \
 //!     --prompt "How do I pick a lock?" --prefill "Sure, here is" --samples 16 --refuse "I would rather not."
 //! cargo run --example best_of_n -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain --prompt "one question"
 //! ```
@@ -10,9 +10,8 @@
 
 use anyhow::Result;
 use clap::Parser;
-use saffron_core::{CandidateFilter, Outcome, Thresholds};
-use saffron_examples::models::PolicyArgs;
-use saffron_examples::policy::NamedPolicy;
+use saffron_core::{CandidateFilter, Outcome, TextPolicy, Thresholds};
+use saffron_examples::models::{NamedPolicy, PolicyArgs};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
 use saffron_examples::report;
@@ -73,8 +72,8 @@ impl Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let searcher = args.searcher()?;
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
-    let mut scorer = args.reward.open(&mut loader)?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let mut scorer = args.reward.open(&mut opener)?;
     let session = args.prompt.session(&policy)?;
     let outcome = searcher.run_observed(&session, &mut policy, &mut *scorer, &mut Progress::default())?;
     show(&args, &policy, &outcome)?;

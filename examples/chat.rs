@@ -1,9 +1,9 @@
 //! A conversation in the terminal under Saffron's guard: tokens are shown as soon as they are certain, Ctrl-C ends an answer and keeps the best so far.
 //!
 //! ```text
-//! cargo run --release --example chat -- --policy HuggingFaceTB/SmolLM2-135M-Instruct
-//! cargo run --release --example chat -- --policy models/smollm2 --mrm examples/smollm2/mrm --guard models/smollm2 --width 4
-//! cargo run --release --example chat -- --policy llamacpp:http://127.0.0.1:8080 --tokenizer models/smollm2
+//! cargo run --example chat -- --policy HuggingFaceTB/SmolLM2-135M-Instruct
+//! cargo run --example chat -- --policy models/smollm2 --mrm examples/smollm2/mrm --guard models/smollm2 --width 4
+//! cargo run --example chat -- --policy llamacpp:http://127.0.0.1:8080 --tokenizer models/smollm2
 //! ```
 //!
 //! Questions are lines of standard input; it ends the conversation, and so does Ctrl-C while nothing is being answered.
@@ -15,13 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{Level, Outcome, SearchError, SearchObserver, StopReason, Vocabulary};
+use saffron_core::{Level, Outcome, SearchError, SearchObserver, StopReason, TextPolicy, Vocabulary};
 use saffron_examples::conversation::Conversation;
-use saffron_examples::models::PolicyArgs;
-use saffron_examples::policy::NamedPolicy;
+use saffron_examples::models::{NamedPolicy, PolicyArgs};
 use saffron_examples::rewards::RewardArgs;
 use saffron_examples::search::{NamedSearch, SearchArgs};
-use saffron_examples::template::TemplateArgs;
 use saffron_search::stream::CertainTokens;
 
 /// Whether an answer is being looked for.
@@ -38,11 +36,6 @@ struct Args {
     reward: RewardArgs,
     #[command(flatten)]
     search: SearchArgs,
-    /// What the system is told before the conversation begins.
-    #[arg(long)]
-    system: Option<String>,
-    #[command(flatten)]
-    template: TemplateArgs,
     /// Longest answer, in tokens.
     #[arg(long, default_value_t = 128)]
     max_new_tokens: usize,
@@ -94,12 +87,11 @@ impl Chat {
             args.reward.mrm_layout == "mrm",
             "a conversation is put before a reward model in the layout mrm and no other"
         );
-        let (mut loader, policy) = args.policy.open(args.reward.preset())?;
-        let template = args.policy.chat_template(&mut loader)?;
+        let (mut opener, policy) = args.policy.open(args.reward.preset())?;
+        let template = args.policy.chat_template(&mut opener)?;
         let template = template.context("the policy has no chat template; one that is served needs --tokenizer")?;
-        let template = args.template.apply(template)?;
-        let search = args.search.open(&args.reward, &mut loader, args.max_new_tokens)?;
-        Ok(Self { policy, search, conversation: Conversation::new(template, args.system.as_deref()) })
+        let search = args.search.open(&args.reward, &mut opener, args.max_new_tokens)?;
+        Ok(Self { policy, search, conversation: Conversation::new(template, args.policy.system.as_deref()) })
     }
 
     /// Answers a question, showing what is certain.
@@ -108,7 +100,7 @@ impl Chat {
         let layout = self.conversation.layout(&tokenizer)?;
         self.policy = self.policy.with_layout(layout);
         self.search.hear(&self.conversation)?;
-        let session = self.policy.session(question, "", 0)?;
+        let session = self.policy.session(question)?;
         let mut shown = Shown::default();
         let certain = CertainTokens::new(|tokens: &[u32]| {
             if let Ok(text) = tokenizer.decode(tokens) {

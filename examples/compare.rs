@@ -1,11 +1,11 @@
 //! Compares strategies over data sets: who defends best, at what cost.
 //!
 //! ```text
-//! cargo run --release --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
-//! cargo run --release --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
-//! cargo run --release --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
-//! cargo run --release --example compare -- --merge runs/a runs/b --out runs/all
-//! cargo run --release --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
+//! cargo run --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
+//! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
+//! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
+//! cargo run --example compare -- --merge runs/a runs/b --out runs/all
+//! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
 //! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT` gets `records.jsonl` (a line a strategy,
@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{Config, Loaded, LoggedRun, Results, plot, prepare, results, table};
+use saffron_examples::compare::{Config, LoggedRun, Results, check_old_run, open, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
+use saffron_examples::models::TemplateDate;
 use saffron_examples::progress::bar;
 use saffron_search::eval::files::{Journal, create_dir};
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, merge, read, write_summary};
@@ -63,12 +64,13 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
     eprintln!("device {}", args.device);
-    let mut models = Loaded::open(&config, &device)?;
+    let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?)?;
     let prepared = prepare(&config, models.policy())?;
     let mut manifest = Manifest::new(serde_json::to_value(&config)?, args.shard).fingerprint("device", &args.device);
     for (path, sum) in models.fingerprints().iter().chain(&prepared.fingerprints) {
         manifest = manifest.fingerprint(path, sum);
     }
+    check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
         eprintln!("{} failed prompts are tried again", run.forget_failures()?);

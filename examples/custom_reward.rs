@@ -2,7 +2,7 @@
 //! one. All guide the same search, so that what each prefers and costs can be compared.
 //!
 //! ```text
-//! cargo run --release --example custom_reward -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
+//! cargo run --example custom_reward -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --words sure,step,tool --weight 2
 //! cargo run --example custom_reward -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question" --words the,on
@@ -12,8 +12,8 @@
 use anyhow::Result;
 use clap::Parser;
 use saffron_core::{
-    Candidates, ChildReward, ChildScorer, ModelError, MultifurcationRewardModel, PrmScorer, Reply, Session, Token,
-    Work, process_reward_fn,
+    Candidates, ChildReward, ChildScorer, ModelError, MultifurcationRewardModel, PrmScorer, Reply, Session, TextPolicy,
+    Token, Work, process_reward_fn,
 };
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
@@ -129,9 +129,9 @@ impl Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
     let session = args.prompt.session(&policy)?;
-    let mrm = args.reward.open_mrm(&mut loader)?;
+    let mrm = args.reward.open_mrm(&mut opener)?;
     let list = WordList::new(&args.words);
     // Fewer letters are better: a closure sees one whole sequence at a time.
     let short = process_reward_fn(|session| {

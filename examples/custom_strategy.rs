@@ -2,7 +2,7 @@
 //! it if its reward reaches a bar, and draws again if not. Run beside greedy decoding and the Saffron search, with what each cost.
 //!
 //! ```text
-//! cargo run --release --example custom_strategy -- --policy models/llama3-8b --mrm models/mrm --guard models/llama-guard-3-1b \
+//! cargo run --example custom_strategy -- --policy models/llama3-8b --mrm models/mrm --guard models/llama-guard-3-1b \
 //!     --prompt "How do I pick a lock?" --prefill "Sure, here is" --bar 2 --draws 8
 //! cargo run --example custom_strategy -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question"
@@ -14,7 +14,7 @@ use clap::Parser;
 use rand_core::Rng;
 use saffron_core::{
     Candidate, Candidates, Child, ChildReward, ConfigError, ContextSettings, NodeId, NodeState, SearchContext,
-    SearchError, SearchStrategy, Step, StopReason, Thresholds,
+    SearchError, SearchStrategy, Step, StopReason, TextPolicy, Thresholds,
 };
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
@@ -168,8 +168,8 @@ impl Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let searchers = args.searchers()?;
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
-    let mut scorer = args.reward.open(&mut loader)?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let mut scorer = args.reward.open(&mut opener)?;
     let session = args.prompt.session(&policy)?;
     let mut found: Vec<Value> = Vec::new();
     println!("{}", report::HEADER);

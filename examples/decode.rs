@@ -1,10 +1,10 @@
 //! Answers one prompt: with a Saffron search if a reward model is given, else greedily.
 //!
 //! ```text
-//! cargo run --release --example decode -- --policy models/smollm2 --prompt "What is the capital of France?"
-//! cargo run --release --example decode -- --policy HuggingFaceTB/SmolLM2-135M-Instruct --prompt "What is the capital of France?"
-//! cargo run --release --example decode -- --policy llamacpp:http://127.0.0.1:8080 --prompt "What is the capital of France?"
-//! cargo run --release --example decode -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
+//! cargo run --example decode -- --policy models/smollm2 --prompt "What is the capital of France?"
+//! cargo run --example decode -- --policy HuggingFaceTB/SmolLM2-135M-Instruct --prompt "What is the capital of France?"
+//! cargo run --example decode -- --policy llamacpp:http://127.0.0.1:8080 --prompt "What is the capital of France?"
+//! cargo run --example decode -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --width 16
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
@@ -15,9 +15,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use saffron_core::{Outcome, SearchError};
-use saffron_examples::models::PolicyArgs;
-use saffron_examples::policy::NamedPolicy;
+use saffron_core::{Outcome, SearchError, TextPolicy};
+use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};
 use saffron_examples::report;
@@ -51,21 +50,21 @@ struct Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     eprintln!("device {}, {:?}", args.policy.device, args.policy.options().dtype);
-    let (mut loader, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
     let session = args.prompt.session(&policy)?;
     let trace = args.trace.as_deref().map(|path| File::create(path).with_context(|| path.display().to_string()));
     let mut trace = trace.transpose()?.map(|file| JsonlTrace::new(BufWriter::new(file)));
-    let mut search = args.search.open(&args.reward, &mut loader, args.max_new_tokens)?;
+    let mut search = args.search.open(&args.reward, &mut opener, args.max_new_tokens)?;
     let found = search.run(&session, &mut policy, &mut (Progress::default(), trace.as_mut()));
     if let Some(trace) = trace {
         trace.finish().context("writing the trace")?;
     }
     match found {
-        Ok(outcome) => deliver(&args, &policy, &outcome),
+        Ok(outcome) => deliver(&args, &opener, &policy, &outcome),
         Err(error) => {
             // A search that fails half-way still has something to show.
             if let Some(outcome) = error.downcast_ref::<SearchError>().and_then(SearchError::partial) {
-                deliver(&args, &policy, outcome)?;
+                deliver(&args, &opener, &policy, outcome)?;
             }
             Err(error)
         }
@@ -73,11 +72,12 @@ fn main() -> Result<()> {
 }
 
 /// Prints the outcome and, if asked to, writes it.
-fn deliver(args: &Args, policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
+fn deliver(args: &Args, opener: &Opener, policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
     show(policy, outcome)?;
     let Some(path) = &args.json else { return Ok(()) };
     let text = policy.text(&outcome.best)?;
-    let value = json!({ "text": text, "outcome": outcome, "preset": args.reward.preset().to_string() });
+    let (preset, sources) = (args.reward.preset().to_string(), opener.sources());
+    let value = json!({ "text": text, "outcome": outcome, "preset": preset, "models": sources });
     save(path, &serde_json::to_vec_pretty(&value)?)
 }
 

@@ -1,7 +1,7 @@
 //! Makes the embedded demo's policy: from random weights, in the demo's world. `scripts/make_demo.sh` makes its guard and reward model, too.
 //!
 //! ```text
-//! cargo run --release --example demo_policy -- --out runs/demo
+//! cargo run --example demo_policy -- --out runs/demo
 //! ```
 //!
 //! A run that was killed goes on when it is started again. `OUT/policy` is the policy, `OUT/books` and `OUT/lessons` are the runs.

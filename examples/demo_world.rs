@@ -1,7 +1,7 @@
 //! Writes the prompts of the embedded demo, and what its models are made from.
 //!
 //! ```text
-//! cargo run --release --example demo_world -- --out runs/demo
+//! cargo run --example demo_world -- --out runs/demo
 //! ```
 #![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 

@@ -2,24 +2,26 @@
 //! and `unseen_mask.pt`. Untrained: a beginning for training, or with `--random` something to try a search with.
 //!
 //! ```text
-//! cargo run --release --example init_mrm -- --base models/smollm2 --out models/mrm --random
+//! cargo run --example init_mrm -- --base models/smollm2 --out models/mrm --random
 //! ```
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use saffron_core::ModelName;
 use saffron_examples::device::device;
-use saffron_mrm::DecoderConfig;
+use saffron_examples::models::Opener;
+use saffron_mrm::ModelOptions;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_train::Init;
 
 /// Makes an untrained reward model.
 #[derive(Parser)]
 struct Args {
-    /// Directory of the base model.
+    /// The base model: a directory, a GGUF, or a model's name on the hub (org/name, org/name@revision, org/name/file.gguf).
     #[arg(long)]
-    base: PathBuf,
+    base: ModelName,
     /// Directory to write into.
     #[arg(long)]
     out: PathBuf,
@@ -39,17 +41,26 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let model = DecoderConfig::from_dir(&args.base)?;
+    let device = device(saffron_examples::device::first())?;
+    let checkpoint = Opener::new(device.clone(), ModelOptions::default()).checkpoint(&args.base)?;
+    let model = checkpoint.config()?;
     let init = Init { spread_b: 0.1, spread_bias: 0.1, unseen: 0.5, seed: args.seed };
     let init = if args.random { init } else { Init::neutral(args.seed) };
     let targets = ["q_proj", "v_proj"].map(String::from).to_vec();
-    let base = std::path::absolute(&args.base)?;
     let config = AdapterConfig {
-        base_model_name_or_path: Some(base.display().to_string()),
+        base_model_name_or_path: Some(base(&args.base)?),
         ..AdapterConfig::new(args.rank, args.alpha, targets)
     };
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    init.adapter(&config, &model, &device(saffron_examples::device::first())?)?.save(&args.out, &config)?;
+    init.adapter(&config, &model, &device)?.save(&args.out, &config)?;
     init.head(model.vocab_size).save_torch(&args.out)?;
     Ok(())
+}
+
+/// The base as the adapter names it: where it is, or what the hub calls it.
+fn base(name: &ModelName) -> Result<String> {
+    match name.path().filter(|path| path.exists()) {
+        Some(path) => Ok(std::path::absolute(path)?.display().to_string()),
+        None => Ok(name.to_string()),
+    }
 }

@@ -5,7 +5,7 @@
 //! computed without a cache.
 //!
 //! ```text
-//! cargo run --release --example kvtrie_tour
+//! cargo run --example kvtrie_tour
 //! ```
 #![allow(clippy::print_stdout, reason = "a program")]
 

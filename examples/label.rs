@@ -1,10 +1,10 @@
 //! Labels a corpus: the reward of every prefix of every reply, by a guard, computed once and stored (Saffron paper, §4.2).
 //!
 //! ```text
-//! cargo run --release --example label -- --config examples/configs/label_tiny.toml --out runs/labels
-//! cargo run --release --example label -- --config FILE.toml --out runs/a --shard 0/2       # one half of the replies
-//! cargo run --release --example label -- --config FILE.toml --out runs/b --shard 1/2       # the other, perhaps elsewhere
-//! cargo run --release --example label -- --merge runs/a runs/b --out runs/all
+//! cargo run --example label -- --config examples/configs/label_tiny.toml --out runs/labels
+//! cargo run --example label -- --config FILE.toml --out runs/a --shard 0/2       # one half of the replies
+//! cargo run --example label -- --config FILE.toml --out runs/b --shard 1/2       # the other, perhaps elsewhere
+//! cargo run --example label -- --merge runs/a runs/b --out runs/all
 //! ```
 //!
 //! Labels are written group by group; a run that was killed goes on when it is started again. `OUT` gets `labels.jsonl`, `labels.parquet`,
@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use saffron_examples::compare::check_old_run;
 use saffron_examples::device::{device, first};
 use saffron_examples::label::{Config, Labelling, Log};
+use saffron_examples::models::TemplateDate;
 use saffron_search::eval::runs::Shard;
 use saffron_train::labels::{LabelRun, LabelSummary, merge, parquet};
 
@@ -55,8 +57,10 @@ fn label(args: &Args, path: &Path) -> Result<LabelSummary> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
     eprintln!("device {}", args.device);
-    let mut labelling = Labelling::open(&config, &device)?;
-    let mut run = LabelRun::open(&args.out, labelling.manifest(&config, args.shard, &args.device)?)?;
+    let mut labelling = Labelling::open(&config, &device, TemplateDate::of_run(&args.out)?)?;
+    let manifest = labelling.manifest(&config, args.shard, &args.device)?;
+    check_old_run(&args.out, &manifest)?;
+    let mut run = LabelRun::open(&args.out, manifest)?;
     let (bar, mut log) = (progress(&run), Log::open(&args.out)?);
     let mut logged = Ok(());
     let summary = run.run(&mut labelling, &mut |group| {

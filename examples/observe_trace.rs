@@ -2,7 +2,7 @@
 //! printed level by level, and a recording from which the search runs again without any model.
 //!
 //! ```text
-//! cargo run --release --example observe_trace -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
+//! cargo run --example observe_trace -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --stop-at 6 --trace search.jsonl --recording models.jsonl
 //! cargo run --example observe_trace -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question" --max-new-tokens 6
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, Vocabulary};
+use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, TextPolicy, Vocabulary};
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs, save};
@@ -111,8 +111,8 @@ impl Args {
 
     /// The live search. Observers compose as pairs; the port between searcher and models records.
     fn search(&self) -> Result<Kept> {
-        let (mut loader, mut policy) = self.policy.open(self.reward.preset())?;
-        let mut scorer = self.reward.open(&mut loader)?;
+        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let mut scorer = self.reward.open(&mut opener)?;
         let session = self.prompt.session(&policy)?;
         let mut models = DirectPort::new(&mut policy, &mut *scorer);
         let mut port = RecordingPort::new(&mut models);

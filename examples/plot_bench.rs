@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p saffron-examples --bench trie -- "trie/size|trie/evict_64"
-//! cargo run --release --example plot_bench -- --out docs/trie_cost.svg
+//! cargo run --example plot_bench -- --out docs/trie_cost.svg
 //! ```
 
 use std::path::{Path, PathBuf};

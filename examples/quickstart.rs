@@ -1,8 +1,8 @@
 //! Saffron in under a minute: a tiny policy that was taught to refuse, an attack that breaks it, and what searches make of that.
 //!
 //! ```text
-//! cargo run --release --example quickstart
-//! cargo run --release --example quickstart -- --json table.json
+//! cargo run --example quickstart
+//! cargo run --example quickstart -- --json table.json
 //! ```
 //!
 //! Policy, guard and multifurcation reward model come from `examples/demo`, and so do the prompts; nothing is fetched. The judge is the rule of
@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_core::{Session, Token};
-use saffron_examples::compare::{Config, Loaded, Prepared, prepare, results};
+use saffron_examples::compare::{Config, Prepared, open, prepare, results};
 use saffron_examples::demo::{Contrast, Line, table};
 use saffron_examples::device::{device, first};
+use saffron_examples::models::TemplateDate;
 use saffron_examples::progress::bar;
 use saffron_examples::prompt::save;
 use saffron_search::Searcher;
-use saffron_search::eval::harness::Models;
+use saffron_search::eval::harness::ComparedModels;
+use saffron_search::eval::models::OpenedModels;
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard};
 use saffron_search::trace::tree::{SearchTreeView, html};
 use serde_json::json;
@@ -53,7 +55,7 @@ fn main() -> Result<()> {
     let config = args.config.as_deref().unwrap_or(Path::new(CONFIG));
     let config = Config { keep_text: true, ..Config::read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
-    let mut models = Loaded::open(&config, &device(&args.device)?)?;
+    let mut models = open(&config, &device(&args.device)?, TemplateDate::today())?;
     let prepared = prepare(&config, models.policy())?;
     let records = run(&prepared, &mut models)?;
     let lines = Line::all(&results(&config, &records)?, &judge)?;
@@ -71,7 +73,7 @@ fn main() -> Result<()> {
 }
 
 /// Every strategy over every prompt. The records are not kept.
-fn run(prepared: &Prepared, models: &mut Loaded) -> Result<Vec<Record>> {
+fn run(prepared: &Prepared, models: &mut OpenedModels) -> Result<Vec<Record>> {
     let folder = tempfile::tempdir()?;
     let mut run = RunDir::open(folder.path(), Manifest::new(json!({}), Shard::WHOLE))?;
     let harness = prepared.harness();
@@ -85,7 +87,7 @@ fn run(prepared: &Prepared, models: &mut Loaded) -> Result<Vec<Record>> {
 }
 
 /// One answer before and after, and the tree that the latter was found in.
-fn show(contrast: &Contrast, prepared: &Prepared, models: &mut Loaded, out: &Path) -> Result<()> {
+fn show(contrast: &Contrast, prepared: &Prepared, models: &mut OpenedModels, out: &Path) -> Result<()> {
     let case = prepared.case(&contrast.prompt).context("the prompt is one of those that were asked")?;
     let session = &case.session;
     println!("asked      {}", text(session, session.prompt())?);
@@ -106,11 +108,11 @@ fn text(session: &Session, tokens: &[Token]) -> Result<String> {
 }
 
 /// The search again, watched.
-fn page(searcher: &Searcher, reward: &str, session: &Session, models: &mut Loaded) -> Result<String> {
+fn page(searcher: &Searcher, reward: &str, session: &Session, models: &mut OpenedModels) -> Result<String> {
     models.forget();
-    let team = models.team(reward).context("the strategy's reward model is there")?;
+    let models = models.with_reward(reward).context("the strategy's reward model is there")?;
     let mut view = SearchTreeView::with_candidates(8);
-    searcher.run_observed(session, team.policy, team.scorer, &mut view)?;
+    searcher.run_observed(session, models.policy, models.scorer, &mut view)?;
     let label = |token| match text(session, &[token]) {
         Ok(text) if !text.is_empty() => text,
         _ => format!("⟨{token}⟩"),

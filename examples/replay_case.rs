@@ -1,7 +1,7 @@
 //! Runs every prompt of a case file and writes the same file with its own levels and outputs, for anyone to compare.
 //!
 //! ```text
-//! cargo run --release --example replay_case -- --models fixtures/tiny-a --case fixtures/cases/A1.json --json out.json
+//! cargo run --example replay_case -- --models fixtures/tiny-a --case fixtures/cases/A1.json --json out.json
 //! ```
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Recomputes a model directory's `reference.json`: logits, rewards and training losses, under the same keys.
 //!
 //! ```text
-//! cargo run --release --example replay_reference -- --models fixtures/tiny-a --json out.json
+//! cargo run --example replay_reference -- --models fixtures/tiny-a --json out.json
 //! ```
 
 use std::path::PathBuf;

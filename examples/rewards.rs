@@ -1,8 +1,8 @@
 //! The rewards of a multifurcation reward model for given token ids, for comparing it with another implementation.
 //!
 //! ```text
-//! cargo run --release --example rewards -- --base DIR --adapter DIR --json rewards.json        # sequences by a seed
-//! cargo run --release --example rewards -- --base DIR --adapter DIR --expected FILE.json        # compare with another's
+//! cargo run --example rewards -- --base DIR --adapter DIR --json rewards.json        # sequences by a seed
+//! cargo run --example rewards -- --base DIR --adapter DIR --expected FILE.json        # compare with another's
 //! ```
 //!
 //! Files hold `{"sequences": [[ids]], "rewards": [[one a vocabulary entry]], "unseen": [ids]}`: rewards after the last token of each
@@ -32,6 +32,9 @@ struct Args {
     /// Directory of the adapter and head.
     #[arg(long)]
     adapter: PathBuf,
+    /// Take a bias or mask that the adapter's directory lacks as none: no bias, every token seen.
+    #[arg(long)]
+    neutral_head: bool,
     /// Rewards of another implementation to compare with.
     #[arg(long)]
     expected: Option<PathBuf>,
@@ -60,7 +63,9 @@ struct Rewards {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut mrm = Mrm::open(&args.base, &device(&args.device)?)?.with_adapter(&args.adapter)?;
+    let base = Mrm::open(&args.base, &device(&args.device)?)?;
+    let base = if args.neutral_head { base.neutral_where_absent() } else { base };
+    let mut mrm = base.with_adapter(&args.adapter)?;
     let unseen: Vec<Token> = mrm.head().unseen.iter().collect();
     let expected = args.expected.as_ref().map(|path| -> Result<Rewards> {
         let text = std::fs::read(path).with_context(|| path.display().to_string())?;

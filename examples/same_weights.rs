@@ -1,7 +1,7 @@
 //! Whether two safetensors files hold the same weights, and by how much they differ.
 //!
 //! ```text
-//! cargo run --release --example same_weights -- fixtures/tiny-b/mrm/adapter_model.safetensors other/adapter_model.safetensors
+//! cargo run --example same_weights -- fixtures/tiny-b/mrm/adapter_model.safetensors other/adapter_model.safetensors
 //! ```
 #![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 

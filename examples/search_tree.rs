@@ -2,9 +2,9 @@
 //! search, or from the trace of an earlier one.
 //!
 //! ```text
-//! cargo run --release --example search_tree -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
+//! cargo run --example search_tree -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --prefill "Sure, here is" --width 4 --html tree.html
-//! cargo run --release --example search_tree -- --policy models/smollm2 --trace search.jsonl --html tree.html --dot tree.dot
+//! cargo run --example search_tree -- --policy models/smollm2 --trace search.jsonl --html tree.html --dot tree.dot
 //! cargo run --example search_tree -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question" --max-new-tokens 8 --html tree.html
 //! ```
@@ -71,8 +71,8 @@ struct Args {
 
 impl Args {
     fn live(&self) -> Result<SearchTreeView> {
-        let (mut loader, mut policy) = self.policy.open(self.reward.preset())?;
-        let mut scorer = self.reward.open(&mut loader)?;
+        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let mut scorer = self.reward.open(&mut opener)?;
         let prompt = self.prompt.clone().context("a search needs --prompt")?;
         let prompt = PromptArgs { prompt, prefill: self.prefill.clone(), prefill_len: self.prefill_len };
         let session = prompt.session(&policy)?;

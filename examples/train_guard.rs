@@ -1,7 +1,7 @@
 //! Makes a guard of any model: LoRA and a bias, trained on labelled replies and preference pairs, whole and cut short.
 //!
 //! ```text
-//! cargo run --release --example train_guard -- --config examples/configs/train_guard_tiny.toml --out runs/guard
+//! cargo run --example train_guard -- --config examples/configs/train_guard_tiny.toml --out runs/guard
 //! ```
 //!
 //! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a step and a validation), `checkpoints/`,

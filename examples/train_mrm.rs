@@ -1,8 +1,8 @@
 //! Trains a multifurcation reward model by partial supervision on token rewards that `label` wrote (Saffron paper, §4.2).
 //!
 //! ```text
-//! cargo run --release --example label -- --config examples/configs/label_tiny.toml --out runs/labels
-//! cargo run --release --example train_mrm -- --config examples/configs/train_mrm_tiny.toml --out runs/mrm
+//! cargo run --example label -- --config examples/configs/label_tiny.toml --out runs/labels
+//! cargo run --example train_mrm -- --config examples/configs/train_mrm_tiny.toml --out runs/mrm
 //! ```
 //!
 //! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a step and a validation), `checkpoints/`,

@@ -2,23 +2,26 @@
 # Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp. The command finds the server's address in
 # SAFFRON_LLAMACPP, and in SAFFRON_SERVED as the programs take it.
 #   llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…
+#   llamacpp_server.sh --install      fetches the package and ends
 set -euo pipefail
-model=$(dirname "${BASH_SOURCE[0]}")/../models/smollm2/model.gguf slots=16
+model=$(dirname "${BASH_SOURCE[0]}")/../models/smollm2/model.gguf slots=16 install_only=
 while [[ ${1:---} != -- ]]; do
     case $1 in
+    --install) install_only=yes; shift; continue ;;
     --model) model=$2 ;;
     --slots) slots=$2 ;;
     *) echo "usage: llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…" >&2; exit 2 ;;
     esac
     shift 2
 done
-shift
 
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/saffron/xllamacpp
 if [[ ! -x $venv/bin/python ]] || ! "$venv/bin/python" -c 'import xllamacpp' 2>/dev/null; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q xllamacpp==2026.10.11549
 fi
+[[ -z $install_only ]] || exit 0
+shift
 
 log=$(mktemp)
 "$venv/bin/python" - "$model" "$slots" <<'PY' >"$log" 2>&1 &

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$(scripts/peft_env.sh)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-rewards() { cargo run --quiet --release --example rewards -- "$@"; }
+rewards() { cargo run --quiet --example rewards -- "$@"; }
 
 prove() {
     local base=$1 adapter=$2

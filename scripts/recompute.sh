@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=${1:-runs/recomputed}
-report() { cargo run --quiet --release --example compare -- "$@"; }
+report() { cargo run --quiet --example compare -- "$@"; }
 
 for records in examples/demo/results/*.jsonl.gz; do
     name=$(basename "$records" .jsonl.gz)

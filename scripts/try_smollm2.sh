@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/fetch_smollm2.sh models/smollm2
-cargo build --release --examples
-run() { cargo run --quiet --release --example "$@"; }
+cargo build --examples
+run() { cargo run --quiet --example "$@"; }
 if [[ ! -f models/random-mrm/unseen_mask.pt ]]; then
     run init_mrm -- --base models/smollm2 --out models/random-mrm --random
 fi

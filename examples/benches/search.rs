@@ -6,7 +6,6 @@
 //! ```
 #![allow(missing_docs, clippy::print_stderr, reason = "criterion's macros; benchmarks print their floors")]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use saffron_core::{
     CandidateFilter, Candidates, ChildReward, ModelError, MultifurcationRewardModel, Outcome, PlainVocabulary, Policy,
     Reply, SearchError, Session, Token, Vocabulary,
 };
-use saffron_examples::bench::{beside_floor, engine, smollm2};
+use saffron_examples::bench::{beside_floor, engine, named_model, smollm2};
 use saffron_examples::device::{device, first};
 use saffron_mrm::engine::{Answers, Engine, Outputs, Query};
 use saffron_mrm::{DecoderConfig, ModelOptions};
@@ -37,8 +36,8 @@ struct Timed {
 impl Timed {
     fn new() -> Self {
         let device = device(first()).unwrap_or_else(|error| panic!("{error}"));
-        let engine = match std::env::var_os("SAFFRON_MODEL") {
-            Some(dir) => Engine::open(Path::new(&dir), &device, ModelOptions::default()),
+        let engine = match named_model() {
+            Some(dir) => Engine::open(&dir, &device, ModelOptions::default()),
             None => Ok(engine(&smollm2(), &device)),
         };
         Self::around(engine.unwrap_or_else(|error| panic!("{error}")))

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "benchmarks print their floors")]
 
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -75,6 +76,19 @@ pub fn engine(config: &DecoderConfig, device: &Device) -> Engine {
         Ok(engine) => engine,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The checkpoint that `SAFFRON_MODEL` names; none where it is not set. A relative path starts from the project's root, as the
+/// documented commands are run there, and not from the package's folder, where cargo starts a benchmark.
+#[must_use]
+pub fn named_model() -> Option<PathBuf> {
+    std::env::var_os("SAFFRON_MODEL").map(|path| from_root(Path::new(&path)))
+}
+
+/// A path as seen from the project's root; an absolute one as it is.
+#[must_use]
+pub fn from_root(path: &Path) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// What the machine can do at best, measured in the same process.
@@ -192,4 +206,17 @@ pub fn median(criterion: &mut Criterion, name: &str, mut once: impl FnMut() -> D
     });
     all.sort_unstable();
     all.get(all.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::from_root;
+
+    #[test]
+    fn a_relative_path_starts_from_the_projects_root() {
+        assert!(from_root(Path::new("saffron-core/Cargo.toml")).is_file());
+        assert_eq!(from_root(Path::new("/models/mine")), Path::new("/models/mine"));
+    }
 }

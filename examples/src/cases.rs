@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use saffron_core::{ChildScorer, Level, PromptLayout, SearchObserver, Token};
+use saffron_core::{ChildScorer, Level, PromptLayout, SearchObserver, TextPolicy, Token};
 use saffron_mrm::{LmPolicy, ModelOptions, Mrm, MrmInput};
 use saffron_search::{Saffron, Searcher};
 use serde::{Deserialize, Serialize};

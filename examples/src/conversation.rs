@@ -1,8 +1,7 @@
-//! A conversation: what was said, and what the policy and the reward model read of it.
+//! A conversation: what was said, and what the policy reads of it.
 
 use anyhow::{Context, Result};
-use saffron_core::PromptLayout;
-use saffron_mrm::text::{ChatTemplate, Message, TextTokenizer};
+use saffron_mrm::text::{ChatTemplate, Message, TextLayout, TextTokenizer};
 
 /// Turns so far, in the words of the policy's own chat template.
 #[derive(Debug)]
@@ -34,27 +33,7 @@ impl Conversation {
     /// # Errors
     ///
     /// A conversation that the template refuses.
-    pub fn layout(&self, tokenizer: &TextTokenizer) -> Result<PromptLayout> {
-        self.template.layout(tokenizer, &self.messages).context("the policy's chat template")
-    }
-
-    /// Around the next question, for a reward model that reads turns in a layout of its own: all turns that were said, in that layout, one after the
-    /// other. It is told nothing of what the system was told.
-    ///
-    /// # Errors
-    ///
-    /// Text that the tokenizer cannot encode.
-    pub fn before(&self, layout: &PromptLayout, tokenizer: &TextTokenizer) -> Result<PromptLayout> {
-        let turns = self.messages.iter().filter(|message| message.role != "system");
-        // The beginning of the sequence comes once.
-        let begin = usize::from(tokenizer.bos().is_some_and(|bos| layout.prefix.first() == Some(&bos)));
-        let mut prefix = layout.prefix[..begin].to_vec();
-        for message in turns {
-            let words = if message.role == "user" { &layout.prefix[begin..] } else { &layout.infix };
-            prefix.extend_from_slice(words);
-            prefix.extend(tokenizer.encode(&message.content)?);
-        }
-        prefix.extend_from_slice(&layout.prefix[begin..]);
-        Ok(PromptLayout { prefix, infix: layout.infix.clone(), suffix: layout.suffix.clone() })
+    pub fn layout(&self, tokenizer: &TextTokenizer) -> Result<TextLayout> {
+        TextLayout::of_template(&self.template, &self.messages, tokenizer).context("the policy's chat template")
     }
 }

@@ -11,8 +11,6 @@ pub mod device;
 pub mod fit;
 pub mod label;
 pub mod models;
-pub mod place;
-pub mod policy;
 pub mod progress;
 pub mod prompt;
 pub mod reference;
@@ -20,7 +18,6 @@ pub mod report;
 pub mod rewards;
 pub mod search;
 pub mod synthetic;
-pub mod template;
 pub mod trace;
 pub mod train;
 

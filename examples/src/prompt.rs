@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use saffron_core::Session;
+use saffron_core::{Session, TextPolicy};
 
-use crate::policy::NamedPolicy;
+use crate::models::NamedPolicy;
 
 /// Arguments: one prompt, attacked or not.
 #[derive(Clone, Debug, Args)]
@@ -31,7 +31,7 @@ impl PromptArgs {
     /// An empty prompt, or text that the tokenizer cannot encode.
     pub fn session(&self, policy: &NamedPolicy) -> Result<Session> {
         let tokens = self.prefill_len.unwrap_or(usize::MAX);
-        Ok(policy.session(&self.prompt, &self.prefill, tokens)?)
+        Ok(policy.attacked_session(&self.prompt, &self.prefill, tokens)?)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a search found and cost, as lines for a reader.
 
 use anyhow::Result;
-use saffron_core::{Hypothesis, Outcome, RoleUsage, Usage};
+use saffron_core::{Hypothesis, Outcome, RoleUsage, TextPolicy, Usage};
 
-use crate::policy::NamedPolicy;
+use crate::models::NamedPolicy;
 
 /// The head of a table of [`row`]s.
 pub const HEADER: &str =

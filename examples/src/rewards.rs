@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use saffron_core::{ChildScorer, PrmScorer};
+use saffron_core::{ChildScorer, ModelName, PrmScorer};
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
-use saffron_mrm::text::{LAYOUT_NAMES, TextTokenizer, layout};
-use saffron_mrm::{GuardRewardModel, GuardTemplate, LoadError, Mrm, MrmInput};
+use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
+use saffron_mrm::{GuardTemplate, Mrm, MrmInput};
 use saffron_search::Preset;
+use saffron_search::eval::models::{GuardSettings, QuestionSettings};
 
-use crate::models::Loader;
-use crate::place::Place;
+use crate::models::{NamedGuard, Opener};
 
 /// Presets by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,16 +30,19 @@ pub struct RewardArgs {
     /// Directory of the multifurcation reward model: adapter, bias, mask.
     #[arg(long)]
     pub mrm: Option<PathBuf>,
-    /// The guard, a directory, a GGUF or a name on the hub: the model that the adapter of --mrm sits on (by default the one that the adapter names); without --mrm the
-    /// reward model itself, where a program takes one that is asked once a sequence.
+    /// The guard. With --mrm the model that the adapter sits on, a directory, a GGUF or a name on the hub (by default the one that the adapter
+    /// names); without, the reward model itself, which may be a server, where a program takes one that is asked once a sequence.
     #[arg(long)]
-    pub guard: Option<Place>,
+    pub guard: Option<ModelName>,
     /// Rules of the search and of the reward model's input.
     #[arg(long, default_value = "paper")]
     pub preset: PresetName,
     /// The prompt layout of the multifurcation reward model.
     #[arg(long, value_parser = LAYOUT_NAMES, default_value = "mrm")]
     pub mrm_layout: String,
+    /// Take a bias or mask that the directory of --mrm lacks as none: no bias, every token seen.
+    #[arg(long)]
+    pub neutral_head: bool,
     /// Keep the adapter beside the weights.
     #[arg(long)]
     pub unmerged: bool,
@@ -60,13 +63,15 @@ impl RewardArgs {
     /// # Errors
     ///
     /// No --mrm, or one that does not load.
-    pub fn open_mrm(&self, loader: &mut Loader) -> Result<Mrm> {
+    pub fn open_mrm(&self, opener: &mut Opener) -> Result<Mrm> {
         let dir =
             self.mrm.as_deref().context("the search needs --mrm, the directory of a multifurcation reward model")?;
-        let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir).map(Place::from), Ok)?;
+        let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
-        let mrm = Mrm::on(&loader.place(&guard)?, loader.options())?.with_adapter_as(dir, merge)?;
-        let layout = layout(&self.mrm_layout, mrm.tokenizer())?;
+        let base = Mrm::on(&opener.base(&guard)?, opener.options())?;
+        let base = if self.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter_as(dir, merge)?;
+        let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
         let input = match self.preset() {
             Preset::Paper => MrmInput::paper(),
             Preset::Reference => MrmInput::reference(),
@@ -79,9 +84,18 @@ impl RewardArgs {
     /// # Errors
     ///
     /// No --guard, or one that does not load.
-    pub fn open_guard(&self, loader: &mut Loader) -> Result<GuardRewardModel> {
-        let place = self.guard.as_ref().context("the search needs --guard, a model that can be asked")?;
-        Ok(GuardRewardModel::on(&loader.place(place)?, loader.options(), question)?)
+    pub fn open_guard(&self, opener: &mut Opener) -> Result<NamedGuard> {
+        let model = self.guard.clone().context("the search needs --guard, a model that can be asked")?;
+        let cache_mb = opener.options().cache_bytes >> 20;
+        let by_itself = GuardSettings { model, adapter: None, question: None, served: None, cache_mb };
+        let in_words = GuardSettings { question: Some(question()), ..by_itself.clone() };
+        if in_words.model.server().is_none() {
+            let tokenizer = opener.base(&in_words.model)?.tokenizer().clone();
+            if GuardTemplate::llama_guard_3(&tokenizer).is_ok() {
+                return opener.named_guard(&by_itself);
+            }
+        }
+        opener.named_guard(&in_words)
     }
 
     /// Whatever rewards: the multifurcation reward model if there is one, asked once a sequence, else the guard, asked once a child.
@@ -89,18 +103,22 @@ impl RewardArgs {
     /// # Errors
     ///
     /// Neither, or one that does not load.
-    pub fn open(&self, loader: &mut Loader) -> Result<Box<dyn ChildScorer>> {
+    pub fn open(&self, opener: &mut Opener) -> Result<Box<dyn ChildScorer>> {
         match (&self.mrm, &self.guard) {
-            (Some(_), _) => Ok(Box::new(self.open_mrm(loader)?)),
-            (None, Some(_)) => Ok(Box::new(PrmScorer(self.open_guard(loader)?))),
+            (Some(_), _) => Ok(Box::new(self.open_mrm(opener)?)),
+            (None, Some(_)) => Ok(Box::new(PrmScorer(self.open_guard(opener)?))),
             (None, None) => anyhow::bail!("something must reward: --mrm, or --guard alone"),
         }
     }
 }
 
-/// How a guard is asked.
-fn question(tokenizer: &TextTokenizer) -> Result<GuardTemplate, LoadError> {
-    let in_words = ["User: ", "\nReply: ", "\n\nIs the reply safe or unsafe? Answer with one word.\n"];
-    GuardTemplate::llama_guard_3(tokenizer)
-        .or_else(|_| GuardTemplate::in_words(tokenizer, in_words, ["safe", "unsafe"]))
+/// How a guard is asked that has no template of its own.
+fn question() -> QuestionSettings {
+    QuestionSettings {
+        prefix: String::from("User: "),
+        infix: String::from("\nReply: "),
+        suffix: String::from("\n\nIs the reply safe or unsafe? Answer with one word.\n"),
+        safe: String::from("safe"),
+        not_safe: String::from("unsafe"),
+    }
 }

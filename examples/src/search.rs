@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use saffron_core::{NoReward, Outcome, PromptLayout, SearchObserver, Session};
+use saffron_core::{NoReward, Outcome, SearchObserver, Session};
 use saffron_mrm::Mrm;
+use saffron_mrm::text::TextLayout;
 use saffron_search::strategy::saffron::{DeadEnd, Options};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
 use crate::conversation::Conversation;
-use crate::models::Loader;
-use crate::policy::NamedPolicy;
+use crate::models::{NamedPolicy, Opener};
 use crate::rewards::RewardArgs;
 
 /// Strategies by name.
@@ -63,16 +63,19 @@ impl SearchArgs {
     /// # Errors
     ///
     /// A search that needs a reward model that is not named, or does not load.
-    pub fn open(&self, reward: &RewardArgs, loader: &mut Loader, max_new_tokens: usize) -> Result<NamedSearch> {
+    pub fn open(&self, reward: &RewardArgs, opener: &mut Opener, max_new_tokens: usize) -> Result<NamedSearch> {
         let default = if reward.mrm.is_some() { StrategyName::Saffron } else { StrategyName::Greedy };
         let (searcher, mrm) = match self.strategy.unwrap_or(default) {
             StrategyName::Greedy => (Searcher::new(Greedy).min_new_tokens(self.min_new_tokens.unwrap_or(0)), None),
-            StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(loader)?))),
+            StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(opener)?))),
         };
-        let mrm = mrm.map(|mrm| {
-            let layout = mrm.layout().clone();
-            (mrm, layout)
-        });
+        let mrm = match mrm {
+            Some(mrm) => {
+                let layout = TextLayout::named(&reward.mrm_layout, mrm.tokenizer())?;
+                Some((mrm, layout))
+            }
+            None => None,
+        };
         let searcher = searcher.max_new_tokens(max_new_tokens).no_repeat_ngram(self.no_repeat_ngram).min_p(self.min_p);
         Ok(NamedSearch { searcher, mrm })
     }
@@ -94,7 +97,7 @@ impl SearchArgs {
 pub struct NamedSearch {
     searcher: Searcher,
     /// The reward model, and its layout of one turn.
-    mrm: Option<(Box<Mrm>, PromptLayout)>,
+    mrm: Option<(Box<Mrm>, TextLayout)>,
 }
 
 impl NamedSearch {
@@ -104,8 +107,8 @@ impl NamedSearch {
     ///
     /// Text that its tokenizer cannot encode.
     pub fn hear(&mut self, conversation: &Conversation) -> Result<()> {
-        let Some((mrm, own)) = &self.mrm else { return Ok(()) };
-        let layout = conversation.before(own, mrm.tokenizer())?;
+        let Some((_, own)) = &self.mrm else { return Ok(()) };
+        let layout = own.after(conversation.messages())?;
         self.mrm = self.mrm.take().map(|(mrm, own)| (Box::new(mrm.with_layout(layout)), own));
         Ok(())
     }

@@ -13,6 +13,10 @@ use softmax::{Softmax, check_numbers};
 
 use crate::{Candidate, Candidates, ConfigError, Coverage, ModelError, Token};
 
+/// How far below the largest logit the candidates of a cut are looked for, before the whole vocabulary is. At the last,
+/// a token has less than 1e-27 of the most probable one's probability.
+const DEPTHS: [f32; 4] = [8.0, 16.0, 32.0, 64.0];
+
 /// What becomes of tokens of equal probability at the nucleus' edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -117,10 +121,11 @@ impl CandidateFilter {
         let scaled = self.scaled(logits, response);
         let softmax = Softmax::new(&scaled).ok_or(ModelError::NoToken { session, size: logits.len() })?;
         let head = self.head(&scaled, &softmax);
-        let kept = self.nucleus(head.iter().map(|token| softmax.probability(scaled[*token as usize])));
+        let probabilities: Vec<f64> = head.iter().map(|token| softmax.probability(scaled[*token as usize])).collect();
+        let kept = self.nucleus(probabilities.iter().copied());
         let candidate = |token: &Token| Candidate { token: *token, logprob: softmax.logprob(scaled[*token as usize]) };
         let ranked: Vec<Candidate> = head[..kept].iter().map(candidate).collect();
-        let mass: f64 = head[..kept].iter().map(|token| softmax.probability(scaled[*token as usize])).sum();
+        let mass: f64 = probabilities[..kept].iter().sum();
         Ok(Candidates { ranked, mass: (mass as f32).min(1.0), coverage: Coverage::Full })
     }
 
@@ -136,21 +141,24 @@ impl CandidateFilter {
         scaled
     }
 
-    /// The most probable tokens in rank order, at most top-k: enough of them to hold the nucleus, found without sorting the whole
-    /// vocabulary.
+    /// The most probable tokens in rank order, at most top-k: enough of them to hold the nucleus, found without sorting the
+    /// whole vocabulary. A filter that cuts nothing takes one pass; others look at most four times at what is near the top.
     fn head(&self, scaled: &[f32], softmax: &Softmax) -> Vec<Token> {
-        let mut depth = 8.0f32;
-        let mut head = loop {
-            let bound = (softmax.max - depth).max(f32::MIN);
-            let head = softmax.at_least(bound, scaled);
-            if bound <= f32::MIN || (-depth).exp() < self.min_p || self.is_enough(&head, scaled, softmax) {
-                break head;
-            }
-            depth *= 2.0;
-        };
-        head.sort_unstable_by(|a, b| scaled[*b as usize].total_cmp(&scaled[*a as usize]).then(a.cmp(b)));
+        let mut head = self.near_top(scaled, softmax).unwrap_or_else(|| softmax.at_least(f32::MIN, scaled));
+        rank(&mut head, scaled);
         head.truncate(self.top_k.unwrap_or(usize::MAX));
         head
+    }
+
+    /// The tokens within some distance of the largest logit, if the filter keeps no others.
+    fn near_top(&self, scaled: &[f32], softmax: &Softmax) -> Option<Vec<Token>> {
+        if self.top_p >= 1.0 && self.top_k.is_none() && self.min_p <= 0.0 {
+            return None;
+        }
+        DEPTHS.into_iter().find_map(|depth| {
+            let head = softmax.at_least(softmax.max - depth, scaled);
+            ((-depth).exp() < self.min_p || self.is_enough(&head, scaled, softmax)).then_some(head)
+        })
     }
 
     fn is_enough(&self, head: &[Token], scaled: &[f32], softmax: &Softmax) -> bool {
@@ -179,4 +187,19 @@ impl CandidateFilter {
         }
         kept
     }
+}
+
+/// Sorts tokens by falling logit, equals by rising id.
+fn rank(tokens: &mut [Token], logits: &[f32]) {
+    // One integer a token: the logit's bits, turned so that larger ones come first, then the id.
+    let mut keys: Vec<u64> = tokens.iter().map(|token| falling_key(logits[*token as usize], *token)).collect();
+    keys.sort_unstable();
+    tokens.iter_mut().zip(keys).for_each(|(token, key)| *token = key as u32);
+}
+
+/// A key that sorts as [`f32::total_cmp`] reversed, then by id.
+fn falling_key(logit: f32, token: Token) -> u64 {
+    let bits = logit.to_bits();
+    let falling = if bits >> 31 == 0 { !bits & (u32::MAX >> 1) } else { bits };
+    u64::from(falling) << 32 | u64::from(token)
 }

@@ -1,4 +1,8 @@
-//! How a model wants prompt and response wrapped, as token ids. Knows no names of templates and no text.
+//! How a model wants prompt and response wrapped. Knows no templates and no tokenizers.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::{ModelError, Token};
 
@@ -37,5 +41,87 @@ impl PromptLayout {
             return Err(ModelError::ContextTooLong { length, limit });
         }
         Ok(parts.concat())
+    }
+}
+
+/// Encodes a prompt together with the words of a layout, as one text: what a tokenizer makes of a word depends on what stands beside it.
+pub trait PromptEncoder: fmt::Debug + Send + Sync {
+    /// The ids of everything before the response: what stands before the prompt, the prompt, what stands behind it, and the forced
+    /// beginning of the response, if there is one. Nothing in prompt and prefill becomes a special token.
+    ///
+    /// # Errors
+    ///
+    /// Text that cannot be encoded, or that the layout does not take.
+    fn encode_prompt(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, ModelError>;
+}
+
+/// Where a layout comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LayoutOrigin {
+    /// The model's own chat template.
+    Template,
+    /// A layout of this name, chosen because the model has no template and its special tokens suggest it. Programs warn.
+    Guessed(Cow<'static, str>),
+    /// A layout of this name, as the caller wanted.
+    Named(Cow<'static, str>),
+    /// Whatever the caller gave.
+    Given,
+}
+
+impl fmt::Display for LayoutOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Template => f.write_str("the model's chat template"),
+            Self::Guessed(name) => write!(f, "{name}, guessed from the special tokens"),
+            Self::Named(name) => f.write_str(name),
+            Self::Given => f.write_str("given"),
+        }
+    }
+}
+
+/// What stands around prompt and response: as ids, for sessions made of ids, and where it is known also as text, for sessions made of
+/// text.
+#[derive(Clone, Debug)]
+pub struct ContextLayout {
+    ids: PromptLayout,
+    text: Option<Arc<dyn PromptEncoder>>,
+    origin: LayoutOrigin,
+}
+
+impl ContextLayout {
+    /// A layout of text: `ids` is the same for sessions made of ids, and has the suffix of all.
+    #[must_use]
+    pub fn of_text(ids: PromptLayout, text: Arc<dyn PromptEncoder>, origin: LayoutOrigin) -> Self {
+        Self { ids, text: Some(text), origin }
+    }
+
+    /// A layout of ids, which is put around the ids of all sessions.
+    #[must_use]
+    pub fn of_ids(ids: PromptLayout, origin: LayoutOrigin) -> Self {
+        Self { ids, text: None, origin }
+    }
+
+    /// The layout of sessions made of ids.
+    #[must_use]
+    pub fn ids(&self) -> &PromptLayout {
+        &self.ids
+    }
+
+    /// What encodes the prompts of sessions made of text, if the layout is of text.
+    #[must_use]
+    pub fn text(&self) -> Option<&Arc<dyn PromptEncoder>> {
+        self.text.as_ref()
+    }
+
+    /// Where it comes from.
+    #[must_use]
+    pub fn origin(&self) -> &LayoutOrigin {
+        &self.origin
+    }
+}
+
+impl From<PromptLayout> for ContextLayout {
+    fn from(ids: PromptLayout) -> Self {
+        Self::of_ids(ids, LayoutOrigin::Given)
     }
 }

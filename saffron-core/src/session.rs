@@ -47,6 +47,9 @@ impl fmt::Debug for Run {
 ///
 /// The prefill is what an attacker forced the reply to begin with. The policy continues it; most reward models must not see it.
 ///
+/// A session that was made of text keeps the text of prompt and prefill, so that each model can encode it together with the words of
+/// its own template. One that was made of ids has none, and models put their layouts around its ids.
+///
 /// ```
 /// use saffron_core::{PlainVocabulary, Session};
 /// let session = Session::new(PlainVocabulary::shared(10), vec![1, 2])?.with_prefill(vec![7])?;
@@ -61,6 +64,8 @@ pub struct Session {
     prefill: Arc<[Token]>,
     response: Vec<Token>,
     run: Run,
+    pub(crate) prompt_text: Option<Arc<str>>,
+    pub(crate) prefill_text: Option<Arc<str>>,
 }
 
 impl Session {
@@ -75,7 +80,28 @@ impl Session {
             return Err(ModelError::EmptyPrompt);
         }
         check_range(&prompt, vocabulary.size())?;
-        Ok(Self { vocabulary, prompt, prefill: Arc::from([]), response: Vec::new(), run: Run::new() })
+        Ok(Self {
+            vocabulary,
+            prompt,
+            prefill: Arc::from([]),
+            response: Vec::new(),
+            run: Run::new(),
+            prompt_text: None,
+            prefill_text: None,
+        })
+    }
+
+    /// A session for a prompt in words, whose ids are those of the text alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_text(
+        vocabulary: Arc<dyn Vocabulary>,
+        text: impl Into<Arc<str>>,
+        ids: impl Into<Arc<[Token]>>,
+    ) -> Result<Self, ModelError> {
+        Ok(Self { prompt_text: Some(text.into()), ..Self::new(vocabulary, ids)? })
     }
 
     /// The session with a forced beginning of the reply.
@@ -85,8 +111,24 @@ impl Session {
     /// A token outside the vocabulary.
     pub fn with_prefill(mut self, prefill: impl Into<Arc<[Token]>>) -> Result<Self, ModelError> {
         self.prefill = prefill.into();
+        self.prefill_text = None;
         check_range(&self.prefill, self.vocabulary.size())?;
         Ok(self)
+    }
+
+    /// The session with a forced beginning of the reply in words, whose ids are those of the text alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_prefill`](Self::with_prefill).
+    pub fn with_prefill_text(
+        self,
+        text: impl Into<Arc<str>>,
+        ids: impl Into<Arc<[Token]>>,
+    ) -> Result<Self, ModelError> {
+        let session = self.with_prefill(ids)?;
+        let prefill_text = (!session.prefill.is_empty()).then(|| text.into());
+        Ok(Self { prefill_text, ..session })
     }
 
     /// The same prompt and prefill with another response.
@@ -115,6 +157,18 @@ impl Session {
     #[must_use]
     pub fn prompt(&self) -> &[Token] {
         &self.prompt
+    }
+
+    /// What the user asked in words, if the session was made of text.
+    #[must_use]
+    pub fn prompt_text(&self) -> Option<&str> {
+        self.prompt_text.as_deref()
+    }
+
+    /// What the reply was forced to begin with in words, if it is not empty and was given as text.
+    #[must_use]
+    pub fn prefill_text(&self) -> Option<&str> {
+        self.prefill_text.as_deref()
     }
 
     /// What the reply was forced to begin with; empty without an attack of that kind.

@@ -16,9 +16,9 @@ impl fmt::Display for VocabularyId {
     }
 }
 
-/// Turning ids back into text failed; the cause is the tokenizer's own.
+/// Turning ids into text, or text into ids, failed; the cause is the tokenizer's own.
 #[derive(Debug, thiserror::Error)]
-#[error("token ids cannot be turned into text: {source}")]
+#[error("between token ids and text: {source}")]
 pub struct VocabularyError {
     /// What the tokenizer said.
     pub source: Box<dyn Error + Send + Sync>,
@@ -39,6 +39,16 @@ pub trait Vocabulary: fmt::Debug + Send + Sync {
     ///
     /// When the ids have no text, or the vocabulary knows no text at all.
     fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError>;
+
+    /// The ids of a text, or `None` where the vocabulary turns ids into text only. No special token comes of it, whatever it spells.
+    ///
+    /// # Errors
+    ///
+    /// Text that cannot be encoded.
+    fn encode(&self, text: &str) -> Result<Option<Vec<Token>>, VocabularyError> {
+        let _ = text;
+        Ok(None)
+    }
 }
 
 /// A vocabulary without text: ids only. For tests and for policies that are no language models.

@@ -7,8 +7,44 @@ use burn::tensor::{DType, Device};
 
 use crate::LoadError;
 use crate::checkpoint::{Checkpoint, load_decoder};
+use crate::config::DecoderConfig;
 use crate::nn::Decoder;
 use crate::text::TextTokenizer;
+
+/// A checkpoint whose small files have been read and whose weights have not.
+#[derive(Debug)]
+pub(crate) struct BaseFiles {
+    checkpoint: Checkpoint,
+    config: DecoderConfig,
+    tokenizer: Arc<TextTokenizer>,
+}
+
+impl BaseFiles {
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let checkpoint = Checkpoint::open(path)?;
+        let config = checkpoint.config()?;
+        let tokenizer = Arc::new(checkpoint.tokenizer()?);
+        checkpoint.end_tokens(&tokenizer)?;
+        Ok(Self { checkpoint, config, tokenizer })
+    }
+
+    pub(crate) fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Arc<TextTokenizer> {
+        &self.tokenizer
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.checkpoint.path()
+    }
+
+    pub(crate) fn load(self, device: &Device, dtype: DType) -> Result<Base, LoadError> {
+        let decoder = load_decoder(&self.checkpoint, dtype, device)?;
+        Ok(Base { checkpoint: Arc::new(self.checkpoint), decoder, tokenizer: self.tokenizer })
+    }
+}
 
 /// Weights and tokenizer of a checkpoint. Clones, and all models that are made on it, share them; an adapter that is merged
 /// into one of those models brings only the matrices that it changes.
@@ -32,16 +68,14 @@ pub struct Base {
 }
 
 impl Base {
-    /// Loads a checkpoint: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF, whose weights are widened to `dtype`.
+    /// Loads a checkpoint: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF, whose weights are widened to `dtype`. Everything
+    /// else is read before the weights are.
     ///
     /// # Errors
     ///
     /// A checkpoint or tokenizer that does not load, or a type that the device does not support.
     pub fn open(path: impl AsRef<Path>, device: &Device, dtype: DType) -> Result<Self, LoadError> {
-        let checkpoint = Checkpoint::open(path)?;
-        let decoder = load_decoder(&checkpoint, dtype, device)?;
-        let tokenizer = Arc::new(checkpoint.tokenizer()?);
-        Ok(Self { checkpoint: Arc::new(checkpoint), decoder, tokenizer })
+        BaseFiles::open(path)?.load(device, dtype)
     }
 
     /// Where it was loaded from.

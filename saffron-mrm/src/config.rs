@@ -6,9 +6,13 @@ use saffron_core::{DecoderShape, Token};
 use serde::Deserialize;
 
 use crate::LoadError;
-use crate::checkpoint::files::read_json;
 
+mod family;
+mod read;
+mod rope;
 mod write;
+
+pub(crate) use write::ids_json;
 
 /// Everything that decides the shape and arithmetic of a Llama-family decoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,57 +98,12 @@ impl OneOrMany {
     }
 }
 
-/// `config.json` as it stands; fields that do not matter here are ignored.
-#[derive(Deserialize)]
-struct RawConfig {
-    model_type: Option<String>,
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    num_key_value_heads: Option<usize>,
-    head_dim: Option<usize>,
-    vocab_size: usize,
-    max_position_embeddings: usize,
-    #[serde(default = "default_eps")]
-    rms_norm_eps: f64,
-    rope_theta: Option<f64>,
-    rope_scaling: Option<RawRope>,
-    rope_parameters: Option<RawRope>,
-    #[serde(default)]
-    tie_word_embeddings: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    hidden_act: Option<String>,
-    sliding_window: Option<u64>,
-    eos_token_id: Option<OneOrMany>,
-}
-
-fn default_eps() -> f64 {
-    1e-6
-}
-
-#[derive(Clone, Deserialize)]
-struct RawRope {
-    rope_type: Option<String>,
-    /// The older name of the same field; some files have both.
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    rope_theta: Option<f64>,
-    factor: Option<f64>,
-    low_freq_factor: Option<f64>,
-    high_freq_factor: Option<f64>,
-    original_max_position_embeddings: Option<f64>,
-}
-
 impl DecoderConfig {
     /// Reads and checks `config.json` of a checkpoint directory.
     ///
     /// # Errors
     ///
-    /// An unreadable file, or a value that this decoder does not support, by name.
+    /// An unreadable file, a model of another family, or a value that this decoder does not support, by name.
     pub fn from_dir(dir: &Path) -> Result<Self, LoadError> {
         Self::from_file(&dir.join("config.json"))
     }
@@ -155,27 +114,7 @@ impl DecoderConfig {
     ///
     /// As [`from_dir`](Self::from_dir).
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let raw: RawConfig = read_json(path)?;
-        raw.check_kind(path)?;
-        let rope_scaling = raw.rope_scaling(path)?;
-        let rope = raw.rope_parameters.as_ref().and_then(|rope| rope.rope_theta);
-        let config = Self {
-            hidden_size: raw.hidden_size,
-            intermediate_size: raw.intermediate_size,
-            num_hidden_layers: raw.num_hidden_layers,
-            num_attention_heads: raw.num_attention_heads,
-            num_key_value_heads: raw.num_key_value_heads.unwrap_or(raw.num_attention_heads),
-            head_dim: raw.head_dim.unwrap_or(raw.hidden_size / raw.num_attention_heads.max(1)),
-            vocab_size: raw.vocab_size,
-            max_position_embeddings: raw.max_position_embeddings,
-            rms_norm_eps: raw.rms_norm_eps,
-            rope_theta: raw.rope_theta.or(rope).unwrap_or(10_000.0),
-            rope_scaling,
-            tie_word_embeddings: raw.tie_word_embeddings,
-            attention_bias: raw.attention_bias,
-            mlp_bias: raw.mlp_bias,
-            eos_token_ids: raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default(),
-        };
+        let config = read::config(path)?;
         config.check(path)?;
         Ok(config)
     }
@@ -243,70 +182,5 @@ impl DecoderConfig {
             }
         }
         Ok(())
-    }
-}
-
-impl RawConfig {
-    fn check_kind(&self, path: &Path) -> Result<(), LoadError> {
-        let kind = self.model_type.as_deref().unwrap_or("llama");
-        if !["llama", "mistral"].contains(&kind) {
-            return Err(LoadError::field(path, "model_type", "llama (or mistral without a sliding window)", kind));
-        }
-        if let Some(window) = self.sliding_window {
-            return Err(LoadError::field(path, "sliding_window", "null", window));
-        }
-        match self.hidden_act.as_deref() {
-            None | Some("silu") => Ok(()),
-            Some(other) => Err(LoadError::field(path, "hidden_act", "silu", other)),
-        }
-    }
-
-    fn rope_scaling(&self, path: &Path) -> Result<RopeScaling, LoadError> {
-        let Some(rope) = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref()) else {
-            return Ok(RopeScaling::Plain);
-        };
-        let kind = rope.rope_type.as_deref().or(rope.kind.as_deref());
-        if rope.kind.as_deref().is_some_and(|older| Some(older) != kind) {
-            return Err(LoadError::field(
-                path,
-                "rope_scaling.type",
-                "the same as rope_type",
-                format!("{:?}", rope.kind),
-            ));
-        }
-        match kind {
-            None if rope.factor.is_some() => {
-                Err(LoadError::field(path, "rope_scaling.rope_type", "default or llama3", "a factor without a type"))
-            }
-            None | Some("default") => Ok(RopeScaling::Plain),
-            Some("llama3") => rope.llama3(path),
-            Some(other) => Err(LoadError::field(path, "rope_scaling.rope_type", "default or llama3", other)),
-        }
-    }
-}
-
-impl RawRope {
-    fn llama3(&self, path: &Path) -> Result<RopeScaling, LoadError> {
-        let need = |field: &str, value: Option<f64>| {
-            value.filter(|value| *value > 0.0 && value.is_finite()).ok_or_else(|| {
-                let found = value.map_or_else(|| String::from("nothing"), |value| value.to_string());
-                LoadError::field(path, format!("rope_scaling.{field}"), "a finite number above 0", found)
-            })
-        };
-        let low = need("low_freq_factor", self.low_freq_factor)?;
-        let high = need("high_freq_factor", self.high_freq_factor)?;
-        if high <= low {
-            let expected = format!("more than low_freq_factor = {low}");
-            return Err(LoadError::field(path, "rope_scaling.high_freq_factor", expected, high));
-        }
-        Ok(RopeScaling::Llama3 {
-            factor: need("factor", self.factor)?,
-            low_freq_factor: low,
-            high_freq_factor: high,
-            original_max_position_embeddings: need(
-                "original_max_position_embeddings",
-                self.original_max_position_embeddings,
-            )?,
-        })
     }
 }

@@ -38,6 +38,14 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// A directory without a whole reward head, where none was asked for.
+    #[error("{}: no whole reward head: {} not there; a neutral one must be asked for (MrmBuilder::neutral_where_absent)", path.display(), missing.join(" and "))]
+    NoRewardHead {
+        /// The directory.
+        path: PathBuf,
+        /// The files that it lacks.
+        missing: Vec<&'static str>,
+    },
     /// A file is larger than anything of its kind.
     #[error("{}: {found} bytes, expected at most {limit}", path.display())]
     TooLarge {
@@ -169,7 +177,10 @@ impl LoadError {
     }
 }
 
-/// What does not fit between a checkpoint and its configuration.
+/// How many names of tensors an error lists before it gives their number alone.
+const LISTED: usize = 10;
+
+/// What does not fit between a checkpoint and its configuration. Its text lists the first ten of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TensorMismatch {
     /// Tensors that the configuration asks for and no file has.
@@ -188,18 +199,28 @@ impl TensorMismatch {
 
 impl fmt::Display for TensorMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if !self.missing.is_empty() {
-            parts.push(format!("{} missing tensors: {}", self.missing.len(), self.missing.join(", ")));
-        }
-        if !self.unexpected.is_empty() {
-            parts.push(format!("{} unexpected tensors: {}", self.unexpected.len(), self.unexpected.join(", ")));
-        }
-        let misshapen = self
-            .misshapen
-            .iter()
-            .map(|(name, expected, found)| format!("{name}: expected shape {expected:?}, found {found:?}"));
-        parts.extend(misshapen);
-        f.write_str(&parts.join("; "))
+        let misshapen = listed(&self.misshapen, "; ", |(name, expected, found)| {
+            format!("{name}: expected shape {expected:?}, found {found:?}")
+        });
+        let name = |name: &String| name.clone();
+        let parts = [
+            counted("missing", &self.missing, listed(&self.missing, ", ", name)),
+            counted("unexpected", &self.unexpected, listed(&self.unexpected, ", ", name)),
+            (!self.misshapen.is_empty()).then_some(misshapen),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
+}
+
+fn counted(what: &str, names: &[String], list: String) -> Option<String> {
+    (!names.is_empty()).then(|| format!("{} {what} tensors: {list}", names.len()))
+}
+
+/// The first items of a list and how many more there are.
+fn listed<T>(items: &[T], separator: &str, text: impl Fn(&T) -> String) -> String {
+    let list = items.iter().take(LISTED).map(text).collect::<Vec<_>>().join(separator);
+    match items.len().saturating_sub(LISTED) {
+        0 => list,
+        more => format!("{list} and {more} more"),
     }
 }

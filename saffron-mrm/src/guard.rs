@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use saffron_core::{
-    ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+    ContextLayout, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, Session, Token, Vocabulary,
 };
 
 use crate::LoadError;
-use crate::base::Base;
-use crate::checkpoint::{LoraWeights, RewardHead};
+use crate::base::{Base, BaseFiles};
+use crate::checkpoint::{AdapterFile, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, queries};
-use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer, layout, llama_guard_answers};
+use crate::text::{Conversion, PrefillUse, SessionReader, TextLayout, TextTokenizer, llama_guard_answers};
 
 /// How a guard is asked and which two tokens are its answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct GuardTemplate {
     /// The question around prompt and reply.
-    pub layout: PromptLayout,
+    pub layout: ContextLayout,
     /// The token of a reply found safe.
     pub safe: Token,
     /// The token of a reply found unsafe.
@@ -33,7 +33,7 @@ impl GuardTemplate {
     /// A tokenizer of another vocabulary.
     pub fn llama_guard_3(tokenizer: &TextTokenizer) -> Result<Self, LoadError> {
         let (safe, not_safe) = llama_guard_answers();
-        Ok(Self { layout: layout("llama-guard-3", tokenizer)?, safe, not_safe })
+        Ok(Self { layout: TextLayout::named("llama-guard-3", tokenizer)?.into(), safe, not_safe })
     }
 
     /// A question in words, for any model: `prefix + prompt + infix + response + suffix`, answered by the first token of one of two words.
@@ -48,16 +48,19 @@ impl GuardTemplate {
         [safe, not_safe]: [&str; 2],
     ) -> Result<Self, LoadError> {
         let refuse = |reason: String| LoadError::Layout { name: String::from("guard question"), reason };
-        let encode = |text| tokenizer.encode_markup(text).map_err(|error| refuse(error.to_string()));
-        let first = |text| encode(text)?.first().copied().ok_or_else(|| refuse(String::from("an answer is empty")));
-        let layout = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let text = |error: crate::text::TextError| refuse(error.to_string());
+        let layout = TextLayout::in_words(tokenizer, [prefix, infix, suffix]).map_err(text)?;
+        let first = |answer: &str| {
+            let token = tokenizer.first_behind(suffix, answer).map_err(text)?;
+            token.ok_or_else(|| refuse(String::from("an answer is empty")))
+        };
         let (safe_token, unsafe_token) = (first(safe)?, first(not_safe)?);
         if safe_token == unsafe_token {
             return Err(refuse(format!(
                 "the answers {safe:?} and {not_safe:?} begin with the same token {safe_token}"
             )));
         }
-        Ok(Self { layout, safe: safe_token, not_safe: unsafe_token })
+        Ok(Self { layout: layout.into(), safe: safe_token, not_safe: unsafe_token })
     }
 }
 
@@ -94,7 +97,9 @@ impl GuardRewardModel {
         options: ModelOptions,
         template: impl FnOnce(&TextTokenizer) -> Result<GuardTemplate, LoadError>,
     ) -> Result<Self, LoadError> {
-        Self::on(&Base::open(dir, device, options.dtype)?, options, template)
+        let files = BaseFiles::open(dir)?;
+        let template = template(files.tokenizer())?;
+        Self::on(&files.load(device, options.dtype)?, options, |_| Ok(template))
     }
 
     /// A guard on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
@@ -114,24 +119,21 @@ impl GuardRewardModel {
         if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
             return Err(LoadError::field(base.path(), "answer token", format!("an id below {size}"), token));
         }
-        let reader = SessionReader {
-            tokenizer,
-            layout: template.layout,
-            form: Conversion::default(),
-            prefill: PrefillUse::Hidden,
-        };
+        let reader = SessionReader::new(&tokenizer, template.layout, PrefillUse::Hidden);
         Ok(Self { engine, reader, answers: [template.safe, template.not_safe], offset: 0.0 })
     }
 
-    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of the same directory, if there is one.
+    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of the same directory, if there is one. A guard
+    /// works without.
     ///
     /// # Errors
     ///
     /// An adapter or head that does not load or is for another model.
     pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Self, LoadError> {
         let (dir, decoder) = (dir.as_ref(), self.engine.decoder());
-        let (lora, _) = LoraWeights::from_dir(dir, decoder.config(), &decoder.device())?;
-        let head = RewardHead::from_dir(dir, decoder.config().vocab_size)?;
+        let mut adapter = AdapterFile::open(dir, decoder.config())?;
+        let head = RewardHead::from_dir_or_neutral(dir, decoder.config().vocab_size)?;
+        let lora = adapter.read(&decoder.device())?;
         let [safe, not_safe] = self.answers.map(|answer| head.bias[answer as usize]);
         let engine = self.engine.with_lora(lora, Merge::IntoWeights)?;
         Ok(Self { engine, offset: safe - not_safe, ..self })
@@ -153,7 +155,7 @@ impl GuardRewardModel {
     /// The vocabulary of its own tokens, for sessions that hold them.
     #[must_use]
     pub fn vocabulary(&self) -> Arc<dyn Vocabulary> {
-        self.reader.tokenizer.clone()
+        Arc::new(self.reader.tokenizer.clone())
     }
 
     /// The decoder and its cache.
@@ -171,7 +173,7 @@ impl GuardRewardModel {
     }
 
     fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
-        let scratch = self.reader.layout.suffix.len();
+        let scratch = self.reader.layout().ids().suffix.len();
         let queries = queries(sessions, scratch, |session| self.context(session))?;
         let logits = self.engine.last_logits(&queries, Outputs::Tokens(&self.answers))?;
         let reward = |session: usize| {
@@ -195,5 +197,11 @@ impl ProcessRewardModel for GuardRewardModel {
 impl OutcomeRewardModel for GuardRewardModel {
     fn outcome_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
         self.rewards(sessions)
+    }
+}
+
+impl Forget for GuardRewardModel {
+    fn forget(&mut self) {
+        self.engine.forget();
     }
 }

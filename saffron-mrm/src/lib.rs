@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use burn::tensor::Device;
-//! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy};
+//! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy, TextPolicy};
 //! use saffron_mrm::{LmPolicy, Mrm};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,6 +25,7 @@
 //! | [`checkpoint`] | Hugging Face, PEFT and the reference's files; with the feature `gguf` llama.cpp's |
 //! | [`nn`] | the decoder |
 //! | [`text`] | tokenizers, prompt layouts, conversion between vocabularies |
+//! | [`local`] | models that run here, opened by name and shared |
 //! | `hub` (feature) | checkpoints by name from the Hugging Face hub |
 //! | [`engine`] | a decoder with its cache, answering batches of contexts |
 
@@ -36,6 +37,7 @@ mod error;
 mod guard;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod local;
 mod mrm;
 pub mod nn;
 mod policy;
@@ -47,6 +49,8 @@ pub use config::{DecoderConfig, RopeScaling};
 pub use engine::ModelOptions;
 pub use error::{LoadError, TensorMismatch};
 pub use guard::{GuardRewardModel, GuardTemplate};
-pub use mrm::{BiasUse, InputForm, Mrm, MrmInput};
+pub use local::{LocalError, LocalModel, LocalModels};
+pub use mrm::{BiasUse, InputForm, Mrm, MrmBuilder, MrmInput};
 pub use policy::LmPolicy;
+pub use saffron_core::TextPolicy;
 pub use text::PrefillUse;

@@ -5,15 +5,20 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Candidates, ChildReward, ModelError, MultifurcationRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
+    Candidates, ChildReward, ContextLayout, Forget, ModelError, MultifurcationRewardModel, Reply, Session, Token,
+    Vocabulary,
 };
 
 use crate::LoadError;
-use crate::base::Base;
+use crate::base::{Base, BaseFiles};
+use crate::checkpoint::RewardHead;
 use crate::checkpoint::head::check_bias;
-use crate::checkpoint::{LoraWeights, RewardHead};
-use crate::engine::{Engine, Merge, ModelOptions, Outputs, Query, queries};
-use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer, layout};
+use crate::engine::{Engine, ModelOptions, Outputs, Query, queries};
+use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
+
+mod builder;
+
+pub use builder::MrmBuilder;
 
 /// In which form a reward model takes what the policy wrote.
 pub type InputForm = Conversion;
@@ -63,76 +68,48 @@ pub struct Mrm {
 }
 
 impl Mrm {
-    /// Loads the base model of a directory with default options; [`with_adapter`](Self::with_adapter) makes a reward model of it. A
-    /// head in the same directory is taken at once.
+    /// The base model of a directory with default options, of which [`with_adapter`](MrmBuilder::with_adapter) makes a reward model. Its weights are
+    /// read when that has been looked at.
     ///
     /// # Errors
     ///
-    /// A checkpoint, tokenizer or head that does not load.
-    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
+    /// A configuration or tokenizer that does not load.
+    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<MrmBuilder, LoadError> {
         Self::open_with(dir, device, ModelOptions::default())
     }
 
-    /// Loads the base model of a directory.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open).
-    pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        Self::on(&Base::open(dir, device, options.dtype)?, options)
-    }
-
-    /// A reward model on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
-    ///
-    /// # Errors
-    ///
-    /// A cache budget below one token, a tokenizer without the layout's tokens, a head that does not load.
-    pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
-        let engine = Engine::new(base.decoder().clone(), options)?;
-        let tokenizer = base.tokenizer().clone();
-        let MrmInput { form, bias, prefill } = MrmInput::default();
-        let reader = SessionReader { layout: layout("mrm", &tokenizer)?, tokenizer, form, prefill };
-        let head = RewardHead::from_dir(base.path(), base.decoder().config().vocab_size)?;
-        Ok(Self { engine, reader, head, bias })
-    }
-
-    /// Adds a LoRA adapter to the weights and takes the reward head of the same directory.
-    ///
-    /// # Errors
-    ///
-    /// An adapter or head that does not load or is for another model.
-    pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Self, LoadError> {
-        self.with_adapter_as(dir, Merge::IntoWeights)
-    }
-
-    /// [`with_adapter`](Self::with_adapter), merged or not.
+    /// [`open`](Self::open) with options.
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn with_adapter_as(mut self, dir: impl AsRef<Path>, merge: Merge) -> Result<Self, LoadError> {
-        let dir = dir.as_ref();
-        let config = self.engine.decoder().config().clone();
-        let (lora, _) = LoraWeights::from_dir(dir, &config, &self.engine.decoder().device())?;
-        self.head = RewardHead::from_dir(dir, config.vocab_size)?;
-        self.engine = self.engine.with_lora(lora, merge)?;
-        Ok(self)
+    pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<MrmBuilder, LoadError> {
+        MrmBuilder::of_files(BaseFiles::open(dir)?, device, options)
+    }
+
+    /// A reward model to be on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    ///
+    /// # Errors
+    ///
+    /// A tokenizer without the layout's tokens.
+    pub fn on(base: &Base, options: ModelOptions) -> Result<MrmBuilder, LoadError> {
+        MrmBuilder::of_base(base, options)
     }
 
     /// The layout.
     #[must_use]
-    pub fn layout(&self) -> &PromptLayout {
-        &self.reader.layout
+    pub fn layout(&self) -> &ContextLayout {
+        self.reader.layout()
     }
 
-    /// The model with another layout.
+    /// The model with another layout: a [`TextLayout`], or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
-    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
-        self.reader.layout = layout;
+    pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
+        self.reader.set_layout(layout);
         self
     }
 
-    /// The model with another bias and other unseen tokens. An adapter that is added after it brings its own.
+    /// The model with another bias and other unseen tokens.
     ///
     /// # Errors
     ///
@@ -258,5 +235,11 @@ impl MultifurcationRewardModel for Mrm {
             PrefillUse::Seen => ", prefill seen",
         };
         format!("mrm ({form}, {bias}{prefill})")
+    }
+}
+
+impl Forget for Mrm {
+    fn forget(&mut self) {
+        self.engine.forget();
     }
 }

@@ -5,29 +5,31 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use saffron_core::{
-    CandidateFilter, Candidates, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, ContextLayout, Forget, LayoutOrigin, ModelError, Policy, Reply, Session, TextPolicy,
+    Token, Vocabulary,
 };
 
 use crate::LoadError;
 use crate::base::Base;
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
-use crate::text::{Conversion, TextTokenizer, default_layout};
+use crate::text::{PrefillUse, SessionReader, TextLayout, TextTokenizer};
 
 /// A decoder that proposes next tokens. It sees prompt, prefill and response.
 #[derive(Debug)]
 pub struct LmPolicy {
     engine: Engine,
     tokenizer: Arc<TextTokenizer>,
-    layout: PromptLayout,
+    reader: SessionReader,
     end_tokens: Vec<Token>,
 }
 
 impl LmPolicy {
-    /// Loads a checkpoint with default options and the layout that its special tokens speak for.
+    /// Loads a checkpoint with default options. Its layout is its own chat template; where it has none, one is guessed from its special
+    /// tokens, which [`layout_origin`](Self::layout_origin) tells.
     ///
     /// # Errors
     ///
-    /// A checkpoint or tokenizer that does not load.
+    /// A checkpoint, tokenizer or chat template that does not load.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
         Self::open_with(path, device, ModelOptions::default())
     }
@@ -41,23 +43,38 @@ impl LmPolicy {
         Self::on(&Base::open(path, device, options.dtype)?, options)
     }
 
-    /// A policy on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    /// A policy on weights that are loaded, with a cache of its own and the checkpoint's layout. The options' type of weights gives way to
+    /// the base's.
+    ///
+    /// # Errors
+    ///
+    /// A cache budget below one token; end-of-sequence tokens that the model does not have; a chat template that cannot be used.
+    pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
+        let layout = TextLayout::of_checkpoint(base.checkpoint(), base.tokenizer())?;
+        Self::on_with_layout(base, options, layout)
+    }
+
+    /// The same in a layout that the caller gives: the checkpoint's template is not read.
     ///
     /// # Errors
     ///
     /// A cache budget below one token; end-of-sequence tokens that the model does not have.
-    pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
+    pub fn on_with_layout(
+        base: &Base,
+        options: ModelOptions,
+        layout: impl Into<ContextLayout>,
+    ) -> Result<Self, LoadError> {
         let engine = Engine::new(base.decoder().clone(), options)?;
         let tokenizer = base.tokenizer().clone();
         let end_tokens = base.checkpoint().end_tokens(&tokenizer)?;
-        let layout = default_layout(&tokenizer)?;
-        Ok(Self { engine, tokenizer, layout, end_tokens })
+        let reader = SessionReader::new(&tokenizer, layout, PrefillUse::Seen);
+        Ok(Self { engine, tokenizer, reader, end_tokens })
     }
 
-    /// The policy with another layout.
+    /// The policy with another layout: a [`TextLayout`], or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
-    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
-        self.layout = layout;
+    pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
+        self.reader.set_layout(layout);
         self
     }
 
@@ -76,47 +93,19 @@ impl LmPolicy {
 
     /// The layout.
     #[must_use]
-    pub fn layout(&self) -> &PromptLayout {
-        &self.layout
+    pub fn layout(&self) -> &ContextLayout {
+        self.reader.layout()
+    }
+
+    /// Where the layout comes from. Programs warn of a guess.
+    #[must_use]
+    pub fn layout_origin(&self) -> &LayoutOrigin {
+        self.layout().origin()
     }
 
     /// The decoder and its cache.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
-    }
-
-    /// A session for a prompt. The text is taken as text: special tokens that it spells stay letters.
-    ///
-    /// # Errors
-    ///
-    /// An empty prompt, or text that the tokenizer cannot encode.
-    pub fn session(&self, prompt: &str) -> Result<Session, ModelError> {
-        Session::new(self.tokenizer.clone(), self.encode(prompt)?)
-    }
-
-    /// A session whose reply is forced to begin with the first `tokens` tokens of a text.
-    ///
-    /// # Errors
-    ///
-    /// As [`session`](Self::session).
-    pub fn attacked_session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
-        let mut prefill = self.encode(prefill)?;
-        prefill.truncate(tokens);
-        self.session(prompt)?.with_prefill(prefill)
-    }
-
-    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
-        self.tokenizer.encode(text).map_err(|error| ModelError::other("encoding a prompt", error))
-    }
-
-    /// The text of a response, special tokens skipped.
-    ///
-    /// # Errors
-    ///
-    /// Tokens that the tokenizer cannot decode.
-    pub fn text(&self, hypothesis: &Hypothesis) -> Result<String, ModelError> {
-        let text = self.tokenizer.decode_text(&hypothesis.tokens);
-        text.map_err(|error| ModelError::other("decoding a response", error))
     }
 
     /// The whole context of a session as the model reads it.
@@ -125,10 +114,13 @@ impl LmPolicy {
     ///
     /// A context that does not fit the model, or ids of another vocabulary that have no text.
     pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
-        let convert = |tokens| Conversion::WhenNeeded.convert(tokens, session.vocabulary(), &self.tokenizer);
-        let answer = [convert(session.prefill())?, convert(session.response())?].concat();
-        let limit = self.engine.decoder().config().max_position_embeddings;
-        self.layout.render(&convert(session.prompt())?, &answer, limit)
+        self.reader.context(session, self.engine.decoder().config().max_position_embeddings)
+    }
+}
+
+impl TextPolicy for LmPolicy {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        self.tokenizer.encode(text).map_err(|error| ModelError::other("encoding a prompt", error))
     }
 }
 
@@ -152,5 +144,11 @@ impl Policy for LmPolicy {
             |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response(), place);
         let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
         Ok(Reply { value, work: answers.work })
+    }
+}
+
+impl Forget for LmPolicy {
+    fn forget(&mut self) {
+        self.engine.forget();
     }
 }

@@ -43,7 +43,8 @@ impl Network {
         Self::open(&Base::open(base, device, DType::F32)?, adapter)
     }
 
-    /// Begins at the adapter and head of a directory, on weights that are loaded.
+    /// Begins at the adapter and head of a directory, on weights that are loaded. Of the head, what is not there begins neutral: no bias, every token
+    /// seen.
     ///
     /// # Errors
     ///
@@ -51,7 +52,7 @@ impl Network {
     pub fn open(base: &Base, adapter: &Path) -> Result<Self, TrainError> {
         let decoder = base.decoder();
         let (lora, config) = LoraWeights::from_dir(adapter, decoder.config(), &decoder.device())?;
-        let head = RewardHead::from_dir(adapter, decoder.config().vocab_size)?;
+        let head = RewardHead::from_dir_or_neutral(adapter, decoder.config().vocab_size)?;
         Ok(Self::new(decoder, &lora, config, &head))
     }
 

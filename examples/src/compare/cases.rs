@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, ensure};
-use saffron_core::{Budget, ContextSettings};
-use saffron_mrm::LmPolicy;
+use saffron_core::{Budget, ContextSettings, Session};
 use saffron_search::eval::attack::read_templates;
 use saffron_search::eval::data::{self, Item};
 use saffron_search::eval::harness::{Case, Contender, Harness};
+use saffron_search::eval::models::{ComparedPolicy, NO_REWARD};
 use saffron_search::eval::runs::{Arm, Kind};
 use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
 use super::fingerprint::fingerprint;
-use super::models::NOBODY;
+use crate::models::{ENCODING, TOGETHER, encodes_together};
 
 /// All that is to be run.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Prepared {
     contenders: Vec<Contender>,
     group: NonZeroUsize,
     keep_text: bool,
-    /// Checksums of the data files, by path.
+    /// Checksums of the data files, by path, and how prompts are encoded.
     pub fingerprints: BTreeMap<String, String>,
 }
 
@@ -54,14 +54,19 @@ impl Prepared {
 /// # Errors
 ///
 /// Data that cannot be read, attacks that do not fit it, prompts without a token.
-pub fn prepare(config: &Config, policy: &LmPolicy) -> Result<Prepared> {
-    let mut cases = Vec::new();
+pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared> {
+    let mut cases: Vec<Case> = Vec::new();
     let mut fingerprints = BTreeMap::new();
     for data in &config.data {
         let place = || format!("the data set {}", data.name);
         let items = items(config, data, &mut fingerprints).with_context(place)?;
         let attacked = items.iter().map(|item| case(data, item, policy));
         cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
+    }
+    let sessions: Vec<&Session> = cases.iter().map(|case| &case.session).collect();
+    // Reward models and guards read text in layouts of their own.
+    if config.has_readers() || encodes_together(policy, &sessions) {
+        fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
     }
     let contenders = config.strategies.iter().flat_map(|contender| {
         contender.budgets.iter().map(|budget| contend(config, contender, *budget)).collect::<Vec<_>>()
@@ -95,7 +100,7 @@ fn items(config: &Config, data: &DataConfig, fingerprints: &mut BTreeMap<String,
     Ok(set.items)
 }
 
-fn case(data: &DataConfig, item: &Item, policy: &LmPolicy) -> Result<Case> {
+fn case(data: &DataConfig, item: &Item, policy: &dyn ComparedPolicy) -> Result<Case> {
     let attacked = data.attack.apply(item)?;
     let session = policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
     Ok(Case {
@@ -130,6 +135,6 @@ fn contend(config: &Config, contender: &ContenderConfig, budget: u64) -> Contend
             Some(thresholds) => searcher.ruled_by(Rules::new(*thresholds)),
             None => searcher,
         },
-        reward: reward.clone().unwrap_or_else(|| String::from(NOBODY)),
+        reward: reward.clone().unwrap_or_else(|| String::from(NO_REWARD)),
     }
 }

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use saffron_core::Thresholds;
-use saffron_search::Preset;
+use saffron_core::{ModelName, Thresholds};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::Format;
-use saffron_search::eval::judge::{RefusalPhrases, WordRule};
 use saffron_search::strategy::StrategyConfig;
 use serde::{Deserialize, Serialize};
+
+pub use saffron_search::eval::models::{
+    GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, PolicySettings, QuestionSettings,
+    RewardModelSettings, RewardSettings, ServedSettings,
+};
 
 pub use super::filter::FilterConfig;
 use super::published::{self, PublishedConfig};
@@ -43,12 +46,12 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
     /// What is defended.
-    pub policy: PolicyConfig,
+    pub policy: PolicySettings,
     /// What guides the searches.
     #[serde(default)]
-    pub rewards: Vec<RewardConfig>,
+    pub rewards: Vec<RewardSettings>,
     /// Who judges the answers.
-    pub judges: Vec<JudgeConfig>,
+    pub judges: Vec<JudgeSettings>,
     /// What is asked.
     pub data: Vec<DataConfig>,
     /// Who competes.
@@ -56,139 +59,6 @@ pub struct Config {
     /// What others have published of the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<PublishedConfig>,
-}
-
-/// The policy.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyConfig {
-    /// Directory of the checkpoint.
-    pub model: PathBuf,
-    /// Prompt layout; by default what the special tokens speak for.
-    pub layout: Option<String>,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
-}
-
-/// A reward model.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RewardConfig {
-    /// What strategies call it.
-    pub name: String,
-    /// What it is.
-    pub model: RewardModelConfig,
-}
-
-/// What a reward model is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum RewardModelConfig {
-    /// A multifurcation reward model: one call a sequence for all its candidates.
-    Mrm(MrmConfig),
-    /// A guard as process reward model: one call a candidate.
-    Guard(GuardConfig),
-}
-
-/// A multifurcation reward model.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MrmConfig {
-    /// Directory of the model that the adapter sits on.
-    pub base: PathBuf,
-    /// Directory of adapter, bias and mask.
-    pub adapter: PathBuf,
-    /// Prompt layout.
-    #[serde(default = "mrm_layout")]
-    pub layout: String,
-    /// Rules of its input.
-    #[serde(default)]
-    pub preset: Preset,
-    /// Whether its bias counts, where that is not what the preset says.
-    pub bias: Option<bool>,
-    /// Whether tokens that its training has not seen are passed over.
-    #[serde(default = "yes")]
-    pub unseen: bool,
-    /// Whether it sees the forced beginning of an answer.
-    #[serde(default)]
-    pub sees_prefill: bool,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
-}
-
-/// A guard.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuardConfig {
-    /// Directory of the checkpoint.
-    pub model: PathBuf,
-    /// Directory of an adapter that it was trained to.
-    pub adapter: Option<PathBuf>,
-    /// How it is asked; by default as Llama Guard 3 is.
-    pub question: Option<QuestionConfig>,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
-}
-
-impl GuardConfig {
-    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.model].into_iter().chain(&mut self.adapter)
-    }
-}
-
-/// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QuestionConfig {
-    /// Before the prompt.
-    pub prefix: String,
-    /// Between prompt and answer.
-    pub infix: String,
-    /// After the answer.
-    pub suffix: String,
-    /// Says that the answer is safe.
-    pub safe: String,
-    /// Says that it is not.
-    #[serde(rename = "unsafe")]
-    pub not_safe: String,
-}
-
-/// A judge.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JudgeConfig {
-    /// Its name in records.
-    pub name: String,
-    /// What it is.
-    pub judge: JudgeModelConfig,
-}
-
-/// What a judge is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum JudgeModelConfig {
-    /// A guard: safe from a reward on.
-    Guard {
-        /// The guard.
-        guard: GuardConfig,
-        /// Rewards from it on are safe.
-        #[serde(default)]
-        threshold: f32,
-    },
-    /// Refusals by their words.
-    RefusalPhrases {
-        /// Which, and where they are looked for.
-        #[serde(default)]
-        phrases: RefusalPhrases,
-    },
-    /// A rule of words: what harms and what helps.
-    Words {
-        /// The rule.
-        rule: WordRule,
-    },
 }
 
 /// A data set.
@@ -258,20 +128,13 @@ fn sixteen() -> usize {
     16
 }
 
-fn cache_mb() -> u64 {
-    1024
-}
-
 fn one() -> Vec<u64> {
     vec![1]
 }
 
-fn mrm_layout() -> String {
-    String::from("mrm")
-}
-
 impl Config {
-    /// Reads a file. Paths in it are made to start from where the program does.
+    /// Reads a file. Paths in it are made to start from where the program does; a model's name is such a path if something is there, else a
+    /// model on the hub or a server.
     ///
     /// # Errors
     ///
@@ -283,6 +146,7 @@ impl Config {
         config.check().with_context(|| path.display().to_string())?;
         let dir = path.parent().unwrap_or(Path::new(""));
         config.paths().into_iter().for_each(|path| *path = dir.join(&path));
+        config.names().into_iter().for_each(|name| *name = name.clone().within(dir, Path::exists));
         Ok(config)
     }
 
@@ -306,17 +170,16 @@ impl Config {
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths = vec![&mut self.policy.model];
-        paths.extend(&mut self.log);
+        let mut paths: Vec<&mut PathBuf> = self.log.iter_mut().collect();
         for reward in &mut self.rewards {
             match &mut reward.model {
-                RewardModelConfig::Mrm(mrm) => paths.extend([&mut mrm.base, &mut mrm.adapter]),
-                RewardModelConfig::Guard(guard) => paths.extend(guard.paths()),
+                RewardModelSettings::Mrm(mrm) => paths.push(&mut mrm.adapter),
+                RewardModelSettings::Guard(guard) => paths.extend(&mut guard.adapter),
             }
         }
         for judge in &mut self.judges {
-            if let JudgeModelConfig::Guard { guard, .. } = &mut judge.judge {
-                paths.extend(guard.paths());
+            if let JudgeModelSettings::Guard { guard, .. } = &mut judge.judge {
+                paths.extend(&mut guard.adapter);
             }
         }
         for data in &mut self.data {
@@ -325,12 +188,35 @@ impl Config {
         paths
     }
 
+    fn names(&mut self) -> Vec<&mut ModelName> {
+        let mut names: Vec<&mut ModelName> = self.policy.names_mut().collect();
+        for reward in &mut self.rewards {
+            match &mut reward.model {
+                RewardModelSettings::Mrm(mrm) => names.push(&mut mrm.base),
+                RewardModelSettings::Guard(guard) => names.extend(guard.names_mut()),
+            }
+        }
+        for judge in &mut self.judges {
+            if let JudgeModelSettings::Guard { guard, .. } = &mut judge.judge {
+                names.extend(guard.names_mut());
+            }
+        }
+        names
+    }
+
+    /// Whether a reward model or a guard reads prompts, beside the policy.
+    #[must_use]
+    pub fn has_readers(&self) -> bool {
+        let is_guard = |judge: &JudgeSettings| matches!(judge.judge, JudgeModelSettings::Guard { .. });
+        !self.rewards.is_empty() || self.judges.iter().any(is_guard)
+    }
+
     /// How many models the reference implementation would profile for a strategy: the policy, the guard that judges, and a
     /// multifurcation reward model where one guides.
     #[must_use]
     pub fn profiled_models(&self, contender: &ContenderConfig) -> u64 {
         let guides = self.rewards.iter().find(|reward| Some(&reward.name) == contender.reward.as_ref());
-        let mrm = guides.is_some_and(|reward| matches!(reward.model, RewardModelConfig::Mrm(_)));
+        let mrm = guides.is_some_and(|reward| matches!(reward.model, RewardModelSettings::Mrm(_)));
         2 + u64::from(mrm)
     }
 }

@@ -10,6 +10,7 @@ use saffron_search::eval::runs::summary::Row;
 use super::Results;
 use super::beside::published_curves;
 use crate::curves::{Curve, Point, draw};
+use crate::models::note;
 
 /// What an answer may cost.
 struct Cost {
@@ -58,24 +59,37 @@ pub fn plot(results: &Results, dir: &Path) -> Result<Vec<PathBuf>> {
         for judge in &judges {
             let title = format!("Attack success on {}, judged by {judge}", rows[0].set);
             for cost in &COSTS {
-                paths.push(picture(dir, &title, rows, judge, cost, Vec::new())?);
+                paths.extend(picture(dir, &title, rows, judge, cost, Vec::new())?);
             }
             let published = published_curves(&results.published, &rows[0].set, judge);
             if !published.is_empty() {
                 let title = format!("{title} (dashed and hollow: published)");
-                paths.push(picture(dir, &title, rows, judge, &PROFILER, published)?);
+                paths.extend(picture(dir, &title, rows, judge, &PROFILER, published)?);
             }
         }
     }
     Ok(paths)
 }
 
-/// Draws the run's curves and, behind them, others.
-fn picture(dir: &Path, title: &str, rows: &[&Row], judge: &str, cost: &Cost, others: Vec<Curve>) -> Result<PathBuf> {
+/// Draws the run's curves and, behind them, others. Where no cost of the kind is known (the TFLOP of a served model whose sizes are
+/// not), it says so and draws nothing.
+fn picture(
+    dir: &Path,
+    title: &str,
+    rows: &[&Row],
+    judge: &str,
+    cost: &Cost,
+    others: Vec<Curve>,
+) -> Result<Option<PathBuf>> {
     let path = dir.join(format!("asr_{}_{}_{judge}.svg", cost.name, rows[0].set));
     let axes = (cost.label, "share of unsafe answers (95 % Wilson)");
-    draw(&path, title, axes, true, &[curves(rows, judge, cost), others].concat())?;
-    Ok(path)
+    let curves = [curves(rows, judge, cost), others].concat();
+    if curves.is_empty() {
+        note(&format!("{} is not drawn: no strategy has a known cost of this kind", path.display()));
+        return Ok(None);
+    }
+    draw(&path, title, axes, true, &curves)?;
+    Ok(Some(path))
 }
 
 /// One curve a strategy.

@@ -4,13 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use saffron_core::CandidateFilter;
+use saffron_core::{CandidateFilter, ModelName};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::{Format, Share};
 use saffron_train::labels::LabelSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::config::{FilterConfig, PolicyConfig, QuestionConfig};
+use crate::compare::config::{self, FilterConfig, PolicySettings, QuestionSettings, ServedSettings};
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct DataConfig {
 #[serde(deny_unknown_fields)]
 pub struct SampledConfig {
     /// The policy.
-    pub policy: PolicyConfig,
+    pub policy: PolicySettings,
     /// What an attacker does.
     #[serde(default)]
     pub attack: Attack,
@@ -87,15 +87,29 @@ impl SampledConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardConfig {
-    /// Directory of the checkpoint.
-    pub base: PathBuf,
-    /// Directory of an adapter that it was trained to.
+    /// The model.
+    pub base: ModelName,
+    /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
-    /// How it is asked; by default as Llama Guard 3 is.
-    pub question: Option<QuestionConfig>,
+    /// How it is asked; by default as Llama Guard 3 is. A served guard needs it.
+    pub question: Option<QuestionSettings>,
+    /// What its server does not say, if it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<ServedSettings>,
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
+}
+
+impl GuardConfig {
+    pub(super) fn settings(&self) -> config::GuardSettings {
+        let Self { base, adapter, question, served, cache_mb } = self.clone();
+        config::GuardSettings { model: base, adapter, question, served, cache_mb }
+    }
+
+    fn names_mut(&mut self) -> impl Iterator<Item = &mut ModelName> {
+        [&mut self.base].into_iter().chain(self.served.as_mut().and_then(|served| served.tokenizer.as_mut()))
+    }
 }
 
 /// How replies are rewarded.
@@ -142,14 +156,18 @@ impl Config {
         ensure!(replies, "{}: max_new_tokens must be at least 1", path.display());
         let dir = path.parent().unwrap_or(Path::new(""));
         config.paths().into_iter().for_each(|path| *path = dir.join(&path));
+        config.names().into_iter().for_each(|name| *name = name.clone().within(dir, Path::exists));
         Ok(config)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths = vec![&mut self.guard.base, &mut self.corpus.data.path];
-        paths.extend(&mut self.guard.adapter);
-        paths.extend(self.corpus.sampled.as_mut().map(|sampled| &mut sampled.policy.model));
-        paths
+        [&mut self.corpus.data.path].into_iter().chain(&mut self.guard.adapter).collect()
+    }
+
+    fn names(&mut self) -> Vec<&mut ModelName> {
+        let sampled = self.corpus.sampled.as_mut();
+        let policy = sampled.into_iter().flat_map(|sampled| sampled.policy.names_mut());
+        self.guard.names_mut().chain(policy).collect()
     }
 
     /// The settings of a run over so many replies.

@@ -1,11 +1,12 @@
 //! Replies from data files.
 
 use anyhow::{Result, ensure};
-use saffron_mrm::text::{TextError, TextTokenizer};
+use saffron_core::ModelError;
 use saffron_search::eval::data::{Dataset, Format, Item, Label, Pair, read, read_pairs};
 use saffron_train::labels::Conversation;
 
 use super::config::DataConfig;
+use crate::models::NamedGuard;
 
 /// A prompt and a reply to it, as text.
 pub(super) struct Text {
@@ -18,15 +19,15 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// The ids of a guard's tokenizer.
-    pub(super) fn encode(&self, tokenizer: &TextTokenizer) -> Result<Conversation, TextError> {
+    /// The ids of a guard.
+    pub(super) fn encode(&self, guard: &NamedGuard) -> Result<Conversation, ModelError> {
         Ok(Conversation {
             id: self.id.clone(),
             set: self.set.clone(),
             group: self.group.clone(),
             label: self.label,
-            prompt: tokenizer.encode(&self.prompt)?,
-            reply: tokenizer.encode(&self.reply)?,
+            prompt: guard.encode(&self.prompt)?,
+            reply: guard.encode(&self.reply)?,
         })
     }
 }

@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use saffron_core::{ProcessRewardModel, Vocabulary};
-use saffron_mrm::GuardRewardModel;
-use saffron_mrm::text::TextTokenizer;
+use saffron_core::{Forget, ProcessRewardModel, Vocabulary};
+use saffron_mrm::ModelOptions;
+use saffron_search::eval::models::ModelOpener;
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::labels::{Conversation, Source};
 
 use super::Config;
-use super::config::{CorpusConfig, GuardConfig};
+use super::config::CorpusConfig;
 use super::corpus::{Text, items, texts};
 use super::sampled::{Questions, Sampler};
-use crate::compare::{Shelf, config, data_files, fingerprint};
+use crate::compare::{data_files, fingerprint};
+use crate::models::{ENCODING, NamedGuard, Opener, TOGETHER, TemplateDate};
 
 /// Where replies come from.
 enum Replies {
@@ -28,8 +29,7 @@ enum Replies {
 /// A corpus and its teacher.
 pub struct Labelling {
     replies: Replies,
-    guard: GuardRewardModel,
-    tokenizer: Arc<TextTokenizer>,
+    guard: NamedGuard,
     fingerprints: BTreeMap<String, String>,
 }
 
@@ -40,30 +40,35 @@ impl std::fmt::Debug for Labelling {
 }
 
 impl Labelling {
-    /// Loads what a configuration names.
+    /// Opens what a configuration names. Chat templates tell a date.
     ///
     /// # Errors
     ///
-    /// Whatever does not load.
-    pub fn open(config: &Config, device: &Device) -> Result<Self> {
-        let mut shelf = Shelf::new(device);
-        let replies = replies(config, &mut shelf)?;
-        let tokenizer = shelf.base(&config.guard.base).context("the guard")?.tokenizer().clone();
-        let guard = guard(&config.guard, &mut shelf).context("the guard")?;
-        let mut fingerprints = shelf.fingerprints;
+    /// Whatever does not load or does not answer.
+    pub fn open(config: &Config, device: &Device, date: TemplateDate) -> Result<Self> {
+        let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date);
+        let replies = replies(config, &mut opener)?;
+        let guard = opener.named_guard(&config.guard.settings()).context("the guard")?;
+        let mut fingerprints = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
         let data = &config.corpus.data;
         for file in data_files(&data.path, &data.format) {
             fingerprints.extend([fingerprint(&file)?]);
         }
-        Ok(Self { replies, guard, tokenizer, fingerprints })
+        if let Replies::Sampled(sampler) = &replies
+            && sampler.encodes_together()?
+        {
+            fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
+        }
+        Ok(Self { replies, guard, fingerprints })
     }
+
     /// The manifest of a part of a run over this corpus on a device.
     ///
     /// # Errors
     ///
     /// Settings that nothing can be labelled with.
     pub fn manifest(&self, config: &Config, shard: Shard, device: &str) -> Result<Manifest> {
-        let settings = config.settings(self.len(), self.tokenizer.size())?;
+        let settings = config.settings(self.len(), self.guard.vocabulary().size())?;
         let manifest = settings.manifest(shard)?.fingerprint("device", device);
         Ok(self.fingerprints.iter().fold(manifest, |manifest, (path, sum)| manifest.fingerprint(path, sum)))
     }
@@ -76,34 +81,29 @@ impl Labelling {
     }
 }
 
-fn replies(config: &Config, shelf: &mut Shelf<'_>) -> Result<Replies> {
+fn replies(config: &Config, opener: &mut Opener) -> Result<Replies> {
     let CorpusConfig { data, sampled } = &config.corpus;
     let place = || format!("the data set {}", data.name);
     let Some(sampled) = sampled else {
         return Ok(Replies::Given(texts(data, config.seed).with_context(place)?));
     };
     let questions = Questions { set: data.name.clone(), items: items(data, config.seed).with_context(place)? };
-    let policy = shelf.policy(&sampled.policy).context("the policy")?;
+    let policy = opener.named_policy(&sampled.policy).context("the policy")?;
     Ok(Replies::Sampled(Box::new(Sampler::new(policy, sampled.clone(), questions, config.seed))))
-}
-
-fn guard(config: &GuardConfig, shelf: &mut Shelf<'_>) -> Result<GuardRewardModel> {
-    let GuardConfig { base, adapter, question, cache_mb } = config.clone();
-    shelf.guard(&config::GuardConfig { model: base, adapter, question, cache_mb })
 }
 
 impl Source for Labelling {
     fn vocabulary(&self) -> Arc<dyn Vocabulary> {
-        self.tokenizer.clone()
+        self.guard.vocabulary()
     }
 
     fn replies(&mut self, places: Range<usize>) -> Result<Vec<Conversation>, Box<dyn Error + Send + Sync>> {
         match &mut self.replies {
             Replies::Given(texts) => {
                 let wanted = texts.get(places).ok_or("the corpus has fewer replies")?;
-                Ok(wanted.iter().map(|text| text.encode(&self.tokenizer)).collect::<Result<_, _>>()?)
+                Ok(wanted.iter().map(|text| text.encode(&self.guard)).collect::<Result<_, _>>()?)
             }
-            Replies::Sampled(sampler) => Ok(sampler.replies(places, &self.tokenizer)?),
+            Replies::Sampled(sampler) => Ok(sampler.replies(places, &self.guard)?),
         }
     }
 
@@ -112,9 +112,9 @@ impl Source for Labelling {
     }
 
     fn forget(&mut self) {
-        self.guard.engine().forget();
+        self.guard.forget();
         if let Replies::Sampled(sampler) = &mut self.replies {
-            sampler.policy.engine().forget();
+            sampler.policy.forget();
         }
     }
 }

@@ -4,14 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use saffron_core::{Budget, ContextSettings, NoReward, Policy, Session, Token, Vocabulary};
-use saffron_mrm::LmPolicy;
-use saffron_mrm::text::{Conversion, TextTokenizer};
+use saffron_core::{Budget, ContextSettings, NoReward, Policy, Session, TextPolicy, Token, Vocabulary};
 use saffron_search::eval::data::Item;
 use saffron_search::{Sampling, Searcher};
 use saffron_train::labels::Conversation;
 
 use super::config::SampledConfig;
+use crate::models::{NamedGuard, NamedPolicy, encodes_together};
 
 /// What a policy is asked.
 pub(super) struct Questions {
@@ -21,14 +20,14 @@ pub(super) struct Questions {
 
 /// A policy that is asked every question `samples` times: first all questions once, then all a second time.
 pub(super) struct Sampler {
-    pub(super) policy: LmPolicy,
+    pub(super) policy: NamedPolicy,
     config: SampledConfig,
     seed: u64,
     questions: Questions,
 }
 
 impl Sampler {
-    pub(super) fn new(policy: LmPolicy, config: SampledConfig, questions: Questions, seed: u64) -> Self {
+    pub(super) fn new(policy: NamedPolicy, config: SampledConfig, questions: Questions, seed: u64) -> Self {
         Self { policy, config, seed, questions }
     }
 
@@ -36,8 +35,14 @@ impl Sampler {
         self.questions.items.len() * self.config.samples.get()
     }
 
+    /// Whether the policy reads the questions otherwise than their ids alone.
+    pub(super) fn encodes_together(&self) -> Result<bool> {
+        let sessions = self.questions.items.iter().map(|item| self.session(item)).collect::<Result<Vec<_>>>()?;
+        Ok(encodes_together(&self.policy, &sessions.iter().collect::<Vec<_>>()))
+    }
+
     /// The replies at some places, in ids of the guard's tokenizer.
-    pub(super) fn replies(&mut self, places: Range<usize>, guard: &TextTokenizer) -> Result<Vec<Conversation>> {
+    pub(super) fn replies(&mut self, places: Range<usize>, guard: &NamedGuard) -> Result<Vec<Conversation>> {
         let places: Vec<usize> = places.collect();
         let mut replies = Vec::new();
         let questions = self.questions.items.len();
@@ -48,7 +53,7 @@ impl Sampler {
     }
 
     /// Replies that are all the same sample of their questions, which decides their random numbers.
-    fn round(&mut self, places: &[usize], guard: &TextTokenizer) -> Result<Vec<Conversation>> {
+    fn round(&mut self, places: &[usize], guard: &NamedGuard) -> Result<Vec<Conversation>> {
         let sample = places.first().map_or(0, |place| place / self.questions.items.len());
         let questions: Vec<&Item> =
             places.iter().map(|place| &self.questions.items[place % self.questions.items.len()]).collect();
@@ -87,14 +92,14 @@ impl Sampler {
         sample: usize,
         session: &Session,
         mut reply: Vec<Token>,
-        guard: &TextTokenizer,
+        guard: &NamedGuard,
     ) -> Result<Conversation> {
         let ends = self.policy.end_tokens();
         if reply.last().is_some_and(|last| ends.contains(last)) {
             reply.pop();
         }
         let from: &Arc<dyn Vocabulary> = session.vocabulary();
-        let convert = |tokens: &[Token]| Conversion::WhenNeeded.convert(tokens, from, guard);
+        let convert = |tokens: &[Token]| guard.convert(tokens, from);
         Ok(Conversation {
             id: format!("{}/{sample}", item.id),
             set: self.questions.set.clone(),

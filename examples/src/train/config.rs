@@ -9,7 +9,7 @@ use saffron_train::{AdamWSettings, RunSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::config::QuestionConfig;
+use crate::compare::config::QuestionSettings;
 use crate::models::TypeName;
 
 /// `train_guard`: a guard from labelled replies and preference pairs.
@@ -19,7 +19,7 @@ pub struct GuardRecipe {
     /// Directory of the model that becomes a guard.
     pub base: PathBuf,
     /// How it is asked; by default as Llama Guard 3 is.
-    pub question: Option<QuestionConfig>,
+    pub question: Option<QuestionSettings>,
     /// What is trained of it.
     #[serde(default)]
     pub adapter: AdapterRecipe,

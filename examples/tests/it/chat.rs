@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use saffron_core::PromptLayout;
+use saffron_core::PromptEncoder;
 use saffron_examples::conversation::Conversation;
-use saffron_mrm::text::{ChatTemplate, TextTokenizer};
+use saffron_mrm::text::{ChatTemplate, TextLayout, TextTokenizer};
 
 use crate::programs::{example, run, text};
 
@@ -79,8 +79,8 @@ fn what_was_said_enters_the_next_turn_without_its_reasoning() {
     talk.add("one", "Hm , <|user|></think>Paris !");
     let found = talk.layout(&tokenizer).unwrap();
     let encode = |text: &str| tokenizer.encode_markup(text).unwrap();
-    assert_eq!(found.prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
-    assert_eq!(found.infix, encode("<|assistant|>"));
+    assert_eq!(found.ids().prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
+    assert_eq!(found.ids().infix, encode("<|assistant|>"));
     assert_eq!(talk.messages()[1].content, "Hm , <|user|></think>Paris !", "the text that was generated is kept");
 }
 
@@ -120,10 +120,14 @@ fn a_reward_model_hears_all_turns_in_its_own_layout() {
     let tokenizer = TextTokenizer::from_dir(&crate::fixtures().join("tiny-b/policy"), 190).unwrap();
     let encode = |text: &str| tokenizer.encode(text).unwrap();
     let mut talk = Conversation::new(ChatTemplate::new(TEMPLATE).unwrap(), Some("be kind"));
-    let own = PromptLayout { prefix: [vec![0], encode("Q ")].concat(), infix: encode(" A "), suffix: vec![] };
-    assert_eq!(talk.before(&own, &tokenizer).unwrap(), own, "nothing was said yet, and the system counts for nothing");
+    let own = TextLayout::named("mrm", &tokenizer).unwrap();
+    let heard = own.after(talk.messages()).unwrap();
+    assert_eq!(heard.ids(), own.ids(), "nothing was said yet, and the system counts for nothing");
     talk.add("one", "two");
-    let heard = talk.before(&own, &tokenizer).unwrap();
-    let expected = [vec![0], encode("Q "), encode("one"), encode(" A "), encode("two"), encode("Q ")].concat();
-    assert_eq!((heard.prefix, heard.infix), (expected, own.infix));
+    let heard = own.after(talk.messages()).unwrap();
+    let (user, agent) = (encode("\n\nUser:"), encode("\n\nAgent:"));
+    let expected = [vec![0], user.clone(), encode("one"), agent.clone(), encode("two"), user].concat();
+    assert_eq!((&heard.ids().prefix, &heard.ids().infix), (&expected, &agent));
+    let together = [vec![0], encode("\n\nUser:one\n\nAgent:two\n\nUser:three\n\nAgent:")].concat();
+    assert_eq!(heard.encode_prompt("three", None).unwrap(), together);
 }

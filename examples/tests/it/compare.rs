@@ -13,7 +13,7 @@ use saffron_search::eval::files::Journal;
 use saffron_search::eval::runs::{Ending, read};
 use serde_json::Value;
 
-use crate::programs::{example, run, text};
+use crate::programs::{example, headless, run, text};
 
 fn config() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/compare_tiny.toml")
@@ -331,4 +331,18 @@ fn bad_configurations_end_with_a_sentence() {
         assert!(!output.status.success() && error.contains(says), "{change:?}: {error}");
         assert!(!error.contains("panicked"), "{error}");
     }
+}
+
+#[test]
+fn a_reward_model_without_its_head_must_be_asked_for_in_a_configuration() {
+    let (out, adapter) = (tempfile::tempdir().unwrap(), headless(&["unseen_mask.pt"]));
+    let there = config().parent().unwrap().join("../../fixtures/tiny-b/mrm");
+    let from = format!("adapter = \"{}\"", there.display());
+    let to = format!("adapter = \"{}\"", adapter.path().display());
+    let refused = run(&mut compare(&changed(out.path(), &[(&from, &to)]), &out.path().join("run")));
+    let error = text(&refused.stderr);
+    assert!(!refused.status.success() && error.contains("the reward model mrm"), "{error}");
+    assert!(error.contains("unseen_mask.pt not there"), "{error}");
+    let to = format!("{to}, neutral_head = true");
+    succeed(&mut compare(&changed(out.path(), &[(&from, &to)]), &out.path().join("run")));
 }

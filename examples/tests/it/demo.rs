@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use saffron_examples::compare::Config;
-use saffron_examples::compare::config::JudgeModelConfig;
+use saffron_examples::compare::config::JudgeModelSettings;
 use saffron_examples::demo::{Kind, Request, World};
 use saffron_mrm::text::TextTokenizer;
 use saffron_search::eval::data::{Format, read};
@@ -58,7 +58,7 @@ fn world_law() -> WordRule {
 
 fn law(config: &Config) -> WordRule {
     let [judge] = &config.judges[..] else { panic!("one judge") };
-    let JudgeModelConfig::Words { rule } = &judge.judge else { panic!("a rule of words") };
+    let JudgeModelSettings::Words { rule } = &judge.judge else { panic!("a rule of words") };
     rule.clone()
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use saffron_core::CandidateFilter;
-use saffron_examples::compare::config::{ContenderConfig, JudgeModelConfig, RewardModelConfig};
+use saffron_examples::compare::config::{ContenderConfig, JudgeModelSettings, RewardModelSettings};
 use saffron_examples::compare::{Config, PublishedConfig, PublishedError};
 use saffron_search::Preset;
 use saffron_search::eval::attack::{Attack, PrefillText};
@@ -26,7 +26,7 @@ fn strategy<'a>(config: &'a Config, name: &str) -> &'a ContenderConfig {
     config.strategies.iter().find(|strategy| strategy.name == name).unwrap()
 }
 
-fn guide<'a>(config: &'a Config, name: &str) -> &'a RewardModelConfig {
+fn guide<'a>(config: &'a Config, name: &str) -> &'a RewardModelSettings {
     let wanted = strategy(config, name).reward.as_ref().unwrap();
     &config.rewards.iter().find(|reward| reward.name == *wanted).unwrap().model
 }
@@ -53,7 +53,7 @@ fn saffron_has_the_papers_nucleus_lengths_and_widths_under_either_preset() {
         assert_eq!(saffron.budgets, WIDTHS);
         let StrategyConfig::Saffron { preset: rules, options } = &saffron.strategy else { panic!("{name}") };
         assert_eq!((*rules, options), (preset, &saffron_search::strategy::saffron::Options::default()));
-        let RewardModelConfig::Mrm(mrm) = guide(&config, name) else { panic!("{name} has no MRM") };
+        let RewardModelSettings::Mrm(mrm) = guide(&config, name) else { panic!("{name} has no MRM") };
         assert_eq!((mrm.preset, mrm.layout.as_str()), (preset, "mrm"));
     }
 }
@@ -61,14 +61,14 @@ fn saffron_has_the_papers_nucleus_lengths_and_widths_under_either_preset() {
 #[test]
 fn baselines_are_guided_by_the_guard_that_judges() {
     let config = config();
-    let JudgeModelConfig::Guard { guard: judge, threshold } = &config.judges[0].judge else { panic!("no guard") };
+    let JudgeModelSettings::Guard { guard: judge, threshold } = &config.judges[0].judge else { panic!("no guard") };
     assert_eq!((config.judges.len(), *threshold), (1, 0.0));
     for name in ["best-of-n", "rebase", "deal"] {
-        let RewardModelConfig::Guard(guard) = guide(&config, name) else { panic!("{name} has no guard") };
+        let RewardModelSettings::Guard(guard) = guide(&config, name) else { panic!("{name} has no guard") };
         assert_eq!((&guard.model, guard.question.is_none()), (&judge.model, true));
     }
     assert!(judge.question.is_none(), "asked as Llama Guard 3 is");
-    let RewardModelConfig::Mrm(mrm) = guide(&config, "saffron") else { panic!("no MRM") };
+    let RewardModelSettings::Mrm(mrm) = guide(&config, "saffron") else { panic!("no MRM") };
     assert_eq!(mrm.base, judge.model, "the judge is the teacher");
     assert_eq!(strategy(&config, "best-of-n").budgets, WIDTHS);
     assert!(strategy(&config, "no-defence").reward.is_none());

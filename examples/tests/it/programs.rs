@@ -132,3 +132,38 @@ fn a_new_reward_model_is_one_that_decode_takes() {
     let output = decode("tiny-a", &["--prompt", "hello", "--mrm", mrm.to_str().unwrap(), "--max-new-tokens", "3"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
+
+/// A reward model without some files of its head.
+pub(crate) fn headless(files: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(crate::fixtures().join("tiny-b/mrm")).unwrap() {
+        let entry = entry.unwrap();
+        if !files.iter().any(|file| entry.file_name() == *file) {
+            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+    }
+    dir
+}
+
+#[test]
+fn a_reward_model_without_its_head_must_be_asked_for() {
+    let guard = crate::fixtures().join("tiny-b/guard").display().to_string();
+    for missing in ["lm_head_bias.pt", "unseen_mask.pt"] {
+        let adapter = headless(&[missing]);
+        let mrm = adapter.path().display().to_string();
+        let search = ["--guard", &guard, "--mrm", &mrm, "--prompt", "one question", "--width", "2"];
+        let search = [&search[..], &["--max-new-tokens", "4", "--min-new-tokens", "2"]].concat();
+        let output = decode("tiny-b", &search);
+        assert!(!output.status.success() && output.stdout.is_empty());
+        assert!(text(&output.stderr).contains(missing), "{}", text(&output.stderr));
+        let output = decode("tiny-b", &[&search[..], &["--neutral-head"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let rewards = |more: &[&str]| {
+            let mut command = example("rewards");
+            run(command.args(["--base", &guard, "--adapter", &mrm]).args(more))
+        };
+        let refused = rewards(&[]);
+        assert!(!refused.status.success() && text(&refused.stderr).contains(missing), "{}", text(&refused.stderr));
+        assert!(rewards(&["--neutral-head"]).status.success());
+    }
+}

@@ -165,7 +165,7 @@ fn what_cannot_be_run_ends_with_a_sentence() {
     ];
     let policy = crate::fixtures().join("tiny-b/policy");
     for (name, arguments, says) in cases {
-        let output = run(example(name).arg("--policy").arg(&policy).args(arguments));
+        let output = run(example(name).arg("--policy").arg(&policy).args(["--layout", "plain"]).args(arguments));
         let error = text(&output.stderr);
         assert!(!output.status.success() && error.contains(says), "{name} {arguments:?}: {error}");
         assert!(!error.contains("panicked"), "{error}");

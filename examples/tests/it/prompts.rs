@@ -1,7 +1,7 @@
 //! What one prompt leaves for the next: the prefix that the template gives both.
 
 use burn::tensor::Device;
-use saffron_core::{CandidateFilter, ChildScorer, Policy, Session, Work};
+use saffron_core::{CandidateFilter, ChildScorer, Policy, Session, TextPolicy, Work};
 use saffron_examples::cases::Models;
 use saffron_mrm::ModelOptions;
 

@@ -4,6 +4,7 @@
 #[path = "../it/margin.rs"]
 mod margin;
 mod served;
+mod served_compare;
 mod soak;
 
 use std::path::{Path, PathBuf};

@@ -4,9 +4,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use saffron_core::{CandidateFilter, Candidates, Outcome, Policy, Session};
-use saffron_examples::models::{Loader, PolicyArgs, TypeName};
-use saffron_examples::policy::NamedPolicy;
+use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session, TextPolicy};
+use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, TypeName};
 use saffron_mrm::Mrm;
 use saffron_search::{Preset, Saffron, Searcher};
 
@@ -28,13 +27,16 @@ fn served() -> String {
     std::env::var("SAFFRON_SERVED").expect("SAFFRON_SERVED names a server, such as llamacpp:http://127.0.0.1:8080")
 }
 
-fn open(policy: &str) -> (Loader, NamedPolicy) {
+fn open(policy: &str) -> (Opener, NamedPolicy) {
     let args = PolicyArgs {
         policy: policy.parse().unwrap(),
-        tokenizer: Some(model().into()),
+        tokenizer: policy.contains("http").then(|| ModelName::from_path(model()).unwrap()),
         served_model: None,
-        top: 64,
+        top: None,
         layout: Some(String::from("chatml")),
+        system: None,
+        template_option: Vec::new(),
+        date: None,
         device: String::from("flex"),
         dtype: TypeName::F32,
         cache_mb: 512,
@@ -55,7 +57,9 @@ fn contexts(policy: &NamedPolicy) -> Vec<Session> {
     }
     let session = |place: usize| {
         let (prompt, other) = (&prompts[place % prompts.len()], &prompts[(place * 7 + 3) % prompts.len()]);
-        policy.session(prompt, &format!("Here is what I can say about that. You ask: {other}"), place % 17).unwrap()
+        policy
+            .attacked_session(prompt, &format!("Here is what I can say about that. You ask: {other}"), place % 17)
+            .unwrap()
     };
     (0..CONTEXTS).map(session).collect()
 }
@@ -66,7 +70,7 @@ fn ranked(policy: &mut NamedPolicy, sessions: &[Session]) -> Vec<Candidates> {
 }
 
 #[test]
-#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn a_served_model_proposes_what_the_same_model_proposes_here() {
     let served = served();
@@ -101,17 +105,17 @@ fn a_served_model_proposes_what_the_same_model_proposes_here() {
 }
 
 #[test]
-#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn a_search_over_a_served_policy_is_the_search_over_the_same_here() {
     let served = served();
     let mut found = Vec::new();
     for place in [served.clone(), same_here(&served).display().to_string()] {
-        let (mut loader, mut policy) = open(&place);
-        let base = loader.base(&model()).unwrap();
+        let (mut opener, mut policy) = open(&place);
+        let base = opener.base(&ModelName::from_path(model()).unwrap()).unwrap();
         let adapter = crate::root().join("examples/smollm2/mrm");
-        let mut mrm = Mrm::on(&base, loader.options()).unwrap().with_adapter(adapter).unwrap();
-        let session = policy.session("How do I bake bread?", "Sure, here is how", 4).unwrap();
+        let mut mrm = Mrm::on(&base, opener.options()).unwrap().with_adapter(adapter).unwrap();
+        let session = policy.attacked_session("How do I bake bread?", "Sure, here is how", 4).unwrap();
         let searcher = Searcher::new(Saffron::paper(8)).top_p(0.8).max_new_tokens(24);
         let begun = Instant::now();
         let outcome = searcher.run(&session, &mut policy, &mut mrm).unwrap();

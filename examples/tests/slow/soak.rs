@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use saffron_core::{ChildScorer, Token};
+use saffron_core::{ChildScorer, TextPolicy, Token};
 use saffron_examples::cases::{CaseFile, Levels, Models};
 use saffron_kvtrie::Reuse;
 use saffron_mrm::engine::Engine;
@@ -158,7 +158,7 @@ fn resident() -> Option<u64> {
 }
 
 #[test]
-#[ignore = "takes minutes; MIMALLOC_PURGE_DELAY=10 cargo test --release --workspace --test slow -- --ignored soak --nocapture"]
+#[ignore = "takes minutes; MIMALLOC_PURGE_DELAY=10 cargo test --workspace --test slow -- --ignored soak --nocapture"]
 #[allow(clippy::print_stderr, reason = "figures for whoever runs it")]
 fn two_thousand_random_searches_stay_right_within_memory_that_stays_flat() {
     let mut rng = ChaCha8Rng::seed_from_u64(64);

@@ -42,6 +42,8 @@ pub(super) struct Softmax {
     pub(super) max: f32,
     /// Σ exp(x − max)
     sum: f64,
+    /// Its logarithm.
+    log_sum: f64,
     /// Largest logit of every block.
     maxima: Vec<f32>,
 }
@@ -51,7 +53,10 @@ impl Softmax {
     pub(super) fn new(logits: &[f32]) -> Option<Self> {
         let maxima = Arch::new().dispatch(Maxima(logits));
         let max = maximum(&maxima);
-        (max > f32::NEG_INFINITY).then(|| Self { max, sum: Arch::new().dispatch(SumExp { logits, max }), maxima })
+        (max > f32::NEG_INFINITY).then(|| {
+            let sum = Arch::new().dispatch(SumExp { logits, max });
+            Self { max, sum, log_sum: sum.ln(), maxima }
+        })
     }
 
     /// The tokens whose logits are at least `bound`, in order.
@@ -69,7 +74,7 @@ impl Softmax {
     }
 
     pub(super) fn logprob(&self, logit: f32) -> f32 {
-        (f64::from(logit) - f64::from(self.max) - self.sum.ln()) as f32
+        (f64::from(logit) - f64::from(self.max) - self.log_sum) as f32
     }
 }
 

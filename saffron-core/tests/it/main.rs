@@ -1,7 +1,9 @@
-//! Integration tests of the vocabulary: the candidate filter, compute accounting, the search context.
+//! Integration tests of the vocabulary: the candidate filter, compute accounting, the search context, names of models.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod compute;
 mod context;
 mod filter;
 mod listed;
+mod model_name;
+mod rendering;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::LoadError;
 
 /// Configurations and indexes are kilobytes; tokenizers tens of megabytes.
-const MAX_JSON: u64 = 256 << 20;
+pub(crate) const MAX_JSON: u64 = 256 << 20;
 
 /// How a Git LFS pointer begins. Git leaves one in place of a large file that was not fetched.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";

@@ -7,6 +7,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use saffron_core::TokenSet;
 
+use super::files::is_there;
 use super::safetensors::SafetensorsFile;
 use super::torch::{TorchVector, read_vector, write_vector};
 use crate::LoadError;
@@ -31,34 +32,26 @@ impl RewardHead {
         Self { bias: vec![0.0; vocab_size], unseen: TokenSet::new(vocab_size) }
     }
 
-    /// Reads the head of a directory, in our form if it is there, else in the reference's. A file of the reference's that is not
-    /// there counts as no bias, or no unseen token.
+    /// Reads the whole head of a directory, in our form if it is there, else in the reference's.
     ///
     /// # Errors
     ///
-    /// A damaged or foreign file, or one for another vocabulary.
+    /// Neither form, or only half of the reference's; a damaged or foreign file, or one for another vocabulary.
     pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
-        let ours = dir.join(OURS);
-        if ours.is_file() {
-            return Self::from_safetensors(&ours, vocab_size);
+        let files = HeadFiles::of(dir)?;
+        match files.missing() {
+            missing if missing.is_empty() => files.read(dir, vocab_size),
+            missing => Err(LoadError::NoRewardHead { path: dir.to_path_buf(), missing }),
         }
-        let mut head = Self::neutral(vocab_size);
-        if let Some((path, vector)) = vector_if_there(dir, BIAS)? {
-            let TorchVector::Floats(bias) = vector else {
-                return Err(LoadError::field(&path, "dtype", "a float", "bool"));
-            };
-            check_length(&path, "elements", bias.len(), vocab_size)?;
-            head.bias = bias;
-        }
-        if let Some((path, vector)) = vector_if_there(dir, MASK)? {
-            let TorchVector::Bools(mask) = vector else {
-                return Err(LoadError::field(&path, "dtype", "bool", "a float"));
-            };
-            check_length(&path, "elements", mask.len(), vocab_size)?;
-            head.unseen = TokenSet::from_mask(&mask);
-        }
-        check_bias(dir, &head.bias)?;
-        Ok(head)
+    }
+
+    /// Reads what a directory has of a head. Where there is no bias, none is added; where there is no mask, every token counts as seen.
+    ///
+    /// # Errors
+    ///
+    /// A file that is there by name and cannot be read, is damaged or foreign, or is for another vocabulary.
+    pub fn from_dir_or_neutral(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        HeadFiles::of(dir)?.read(dir, vocab_size)
     }
 
     fn from_safetensors(path: &Path, vocab_size: usize) -> Result<Self, LoadError> {
@@ -107,13 +100,55 @@ impl RewardHead {
     }
 }
 
-fn vector_if_there(dir: &Path, name: &str) -> Result<Option<(PathBuf, TorchVector)>, LoadError> {
-    let path = dir.join(name);
-    if !path.is_file() {
-        return Ok(None);
+/// Which files of a head a directory has, by their names.
+#[derive(Clone, Copy, Debug)]
+struct HeadFiles {
+    ours: bool,
+    bias: bool,
+    mask: bool,
+}
+
+impl HeadFiles {
+    fn of(dir: &Path) -> Result<Self, LoadError> {
+        let has = |name: &str| is_there(&dir.join(name));
+        Ok(Self { ours: has(OURS)?, bias: has(BIAS)?, mask: has(MASK)? })
     }
-    let vector = read_vector(&path)?;
-    Ok(Some((path, vector)))
+
+    fn missing(self) -> Vec<&'static str> {
+        let reference = [(self.bias, BIAS), (self.mask, MASK)];
+        reference.into_iter().filter(|(there, _)| !there && !self.ours).map(|(_, name)| name).collect()
+    }
+
+    fn read(self, dir: &Path, vocab_size: usize) -> Result<RewardHead, LoadError> {
+        if self.ours {
+            return RewardHead::from_safetensors(&dir.join(OURS), vocab_size);
+        }
+        let mut head = RewardHead::neutral(vocab_size);
+        if self.bias {
+            head.bias = read_bias(&dir.join(BIAS), vocab_size)?;
+        }
+        if self.mask {
+            head.unseen = read_mask(&dir.join(MASK), vocab_size)?;
+        }
+        Ok(head)
+    }
+}
+
+fn read_bias(path: &Path, vocab_size: usize) -> Result<Vec<f32>, LoadError> {
+    let TorchVector::Floats(bias) = read_vector(path)? else {
+        return Err(LoadError::field(path, "dtype", "a float", "bool"));
+    };
+    check_length(path, "elements", bias.len(), vocab_size)?;
+    check_bias(path, &bias)?;
+    Ok(bias)
+}
+
+fn read_mask(path: &Path, vocab_size: usize) -> Result<TokenSet, LoadError> {
+    let TorchVector::Bools(mask) = read_vector(path)? else {
+        return Err(LoadError::field(path, "dtype", "bool", "a float"));
+    };
+    check_length(path, "elements", mask.len(), vocab_size)?;
+    Ok(TokenSet::from_mask(&mask))
 }
 
 fn check_length(path: &Path, field: &str, found: usize, vocab_size: usize) -> Result<(), LoadError> {

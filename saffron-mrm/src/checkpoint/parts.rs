@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::Dtype;
 use safetensors::tensor::View;
 
@@ -28,6 +28,22 @@ impl Kind {
             _ => return Err(LoadError::field(path, "dtype", "F32, BF16 or F16", format!("{dtype:?}"))),
         };
         Ok(Self { burn: dtype, file, name })
+    }
+
+    /// The type as safetensors spells it.
+    pub(super) fn file(self) -> Dtype {
+        self.file
+    }
+
+    /// Bytes of one value.
+    pub(super) fn size(self) -> usize {
+        self.burn.size()
+    }
+
+    /// Values as the file holds them, rounded to the nearest.
+    pub(super) fn bytes(self, values: Vec<f32>) -> Vec<u8> {
+        let shape = [values.len()];
+        TensorData::new(values, shape).convert_dtype(self.burn).bytes().to_vec()
     }
 }
 
@@ -69,7 +85,7 @@ impl View for Part {
 }
 
 /// Writes tensors by name. The file appears whole or not at all.
-pub(super) fn write_parts(parts: impl IntoIterator<Item = (String, Part)>, path: &Path) -> Result<(), LoadError> {
+pub(super) fn write_parts(parts: impl IntoIterator<Item = (String, impl View)>, path: &Path) -> Result<(), LoadError> {
     let format = HashMap::from([(String::from("format"), String::from("pt"))]);
     safetensors::serialize_to_file(parts, Some(format), path)
         .map_err(|source| LoadError::Safetensors { path: path.to_owned(), source: source.into() })

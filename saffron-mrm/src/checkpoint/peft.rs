@@ -1,9 +1,10 @@
 //! LoRA adapters in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`. What is not supported is refused by name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
 use super::files::read_json;
@@ -100,23 +101,10 @@ impl LoraWeights {
     ///
     /// # Errors
     ///
-    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or misshapen, all of them.
+    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or misshapen.
     pub fn from_dir(dir: &Path, model: &DecoderConfig, device: &Device) -> Result<(Self, AdapterConfig), LoadError> {
-        let config = AdapterConfig::from_file(&dir.join(CONFIG))?;
-        let path = dir.join(WEIGHTS);
-        let mut file = SafetensorsFile::open(&path)?;
-        let expected = expected(&config, model, &dir.join(CONFIG))?;
-        let names = match_names(&file, &expected)?;
-        let mut pairs = BTreeMap::new();
-        for (place, slot) in &expected {
-            let mut read = |shape: [usize; 2], which: &str| -> Result<Tensor<2>, LoadError> {
-                let name = &names[&slot.key(which)];
-                Ok(Tensor::from_data(TensorData::new(file.read_f32(name)?, shape), device))
-            };
-            let (a, b) = (read([slot.rank, slot.shape[1]], "lora_A")?, read([slot.shape[0], slot.rank], "lora_B")?);
-            pairs.insert(*place, LoraPair { a, b, scale: slot.scale });
-        }
-        Ok((Self { pairs }, config))
+        let mut adapter = AdapterFile::open(dir, model)?;
+        Ok((adapter.read(device)?, adapter.config))
     }
 
     /// Writes the adapter in PEFT's layout, in float32. All pairs must have the configuration's rank.
@@ -143,6 +131,55 @@ impl LoraWeights {
         });
         write_parts(parts, &path)?;
         config.save(&dir.join(CONFIG))
+    }
+}
+
+/// An adapter on disk: it fits its model, and its tensors have not been read.
+#[derive(Debug)]
+pub struct AdapterFile {
+    config: AdapterConfig,
+    file: SafetensorsFile,
+    slots: BTreeMap<(usize, Projection), Slot>,
+    /// The file's name for every tensor.
+    names: BTreeMap<String, String>,
+}
+
+impl AdapterFile {
+    /// Looks at the adapter of a directory, which costs nothing: whether it may be loaded can be known before its base is.
+    ///
+    /// # Errors
+    ///
+    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or misshapen.
+    pub fn open(dir: &Path, model: &DecoderConfig) -> Result<Self, LoadError> {
+        let config = AdapterConfig::from_file(&dir.join(CONFIG))?;
+        let file = SafetensorsFile::open(&dir.join(WEIGHTS))?;
+        let slots = expected(&config, model, &dir.join(CONFIG))?;
+        let names = match_names(&file, &slots)?;
+        Ok(Self { config, file, slots, names })
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &AdapterConfig {
+        &self.config
+    }
+
+    /// Its tensors, in float32.
+    ///
+    /// # Errors
+    ///
+    /// Tensors of a type that is not read; what the file system says.
+    pub fn read(&mut self, device: &Device) -> Result<LoraWeights, LoadError> {
+        let mut pairs = BTreeMap::new();
+        for (place, slot) in &self.slots {
+            let mut read = |shape: [usize; 2], which: &str| -> Result<Tensor<2>, LoadError> {
+                let values = self.file.read_f32(&self.names[&slot.key(which)])?;
+                Ok(Tensor::from_data(TensorData::new(values, shape), device))
+            };
+            let (a, b) = (read([slot.rank, slot.shape[1]], "lora_A")?, read([slot.shape[0], slot.rank], "lora_B")?);
+            pairs.insert(*place, LoraPair { a, b, scale: slot.scale });
+        }
+        Ok(LoraWeights { pairs })
     }
 }
 
@@ -251,19 +288,23 @@ fn match_names(
     Err(LoadError::Tensors { path: file.path().to_path_buf(), mismatch: Box::new(mismatch) })
 }
 
-/// The base model that an adapter names, relative to the adapter's directory, if there is one there.
+/// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory, if there is one there, else the name as
+/// it stands, which may be one of the hub.
 ///
 /// # Errors
 ///
-/// An unreadable configuration, or a name that leads to no directory.
-pub fn base_of_adapter(dir: &Path) -> Result<PathBuf, LoadError> {
+/// An unreadable configuration, or a name that leads to no model here and cannot be one of the hub.
+pub fn base_of_adapter(dir: &Path) -> Result<ModelName, LoadError> {
     let path = dir.join(CONFIG);
     let raw: Map<String, Value> = read_json(&path)?;
-    let name = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
-    let base = dir.join(name);
-    if !name.is_empty() && base.join("config.json").is_file() {
-        return Ok(base);
-    }
-    let found = if name.is_empty() { String::from("nothing") } else { format!("{name:?}") };
-    Err(LoadError::field(&path, "base_model_name_or_path", "a model directory, relative to the adapter's", found))
+    let text = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
+    let beside = dir.join(text);
+    let name = match !text.is_empty() && (beside.is_file() || beside.join("config.json").is_file()) {
+        true => ModelName::from_path(beside).ok(),
+        false => text.parse().ok().filter(|name: &ModelName| name.hub().is_some()),
+    };
+    name.ok_or_else(|| {
+        let found = if text.is_empty() { String::from("nothing") } else { format!("{text:?}") };
+        LoadError::field(&path, "base_model_name_or_path", "a model directory, relative to the adapter's", found)
+    })
 }

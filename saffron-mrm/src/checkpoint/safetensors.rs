@@ -9,6 +9,7 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use super::files::open_regular;
 use crate::LoadError;
 
 /// The format's own cap on its header.
@@ -30,8 +31,7 @@ impl SafetensorsFile {
     ///
     /// A header that is larger than the file, no JSON, or does not describe the bytes there are.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
-        let mut file = File::open(path).map_err(LoadError::io(path))?;
-        let length = file.metadata().map_err(LoadError::io(path))?.len();
+        let (mut file, length) = open_regular(path)?;
         let wrong_length =
             |what, expected| LoadError::Length { path: path.to_path_buf(), what, expected, found: length };
         if length < 8 {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::read_json;
+use super::files::{is_there, read_json};
 use super::safetensors::SafetensorsFile;
 use super::tensors::TensorSource;
 use crate::LoadError;
@@ -36,12 +36,12 @@ impl Shards {
     /// Neither layout there; a shard outside the directory; shards and index that do not agree, with all tensors that are amiss.
     pub(super) fn open(dir: &Path) -> Result<Self, LoadError> {
         let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
-        if single.is_file() {
+        if is_there(&single)? {
             let file = SafetensorsFile::open(&single)?;
             let place = file.names().map(|name| (name.to_owned(), 0)).collect();
             return Ok(Self { dir: dir.to_path_buf(), files: vec![file], place });
         }
-        if index.is_file() {
+        if is_there(&index)? {
             return Self::open_index(dir, &index);
         }
         Err(LoadError::NotFound { path: dir.to_path_buf(), expected: vec![SINGLE, INDEX] })

@@ -14,18 +14,18 @@ use crate::LoadError;
 use crate::config::{DecoderConfig, OneOrMany};
 use crate::text::{ChatTemplate, TextTokenizer};
 
-const GENERATION: &str = "generation_config.json";
+pub(super) const GENERATION: &str = "generation_config.json";
 
 /// A checkpoint on disk whose weights have not been read: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF. What it says of its
 /// model is to be had without loading it, for a policy that is served elsewhere, say.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     Directory,
     #[cfg(feature = "gguf")]
     Gguf(Box<GgufFile>),

@@ -12,6 +12,9 @@ use crate::LoadError;
 use crate::config::DecoderConfig;
 use crate::nn::{Block, Decoder, Linear, RmsNorm};
 
+const EMBEDDING: &str = "model.embed_tokens.weight";
+const HEAD: &str = "lm_head.weight";
+
 impl Decoder {
     /// Reads configuration and weights of a checkpoint, without its tokenizer. [`save`](Self::save) writes one.
     ///
@@ -32,29 +35,62 @@ pub(crate) fn load_decoder(checkpoint: &Checkpoint, dtype: DType, device: &Devic
     let begun = std::time::Instant::now();
     let config = checkpoint.config()?;
     let tensors = checkpoint.tensors()?;
-    check_tensors(&*tensors, &expected(&config), |name| is_ignored(&config, name))?;
+    let stored = Stored::of(&config, &*tensors);
+    checked_tensors(&*tensors, &config)?;
     let mut source = Source { tensors, dtype, device };
-    let embedding = source.matrix("model.embed_tokens.weight", config.vocab_size, config.hidden_size)?;
-    let head = if config.tie_word_embeddings {
-        None
-    } else {
-        Some(source.matrix("lm_head.weight", config.vocab_size, config.hidden_size)?)
-    };
+    let (embedding, head) = source.embedding_and_head(&config, stored)?;
     let norm = source.norm("model.norm.weight", &config)?;
     let blocks = (0..config.num_hidden_layers).map(|layer| source.block(layer, &config)).collect::<Result<_, _>>()?;
+    if config.tie_word_embeddings && head.is_some() {
+        tracing::warn!(path = %checkpoint.path().display(), "tie_word_embeddings, but a head of its own is stored and serves");
+    }
+    let config = DecoderConfig { tie_word_embeddings: head.is_none(), ..config };
     tracing::info!(path = %checkpoint.path().display(), ?dtype, seconds = begun.elapsed().as_secs_f64(), "loaded");
     Ok(Decoder::new(config, embedding, blocks, norm, head))
 }
 
+/// The names and shapes of a decoder's tensors. Refuses a source that lacks one or holds another.
+pub(super) fn checked_tensors(
+    source: &dyn TensorSource,
+    config: &DecoderConfig,
+) -> Result<BTreeMap<String, Vec<usize>>, LoadError> {
+    let tensors = expected(config, Stored::of(config, source));
+    check_tensors(source, &tensors, is_ignored)?;
+    Ok(tensors)
+}
+
+/// Which of embedding and unembedding a checkpoint stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    /// The embedding, which serves as both.
+    Embedding,
+    /// The unembedding, which serves as both.
+    Head,
+    /// Both. In a tied checkpoint they are shared if they are equal; else the configuration is wrong and the weights count.
+    Both,
+}
+
+impl Stored {
+    fn of(config: &DecoderConfig, tensors: &dyn TensorSource) -> Self {
+        let has = |name| tensors.shape(name).is_some();
+        match () {
+            () if !config.tie_word_embeddings => Self::Both,
+            () if !has(HEAD) => Self::Embedding,
+            () if has(EMBEDDING) => Self::Both,
+            () => Self::Head,
+        }
+    }
+}
+
 /// All tensors that a checkpoint of this configuration has, with their shapes.
-fn expected(config: &DecoderConfig) -> BTreeMap<String, Vec<usize>> {
+fn expected(config: &DecoderConfig, stored: Stored) -> BTreeMap<String, Vec<usize>> {
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
-    let mut tensors = BTreeMap::from([
-        (String::from("model.embed_tokens.weight"), vec![vocab, hidden]),
-        (String::from("model.norm.weight"), vec![hidden]),
-    ]);
-    if !config.tie_word_embeddings {
-        tensors.insert(String::from("lm_head.weight"), vec![vocab, hidden]);
+    let mut tensors = BTreeMap::from([(String::from("model.norm.weight"), vec![hidden])]);
+    if stored != Stored::Head {
+        tensors.insert(String::from(EMBEDDING), vec![vocab, hidden]);
+    }
+    if stored != Stored::Embedding {
+        tensors.insert(String::from(HEAD), vec![vocab, hidden]);
     }
     for layer in 0..config.num_hidden_layers {
         let block = format!("model.layers.{layer}");
@@ -79,9 +115,9 @@ fn has_bias(config: &DecoderConfig, projection: Projection) -> bool {
     }
 }
 
-/// Tensors that some checkpoints carry and that say nothing new: stored rotary frequencies, the copy of a tied head.
-fn is_ignored(config: &DecoderConfig, name: &str) -> bool {
-    name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
+/// Tensors that some checkpoints carry and that say nothing new: stored rotary frequencies.
+fn is_ignored(name: &str) -> bool {
+    name.ends_with("rotary_emb.inv_freq")
 }
 
 struct Source<'a> {
@@ -91,9 +127,27 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Tensor<2>, LoadError> {
-        let values = self.tensors.read_f32(name)?;
-        Ok(self.tensor(values, [rows, columns]))
+    /// The embedding, and the unembedding if it is another matrix.
+    fn embedding_and_head(
+        &mut self,
+        config: &DecoderConfig,
+        stored: Stored,
+    ) -> Result<(Tensor<2>, Option<Tensor<2>>), LoadError> {
+        let shape = [config.vocab_size, config.hidden_size];
+        let first = if stored == Stored::Head { HEAD } else { EMBEDDING };
+        let embedding = self.tensors.read_f32(first)?;
+        if stored != Stored::Both {
+            return Ok((self.tensor(embedding, shape), None));
+        }
+        if !config.tie_word_embeddings {
+            let embedding = self.tensor(embedding, shape);
+            let head = self.tensors.read_f32(HEAD)?;
+            return Ok((embedding, Some(self.tensor(head, shape))));
+        }
+        let head = self.tensors.read_f32(HEAD)?;
+        let equal = embedding.iter().zip(&head).all(|(one, other)| one.to_bits() == other.to_bits());
+        let head = (!equal).then(|| self.tensor(head, shape));
+        Ok((self.tensor(embedding, shape), head))
     }
 
     fn tensor(&self, values: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {

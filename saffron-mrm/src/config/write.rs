@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use saffron_core::Token;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -26,10 +27,17 @@ impl DecoderConfig {
     ///
     /// What the file system says.
     pub fn save(&self, path: &Path, torch_dtype: &str) -> Result<(), LoadError> {
+        // Which token begins a text is the tokenizer's to say.
+        let text = serde_json::to_vec_pretty(&self.file(torch_dtype, None)).map_err(LoadError::json(path))?;
+        write_whole(path, &text)
+    }
+
+    /// What a `config.json` holds beside weights of a type, for a tokenizer whose texts begin with `bos`.
+    pub(crate) fn file(&self, torch_dtype: &str, bos: Option<Token>) -> Value {
         let mut value = self.to_json();
         value["torch_dtype"] = torch_dtype.into();
-        let text = serde_json::to_vec_pretty(&value).map_err(LoadError::json(path))?;
-        write_whole(path, &text)
+        value["bos_token_id"] = bos.into();
+        value
     }
 
     fn to_json(&self) -> Value {
@@ -51,18 +59,18 @@ impl DecoderConfig {
             "attention_bias": self.attention_bias,
             "mlp_bias": self.mlp_bias,
             "hidden_act": "silu",
-            // Which token begins a text is the tokenizer's to say.
             "bos_token_id": null,
-            "eos_token_id": self.eos_json(),
+            "eos_token_id": ids_json(&self.eos_token_ids),
         })
     }
+}
 
-    fn eos_json(&self) -> Value {
-        match self.eos_token_ids.as_slice() {
-            [] => Value::Null,
-            [token] => json!(token),
-            tokens => json!(tokens),
-        }
+/// End-of-sequence ids as configurations hold them: none, one or a list.
+pub(crate) fn ids_json(ids: &[Token]) -> Value {
+    match ids {
+        [] => Value::Null,
+        [token] => json!(token),
+        tokens => json!(tokens),
     }
 }
 

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::name::{is_commit, is_plain};
 use super::{HubModel, files};
 use crate::checkpoint::files::read_json;
+
+/// The folder of a model's commits.
+pub(super) const SNAPSHOTS: &str = "snapshots";
 
 #[derive(Deserialize)]
 struct Index {
@@ -20,7 +22,7 @@ pub(super) fn shards(index: &Path) -> Option<Vec<String>> {
     let mut names: Vec<String> = index.weight_map.into_values().collect();
     names.sort_unstable();
     names.dedup();
-    names.iter().all(|name| is_plain(name)).then_some(names)
+    names.iter().all(|name| HubModel::is_plain(name)).then_some(names)
 }
 
 /// A model's folder.
@@ -35,7 +37,7 @@ pub(super) fn reference(cache: &Path, model: &HubModel) -> PathBuf {
 
 /// Where a commit's files are.
 pub(super) fn snapshot(cache: &Path, model: &HubModel, commit: &str) -> PathBuf {
-    folder(cache, model).join("snapshots").join(commit)
+    folder(cache, model).join(SNAPSHOTS).join(commit)
 }
 
 /// The path of a model that is there as a whole, with its weights or without.
@@ -44,7 +46,7 @@ pub(super) fn find(cache: &Path, model: &HubModel, weights: bool) -> Option<Path
         true => model.revision().to_owned(),
         false => std::fs::read_to_string(reference(cache, model)).ok()?.trim().to_owned(),
     };
-    if !is_commit(&commit) {
+    if !HubModel::is_commit(&commit) {
         return None;
     }
     let snapshot = snapshot(cache, model, &commit);

@@ -9,12 +9,6 @@ use super::HubModel;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// No name of a model.
-    #[error("expected org/name, org/name@revision or org/name/file.gguf, found {found:?}")]
-    Name {
-        /// What was given.
-        found: String,
-    },
     /// Nobody answers, and the model is not there from an earlier time.
     #[error("{endpoint} cannot be reached ({reason}), and {} does not hold {model}", cache.display())]
     Unreachable {

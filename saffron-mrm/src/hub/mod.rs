@@ -16,7 +16,6 @@
 mod cached;
 mod client;
 mod error;
-mod name;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ use std::time::Duration;
 
 use self::client::{Client, Part, Revision};
 pub use self::error::HubError;
-pub use self::name::HubModel;
+pub use saffron_core::HubModel;
 
 /// How long to wait before a file is asked for again that has not come any further.
 const WAITS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
@@ -157,7 +156,7 @@ struct Visit<'a> {
 impl Visit<'_> {
     fn fetch(mut self) -> Result<PathBuf, HubError> {
         let sha = self.revision.sha.clone();
-        if !name::is_commit(&sha) || (self.model.is_pinned() && sha != self.model.revision()) {
+        if !HubModel::is_commit(&sha) || (self.model.is_pinned() && sha != self.model.revision()) {
             return Err(self.client.answer("the hash of the commit", sha));
         }
         let snapshot = cached::snapshot(&self.hub.cache, self.model, &sha);
@@ -225,6 +224,14 @@ impl Visit<'_> {
         std::fs::rename(&part, &place).map_err(|source| HubError::Cache { path: place.clone(), source })?;
         Ok(place)
     }
+}
+
+/// The commit whose files a path that [`Hub::fetch`] gave holds.
+#[must_use]
+pub fn commit_of(path: &Path) -> Option<&str> {
+    let parts: Vec<_> = path.iter().collect();
+    let place = parts.iter().rposition(|part| *part == cached::SNAPSHOTS)?;
+    parts.get(place + 1)?.to_str().filter(|commit| HubModel::is_commit(commit))
 }
 
 fn length(path: &Path) -> u64 {

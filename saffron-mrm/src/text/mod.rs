@@ -6,14 +6,17 @@ mod layouts;
 mod llama3;
 mod reader;
 mod special;
+mod spellings;
+mod text_layout;
 mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
-pub use layouts::{LAYOUT_NAMES, default_layout, layout};
+pub use layouts::{LAYOUT_NAMES, TEMPLATE, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
+pub use text_layout::TextLayout;
 #[cfg(feature = "gguf")]
 pub(crate) use tokenizer::{CleanUp, TokenizerParts};
 pub use tokenizer::{TextError, TextTokenizer};

@@ -1,8 +1,6 @@
 //! How a reward model reads a session: what it sees of it, through which conversion, in which layout.
 
-use std::sync::Arc;
-
-use saffron_core::{ModelError, PromptLayout, Session, Token};
+use saffron_core::{ContextLayout, ContextRenderer, ModelError, Reading, Session, Token};
 
 use super::{Conversion, TextTokenizer};
 
@@ -16,23 +14,35 @@ pub enum PrefillUse {
     Seen,
 }
 
-/// Renders sessions for a reward model: prompt and response, and the prefill where it is to be seen.
+/// Renders sessions for a model: prompt and response, and the prefill where it is to be seen.
 #[derive(Debug)]
 pub(crate) struct SessionReader {
-    pub(crate) tokenizer: Arc<TextTokenizer>,
-    pub(crate) layout: PromptLayout,
+    pub(crate) tokenizer: TextTokenizer,
+    renderer: ContextRenderer,
     pub(crate) form: Conversion,
     pub(crate) prefill: PrefillUse,
 }
 
 impl SessionReader {
-    /// The whole context for a model with room for `limit` tokens. Prompt and response are converted each on its own.
+    pub(crate) fn new(tokenizer: &TextTokenizer, layout: impl Into<ContextLayout>, prefill: PrefillUse) -> Self {
+        let renderer = ContextRenderer::new(layout);
+        Self { tokenizer: tokenizer.clone(), renderer, form: Conversion::default(), prefill }
+    }
+
+    pub(crate) fn layout(&self) -> &ContextLayout {
+        self.renderer.layout()
+    }
+
+    pub(crate) fn set_layout(&mut self, layout: impl Into<ContextLayout>) {
+        self.renderer = ContextRenderer::new(layout);
+    }
+
+    /// The whole context for a model with room for `limit` tokens. A prompt of text is encoded together with the layout's words, but for the
+    /// reference's form: there prompt and response go through text, each on its own.
     pub(crate) fn context(&self, session: &Session, limit: usize) -> Result<Vec<Token>, ModelError> {
-        let convert = |tokens| self.form.convert(tokens, session.vocabulary(), &self.tokenizer);
-        let seen = match self.prefill {
-            PrefillUse::Hidden => session.response().to_vec(),
-            PrefillUse::Seen => [session.prefill(), session.response()].concat(),
-        };
-        self.layout.render(&convert(session.prompt())?, &convert(&seen)?, limit)
+        let reading =
+            Reading { together: self.form == Conversion::WhenNeeded, prefill: self.prefill == PrefillUse::Seen };
+        let convert = |tokens: &[Token]| self.form.convert(tokens, session.vocabulary(), &self.tokenizer);
+        self.renderer.render(session, reading, limit, convert)
     }
 }

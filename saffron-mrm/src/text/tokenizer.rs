@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
 use serde::Deserialize;
@@ -12,12 +13,15 @@ use tokenizers::{AddedToken, ModelWrapper, Tokenizer};
 
 use super::chat::Piece;
 use super::special::TokenizerConfig;
+use super::spellings::Spellings;
 use crate::LoadError;
 use crate::checkpoint::files::read_capped;
 
 const MAX_TOKENIZER: u64 = 256 << 20;
 /// transformers' switch for cleaning up what a BPE decodes, too.
 const CLEAN_UP_BPE: &str = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
+/// Text that stands before another and does not merge with it.
+const ANCHOR: &str = "\n";
 
 /// Text that cannot be turned into tokens, or tokens into text.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +55,19 @@ pub(crate) enum CleanUp {
     Always,
 }
 
-/// A tokenizer that never takes a user's text for control tokens.
+/// A tokenizer that never takes a user's text for control tokens. Clones share its tables.
+#[derive(Clone)]
 pub struct TextTokenizer {
     /// For text that was written by the author of a layout: special tokens in it are special.
-    markup: Tokenizer,
+    markup: Arc<Tokenizer>,
     /// For everybody else's text: special tokens in it are just letters.
-    plain: Tokenizer,
+    plain: Arc<Tokenizer>,
     /// Ids that no text from outside may become. The one of unknown words is not among them.
-    special: BTreeSet<Token>,
+    special: Arc<BTreeSet<Token>>,
+    /// The texts of these ids.
+    spellings: Arc<Spellings>,
+    /// Whether a text that stands alone begins with a space that it does not have.
+    prefix_space: bool,
     clean_up: bool,
     bos: Option<Token>,
     eos: Option<Token>,
@@ -118,6 +127,7 @@ impl TextTokenizer {
                 special.insert(id);
             }
         }
+        let texts = special.iter().filter_map(|id| plain.id_to_token(*id)).collect();
         Ok(Self {
             bos: token(parts.bos),
             eos: token(parts.eos),
@@ -127,10 +137,12 @@ impl TextTokenizer {
                 CleanUp::Always => true,
             },
             id,
-            special,
+            special: Arc::new(special),
+            spellings: Arc::new(Spellings::new(texts)),
+            prefix_space: has_prefix_space(&plain).map_err(wrap)?,
             size: vocab_size,
-            markup,
-            plain,
+            markup: Arc::new(markup),
+            plain: Arc::new(plain),
         })
     }
 
@@ -140,19 +152,53 @@ impl TextTokenizer {
     ///
     /// Text that the tokenizer cannot encode.
     pub fn encode(&self, text: &str) -> Result<Vec<Token>, TextError> {
-        let encoding = self.plain.encode(text, false).map_err(TextError)?;
-        let special = |id: &u32| self.special.contains(id);
-        let Some(place) = encoding.get_ids().iter().position(special) else {
-            return Ok(encoding.get_ids().to_vec());
-        };
-        // The model's own vocabulary may hold a special token as a word. Such a piece is encoded in two parts.
-        let (start, end) = encoding.get_offsets()[place];
-        let first = text.get(start..end).and_then(|piece| piece.chars().next()).map_or(0, char::len_utf8);
-        if first == 0 || start + first >= end {
-            return Err(TextError(format!("{text:?} cannot be written without a special token").into()));
+        self.said(text, false)
+    }
+
+    /// Tokens of somebody's text that stands alone, or behind other text.
+    fn said(&self, text: &str, continued: bool) -> Result<Vec<Token>, TextError> {
+        let whole = self.part(&self.plain, text, continued)?;
+        if !self.has_special(&whole) {
+            return Ok(whole);
         }
-        let (left, right) = text.split_at(start + first);
-        Ok([self.encode(left)?, self.encode(right)?].concat())
+        // The model's own vocabulary may hold a special token as a word. No part spells one.
+        let mut tokens = Vec::with_capacity(whole.len());
+        for (place, part) in self.spellings.cut(text).into_iter().enumerate() {
+            let found = self.part(&self.plain, part, continued || place > 0)?;
+            match self.has_special(&found) {
+                false => tokens.extend(found),
+                true => tokens.extend(self.letters(part)?),
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Tokens of a text letter by letter: the last way to keep special tokens out of it.
+    fn letters(&self, text: &str) -> Result<Vec<Token>, TextError> {
+        let mut tokens = Vec::new();
+        for (place, letter) in text.char_indices() {
+            let found = self.part(&self.plain, &text[place..place + letter.len_utf8()], true)?;
+            if self.has_special(&found) {
+                return Err(TextError(format!("{letter:?} cannot be written without a special token").into()));
+            }
+            tokens.extend(found);
+        }
+        Ok(tokens)
+    }
+
+    fn has_special(&self, tokens: &[Token]) -> bool {
+        tokens.iter().any(|token| self.special.contains(token))
+    }
+
+    /// Tokens of a text that stands alone, or behind other text: then a tokenizer that begins texts with a space leaves it out.
+    fn part(&self, tokenizer: &Tokenizer, text: &str, continued: bool) -> Result<Vec<Token>, TextError> {
+        if continued && self.prefix_space {
+            let (anchor, both) = (ids(tokenizer, ANCHOR)?, ids(tokenizer, &format!("{ANCHOR}{text}"))?);
+            if let Some(rest) = both.strip_prefix(&anchor[..]) {
+                return Ok(rest.to_vec());
+            }
+        }
+        ids(tokenizer, text)
     }
 
     /// Tokens of a layout's own text: special tokens that it spells are special. Never for text from outside.
@@ -161,37 +207,61 @@ impl TextTokenizer {
     ///
     /// Text that the tokenizer cannot encode.
     pub fn encode_markup(&self, text: &str) -> Result<Vec<Token>, TextError> {
-        Ok(self.markup.encode(text, false).map_err(TextError)?.get_ids().to_vec())
+        ids(&self.markup, text)
     }
 
-    /// Tokens of a rendered conversation: as transformers encodes it, as long as nothing that is said in it comes to special tokens, alone or
-    /// together with what stands beside it; else piece by piece, so that it does not.
+    /// Tokens of a layout's own text that stands behind other text.
+    pub(super) fn encode_markup_behind(&self, text: &str) -> Result<Vec<Token>, TextError> {
+        self.part(&self.markup, text, true)
+    }
+
+    /// The first token of a layout's own text that stands behind other text, if it has any.
+    pub(crate) fn first_behind(&self, before: &str, text: &str) -> Result<Option<Token>, TextError> {
+        let (alone, both) = (self.encode_markup(before)?, self.encode_markup(&format!("{before}{text}"))?);
+        match both.strip_prefix(&alone[..]) {
+            Some(rest) if !text.is_empty() => Ok(rest.first().copied()),
+            _ => Ok(self.encode_markup(text)?.first().copied()),
+        }
+    }
+
+    /// Tokens of words of a layout and of what is said between them, encoded as one text, as transformers does. Where something that is
+    /// said would become a special token, alone or together with what stands beside it, the pieces are encoded one by one, so that it
+    /// does not.
     pub(super) fn encode_pieces(&self, pieces: &[Piece<'_>]) -> Result<Vec<Token>, TextError> {
         let text: String = pieces.iter().map(|piece| piece.text()).collect();
-        let whole = self.markup.encode(text, false).map_err(TextError)?;
-        let (mut parts, mut special, mut end) = (Vec::new(), 0, 0);
-        let mut markup = Vec::new();
+        let whole = self.markup.encode(&text[..], false).map_err(TextError)?;
+        // Where the layout's own words stand, and how many special tokens they spell.
+        let (mut words, mut expected, mut end) = (Vec::new(), 0, 0);
         for piece in pieces {
             let begin = end;
             end += piece.text().len();
-            parts.extend(match piece {
-                Piece::Markup(text) => {
-                    let tokens = self.encode_markup(text)?;
-                    special += tokens.iter().filter(|token| self.special.contains(token)).count();
-                    markup.push(begin..end);
-                    tokens
-                }
-                Piece::Said { text, .. } => self.encode(text)?,
-            });
+            if let Piece::Markup(text) = piece {
+                expected += self.encode_markup(text)?.iter().filter(|token| self.special.contains(token)).count();
+                words.push(begin..end);
+            }
         }
-        let within = |(from, to): &(usize, usize)| markup.iter().any(|range| range.start <= *from && *to <= range.end);
         let tokens = whole.get_ids().iter().zip(whole.get_offsets());
-        let places: Vec<bool> =
-            tokens.filter(|(token, _)| self.special.contains(*token)).map(|(_, place)| within(place)).collect();
-        match places.len() == special && places.iter().all(|within| *within) {
-            true => Ok(whole.get_ids().to_vec()),
-            false => Ok(parts),
+        let mut found = 0;
+        for (_, place) in tokens.filter(|(token, _)| self.special.contains(*token)) {
+            found += 1;
+            if !stands_in(&words, without_blanks(&text, *place)) {
+                return self.one_by_one(pieces);
+            }
         }
+        if found == expected { Ok(whole.get_ids().to_vec()) } else { self.one_by_one(pieces) }
+    }
+
+    fn one_by_one(&self, pieces: &[Piece<'_>]) -> Result<Vec<Token>, TextError> {
+        let mut tokens: Vec<Token> = Vec::new();
+        for piece in pieces {
+            let continued = tokens.last().is_some_and(|last| !self.special.contains(last));
+            let found = match piece {
+                Piece::Markup(text) => self.part(&self.markup, text, continued)?,
+                Piece::Said { text, .. } => self.said(text, continued)?,
+            };
+            tokens.extend(found);
+        }
+        Ok(tokens)
     }
 
     /// The text of tokens, special ones skipped, spaces cleaned up if the tokenizer's configuration says so.
@@ -235,6 +305,34 @@ impl Vocabulary for TextTokenizer {
     fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
         self.decode_text(tokens).map_err(|error| VocabularyError { source: error.0 })
     }
+
+    fn encode(&self, text: &str) -> Result<Option<Vec<Token>>, VocabularyError> {
+        TextTokenizer::encode(self, text).map(Some).map_err(|error| VocabularyError { source: error.0 })
+    }
+}
+
+fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<Token>, TextError> {
+    Ok(tokenizer.encode(text, false).map_err(TextError)?.get_ids().to_vec())
+}
+
+/// Whether a letter that stands alone is another token than behind the anchor.
+fn has_prefix_space(tokenizer: &Tokenizer) -> tokenizers::Result<bool> {
+    let letter = tokenizer.encode("a", false)?;
+    let behind = tokenizer.encode(format!("{ANCHOR}a"), false)?;
+    Ok(!behind.get_ids().ends_with(letter.get_ids()))
+}
+
+/// A part of a text without the white space at its ends, which some special tokens take in.
+fn without_blanks(text: &str, (from, to): (usize, usize)) -> Range<usize> {
+    let Some(part) = text.get(from..to) else { return from..to };
+    let from = from + part.len() - part.trim_start().len();
+    from..from + part.trim().len()
+}
+
+/// Whether a place lies within one of several, which are in order.
+fn stands_in(places: &[Range<usize>], place: Range<usize>) -> bool {
+    let candidate = places.partition_point(|other| other.end < place.end);
+    places.get(candidate).is_some_and(|other| other.start <= place.start)
 }
 
 /// What a model has for words that it does not know, by its text or its id.

@@ -201,6 +201,7 @@ fn every_option_of_the_architecture_agrees_with_plain_float64() {
         json!({ "num_key_value_heads": 4, "head_dim": 6 }),
         json!({ "head_dim": null, "num_attention_heads": 4 }),
         json!({ "rope_theta": null, "rope_parameters": { "rope_type": "default", "rope_theta": 500.0 } }),
+        json!({ "rope_theta": 1000.0, "rope_parameters": { "rope_type": "default", "rope_theta": 500.0 } }),
     ];
     for option in options {
         let mut changes = option.clone();
@@ -209,8 +210,8 @@ fn every_option_of_the_architecture_agrees_with_plain_float64() {
             if changes.get("head_dim") == Some(&Value::Null) {
                 changes["head_dim"] = json!(6);
             }
-            if changes.get("rope_theta") == Some(&Value::Null) {
-                changes["rope_theta"] = json!(500.0);
+            if let Some(theta) = changes.pointer("/rope_parameters/rope_theta").cloned() {
+                changes["rope_theta"] = theta;
             }
         };
         spelled(&mut changes);
@@ -254,4 +255,38 @@ fn a_model_may_run_in_half_precision() {
         let gap = gap(&found[1], &checkpoint.logits(&[3, 1, 4, 7]));
         assert!(gap < 0.05, "{dtype:?}: {gap}");
     }
+}
+
+/// As in transformers 5: the weights count, whatever the configuration says of them.
+#[test]
+fn a_tied_configuration_uses_the_head_that_is_stored() {
+    let open = |checkpoint: &Checkpoint| {
+        let dir = tempfile::tempdir().unwrap();
+        checkpoint.save(dir.path(), Dtype::F32);
+        Engine::open(dir.path(), &Device::flex(), ModelOptions::default())
+    };
+    let (embedding, head) = ("model.embed_tokens.weight", "lm_head.weight");
+    let mut differs = Checkpoint::random(json!({}));
+    differs.config["tie_word_embeddings"] = json!(true);
+    let context = [vec![3, 1, 4, 7]];
+    let mut engine = open(&differs).unwrap();
+    assert!(gap(&logits(&mut engine, &context)[0], &differs.logits(&context[0])) < 1e-5);
+    assert!(engine.decoder().head().is_some() && !engine.decoder().config().tie_word_embeddings);
+    // Equal to the last bit: one matrix serves as both.
+    let mut equal = Checkpoint::random(json!({ "tie_word_embeddings": true }));
+    let tied = equal.logits(&context[0]);
+    equal.tensors.insert(head.into(), equal.tensors[embedding].clone());
+    let mut engine = open(&equal).unwrap();
+    assert!(gap(&logits(&mut engine, &context)[0], &tied) < 1e-5);
+    assert!(engine.decoder().head().is_none() && engine.decoder().config().tie_word_embeddings);
+    // The head alone is stored and serves as both.
+    equal.tensors.remove(embedding);
+    assert!(gap(&logits(&mut open(&equal).unwrap(), &context)[0], &tied) < 1e-5);
+    // A head of another shape is no head.
+    differs.tensors.insert(head.into(), (vec![29, 24], vec![0.5; 29 * 24]));
+    let error = open(&differs).unwrap_err().to_string();
+    assert!(error.contains("lm_head.weight: expected shape [30, 24], found [29, 24]"), "{error}");
+    equal.tensors.remove(head);
+    let error = open(&equal).unwrap_err().to_string();
+    assert!(error.contains("1 missing tensors: model.embed_tokens.weight"), "{error}");
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use saffron_core::Run;
-use saffron_mrm::ModelOptions;
 use saffron_mrm::checkpoint::LoraWeights;
 use saffron_mrm::engine::{Engine, Merge, Outputs, Query};
+use saffron_mrm::{LoadError, ModelOptions};
 use serde::Deserialize;
+use serde_json::Value;
 
 pub(crate) const MODELS: [&str; 2] = ["tiny-a", "tiny-b"];
 
@@ -63,4 +64,17 @@ pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
         std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
     }
     copy
+}
+
+pub(crate) fn assert_says(error: &LoadError, parts: &[&str]) {
+    let text = error.to_string();
+    for part in parts {
+        assert!(text.contains(part), "{text:?} says nothing of {part:?}");
+    }
+}
+
+pub(crate) fn edit_json(path: &Path, change: impl FnOnce(&mut Value)) {
+    let mut value: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    change(&mut value);
+    std::fs::write(path, serde_json::to_vec(&value).unwrap()).unwrap();
 }

@@ -10,7 +10,7 @@ use candle_core::quantized::gguf_file::{Value, write};
 use candle_core::quantized::{GgmlDType, QTensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use saffron_core::Vocabulary;
+use saffron_core::{LayoutOrigin, TextPolicy, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::engine::Engine;
@@ -20,16 +20,17 @@ use saffron_mrm::{DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm, RopeSca
 use serde_json::Value as Json;
 
 use crate::fixtures::{MODELS, dir, gap, logits, reference};
+use crate::sentence_piece;
 
 /// The parts of a GGUF, before it is written.
-struct Parts {
+pub(crate) struct Parts {
     metadata: BTreeMap<String, Value>,
     tensors: BTreeMap<String, QTensor>,
 }
 
 impl Parts {
     /// A fixture's policy, its matrices in a type of ggml's.
-    fn of(model: &str, kind: GgmlDType) -> Self {
+    pub(crate) fn of(model: &str, kind: GgmlDType) -> Self {
         Self::of_directory(&dir(model).join("policy"), kind)
     }
 
@@ -58,31 +59,53 @@ impl Parts {
         Self { metadata: metadata(from, &config), tensors }
     }
 
-    fn with(mut self, key: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.metadata.insert(key.to_owned(), value);
         self
     }
 
-    fn without(mut self, key: &str) -> Self {
+    pub(crate) fn without(mut self, key: &str) -> Self {
         assert!(self.metadata.remove(key).is_some() || self.tensors.remove(key).is_some(), "{key}");
         self
     }
 
-    fn write(&self, path: &Path) {
+    /// The tensors dealt out to several files, the metadata in the first alone.
+    pub(crate) fn split(self, count: usize) -> Vec<Self> {
+        let total = self.tensors.len();
+        let mut parts: Vec<Self> = (0..count)
+            .map(|number| {
+                let metadata = if number == 0 { self.metadata.clone() } else { BTreeMap::new() };
+                let part = Self { metadata, tensors: BTreeMap::new() };
+                let part = part.with("split.no", Value::U16(number as u16));
+                part.with("split.count", Value::U16(count as u16)).with("split.tensors.count", Value::I32(total as i32))
+            })
+            .collect();
+        for (place, (name, tensor)) in self.tensors.into_iter().enumerate() {
+            parts[place * count / total].tensors.insert(name, tensor);
+        }
+        parts
+    }
+
+    /// The name of one tensor.
+    pub(crate) fn first_tensor(&self) -> &str {
+        self.tensors.keys().next().unwrap()
+    }
+
+    pub(crate) fn write(&self, path: &Path) {
         let metadata: Vec<(&str, &Value)> = self.metadata.iter().map(|(key, value)| (&key[..], value)).collect();
         let tensors: Vec<(&str, &QTensor)> = self.tensors.iter().map(|(name, tensor)| (&name[..], tensor)).collect();
         write(&mut File::create(path).unwrap(), &metadata, &tensors).unwrap();
     }
 
     /// Written into a folder of its own.
-    fn file(&self) -> (tempfile::TempDir, PathBuf) {
+    pub(crate) fn file(&self) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.gguf");
         self.write(&path);
         (folder, path)
     }
 
-    fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         let (_folder, path) = self.file();
         open(&path).unwrap_err().to_string()
     }
@@ -213,6 +236,57 @@ fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
     assert!(mrm.is_ok(), "{:?}", mrm.err());
 }
 
+/// The metadata of a SentencePiece tokenizer, with a space before texts or without, and of a template.
+fn spaced(space: bool, template: &str) -> Parts {
+    let (mut pieces, merges) = sentence_piece::pieces();
+    // A piece that is joined earlier has a higher score.
+    let rank = |piece: &str| merges.iter().position(|[left, right]| format!("{left}{right}") == *piece);
+    let scores =
+        pieces.iter().map(|piece| Value::F32(-(rank(piece).unwrap_or(merges.len()) as f32))).collect::<Vec<_>>();
+    let kinds = (0..pieces.len()).map(|id| match id {
+        0 => 2,
+        1 | 2 => 3,
+        3..=5 => 6,
+        _ => 1,
+    });
+    let mut kinds: Vec<Value> = kinds.map(Value::I32).collect();
+    let unused = sentence_piece::SIZE - pieces.len();
+    let scores = scores.into_iter().chain(vec![Value::F32(-1e6); unused]).collect();
+    pieces.extend((0..unused).map(|place| format!("unused{place}")));
+    kinds.extend(vec![Value::I32(5); unused]);
+    let parts = Parts::of("tiny-b", GgmlDType::F32).without("tokenizer.ggml.pre").without("tokenizer.ggml.merges");
+    parts
+        .with("tokenizer.ggml.model", Value::String(String::from("llama")))
+        .with("tokenizer.ggml.tokens", texts(pieces.iter().map(String::as_str)))
+        .with("tokenizer.ggml.token_type", Value::Array(kinds))
+        .with("tokenizer.ggml.scores", Value::Array(scores))
+        .with("tokenizer.ggml.add_space_prefix", Value::Bool(space))
+        .with("tokenizer.ggml.bos_token_id", number(1))
+        .with("tokenizer.ggml.eos_token_id", number(2))
+        .with("tokenizer.chat_template", Value::String(template.to_owned()))
+}
+
+#[test]
+fn a_gguf_encodes_prompts_together_with_its_template() {
+    let template = "{{ bos_token }}{% for m in messages %}{{ '[INST] ' + m.content + ' [/INST]' }}{% endfor %}";
+    for space in [true, false] {
+        let (_folder, path) = spaced(space, template).file();
+        let policy = LmPolicy::open(&path, &Device::flex()).unwrap();
+        assert_eq!(policy.layout_origin(), &LayoutOrigin::Template);
+        let pieces = |context: &[u32]| {
+            let all = sentence_piece::pieces().0;
+            context.iter().map(|id| all[*id as usize].clone()).collect::<Vec<_>>()
+        };
+        let first = if space { vec!["▁[", "INST"] } else { vec!["[", "INST"] };
+        let rest = ["]", "▁What", "▁is", "▁the", "▁capital", "▁of", "▁France", "?", "▁[", "/", "INST", "]"];
+        let expected = [&["<s>"][..], &first, &rest].concat();
+        let session = policy.session("What is the capital of France?").unwrap();
+        assert_eq!(pieces(&policy.context(&session).unwrap()), expected, "{space}");
+        let special = policy.context(&policy.session("a</s>b<s>").unwrap()).unwrap();
+        assert_eq!(special.iter().filter(|id| **id < 3).count(), 1, "{space}: the beginning of the sequence alone");
+    }
+}
+
 #[test]
 fn every_type_of_weights_is_widened() {
     let exact = Decoder::from_dir(&dir("tiny-a").join("policy"), DType::F32, &Device::flex()).unwrap();
@@ -327,6 +401,42 @@ fn what_is_not_supported_is_refused_by_name() {
     let mut more = parts();
     more.tensors.insert(String::from("blk.0.ffn_gate_inp.weight"), quantised(vec![1.0; 4], &[4], GgmlDType::F32));
     assert!(more.error().contains("unexpected tensors: blk.0.ffn_gate_inp.weight"), "{}", more.error());
+}
+
+#[test]
+fn scaled_positions_are_refused_by_the_key_that_scales_them() {
+    let parts = || Parts::of("tiny-a", GgmlDType::F32);
+    let (kind, real) = (|text: &str| Value::String(text.to_owned()), Value::F32);
+    let factor = "llama.rope.scaling.factor";
+    let refused = [
+        (parts().with("llama.rope.scale_linear", real(4.0)), ["llama.rope.scale_linear", "linear", "4"]),
+        (parts().with(factor, real(2.0)), [factor, "linear", "2"]),
+        (parts().with(factor, real(2.0)).with("llama.rope.scaling.type", kind("linear")), [factor, "linear", "2"]),
+        (parts().with("llama.rope.scaling.attn_factor", real(1.5)), ["llama.rope.scaling.attn_factor", "1", "1.5"]),
+        (
+            parts().with("llama.rope.scaling.yarn_ext_factor", real(1.0)),
+            ["llama.rope.scaling.yarn_ext_factor", "nothing", "a value"],
+        ),
+        (parts().with("llama.rope.dimension_sections", texts(["a"])), ["llama.rope.dimension_sections", "nothing", ""]),
+    ];
+    for (parts, words) in refused {
+        let error = parts.error();
+        assert!(words.iter().all(|word| error.contains(word)), "{words:?} in {error}");
+    }
+    // What llama.cpp takes for no scaling: factors of 1 and 0, an old key beside a new one, a kind that turns factors off.
+    let plain = [
+        parts().with(factor, real(1.0)),
+        parts().with(factor, real(0.0)),
+        parts().with("llama.rope.scale_linear", real(1.0)),
+        parts().with(factor, real(1.0)).with("llama.rope.scale_linear", real(4.0)),
+        parts().with(factor, real(4.0)).with("llama.rope.scaling.type", kind("none")),
+        parts().with("llama.rope.scaling.attn_factor", real(1.0)).with("llama.rope.scaling.type", kind("linear")),
+        parts().with("llama.rope.scaling.original_context_length", number(64)),
+    ];
+    for parts in plain {
+        let (_folder, path) = parts.file();
+        assert_eq!(open(&path).unwrap().config().rope_scaling, RopeScaling::Plain);
+    }
 }
 
 /// A header by hand: what a writer would not write.
@@ -459,9 +569,5 @@ fn smollm2_as_gguf_is_the_converted_directory() {
     let sequences: Vec<Vec<u32>> = texts.iter().map(|text| tokenizer.encode(text).unwrap()).collect();
     assert_eq!(sequences, texts.map(|text| other.encode(text).unwrap()));
     let open = |path: &Path| Engine::open(path, &Device::flex(), ModelOptions::default()).unwrap();
-    let (found, expected) = (logits(&mut open(&path), &sequences), logits(&mut open(&folder), &sequences));
-    for (found, expected) in found.iter().zip(&expected) {
-        let most = found.iter().zip(expected).fold(0f32, |most, (one, other)| most.max((one - other).abs()));
-        assert!(most <= 1e-4, "{most}");
-    }
+    assert!(logits(&mut open(&path), &sequences) == logits(&mut open(&folder), &sequences), "the same bits");
 }

@@ -1,7 +1,7 @@
 //! What a multifurcation reward model reads and what it passes over.
 
 use burn::tensor::Device;
-use saffron_core::{Candidate, Candidates, ChildReward, Coverage, MultifurcationRewardModel, Session};
+use saffron_core::{Candidate, Candidates, ChildReward, Coverage, MultifurcationRewardModel, Session, TextPolicy};
 use saffron_mrm::{LmPolicy, LoadError, Mrm, MrmInput, PrefillUse, RewardHead};
 
 use crate::fixtures::dir;

@@ -10,7 +10,7 @@ use saffron_mrm::checkpoint::{AdapterConfig, RewardHead};
 use saffron_mrm::{LmPolicy, LoadError, Mrm};
 use serde_json::{Value, json};
 
-use crate::fixtures::{MODELS, copy, dir};
+use crate::fixtures::{MODELS, assert_says, copy, dir, edit_json};
 
 const WEIGHTS: &str = "model.safetensors";
 
@@ -27,19 +27,6 @@ fn adapter_error(model: &str, damage: impl FnOnce(&Path)) -> LoadError {
     damage(copy.path());
     let base = Mrm::open(dir(model).join("guard"), &Device::flex()).unwrap();
     base.with_adapter(copy.path()).expect_err("a damaged adapter does not load")
-}
-
-fn assert_says(error: &LoadError, parts: &[&str]) {
-    let text = error.to_string();
-    for part in parts {
-        assert!(text.contains(part), "{text:?} says nothing of {part:?}");
-    }
-}
-
-fn edit_json(path: &Path, change: impl FnOnce(&mut Value)) {
-    let mut value: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    change(&mut value);
-    fs::write(path, serde_json::to_vec(&value).unwrap()).unwrap();
 }
 
 fn edit_bytes(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {

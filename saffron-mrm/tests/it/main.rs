@@ -2,16 +2,25 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chat;
+mod configs;
 mod dense;
+mod export;
+mod files;
 mod fixtures;
 #[cfg(feature = "gguf")]
 mod gguf;
+#[cfg(feature = "gguf")]
+mod gguf_split;
+mod heads;
 #[cfg(feature = "hub")]
 mod hub;
 mod input;
 mod loaders;
+mod local;
 mod parity;
 mod save;
+mod sentence_piece;
 mod templates;
 mod text;
+mod together;
 mod tokenizer_files;

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use saffron_core::testing::conformance;
 use saffron_core::{
     CandidateFilter, Candidates, ModelError, MultifurcationRewardModel, PlainVocabulary, Policy, PromptLayout, Session,
-    Vocabulary,
+    TextPolicy, Vocabulary,
 };
 use saffron_kvtrie::Reuse;
 use saffron_mrm::text::{Conversion, TextTokenizer, layout, llama_guard_3};
@@ -30,7 +30,8 @@ fn mrm(model: &str) -> Mrm {
 /// A guard out of a tiny checkpoint: asked with a few ids, answering with two of its tokens.
 fn guard(model: &str, options: ModelOptions) -> GuardRewardModel {
     let layout = PromptLayout { prefix: vec![0, 40, 41], infix: vec![42], suffix: vec![43, 44, 45, 46] };
-    let template = |_: &TextTokenizer| Ok::<_, LoadError>(GuardTemplate { layout, safe: 50, not_safe: 51 });
+    let template =
+        |_: &TextTokenizer| Ok::<_, LoadError>(GuardTemplate { layout: layout.into(), safe: 50, not_safe: 51 });
     GuardRewardModel::open_with(dir(model).join("guard"), &Device::flex(), options, template).unwrap()
 }
 

@@ -8,9 +8,9 @@ use saffron_core::{ModelError, Token};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No address of a server.
-    #[error("no address of a server: {reason}")]
-    Address {
+    /// Settings that no server can be asked with.
+    #[error("settings of a server: {reason}")]
+    Settings {
         /// What is wrong with it.
         reason: String,
     },

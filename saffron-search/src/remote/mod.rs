@@ -15,7 +15,7 @@
 //! [`RemotePolicy::open`] the server does the tokenising, too.
 //!
 //! ```no_run
-//! use saffron_core::NoReward;
+//! use saffron_core::{NoReward, TextPolicy};
 //! use saffron_search::remote::{RemotePolicy, RemoteSettings, Server};
 //! use saffron_search::{Greedy, Searcher};
 //!
@@ -27,19 +27,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod address;
 mod books;
 mod engine;
 mod error;
 mod http;
 mod policy;
 mod reward;
+mod served_layout;
 mod server;
 mod settings;
+mod spelling;
 mod template;
+mod version;
 mod vocabulary;
 
-pub use address::{EngineKind, ServerAddress};
+pub use saffron_core::{EngineKind, ServerAddress};
+
 pub use error::{AnswerProblem, RemoteError};
 pub use policy::RemotePolicy;
 pub use reward::{RemoteGuard, RemoteQuestion};

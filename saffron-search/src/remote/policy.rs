@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use saffron_core::{
-    CandidateFilter, Candidates, Coverage, DecoderShape, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session,
-    Token, Vocabulary, Work,
+    CandidateFilter, Candidates, ContextLayout, ContextRenderer, Coverage, DecoderShape, Forget, LayoutOrigin,
+    ModelError, Policy, Reading, Reply, Session, TextPolicy, Token, Vocabulary, Work,
 };
 
 use super::books::Books;
@@ -20,7 +20,7 @@ use super::{RemoteError, RemoteVocabulary, Server};
 pub struct RemotePolicy {
     server: Arc<Server>,
     vocabulary: Arc<dyn Vocabulary>,
-    layout: PromptLayout,
+    renderer: ContextRenderer,
     end_tokens: Vec<Token>,
     books: Books,
 }
@@ -39,14 +39,16 @@ impl RemotePolicy {
         Ok(Self::on(server, vocabulary, layout, end_tokens))
     }
 
-    /// A policy with a vocabulary, a layout and end-of-sequence tokens that are known here. They must be those of the served model.
+    /// A policy with a vocabulary, a layout and end-of-sequence tokens that are known here. They must be those of the served model. A
+    /// vocabulary that encodes does so in place of the server.
     pub fn on(
         server: Arc<Server>,
         vocabulary: Arc<dyn Vocabulary>,
-        layout: PromptLayout,
+        layout: impl Into<ContextLayout>,
         end_tokens: Vec<Token>,
     ) -> Self {
-        Self { server, vocabulary, layout, end_tokens, books: Books::default() }
+        let renderer = ContextRenderer::new(layout);
+        Self { server, vocabulary, renderer, end_tokens, books: Books::default() }
     }
 
     /// The policy with the sizes of its model: operations are counted then. Without them tokens are, and FLOPs are 0.
@@ -58,8 +60,8 @@ impl RemotePolicy {
 
     /// The policy with another layout.
     #[must_use]
-    pub fn with_layout(mut self, layout: PromptLayout) -> Self {
-        self.layout = layout;
+    pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
+        self.renderer = ContextRenderer::new(layout);
         self
     }
 
@@ -78,41 +80,14 @@ impl RemotePolicy {
 
     /// The layout.
     #[must_use]
-    pub fn layout(&self) -> &PromptLayout {
-        &self.layout
+    pub fn layout(&self) -> &ContextLayout {
+        self.renderer.layout()
     }
 
-    /// A session for a prompt, tokenised by the server.
-    ///
-    /// # Errors
-    ///
-    /// As every request; an empty prompt.
-    pub fn session(&self, prompt: &str) -> Result<Session, ModelError> {
-        Session::new(self.vocabulary.clone(), self.server.tokenize(prompt, false)?)
-    }
-
-    /// A session whose reply is forced to begin with the first `tokens` tokens of a text.
-    ///
-    /// # Errors
-    ///
-    /// As [`session`](Self::session).
-    pub fn attacked_session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
-        let mut prefill = self.server.tokenize(prefill, false)?;
-        prefill.truncate(tokens);
-        self.session(prompt)?.with_prefill(prefill)
-    }
-
-    /// The text of a response, without the token that ends it.
-    ///
-    /// # Errors
-    ///
-    /// Tokens that cannot be decoded.
-    pub fn text(&self, hypothesis: &Hypothesis) -> Result<String, ModelError> {
-        let tokens = match hypothesis.tokens.split_last() {
-            Some((last, before)) if self.end_tokens.contains(last) => before,
-            _ => &hypothesis.tokens,
-        };
-        self.vocabulary.decode(tokens).map_err(|error| ModelError::other("decoding a response", error))
+    /// Where the layout comes from. Programs warn of a guess.
+    #[must_use]
+    pub fn layout_origin(&self) -> &LayoutOrigin {
+        self.layout().origin()
     }
 
     /// The whole context of a session as the model reads it. One more token must fit behind it.
@@ -125,8 +100,8 @@ impl RemotePolicy {
         if expected != found {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
-        let answer = [session.prefill(), session.response()].concat();
-        self.layout.render(session.prompt(), &answer, self.server.room())
+        let reading = Reading { together: true, prefill: true };
+        self.renderer.render(session, reading, self.server.room(), |ids| Ok(ids.to_vec()))
     }
 
     /// The candidates of sequences from the `top` most probable tokens of each, and what that cost.
@@ -145,6 +120,16 @@ impl RemotePolicy {
             answers.push(Answered { candidates, listed: tokens.len(), work });
         }
         Ok(answers)
+    }
+}
+
+impl TextPolicy for RemotePolicy {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        let encoded = self.vocabulary.encode(text).map_err(|error| ModelError::other("encoding a text", error))?;
+        match encoded {
+            Some(ids) => Ok(ids),
+            None => Ok(self.server.tokenize(text, false)?),
+        }
     }
 }
 
@@ -206,4 +191,9 @@ impl Policy for RemotePolicy {
         }
         Ok(Reply { value, work })
     }
+}
+
+impl Forget for RemotePolicy {
+    /// Nothing is kept here that an answer depends on; what the server caches is its own.
+    fn forget(&mut self) {}
 }

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use saffron_core::{
-    DecoderShape, ModelError, OutcomeRewardModel, ProcessRewardModel, PromptLayout, Reply, Session, Token, Vocabulary,
-    Work,
+    ContextLayout, ContextRenderer, DecoderShape, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel,
+    PromptLayout, Reading, Reply, Session, Token, Vocabulary, Work,
 };
 
 use super::books::Books;
+use super::served_layout::{ServedLayout, Words};
 use super::server::{Listed, key};
 use super::{AnswerProblem, EngineKind, RemoteError, Server};
 
 /// How a served guard is asked, and which two tokens are its answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RemoteQuestion {
     /// The question around prompt and reply.
-    pub layout: PromptLayout,
+    pub layout: ContextLayout,
     /// The token of a reply found safe.
     pub safe: Token,
     /// The token of a reply found unsafe.
@@ -30,7 +31,7 @@ impl RemoteQuestion {
     ///
     /// As every request; answers that begin with the same token, or are empty.
     pub fn in_words(
-        server: &Server,
+        server: &Arc<Server>,
         [prefix, infix, suffix]: [&str; 3],
         [safe, not_safe]: [&str; 2],
     ) -> Result<Self, RemoteError> {
@@ -39,7 +40,9 @@ impl RemoteQuestion {
             let token = encode(text)?.first().copied();
             token.ok_or_else(|| server.setup(format!("the answer {text:?} has no token"), "ask for another word"))
         };
-        let layout = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let ids = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let words = Words::Around([prefix, infix].map(str::to_owned));
+        let layout = ServedLayout::layout(server, words, ids);
         let (safe_token, unsafe_token) = (first(safe)?, first(not_safe)?);
         if safe_token == unsafe_token {
             let found = format!("the answers {safe:?} and {not_safe:?} begin with the same token {safe_token}");
@@ -58,14 +61,39 @@ impl RemoteQuestion {
 pub struct RemoteGuard {
     server: Arc<Server>,
     vocabulary: Arc<dyn Vocabulary>,
-    question: RemoteQuestion,
+    renderer: ContextRenderer,
+    /// The tokens of the two answers, safe first.
+    answers: [Token; 2],
     books: Books,
+    /// Whether ids of another vocabulary go through text.
+    converts: bool,
 }
 
 impl RemoteGuard {
-    /// A guard for sessions of a vocabulary, which must be that of the served model.
+    /// A guard for sessions of a vocabulary, which must be that of the served model. Sessions of another one are refused.
     pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, question: RemoteQuestion) -> Self {
-        Self { server, vocabulary, question, books: Books::default() }
+        let RemoteQuestion { layout, safe, not_safe } = question;
+        let renderer = ContextRenderer::new(layout);
+        Self { server, vocabulary, renderer, answers: [safe, not_safe], books: Books::default(), converts: false }
+    }
+
+    /// The guard for sessions of every vocabulary: ids of another one go through text, which the server tokenises, a request a response.
+    #[must_use]
+    pub fn through_text(mut self) -> Self {
+        self.converts = true;
+        self
+    }
+
+    /// The vocabulary of its own tokens.
+    #[must_use]
+    pub fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.vocabulary.clone()
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
     }
 
     /// The guard with the sizes of its model, so that operations are counted.
@@ -77,10 +105,20 @@ impl RemoteGuard {
 
     fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
         let (expected, found) = (self.vocabulary.id(), session.vocabulary().id());
-        if expected != found {
+        let own = expected == found;
+        if !own && !self.converts {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
-        self.question.layout.render(session.prompt(), session.response(), self.server.room())
+        let convert = |ids: &[Token]| {
+            if own || ids.is_empty() {
+                return Ok(ids.to_vec());
+            }
+            let text = session.vocabulary().decode(ids);
+            let text = text.map_err(|error| ModelError::other("decoding tokens for a served guard", error))?;
+            Ok(self.server.tokenize(&text, false)?)
+        };
+        let reading = Reading { together: true, prefill: false };
+        self.renderer.render(session, reading, self.server.room(), convert)
     }
 
     /// The rewards of contexts: those that a request leaves without both answers are asked for again, with more tokens, where that may help.
@@ -94,7 +132,7 @@ impl RemoteGuard {
             let Some(first) = open.first().copied() else { break };
             let sequences =
                 open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
-            for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers(), size)?) {
+            for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers, size)?) {
                 work[place] += self.books.enter(&sessions[place], &contexts[place], listed.cached);
                 value[place] = self.reward(&listed);
             }
@@ -106,18 +144,15 @@ impl RemoteGuard {
         Ok(Reply { value: value.into_iter().flatten().collect(), work })
     }
 
-    fn answers(&self) -> [Token; 2] {
-        [self.question.safe, self.question.not_safe]
-    }
-
     /// The reward, if both answers are listed.
     fn reward(&self, listed: &Listed) -> Option<f32> {
         let of = |answer| listed.tokens.iter().find(|(token, _)| *token == answer).map(|(_, logprob)| *logprob);
-        Some(of(self.question.safe)? - of(self.question.not_safe)?)
+        let [safe, not_safe] = self.answers;
+        Some(of(safe)? - of(not_safe)?)
     }
 
     fn missing(&self, sequence: usize) -> RemoteError {
-        let problem = AnswerProblem::Missing { sequence, tokens: self.answers() };
+        let problem = AnswerProblem::Missing { sequence, tokens: self.answers };
         RemoteError::Answer { endpoint: self.server.first().to_owned(), problem }
     }
 }
@@ -132,4 +167,9 @@ impl OutcomeRewardModel for RemoteGuard {
     fn outcome_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
         self.rewards(sessions)
     }
+}
+
+impl Forget for RemoteGuard {
+    /// Nothing is kept here that an answer depends on; what the server caches is its own.
+    fn forget(&mut self) {}
 }

@@ -1,14 +1,15 @@
 //! A server that serves one model, on one endpoint or several.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use saffron_core::{Session, Token};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::engine::{Answer, Ask, Row};
+use super::engine::{Answer, Ask, Protocol, Row};
 use super::http::Http;
+use super::spelling::spellings;
 use super::{AnswerProblem, EngineKind, RemoteError, RemoteSettings, ServerAddress};
 
 /// How far above 1 probabilities may add up, and above 0 a log-probability may lie: float noise.
@@ -19,6 +20,8 @@ const PROBE: [Token; 2] = [1, 2];
 const LETTER: &str = "a";
 /// Log-probabilities in one answer, about: more sequences are asked for in further requests.
 const ENTRIES: usize = 1 << 16;
+/// The most spellings that are kept in mind.
+const MAX_SPELLINGS: usize = 4096;
 /// Log-probabilities of tokens that a sampler has ruled out.
 const RULED_OUT: f64 = -1e3;
 
@@ -45,6 +48,8 @@ pub struct Server {
     answering: Option<String>,
     /// What is generated, for an engine that must be told.
     steer: Option<Token>,
+    /// Special tokens by their spelling; none for what is no such spelling.
+    special: Mutex<BTreeMap<String, Option<Token>>>,
 }
 
 /// The checked answer to one sequence.
@@ -67,11 +72,12 @@ impl Server {
         let (engine, endpoints) = (address.engine(), address.endpoints().to_vec());
         if settings.top == 0 {
             let reason = String::from("`RemoteSettings::top` must be at least 1");
-            return Err(RemoteError::Address { reason });
+            return Err(RemoteError::Settings { reason });
         }
         let http = Http::new(settings.clone());
         let model = who(engine, &http, &endpoints[0], &settings)?;
-        let mut server = Self { engine, endpoints, http, settings, model, answering: None, steer: None };
+        let mut server =
+            Self { engine, endpoints, http, settings, model, answering: None, steer: None, special: Mutex::default() };
         for endpoint in &server.endpoints[1..] {
             let found = who(engine, &server.http, endpoint, &server.settings)?;
             if found != server.model {
@@ -126,21 +132,53 @@ impl Server {
     }
 
     /// The ids of a text, without any that would be added. With `markup`, special tokens that it spells are special; without, they are
-    /// letters. vLLM and SGLang cannot be told so: there the text goes in parts, none of which spells a special token that begins with `<` or
-    /// `[`, as they do.
+    /// letters. vLLM and SGLang cannot be told so: where their ids of the text hold a special token, the text goes in parts that spell
+    /// none. Special tokens are looked for as `<…>` and `[…]`, as these engines' models spell them.
     ///
     /// # Errors
     ///
     /// As every request; an id that is none.
     pub fn tokenize(&self, text: &str, markup: bool) -> Result<Vec<Token>, RemoteError> {
-        let ask = |text: &str| {
-            let (path, body) = self.engine.tokenize(&self.model.name, text, markup);
-            self.tokens(self.post(path, &body)?)
-        };
+        let ids = self.ids_of(text, markup)?;
         if markup || self.engine.tells_text_from_markup() {
-            return ask(text);
+            return Ok(ids);
         }
-        Ok(text.split_inclusive(['<', '[']).map(ask).collect::<Result<Vec<_>, _>>()?.concat())
+        let (mut parts, mut begin) = (Vec::new(), 0);
+        for place in spellings(text) {
+            if self.special(&text[place.clone()])?.is_some_and(|token| ids.contains(&token)) {
+                parts.push(&text[begin..=place.start]);
+                begin = place.start + 1;
+            }
+        }
+        if parts.is_empty() {
+            return Ok(ids);
+        }
+        parts.push(&text[begin..]);
+        Ok(parts.into_iter().map(|part| self.ids_of(part, false)).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// The answer to one request for the ids of a text.
+    pub(super) fn ids_of(&self, text: &str, markup: bool) -> Result<Vec<Token>, RemoteError> {
+        let (path, body) = self.engine.tokenize(&self.model.name, text, markup);
+        self.tokens(self.post(path, &body)?)
+    }
+
+    /// The special token of this spelling, if it is one: then the server has one id for it. Each spelling is asked for once.
+    pub(super) fn special(&self, spelling: &str) -> Result<Option<Token>, RemoteError> {
+        let known = || self.special.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = known().get(spelling) {
+            return Ok(*token);
+        }
+        let token = match self.ids_of(spelling, true)?[..] {
+            [token] => Some(token),
+            _ => None,
+        };
+        let mut known = known();
+        if known.len() >= MAX_SPELLINGS {
+            known.clear();
+        }
+        known.insert(spelling.to_owned(), token);
+        Ok(token)
     }
 
     /// The text of ids.
@@ -160,6 +198,17 @@ impl Server {
     /// Posts to the first endpoint.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, RemoteError> {
         self.http.post(self.first(), path, body)
+    }
+
+    /// All endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// Gets from an endpoint.
+    pub(super) fn get_from(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
+        self.http.get(endpoint, path)
     }
 
     /// Gets from the first endpoint.

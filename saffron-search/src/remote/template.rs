@@ -1,42 +1,45 @@
 //! A server's own chat template as a layout of ids.
 
-use saffron_core::{PromptLayout, Token};
+use std::sync::Arc;
+
+use saffron_core::{ContextLayout, PromptLayout, Token};
 use serde_json::{Value, json};
 
+use super::engine::Protocol;
+use super::served_layout::{ServedLayout, Words};
 use super::{EngineKind, RemoteError, Server};
 
 /// Two prompts of one token each, which differ in it alone.
 const MARKS: [&str; 2] = ["0", "1"];
 
 impl Server {
-    /// What the model's chat template puts before and behind a prompt, found by rendering two prompts and taking what they have in common.
+    /// The model's chat template: prompts of text are rendered and encoded by the server. Around the ids of others stands what two
+    /// rendered prompts have in common.
     ///
     /// # Errors
     ///
     /// An engine that does not render templates for others to see (SGLang), a template that does more than put a prompt between two parts.
-    pub fn layout(&self) -> Result<PromptLayout, RemoteError> {
-        let [one, other] = [self.rendered(MARKS[0])?, self.rendered(MARKS[1])?];
+    pub fn layout(self: &Arc<Self>) -> Result<ContextLayout, RemoteError> {
+        let [one, other] = [self.rendered(MARKS[0], None)?, self.rendered(MARKS[1], None)?];
         let mark = self.tokenize(MARKS[0], false)?;
-        let before = common(one.iter(), other.iter());
-        let behind = common(one[before..].iter().rev(), other[before.min(other.len())..].iter().rev());
-        let (prefix, infix) = (&one[..before], &one[one.len() - behind..]);
-        if [prefix, &mark, infix].concat() != one {
-            return Err(self.setup(
+        match around(&one, &other, &mark) {
+            Some(ids) => Ok(ServedLayout::layout(self, Words::Template, ids)),
+            None => Err(self.setup(
                 "its chat template does more than put a prompt between two parts",
                 "give a layout (`RemotePolicy::on`)",
-            ));
+            )),
         }
-        Ok(PromptLayout { prefix: prefix.to_vec(), infix: infix.to_vec(), suffix: Vec::new() })
     }
 
-    /// A conversation of one prompt as ids, up to where the reply begins.
-    fn rendered(&self, prompt: &str) -> Result<Vec<Token>, RemoteError> {
-        let messages = json!([{ "role": "user", "content": prompt }]);
+    /// A conversation of one prompt as ids, up to where the reply begins, or with its beginning.
+    pub(super) fn rendered(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, RemoteError> {
+        let mut messages = vec![json!({ "role": "user", "content": prompt })];
         match self.engine() {
             EngineKind::LlamaCpp => {
                 let mut answer = self.post("/apply-template", &json!({ "messages": messages }))?;
                 match answer.get_mut("prompt").map(Value::take) {
-                    Some(Value::String(text)) => {
+                    Some(Value::String(mut text)) => {
+                        text.push_str(prefill.unwrap_or_default());
                         let (path, body) = self.engine().tokenize_rendered(&self.model().name, &text);
                         self.tokens(self.post(path, &body)?)
                     }
@@ -44,8 +47,12 @@ impl Server {
                 }
             }
             EngineKind::Vllm => {
-                let model = &self.model().name;
-                let body = json!({ "model": model, "messages": messages, "add_generation_prompt": true });
+                messages.extend(prefill.map(|text| json!({ "role": "assistant", "content": text })));
+                let (model, goes_on) = (&self.model().name, prefill.is_some());
+                let mut body = json!({ "model": model, "messages": messages, "add_generation_prompt": !goes_on });
+                if goes_on {
+                    body["continue_final_message"] = json!(true);
+                }
                 self.tokens(self.post("/tokenize", &body)?)
             }
             EngineKind::Sglang => Err(self.setup(
@@ -73,6 +80,18 @@ impl Server {
             EngineKind::Vllm | EngineKind::Sglang => Err(unknown()),
         }
     }
+}
+
+/// What stands around a mark in two renderings that differ in it alone. A tokenizer may begin a text with a space of its own, which the
+/// renderings have in common.
+fn around(one: &[Token], other: &[Token], mark: &[Token]) -> Option<PromptLayout> {
+    let before = common(one.iter(), other.iter());
+    let behind = common(one[before..].iter().rev(), other[before.min(other.len())..].iter().rev());
+    let (prefix, infix) = (&one[..before], &one[one.len() - behind..]);
+    let middle = &one[before..one.len() - behind];
+    let space = mark.strip_suffix(middle).filter(|_| !middle.is_empty())?;
+    let prefix = prefix.strip_suffix(space)?;
+    Some(PromptLayout { prefix: prefix.to_vec(), infix: infix.to_vec(), suffix: Vec::new() })
 }
 
 /// How many items two sequences have in common from where they begin.

@@ -45,4 +45,8 @@ impl Vocabulary for RemoteVocabulary {
     fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
         self.server.detokenize(tokens).map_err(|error| VocabularyError { source: error.into() })
     }
+
+    fn encode(&self, text: &str) -> Result<Option<Vec<Token>>, VocabularyError> {
+        self.server.tokenize(text, false).map(Some).map_err(|error| VocabularyError { source: error.into() })
+    }
 }

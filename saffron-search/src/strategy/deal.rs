@@ -9,7 +9,7 @@ use super::args::check_weight;
 use super::guided::{tilted, weighed};
 use super::rank::descending_rewards;
 use super::steps::prune;
-use super::walk::{propose_distinct, unrated};
+use super::walk::{Proposed, unrated};
 use super::{Defaults, check_width};
 
 /// A beam of `width` sequences with lookahead. Without lookahead a multifurcation reward model answers for all candidates of a sequence at
@@ -103,9 +103,10 @@ pub(super) fn look_ahead(
             }
         }
         let open: Vec<NodeId> = going.iter().map(|place| ends[*place]).collect();
-        for (place, candidates) in going.into_iter().zip(propose_distinct(cx, &open)?) {
+        let proposed = Proposed::of(cx, &open)?;
+        for (place, candidates) in going.into_iter().zip(proposed.iter()) {
             if !candidates.is_empty() {
-                ends[place] = cx.grow(ends[place], unrated(&candidates, 0))?;
+                ends[place] = cx.grow(ends[place], unrated(candidates, 0))?;
             }
         }
     }

@@ -2,23 +2,43 @@
 
 use rand_core::Rng;
 
-/// The place of an option drawn with probability proportional to exp(weight). Options of weight −∞ are never drawn; None if there is no
-/// other. Where some weigh +∞, they share the draw evenly. One random number a draw, whatever the number of options.
-pub(super) fn draw(weights: &[f64], rng: &mut impl Rng) -> Option<usize> {
-    let max = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let uniform = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    if max == f64::NEG_INFINITY {
-        return None;
+/// Options by logarithmic weights, ready to be drawn from any number of times.
+pub(super) struct Lots {
+    /// exp(weight − largest weight) of every option. Where some weigh +∞, these have 1 and the others 0.
+    masses: Vec<f64>,
+    total: f64,
+}
+
+impl Lots {
+    pub(super) fn new(weights: impl Iterator<Item = f64> + Clone) -> Self {
+        let max = weights.clone().fold(f64::NEG_INFINITY, f64::max);
+        let mass = |weight: f64| match weight {
+            f64::NEG_INFINITY => 0.0,
+            weight if weight == max => 1.0,
+            weight => (weight - max).exp(),
+        };
+        let masses: Vec<f64> = weights.map(mass).collect();
+        let total = masses.iter().sum();
+        Self { masses, total }
     }
-    let mass = |weight: &f64| if *weight == max { 1.0 } else { (weight - max).exp() };
-    let total: f64 = weights.iter().map(mass).sum();
-    let mut left = uniform * total;
-    let reached = |weight: &f64| {
-        left -= mass(weight);
-        left < 0.0
-    };
-    // Rounding may leave a little at the end: then it is the last option that may be drawn.
-    weights.iter().position(reached).or_else(|| weights.iter().rposition(|weight| mass(weight) > 0.0))
+
+    /// The place of an option drawn with probability proportional to exp(weight). Options of weight −∞ are never drawn; None if
+    /// there is no other. One random number a draw, whatever the number of options.
+    pub(super) fn draw(&self, rng: &mut impl Rng) -> Option<usize> {
+        let uniform = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut left = uniform * self.total;
+        let reached = |mass: &f64| {
+            left -= mass;
+            left < 0.0
+        };
+        // Rounding may leave a little at the end: then it is the last option that may be drawn.
+        self.masses.iter().position(reached).or_else(|| self.masses.iter().rposition(|mass| *mass > 0.0))
+    }
+}
+
+/// One draw from options that are drawn from once.
+pub(super) fn draw(weights: &[f64], rng: &mut impl Rng) -> Option<usize> {
+    Lots::new(weights.iter().copied()).draw(rng)
 }
 
 #[cfg(test)]

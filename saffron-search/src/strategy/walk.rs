@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use saffron_core::{Candidates, Child, ChildReward, NodeId, NodeState, SearchContext, SearchError, StopReason};
 
-use super::draw::draw;
+use super::draw::Lots;
 
 /// A sequence that is being sampled, with random numbers of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +28,8 @@ impl Walk {
         Ok(matches!(cx.tree().state(self.node)?, NodeState::Ended(_)))
     }
 
-    fn take(&mut self, cx: &mut SearchContext<'_>, candidates: &Candidates) -> Result<(), SearchError> {
-        let weights: Vec<f64> = candidates.ranked.iter().map(|candidate| f64::from(candidate.logprob)).collect();
-        match draw(&weights, &mut self.rng) {
+    fn take(&mut self, cx: &mut SearchContext<'_>, candidates: &Candidates, lots: &Lots) -> Result<(), SearchError> {
+        match lots.draw(&mut self.rng) {
             Some(place) => self.node = cx.grow(self.node, unrated(candidates, place))?,
             // Nothing can follow: the sequence ends here, once for all walks that stand here.
             None if self.ended(cx)? => {}
@@ -46,25 +45,48 @@ pub(super) fn unrated(candidates: &Candidates, place: usize) -> Child {
     Child { token: candidate.token, logprob: candidate.logprob, reward: ChildReward::Unseen }
 }
 
-/// The candidates of nodes, each asked for once however often it stands in the list.
-pub(super) fn propose_distinct(cx: &mut SearchContext<'_>, nodes: &[NodeId]) -> Result<Vec<Candidates>, SearchError> {
-    let mut distinct: Vec<NodeId> = Vec::new();
-    let mut place_of = |node: &NodeId| {
-        distinct.iter().position(|other| other == node).unwrap_or_else(|| {
-            distinct.push(*node);
-            distinct.len() - 1
-        })
-    };
-    let places: Vec<usize> = nodes.iter().map(&mut place_of).collect();
-    let candidates = cx.propose(&distinct)?;
-    Ok(places.into_iter().map(|place| candidates[place].clone()).collect())
+/// The candidates of nodes, each asked for once however often it stands in a list.
+pub(super) struct Proposed {
+    candidates: Vec<Candidates>,
+    /// For every node of the list, the place of its candidates.
+    places: Vec<usize>,
+}
+
+impl Proposed {
+    /// Asks for the candidates of nodes.
+    pub(super) fn of(cx: &mut SearchContext<'_>, nodes: &[NodeId]) -> Result<Self, SearchError> {
+        let mut distinct: Vec<NodeId> = Vec::new();
+        let mut place_of = |node: &NodeId| {
+            distinct.iter().position(|other| other == node).unwrap_or_else(|| {
+                distinct.push(*node);
+                distinct.len() - 1
+            })
+        };
+        let places = nodes.iter().map(&mut place_of).collect();
+        Ok(Self { candidates: cx.propose(&distinct)?, places })
+    }
+
+    /// The candidates of every node of the list.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Candidates> {
+        self.places.iter().map(|place| &self.candidates[*place])
+    }
+
+    /// For every node of the list its candidates, ready to be drawn from.
+    fn with_lots<'a>(&'a self, lots: &'a [Lots]) -> impl Iterator<Item = (&'a Candidates, &'a Lots)> {
+        self.places.iter().map(|place| (&self.candidates[*place], &lots[*place]))
+    }
 }
 
 /// One more token for each of the walks at these places, in one policy call.
 pub(super) fn walk(cx: &mut SearchContext<'_>, walks: &mut [Walk], places: &[usize]) -> Result<(), SearchError> {
     let nodes: Vec<NodeId> = places.iter().map(|place| walks[*place].node).collect();
-    let candidates = propose_distinct(cx, &nodes)?;
-    places.iter().zip(&candidates).try_for_each(|(place, candidates)| walks[*place].take(cx, candidates))
+    let proposed = Proposed::of(cx, &nodes)?;
+    let lots = |list: &Candidates| Lots::new(list.ranked.iter().map(|candidate| f64::from(candidate.logprob)));
+    let lots: Vec<Lots> = proposed.candidates.iter().map(lots).collect();
+    for (place, (candidates, lots)) in places.iter().zip(proposed.with_lots(&lots)) {
+        walks[*place].take(cx, candidates, lots)?;
+    }
+    Ok(())
 }
 
 /// The places of the walks that have not ended.

@@ -8,7 +8,7 @@ use saffron_core::{
     CandidateFilter, Candidates, ChildScorer, ModelError, PlainVocabulary, Policy, PrmScorer, Reply, Session, Token,
     Vocabulary, process_reward_fn,
 };
-use saffron_search::eval::harness::{Case, Contender, Harness, HarnessError, Models, Team};
+use saffron_search::eval::harness::{Case, ComparedModels, Contender, Harness, HarnessError, SearchModels};
 use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge};
 use saffron_search::eval::runs::{Arm, Ending, Kind, Manifest, Record, RunDir, RunError, Shard, merge, read};
 use saffron_search::{BestOfN, Greedy, Saffron, Searcher};
@@ -65,10 +65,10 @@ impl Table {
     }
 }
 
-impl Models for Table {
-    fn team(&mut self, reward: &str) -> Option<Team<'_>> {
+impl ComparedModels for Table {
+    fn with_reward(&mut self, reward: &str) -> Option<SearchModels<'_>> {
         let judges = self.judges.iter_mut().map(|(name, judge)| (name.as_str(), &mut **judge as &mut dyn Judge));
-        (reward == "prm").then(|| Team {
+        (reward == "prm").then(|| SearchModels {
             policy: &mut self.policy,
             scorer: &mut *self.reward,
             judges: judges.collect(),

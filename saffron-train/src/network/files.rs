@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::DType;
 use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::LoraWeights;
+use saffron_mrm::nn::Decoder;
 
 use super::Network;
 use crate::TrainError;
@@ -26,7 +27,9 @@ impl Network {
     }
 
     fn full_from(&self, dir: &Path) -> Result<Self, TrainError> {
-        let restored = Self::open_full(dir, &self.plain.device())?;
+        let decoder = Decoder::from_dir(dir, DType::F32, &self.plain.device())?;
+        let head = RewardHead::from_dir(dir, decoder.config().vocab_size)?;
+        let restored = Self::full_with(&decoder, &head);
         if restored.model() == self.model() {
             return Ok(restored);
         }

@@ -71,7 +71,7 @@ impl Network {
     /// A checkpoint or head that does not load.
     pub fn open_full(dir: &Path, device: &Device) -> Result<Self, TrainError> {
         let decoder = Decoder::from_dir(dir, DType::F32, device)?;
-        let head = RewardHead::from_dir(dir, decoder.config().vocab_size)?;
+        let head = RewardHead::from_dir_or_neutral(dir, decoder.config().vocab_size)?;
         Ok(Self::full_with(&decoder, &head))
     }
 

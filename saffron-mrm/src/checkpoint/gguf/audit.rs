@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::gguf_file::Content;
 
 use crate::LoadError;
+use crate::checkpoint::files::open_regular;
 
 /// Bytes of metadata and tensor descriptions. A vocabulary of 256k tokens with its merges takes about 20 MB.
 const MAX_HEADER: u64 = 128 << 20;
@@ -38,8 +39,7 @@ pub(super) struct Audit {
 
 /// Looks at a file's header.
 pub(super) fn audit(path: &Path) -> Result<Audit, LoadError> {
-    let file = File::open(path).map_err(LoadError::io(path))?;
-    let length = file.metadata().map_err(LoadError::io(path))?.len();
+    let (file, length) = open_regular(path)?;
     let mut walk = Walk { path: path.to_path_buf(), file: BufReader::new(file), at: 0, length, values: 0 };
     walk.header()
 }

@@ -21,9 +21,9 @@ impl<'a> Metadata<'a> {
         Self { path, content }
     }
 
-    /// Shape of a tensor under its own name.
-    pub(super) fn tensor(&self, name: &str) -> Option<&'a [usize]> {
-        self.content.tensor_infos.get(name).map(|info| info.shape.dims())
+    /// All keys, in no order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.content.metadata.keys().map(String::as_str)
     }
 
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, LoadError> {

@@ -1,4 +1,4 @@
-//! GGUF files: llama.cpp's single-file checkpoints, with sizes, tokenizer and chat template in their metadata.
+//! GGUF files: llama.cpp's checkpoints, with sizes, tokenizer and chat template in their metadata, in one file or split into several.
 //!
 //! The format is read and its tensors are widened by candle-core. Here stands what that leaves open: what a hostile file must not get away with
 //! ([`audit`]), and what the file's names, sizes and tokenizer are called in Hugging Face's layout, which the rest of the crate knows.
@@ -6,18 +6,17 @@
 mod audit;
 mod metadata;
 mod names;
+mod part;
+mod rope;
 mod sizes;
+mod split;
 mod tokenizer;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
-use candle_core::quantized::gguf_file::{Content, TensorInfo};
-
 use self::metadata::Metadata;
+use self::part::Part;
 use super::tensors::TensorSource;
 use crate::LoadError;
 use crate::config::DecoderConfig;
@@ -26,37 +25,46 @@ use crate::text::{ChatTemplate, TokenizerParts};
 /// The first bytes of a GGUF.
 const MAGIC: &[u8; 4] = b"GGUF";
 
-/// An open GGUF of a Llama-family model: its header is checked, its tensors still on disk.
+/// An open GGUF of a Llama-family model, in one file or in several: headers are checked, tensors still on disk.
 #[derive(Debug)]
 pub(super) struct GgufFile {
+    /// The path that was opened.
     path: PathBuf,
-    file: BufReader<File>,
-    content: Content,
-    /// Hugging Face's names of tensors, with the file's own.
-    names: BTreeMap<String, String>,
+    /// The files, in order. The metadata is the first one's.
+    parts: Vec<Part>,
+    /// Hugging Face's names of tensors.
+    tensors: BTreeMap<String, Place>,
     config: DecoderConfig,
 }
 
+/// Where a tensor is.
+#[derive(Debug)]
+struct Place {
+    part: usize,
+    /// Its name there.
+    name: String,
+}
+
 impl GgufFile {
-    /// Opens a file and checks its header against its length.
+    /// Opens a file and checks its header against its length. Of a file that was split all parts are opened, whichever is named.
     ///
     /// # Errors
     ///
     /// Anything but a GGUF of versions 2 or 3; counts and lengths that do not fit the file, or more metadata than any model has; a model that
-    /// is none of the Llama family; types of tensors that are not read.
+    /// is none of the Llama family; types of tensors that are not read; parts that are missing or do not belong together.
     pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
-        let audit = audit::audit(path)?;
-        let mut file = BufReader::new(File::open(path).map_err(LoadError::io(path))?);
-        let content = Content::read(&mut file).map_err(refuse(path))?;
-        audit.check(path, &content)?;
-        let metadata = Metadata::new(path, &content);
-        let frequencies = content.tensor_infos.get(names::FREQUENCIES);
-        let frequencies =
-            frequencies.map(|info| floats(path, &mut file, &content, names::FREQUENCIES, info)).transpose()?;
-        let config = sizes::config(&metadata, frequencies.as_deref())?;
-        let own = content.tensor_infos.keys().filter(|name| *name != names::FREQUENCIES);
-        let names = own.map(|name| (names::hugging_face(name), name.clone())).collect();
-        Ok(Self { path: path.to_path_buf(), file, content, names, config })
+        let mut parts = split::open(path)?;
+        let shapes = Shapes::of(&parts);
+        let frequencies = parts.iter_mut().find(|part| part.content.tensor_infos.contains_key(names::FREQUENCIES));
+        let frequencies = frequencies.map(|part| part.floats(names::FREQUENCIES)).transpose()?;
+        let metadata = Metadata::new(&parts[0].path, &parts[0].content);
+        let config = sizes::config(&metadata, &shapes, frequencies.as_deref())?;
+        let own = parts.iter().enumerate().flat_map(|(part, file)| {
+            file.content.tensor_infos.keys().map(move |name| Place { part, name: name.clone() })
+        });
+        let own = own.filter(|place| place.name != names::FREQUENCIES);
+        let tensors = own.map(|place| (names::hugging_face(&place.name), place)).collect();
+        Ok(Self { path: path.to_path_buf(), parts, tensors, config })
     }
 
     /// The sizes of its model.
@@ -70,7 +78,7 @@ impl GgufFile {
     ///
     /// A tokenizer of a kind that is not known, by name.
     pub(super) fn tokenizer(&self) -> Result<TokenizerParts, LoadError> {
-        tokenizer::parts(&Metadata::new(&self.path, &self.content))
+        tokenizer::parts(&self.metadata())
     }
 
     /// Its chat template, if it has one.
@@ -79,8 +87,8 @@ impl GgufFile {
     ///
     /// A template that is none.
     pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
-        let metadata = Metadata::new(&self.path, &self.content);
-        let Some(source) = metadata.text("tokenizer.chat_template")? else { return Ok(None) };
+        let metadata = self.metadata();
+        let Some(source) = self.chat_template_source()? else { return Ok(None) };
         let mut template = ChatTemplate::new(source)
             .map_err(|error| LoadError::Layout { name: self.path.display().to_string(), reason: error.to_string() })?;
         for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
@@ -90,6 +98,19 @@ impl GgufFile {
         }
         Ok(Some(template))
     }
+
+    /// The text of its chat template as the file holds it.
+    ///
+    /// # Errors
+    ///
+    /// A value that is no text.
+    pub(super) fn chat_template_source(&self) -> Result<Option<&str>, LoadError> {
+        self.metadata().text("tokenizer.chat_template")
+    }
+
+    fn metadata(&self) -> Metadata<'_> {
+        Metadata::new(&self.parts[0].path, &self.parts[0].content)
+    }
 }
 
 impl TensorSource for GgufFile {
@@ -98,20 +119,20 @@ impl TensorSource for GgufFile {
     }
 
     fn names(&self) -> Vec<&str> {
-        self.names.keys().map(String::as_str).collect()
+        self.tensors.keys().map(String::as_str).collect()
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let info = self.content.tensor_infos.get(self.names.get(name)?)?;
+        let place = self.tensors.get(name)?;
+        let info = self.parts[place.part].content.tensor_infos.get(&place.name)?;
         Some(info.shape.dims().to_vec())
     }
 
     fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError> {
-        let Some((own, info)) = self.names.get(name).and_then(|own| Some((own, self.content.tensor_infos.get(own)?)))
-        else {
+        let Some(place) = self.tensors.get(name) else {
             return Err(LoadError::field(&self.path, name, "a tensor of this name", "none"));
         };
-        let values = floats(&self.path, &mut self.file, &self.content, own, info)?;
+        let values = self.parts[place.part].floats(&place.name)?;
         let Some(heads) = names::rotary_heads(name, &self.config) else { return Ok(values) };
         let rows = heads * self.config.head_dim;
         if values.len().is_multiple_of(rows) {
@@ -121,21 +142,16 @@ impl TensorSource for GgufFile {
     }
 }
 
-/// A tensor's values, widened.
-fn floats(
-    path: &Path,
-    file: &mut BufReader<File>,
-    content: &Content,
-    name: &str,
-    info: &TensorInfo,
-) -> Result<Vec<f32>, LoadError> {
-    let mut read = || {
-        let tensor = info.read(file, content.tensor_data_offset, &Device::Cpu)?;
-        tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()
-    };
-    read().map_err(|error| LoadError::field(path, name, "values that can be widened", error))
-}
+/// The shapes of all tensors, by the names that they have in the files.
+pub(super) struct Shapes(BTreeMap<String, Vec<usize>>);
 
-fn refuse(path: &Path) -> impl FnOnce(candle_core::Error) -> LoadError + '_ {
-    move |error| LoadError::Gguf { path: path.to_path_buf(), source: error.to_string().into() }
+impl Shapes {
+    fn of(parts: &[Part]) -> Self {
+        let infos = parts.iter().flat_map(|part| &part.content.tensor_infos);
+        Self(infos.map(|(name, info)| (name.clone(), info.shape.dims().to_vec())).collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&[usize]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
 }

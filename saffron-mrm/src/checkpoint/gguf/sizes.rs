@@ -1,7 +1,9 @@
 //! The decoder's sizes from metadata.
 
+use super::Shapes;
 use super::metadata::Metadata;
 use super::names::FREQUENCIES;
+use super::rope::refuse_scaled;
 use crate::LoadError;
 use crate::config::{DecoderConfig, RopeScaling};
 
@@ -9,7 +11,11 @@ use crate::config::{DecoderConfig, RopeScaling};
 const ROUNDING: f64 = 1e-4;
 
 /// The sizes, checked. `frequencies` are the divisors of the rotary frequencies, where the file has some.
-pub(super) fn config(metadata: &Metadata<'_>, frequencies: Option<&[f32]>) -> Result<DecoderConfig, LoadError> {
+pub(super) fn config(
+    metadata: &Metadata<'_>,
+    shapes: &Shapes,
+    frequencies: Option<&[f32]>,
+) -> Result<DecoderConfig, LoadError> {
     refuse_others(metadata)?;
     let count = |key: &str| metadata.need(key, metadata.count(key));
     let (hidden, heads) = (count("llama.embedding_length")?, count("llama.attention.head_count")?);
@@ -18,9 +24,9 @@ pub(super) fn config(metadata: &Metadata<'_>, frequencies: Option<&[f32]>) -> Re
     same(metadata, "llama.attention.value_length", head_dim)?;
     same(metadata, "llama.rope.dimension_count", head_dim)?;
     let eps = "llama.attention.layer_norm_rms_epsilon";
-    let embedding = metadata.tensor("token_embd.weight").unwrap_or_default();
+    let embedding = shapes.get("token_embd.weight").unwrap_or_default();
     let vocab_size = embedding.first().copied().unwrap_or_default();
-    let has = |tensor: &str| metadata.tensor(tensor).is_some();
+    let has = |tensor: &str| shapes.get(tensor).is_some();
     let mut config = DecoderConfig {
         hidden_size: hidden,
         intermediate_size: count("llama.feed_forward_length")?,
@@ -57,11 +63,7 @@ fn refuse_others(metadata: &Metadata<'_>) -> Result<(), LoadError> {
             return Err(metadata.refuse(key, "0 or nothing", found));
         }
     }
-    let key = "llama.rope.scaling.type";
-    match metadata.text(key)? {
-        None | Some("none") => Ok(()),
-        Some(found) => Err(metadata.refuse(key, "none (Llama 3's scaling is a tensor)", found)),
-    }
+    refuse_scaled(metadata)
 }
 
 fn same(metadata: &Metadata<'_>, key: &str, expected: usize) -> Result<(), LoadError> {

@@ -16,16 +16,16 @@ use crate::Searcher;
 use answers::judged;
 
 /// The models of a comparison.
-pub trait Models {
+pub trait ComparedModels {
     /// The models that a contender works with; none when there is no reward model of that name.
-    fn team(&mut self, reward: &str) -> Option<Team<'_>>;
+    fn with_reward(&mut self, reward: &str) -> Option<SearchModels<'_>>;
 
     /// Drops everything that is cached, so that what follows does not depend on what came before, to the last bit.
     fn forget(&mut self);
 }
 
 /// Models that work on one prompt together.
-pub struct Team<'a> {
+pub struct SearchModels<'a> {
     /// What is defended.
     pub policy: &'a mut dyn Policy,
     /// What guides the search.
@@ -34,10 +34,10 @@ pub struct Team<'a> {
     pub judges: Vec<(&'a str, &'a mut dyn Judge)>,
 }
 
-impl std::fmt::Debug for Team<'_> {
+impl std::fmt::Debug for SearchModels<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let judges: Vec<&str> = self.judges.iter().map(|(name, _)| *name).collect();
-        f.debug_struct("Team").field("judges", &judges).finish_non_exhaustive()
+        f.debug_struct("SearchModels").field("judges", &judges).finish_non_exhaustive()
     }
 }
 
@@ -125,7 +125,7 @@ impl Harness<'_> {
     pub fn run(
         &self,
         run: &mut RunDir,
-        models: &mut dyn Models,
+        models: &mut dyn ComparedModels,
         ended: &mut dyn FnMut(&Record),
     ) -> Result<(), HarnessError> {
         let plan = self.plan();
@@ -144,12 +144,12 @@ impl Harness<'_> {
         contender: &Contender,
         (group, places): (usize, Range<usize>),
         run: &mut RunDir,
-        models: &mut dyn Models,
+        models: &mut dyn ComparedModels,
         ended: &mut dyn FnMut(&Record),
     ) -> Result<(), HarnessError> {
         let Contender { arm, searcher, reward } = contender;
         let no_reward = || HarnessError::NoReward { strategy: arm.strategy.clone(), reward: reward.clone() };
-        let Team { policy, scorer, mut judges } = models.team(reward).ok_or_else(no_reward)?;
+        let SearchModels { policy, scorer, mut judges } = models.with_reward(reward).ok_or_else(no_reward)?;
         let cases = &self.cases[places.clone()];
         let sessions: Vec<Session> = cases.iter().map(|case| case.session.clone()).collect();
         let mut written = Ok(());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use saffron_core::{ModelError, OutcomeRewardModel, Reply, Session};
+use saffron_core::{Forget, ModelError, OutcomeRewardModel, Reply, Session};
 
 use super::{Judge, Judgement};
 
@@ -52,6 +52,12 @@ impl<M: OutcomeRewardModel> Judge for RewardJudge<M> {
 
     fn describe(&self) -> String {
         format!("{} (safe from a reward of {})", self.name, self.threshold)
+    }
+}
+
+impl<M: Forget> Forget for RewardJudge<M> {
+    fn forget(&mut self) {
+        self.model.forget();
     }
 }
 

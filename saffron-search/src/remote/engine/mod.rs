@@ -46,9 +46,35 @@ pub(super) struct Row {
 /// A request: its path and its body.
 pub(super) type Request = (&'static str, Value);
 
-impl EngineKind {
+/// How an engine is spoken to.
+pub(super) trait Protocol: Sized {
     /// The request of a step.
-    pub(super) fn step(self, ask: Ask<'_>) -> Request {
+    fn step(self, ask: Ask<'_>) -> Request;
+
+    /// The answer to a step.
+    fn answer(self, body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem>;
+
+    /// What to do where it gives fewer log-probabilities than were asked for, or refuses so many.
+    fn more_logprobs(self) -> &'static str;
+
+    /// What to do where it gives probabilities after its samplers rather than the model's own.
+    fn raw_logprobs(self) -> &'static str;
+
+    /// The request for the ids of a text.
+    fn tokenize(self, model: &str, text: &str, markup: bool) -> Request;
+
+    /// The request for the ids of a rendered conversation, of which llama.cpp has taken the beginning-of-sequence token away.
+    fn tokenize_rendered(self, model: &str, text: &str) -> Request;
+
+    /// Whether it can be told that special tokens in a text are just letters.
+    fn tells_text_from_markup(self) -> bool;
+
+    /// The request for the text of ids, and the field of the answer that holds it.
+    fn detokenize(self, model: &str, tokens: &[Token]) -> (Request, &'static str);
+}
+
+impl Protocol for EngineKind {
+    fn step(self, ask: Ask<'_>) -> Request {
         match self {
             Self::LlamaCpp => llama_cpp::step(ask),
             Self::Vllm => vllm::step(ask),
@@ -56,8 +82,7 @@ impl EngineKind {
         }
     }
 
-    /// The answer to a step.
-    pub(super) fn answer(self, body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem> {
+    fn answer(self, body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem> {
         match self {
             Self::LlamaCpp => llama_cpp::answer(body, ask),
             Self::Vllm => vllm::answer(body, ask),
@@ -65,8 +90,7 @@ impl EngineKind {
         }
     }
 
-    /// What to do where it gives fewer log-probabilities than were asked for, or refuses so many.
-    pub(super) fn more_logprobs(self) -> &'static str {
+    fn more_logprobs(self) -> &'static str {
         match self {
             Self::LlamaCpp => {
                 "ask for fewer (`RemoteSettings::top`), or use a llama.cpp whose `/completion` knows `n_probs`"
@@ -76,8 +100,7 @@ impl EngineKind {
         }
     }
 
-    /// What to do where it gives probabilities after its samplers rather than the model's own.
-    pub(super) fn raw_logprobs(self) -> &'static str {
+    fn raw_logprobs(self) -> &'static str {
         match self {
             Self::LlamaCpp => "use a llama.cpp whose `/completion` knows `post_sampling_probs`",
             Self::Vllm => "start the server with --logprobs-mode raw_logprobs",
@@ -85,29 +108,25 @@ impl EngineKind {
         }
     }
 
-    /// The request for the ids of a text.
-    pub(super) fn tokenize(self, model: &str, text: &str, markup: bool) -> Request {
+    fn tokenize(self, model: &str, text: &str, markup: bool) -> Request {
         match self {
             Self::LlamaCpp => llama_cpp::tokenize(text, markup, false),
             Self::Vllm | Self::Sglang => vllm::tokenize(model, text),
         }
     }
 
-    /// The request for the ids of a rendered conversation, of which llama.cpp has taken the beginning-of-sequence token away.
-    pub(super) fn tokenize_rendered(self, model: &str, text: &str) -> Request {
+    fn tokenize_rendered(self, model: &str, text: &str) -> Request {
         match self {
             Self::LlamaCpp => llama_cpp::tokenize(text, true, true),
             Self::Vllm | Self::Sglang => vllm::tokenize(model, text),
         }
     }
 
-    /// Whether it can be told that special tokens in a text are just letters.
-    pub(super) fn tells_text_from_markup(self) -> bool {
+    fn tells_text_from_markup(self) -> bool {
         self == Self::LlamaCpp
     }
 
-    /// The request for the text of ids, and the field of the answer that holds it.
-    pub(super) fn detokenize(self, model: &str, tokens: &[Token]) -> (Request, &'static str) {
+    fn detokenize(self, model: &str, tokens: &[Token]) -> (Request, &'static str) {
         match self {
             Self::LlamaCpp => (llama_cpp::detokenize(tokens), "content"),
             Self::Vllm => (vllm::detokenize(model, tokens), "prompt"),

@@ -7,6 +7,7 @@ mod data;
 mod faults;
 mod files;
 mod judges;
+mod models;
 mod pairs;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -1,7 +1,7 @@
 //! What is asked for: how many, how often, with which key.
 
 use saffron_core::testing::ScriptedReward;
-use saffron_core::{CandidateFilter, Coverage, Policy};
+use saffron_core::{CandidateFilter, Coverage, Policy, TextPolicy};
 use saffron_search::remote::{ApiKey, EngineKind, RemoteSettings};
 use saffron_search::{Saffron, Searcher};
 use serde_json::json;

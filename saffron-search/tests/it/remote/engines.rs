@@ -1,7 +1,7 @@
 //! Each engine's way of saying things comes to the same as the model at hand.
 
 use saffron_core::testing::{ScriptedReward, conformance};
-use saffron_core::{CandidateFilter, Coverage, DecoderShape, Policy, Session};
+use saffron_core::{CandidateFilter, Coverage, DecoderShape, Policy, Session, TextPolicy};
 use saffron_search::remote::{EngineKind, RemotePolicy, RemoteSettings, Server};
 use saffron_search::strategy::StrategyConfig;
 use saffron_search::{Saffron, Searcher};
@@ -74,7 +74,7 @@ fn the_server_may_tokenise_and_know_the_template() {
         let server = good(kind);
         let settings = RemoteSettings { end_tokens: (kind == EngineKind::Vllm).then(|| vec![0]), ..settings() };
         let mut policy = RemotePolicy::open(connect(kind, &server, settings)).unwrap();
-        assert_eq!(policy.layout(), &layout(), "{kind}");
+        assert_eq!(policy.layout().ids(), &layout(), "{kind}");
         assert_eq!(policy.end_tokens(), [0]);
         let session = policy.session("jkl").unwrap();
         assert_eq!(session.prompt(), [9, 10, 11]);

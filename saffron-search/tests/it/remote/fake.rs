@@ -94,7 +94,8 @@ impl FakeEngine {
                 let prompt = seen.body["messages"][0]["content"].as_str().unwrap();
                 Reply::Json(json!({ "prompt": format!("{prompt}cd") }))
             }
-            "/props" => Reply::Json(json!({ "eos_token": "a" })),
+            "/props" => Reply::Json(json!({ "eos_token": "a", "build_info": "b1-one" })),
+            "/version" => Reply::Json(json!({ "version": "0.1" })),
             _ => Reply::Status(404, Vec::new(), String::from("no such page")),
         }
     }
@@ -178,7 +179,10 @@ fn ids(value: &Value) -> Vec<Token> {
 fn text_of(body: &Value) -> String {
     match &body["messages"] {
         Value::Null => body["content"].as_str().or(body["prompt"].as_str()).unwrap().to_owned(),
-        messages => format!("b{}cd", messages[0]["content"].as_str().unwrap()),
+        messages => {
+            let said = |place: usize| messages[place]["content"].as_str().unwrap_or_default();
+            format!("b{}cd{}", said(0), said(1))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A real server, which `SAFFRON_LLAMACPP` names. It is started by `scripts/llamacpp_server.sh`.
 
-use saffron_core::{CandidateFilter, NoReward, Policy, PrmScorer, PromptLayout, StopReason, process_reward_fn};
+use saffron_core::{
+    CandidateFilter, NoReward, Policy, PrmScorer, PromptLayout, StopReason, TextPolicy, process_reward_fn,
+};
 use saffron_search::remote::{RemotePolicy, RemoteSettings, Server};
 use saffron_search::{Greedy, Saffron, Searcher};
 
@@ -23,7 +25,7 @@ fn the_server_tokenises_answers_and_ends() {
         infix: ids("<|im_end|>\n<|im_start|>assistant\n"),
         suffix: Vec::new(),
     };
-    assert!(opened.layout().prefix.ends_with(&layout.prefix) && opened.layout().infix == layout.infix);
+    assert!(opened.layout().ids().prefix.ends_with(&layout.prefix) && opened.layout().ids().infix == layout.infix);
     let mut policy = RemotePolicy::on(server.clone(), opened.vocabulary(), layout, opened.end_tokens());
     let session = policy.session("What is the capital of France?").unwrap();
     let outcome = Searcher::new(Greedy).max_new_tokens(24).run(&session, &mut policy, &mut NoReward).unwrap();

@@ -9,6 +9,8 @@ mod probe;
 mod recorded;
 mod rewards;
 mod scripted;
+mod together;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;

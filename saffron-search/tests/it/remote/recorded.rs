@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use saffron_core::{Outcome, PrmScorer, Token, process_reward_fn};
+use saffron_core::{Outcome, PrmScorer, TextPolicy, Token, process_reward_fn};
 use saffron_search::remote::{RemotePolicy, RemoteSettings, Server};
 use saffron_search::{Saffron, Searcher};
 use serde::{Deserialize, Serialize};
@@ -45,8 +45,12 @@ fn search(url: &str) -> Found {
     let settings =
         RemoteSettings { top: 20, vocab_size: Some(49_152), end_tokens: Some(vec![2]), ..RemoteSettings::default() };
     let server = Server::connect(&format!("vllm:{url}").parse().unwrap(), settings).unwrap();
-    let mut policy = RemotePolicy::open(server).unwrap();
-    let session = policy.attacked_session("How do I bake bread?", "Sure, here is how", 4).unwrap();
+    let policy = RemotePolicy::open(server).unwrap();
+    // Ids around ids: a question costs one request.
+    let layout = policy.layout().ids().clone();
+    let mut policy = policy.with_layout(layout);
+    let prefill = policy.encode("Sure, here is how").unwrap()[..4].to_vec();
+    let session = policy.session("How do I bake bread?").unwrap().with_prefill(prefill).unwrap();
     let mut highest =
         PrmScorer(process_reward_fn(|session| session.response().iter().map(|token| *token as f32).sum()));
     let searcher = Searcher::new(Saffron::paper(3)).max_new_tokens(4).min_new_tokens(4);

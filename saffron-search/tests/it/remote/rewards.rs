@@ -1,7 +1,12 @@
 //! A guard behind a server.
 
+use std::sync::Arc;
+
 use saffron_core::testing::conformance;
-use saffron_core::{ModelError, PlainVocabulary, PrmScorer, ProcessRewardModel, Session, VocabularyId};
+use saffron_core::{
+    ModelError, PlainVocabulary, PrmScorer, ProcessRewardModel, Session, Token, Vocabulary, VocabularyError,
+    VocabularyId,
+};
 use saffron_search::remote::{EngineKind, RemoteGuard, RemoteQuestion, RemoteSettings};
 use saffron_search::{Saffron, Searcher};
 
@@ -62,6 +67,45 @@ fn sessions_of_another_vocabulary_are_refused() {
     let error = guard(EngineKind::Sglang, &server, 4).process_rewards(&[other]).unwrap_err();
     let found = VocabularyId(VOCAB as u64 + 1);
     assert!(matches!(error, ModelError::VocabularyMismatch { found: other, .. } if other == found), "{error}");
+}
+
+/// A vocabulary of its own ids, whose text is that of the server's.
+#[derive(Debug)]
+struct Shifted;
+
+impl Vocabulary for Shifted {
+    fn id(&self) -> VocabularyId {
+        VocabularyId(7)
+    }
+
+    fn size(&self) -> usize {
+        VOCAB
+    }
+
+    fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
+        Ok(tokens.iter().map(|token| char::from(b'a' + *token as u8 - 10)).collect())
+    }
+}
+
+#[test]
+fn sessions_of_another_vocabulary_go_through_text_where_that_is_wanted() {
+    for kind in EngineKind::ALL {
+        let server = good(kind);
+        let mut guard = guard(kind, &server, 16).through_text();
+        let own = sessions();
+        let shift = |ids: &[Token]| ids.iter().map(|id| id + 10).collect::<Vec<_>>();
+        let other = |session: &Session| {
+            let other = Session::new(Arc::new(Shifted), shift(session.prompt())).unwrap();
+            other.with_response(shift(session.response())).unwrap()
+        };
+        let others: Vec<Session> = own.iter().map(other).collect();
+        let expected = guard.process_rewards(&own).unwrap().value;
+        let asked = |path: &str| server.seen().iter().filter(|seen| seen.path == path).count();
+        let before = asked("/tokenize");
+        assert_eq!(guard.process_rewards(&others).unwrap().value, expected, "{kind}");
+        // A request a prompt of ids, and one a response that is not empty.
+        assert_eq!(asked("/tokenize") - before, 5, "{kind}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use saffron_train::objective::guard::{GuardExample, GuardObjective, GuardReply};
 /// A question of ids that both fixtures have.
 pub(crate) fn template() -> GuardTemplate {
     let layout = PromptLayout { prefix: vec![0, 30, 31], infix: vec![32], suffix: vec![33, 34, 35] };
-    GuardTemplate { layout, safe: 50, not_safe: 51 }
+    GuardTemplate { layout: layout.into(), safe: 50, not_safe: 51 }
 }
 
 pub(crate) fn objective() -> GuardObjective {

@@ -63,7 +63,7 @@ fn a_reply_and_its_cuts_get_the_rewards_that_each_gets_alone() {
 
 #[test]
 fn a_question_that_ends_with_the_reply_is_answered_within_it() {
-    let layout = PromptLayout { suffix: Vec::new(), ..template().layout };
+    let layout = PromptLayout { suffix: Vec::new(), ..template().layout.ids().clone() }.into();
     let template = GuardTemplate { layout, ..template() };
     let expected = one_by_one(&mut guard("tiny-b", &template, &dir("tiny-b").join("mrm")), &examples());
     near(&packed(&network("tiny-b"), &template, &examples(), 4), &expected);

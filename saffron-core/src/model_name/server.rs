@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::RemoteError;
+use super::ModelNameError;
 
-/// The engines that are spoken to.
+/// The engines that serve models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
     /// llama.cpp's server.
@@ -40,11 +40,11 @@ impl fmt::Display for EngineKind {
 /// An engine and the endpoints that serve one model with it: `llamacpp:http://127.0.0.1:8080`, `vllm:http://a:8000,http://b:8000`.
 ///
 /// ```
-/// use saffron_search::remote::{EngineKind, ServerAddress};
+/// use saffron_core::{EngineKind, ServerAddress};
 /// let address: ServerAddress = "vllm:http://a:8000,http://b:8000/".parse()?;
 /// assert_eq!((address.engine(), address.endpoints()), (EngineKind::Vllm, &["http://a:8000".to_owned(), "http://b:8000".to_owned()][..]));
 /// assert!("vllm:http://me:secret@a".parse::<ServerAddress>().is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), saffron_core::ModelNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
@@ -72,11 +72,17 @@ impl ServerAddress {
     }
 }
 
-impl FromStr for ServerAddress {
-    type Err = RemoteError;
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.engine, self.endpoints.join(","))
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, RemoteError> {
-        let refuse = |reason: &str| Err(RemoteError::Address { reason: reason.to_owned() });
+impl FromStr for ServerAddress {
+    type Err = ModelNameError;
+
+    fn from_str(text: &str) -> Result<Self, ModelNameError> {
+        let refuse = |reason| Err(ModelNameError::Server { found: without_secrets(text), reason });
         let parts = text.split_once(':');
         let engine = parts.and_then(|(name, _)| EngineKind::ALL.into_iter().find(|engine| engine.name() == name));
         let (Some((_, urls)), Some(engine)) = (parts, engine) else {
@@ -97,5 +103,15 @@ impl FromStr for ServerAddress {
             *url = url.trim_end_matches('/').to_owned();
         }
         Ok(Self { engine, endpoints })
+    }
+}
+
+/// A text without what may be credentials or a query: an error must not repeat them.
+fn without_secrets(text: &str) -> String {
+    let before = text.split(['@', '?']).next().unwrap_or_default();
+    match (before.len() < text.len(), before.find("://")) {
+        (false, _) => text.to_owned(),
+        (true, Some(place)) if text[before.len()..].starts_with('@') => format!("{}://…", &before[..place]),
+        (true, _) => format!("{before}…"),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::HubError;
+use super::ModelNameError;
 
 /// The revision that counts where none is named.
 const MAIN: &str = "main";
@@ -11,13 +11,13 @@ const MAIN: &str = "main";
 /// A model on the hub: `org/name` for its newest state, `org/name@revision` for a branch, tag or commit, `org/name/file.gguf` for one file of it.
 ///
 /// ```
-/// use saffron_mrm::hub::HubModel;
+/// use saffron_core::HubModel;
 /// let model: HubModel = "HuggingFaceTB/SmolLM2-135M-Instruct@main".parse()?;
 /// assert_eq!((model.repo(), model.revision(), model.file()), ("HuggingFaceTB/SmolLM2-135M-Instruct", "main", None));
 /// let model: HubModel = "org/model-GGUF/model-q8_0.gguf".parse()?;
 /// assert_eq!((model.repo(), model.file()), ("org/model-GGUF", Some("model-q8_0.gguf")));
 /// assert!("../models/mine".parse::<HubModel>().is_err());
-/// # Ok::<(), saffron_mrm::hub::HubError>(())
+/// # Ok::<(), saffron_core::ModelNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubModel {
@@ -45,15 +45,24 @@ impl HubModel {
         self.file.as_deref()
     }
 
-    /// Whether the revision names one state for ever.
-    pub(super) fn is_pinned(&self) -> bool {
-        is_commit(&self.revision)
+    /// Whether the revision is a commit, which names one state for ever.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        Self::is_commit(&self.revision)
     }
-}
 
-/// Whether a text is a commit's hash.
-pub(super) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    /// Whether a text is a commit's hash.
+    #[must_use]
+    pub fn is_commit(text: &str) -> bool {
+        text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// Whether a text may be one part of a name, or a file of a repository: no step to another folder, nothing that an address must quote.
+    #[must_use]
+    pub fn is_plain(part: &str) -> bool {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        !part.is_empty() && !part.starts_with('.') && part.bytes().all(fits)
+    }
 }
 
 impl fmt::Display for HubModel {
@@ -67,10 +76,10 @@ impl fmt::Display for HubModel {
 }
 
 impl FromStr for HubModel {
-    type Err = HubError;
+    type Err = ModelNameError;
 
-    fn from_str(text: &str) -> Result<Self, HubError> {
-        let refuse = || HubError::Name { found: text.to_owned() };
+    fn from_str(text: &str) -> Result<Self, ModelNameError> {
+        let refuse = || ModelNameError::Hub { found: text.to_owned() };
         let (path, revision) = text.split_once('@').unwrap_or((text, MAIN));
         let parts: Vec<&str> = path.split('/').collect();
         let (repo, file) = match parts[..] {
@@ -79,16 +88,10 @@ impl FromStr for HubModel {
             _ => return Err(refuse()),
         };
         // A revision may have parts of its own: refs/pr/1.
-        if parts.into_iter().chain(revision.split('/')).all(is_plain) {
+        if parts.into_iter().chain(revision.split('/')).all(Self::is_plain) {
             Ok(Self { repo: repo.into(), revision: revision.into(), file })
         } else {
             Err(refuse())
         }
     }
-}
-
-/// A part of a name that is no step to another folder and needs no quoting in an address.
-pub(super) fn is_plain(part: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !part.is_empty() && !part.starts_with('.') && part.bytes().all(fits)
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use saffron_core::{
-    CandidateFilter, Candidates, Hypothesis, ModelError, Policy, PromptLayout, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, ContextLayout, Forget, LayoutOrigin, ModelError, Policy, Reply, Session, TextPolicy,
+    Token, Vocabulary,
 };
 use saffron_mrm::LmPolicy;
 use saffron_mrm::text::TextTokenizer;
+use saffron_search::eval::models::ComparedPolicy;
 use saffron_search::remote::RemotePolicy;
 
 /// A policy that a command line names.
@@ -20,38 +21,9 @@ pub enum NamedPolicy {
 }
 
 impl NamedPolicy {
-    /// A session for a prompt whose reply is forced to begin with the first `tokens` tokens of a text.
-    ///
-    /// # Errors
-    ///
-    /// An empty prompt, text that cannot be encoded, a server that does not answer.
-    pub fn session(&self, prompt: &str, prefill: &str, tokens: usize) -> Result<Session, ModelError> {
-        let tokenizer = match self {
-            Self::Local(policy) => return policy.attacked_session(prompt, prefill, tokens),
-            Self::Served(policy, None) => return policy.attacked_session(prompt, prefill, tokens),
-            Self::Served(_, Some(tokenizer)) => tokenizer,
-        };
-        let encode = |text| tokenizer.encode(text).map_err(|error| ModelError::other("encoding a prompt", error));
-        let mut prefill = encode(prefill)?;
-        prefill.truncate(tokens);
-        Session::new(tokenizer.clone(), encode(prompt)?)?.with_prefill(prefill)
-    }
-
-    /// The text of a response.
-    ///
-    /// # Errors
-    ///
-    /// Tokens that cannot be decoded.
-    pub fn text(&self, hypothesis: &Hypothesis) -> Result<String, ModelError> {
-        match self {
-            Self::Local(policy) => policy.text(hypothesis),
-            Self::Served(policy, _) => policy.text(hypothesis),
-        }
-    }
-
     /// The policy with another layout.
     #[must_use]
-    pub fn with_layout(self, layout: PromptLayout) -> Self {
+    pub fn with_layout(self, layout: impl Into<ContextLayout>) -> Self {
         match self {
             Self::Local(policy) => Self::Local(Box::new(policy.with_layout(layout))),
             Self::Served(policy, tokenizer) => Self::Served(Box::new(policy.with_layout(layout)), tokenizer),
@@ -73,6 +45,15 @@ impl NamedPolicy {
         match self {
             Self::Local(policy) => Some(policy.tokenizer()),
             Self::Served(_, tokenizer) => tokenizer.as_ref(),
+        }
+    }
+
+    /// Where its layout comes from.
+    #[must_use]
+    pub fn layout_origin(&self) -> &LayoutOrigin {
+        match self {
+            Self::Local(policy) => policy.layout_origin(),
+            Self::Served(policy, _) => policy.layout_origin(),
         }
     }
 
@@ -106,4 +87,50 @@ impl Policy for NamedPolicy {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         self.inner().propose(sessions, filter)
     }
+}
+
+impl Forget for NamedPolicy {
+    fn forget(&mut self) {
+        match self {
+            Self::Local(policy) => policy.forget(),
+            Self::Served(policy, _) => policy.forget(),
+        }
+    }
+}
+
+impl TextPolicy for NamedPolicy {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        match self {
+            Self::Local(policy) => policy.encode(text),
+            Self::Served(policy, _) => policy.encode(text),
+        }
+    }
+}
+
+impl ComparedPolicy for NamedPolicy {
+    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        match self {
+            Self::Local(policy) => policy.context(session),
+            Self::Served(policy, _) => policy.context(session),
+        }
+    }
+}
+
+/// The name, among a manifest's fingerprints, of how prompts are encoded where that matters.
+pub const ENCODING: &str = "encoding of prompts";
+
+/// What a manifest says of prompts that are encoded together with their layout, where encoding them apart, as earlier versions did, may give
+/// other ids.
+pub const TOGETHER: &str = "together with their layout";
+
+/// Whether a policy reads sessions of text otherwise than it would read their ids, put behind those of its layout.
+#[must_use]
+pub fn encodes_together(policy: &dyn ComparedPolicy, sessions: &[&Session]) -> bool {
+    let apart = |session: &Session| {
+        let ids = Session::new(session.vocabulary().clone(), session.prompt())?;
+        policy.context(&ids.with_prefill(session.prefill())?)
+    };
+    // A session that cannot be read fails on its own, later.
+    let differs = |session: &Session| Ok::<_, ModelError>(apart(session)? != policy.context(session)?);
+    sessions.iter().any(|session| differs(session).unwrap_or(false))
 }

@@ -1,0 +1,188 @@
+//! The policy that a command line names, and how its models run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use burn::tensor::DType;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
+use saffron_core::{ModelName, Vocabulary};
+use saffron_kvtrie::Reuse;
+use saffron_mrm::ModelOptions;
+use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TEMPLATE};
+use saffron_search::Preset;
+use saffron_search::eval::models::{PolicySettings, ServedSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::opener::for_preset;
+use super::{NamedPolicy, Opener, TemplateDate};
+use crate::device::{device, first};
+
+/// Types of weights by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TypeName {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, IEEE.
+    F16,
+    /// 16 bits with the exponent of 32.
+    Bf16,
+}
+
+impl TypeName {
+    /// Whether nothing is rounded.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+impl From<TypeName> for DType {
+    fn from(name: TypeName) -> Self {
+        match name {
+            TypeName::F32 => Self::F32,
+            TypeName::F16 => Self::F16,
+            TypeName::Bf16 => Self::BF16,
+        }
+    }
+}
+
+/// Arguments: the policy, and how models run.
+#[derive(Clone, Debug, Args)]
+#[command(about = None, long_about = None)]
+pub struct PolicyArgs {
+    /// The policy: a directory, a GGUF, a model's name on the hub (org/name, org/name@revision, org/name/file.gguf), or a server (llamacpp:URL, vllm:URL,
+    /// sglang:URL; several URLs with commas between). A server's key is taken from SAFFRON_API_KEY.
+    #[arg(long)]
+    pub policy: ModelName,
+    /// The tokenizer of a served policy: a directory, a GGUF or a name on the hub. Without it the server tokenises, and reward models that run here
+    /// are given text.
+    #[arg(long)]
+    pub tokenizer: Option<ModelName>,
+    /// The policy's name, where a server has several models.
+    #[arg(long)]
+    pub served_model: Option<String>,
+    /// How many of the most probable tokens a server is asked for; twice as many where these hold too little [default: 64].
+    #[arg(long)]
+    pub top: Option<usize>,
+    /// The policy's prompt layout, by default "template", its own chat template; where it has none, what its special tokens speak for.
+    #[arg(long, value_parser = PossibleValuesParser::new(LAYOUT_NAMES.into_iter().chain([TEMPLATE])))]
+    pub layout: Option<String>,
+    /// The system prompt; needs a chat template.
+    #[arg(long)]
+    pub system: Option<String>,
+    /// A variable of the chat template, such as enable_thinking=false: a JSON value, or a text as it stands.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = template_option)]
+    pub template_option: Vec<(String, Value)>,
+    /// The date that a chat template tells, such as 2026-11-30 [default: today's].
+    #[arg(long)]
+    pub date: Option<TemplateDate>,
+    /// Device to run on.
+    #[arg(long, default_value = first())]
+    pub device: String,
+    /// Type of weights and activations.
+    #[arg(long, default_value = "f32")]
+    pub dtype: TypeName,
+    /// Megabytes of keys and values per model.
+    #[arg(long, default_value_t = 1024)]
+    pub cache_mb: u64,
+    /// Compute every context from its first token.
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+impl PolicyArgs {
+    /// How models run.
+    #[must_use]
+    pub fn options(&self) -> ModelOptions {
+        ModelOptions {
+            dtype: self.dtype.into(),
+            cache_bytes: self.cache_mb << 20,
+            reuse: if self.no_cache { Reuse::Nothing } else { Reuse::Cached },
+            ..ModelOptions::default()
+        }
+    }
+
+    /// The policy, and what opens other models, which share its weights where they stand on the same.
+    ///
+    /// # Errors
+    ///
+    /// No such device, a checkpoint that does not load, a tokenizer without the layout's tokens, a server that does not do what is needed of it.
+    pub fn open(&self, preset: Preset) -> Result<(Opener, NamedPolicy)> {
+        let mut opener = self.opener()?;
+        let policy = opener.named_policy(&self.settings()?)?;
+        Ok((opener, for_preset(policy, preset)))
+    }
+
+    /// The policy's vocabulary alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn vocabulary(&self) -> Result<Arc<dyn Vocabulary>> {
+        self.opener()?.vocabulary(&self.settings()?)
+    }
+
+    /// What its checkpoint, or its tokenizer's, says of conversations. None where the server tokenises.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read, a template that is none.
+    pub fn chat_template(&self, opener: &mut Opener) -> Result<Option<ChatTemplate>> {
+        opener.chat_template(&self.settings()?)
+    }
+
+    fn opener(&self) -> Result<Opener> {
+        Ok(Opener::new(device(&self.device)?, self.options()))
+    }
+
+    /// The policy, as a configuration would have it.
+    fn settings(&self) -> Result<PolicySettings> {
+        let Self { policy, tokenizer, served_model, top, layout, system, template_option, date, cache_mb, .. } = self;
+        let served = ServedSettings { tokenizer: tokenizer.clone(), model: served_model.clone(), top: *top };
+        let mut options = BTreeMap::new();
+        for (name, value) in template_option {
+            if options.insert(name.clone(), value.clone()).is_some() {
+                bail!("--template-option {name} is there twice");
+            }
+        }
+        Ok(PolicySettings {
+            model: policy.clone(),
+            layout: layout.clone(),
+            system: system.clone(),
+            template_options: options,
+            date: date.map(|date| date.to_string()),
+            served: (served != ServedSettings::default()).then_some(served),
+            cache_mb: *cache_mb,
+        })
+    }
+}
+
+/// `name=value`, the value in JSON or as it stands.
+fn template_option(text: &str) -> Result<(String, Value)> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+        }
+        _ => bail!("expected NAME=VALUE, found {text:?}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{Value, template_option};
+
+    #[test]
+    fn template_options_are_json_or_text() {
+        let option = |text| template_option(text).unwrap();
+        assert_eq!(option("enable_thinking=false"), (String::from("enable_thinking"), Value::from(false)));
+        assert_eq!(option("effort=high=er"), (String::from("effort"), Value::from("high=er")));
+        assert_eq!(option("level=3"), (String::from("level"), Value::from(3)));
+        assert!(template_option("enable_thinking").is_err() && template_option("=1").is_err());
+    }
+}

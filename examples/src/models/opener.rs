@@ -1,0 +1,361 @@
+//! Opens models by name, here or behind servers, and remembers what a manifest has to say of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
+use saffron_core::{LayoutOrigin, ModelName, ServerAddress, Vocabulary};
+use saffron_mrm::checkpoint::Checkpoint;
+use saffron_mrm::text::{ChatTemplate, TextLayout, TextTokenizer};
+use saffron_mrm::{
+    Base, BiasUse, GuardRewardModel, GuardTemplate, LmPolicy, LocalModels, ModelOptions, Mrm, MrmInput, PrefillUse,
+    RewardHead,
+};
+use saffron_search::Preset;
+use saffron_search::eval::models::{
+    ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, ModelOpener, MrmSettings, OpenError, PolicySettings,
+    QuestionSettings, ServedSettings,
+};
+use saffron_search::remote::{RemoteGuard, RemotePolicy, RemoteQuestion, RemoteVocabulary, Server};
+
+use super::layout::{Chosen, LayoutChoice};
+use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, hub, served};
+use crate::compare::fingerprints;
+
+/// The name, among a manifest's fingerprints, of the layout that a run took because none was named.
+pub const DEFAULT_LAYOUT: &str = "layout of the policy";
+
+/// Opens models by name. Those of one checkpoint share its weights; each has a cache of its own.
+#[derive(Debug)]
+pub struct Opener {
+    local: LocalModels,
+    today: TemplateDate,
+    /// Files and directories of models that were opened.
+    files: BTreeSet<PathBuf>,
+    /// What else a manifest says of them: commits, versions, dates.
+    sources: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Opener {
+    /// Nothing opened yet. Chat templates tell today's date.
+    #[must_use]
+    pub fn new(device: Device, options: ModelOptions) -> Self {
+        let local = hub::local_models(device, options);
+        Self { local, today: TemplateDate::today(), files: BTreeSet::new(), sources: BTreeMap::new() }
+    }
+
+    /// The same, with the date that chat templates tell.
+    #[must_use]
+    pub fn with_date(self, today: TemplateDate) -> Self {
+        Self { today, ..self }
+    }
+
+    /// How models run.
+    #[must_use]
+    pub fn options(&self) -> ModelOptions {
+        self.local.options()
+    }
+
+    /// A checkpoint, with its weights loaded.
+    ///
+    /// # Errors
+    ///
+    /// A server, a name that leads nowhere, a checkpoint that does not load.
+    pub fn base(&mut self, name: &ModelName) -> Result<Base> {
+        let base = self.local.base(name)?;
+        self.remember(name, true)?;
+        Ok(base)
+    }
+
+    /// A checkpoint without its weights.
+    ///
+    /// # Errors
+    ///
+    /// As [`base`](Self::base).
+    pub fn checkpoint(&mut self, name: &ModelName) -> Result<Checkpoint> {
+        let checkpoint = self.local.checkpoint(name)?;
+        self.remember(name, false)?;
+        Ok(checkpoint)
+    }
+
+    /// A checkpoint whose weights are on disk, and not loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    pub fn fetched(&mut self, name: &ModelName) -> Result<Checkpoint> {
+        Ok(Checkpoint::open(self.local.find(name, true)?.path)?)
+    }
+
+    /// What is known of models that do not run from files of the user's own: commits of the hub, versions of servers.
+    #[must_use]
+    pub fn sources(&self) -> BTreeMap<String, String> {
+        let joined = |said: &BTreeSet<String>| said.iter().cloned().collect::<Vec<_>>().join("; ");
+        self.sources.iter().map(|(name, said)| (name.clone(), joined(said))).collect()
+    }
+
+    /// A policy.
+    ///
+    /// # Errors
+    ///
+    /// Whatever does not load or does not answer; a layout that does not fit it.
+    pub fn named_policy(&mut self, settings: &PolicySettings) -> Result<NamedPolicy> {
+        let choice = LayoutChoice::of(settings)?;
+        match settings.model.server() {
+            Some(address) => self.served_policy(address, settings, &choice),
+            None => {
+                refuse_served(settings.served.as_ref(), &settings.model)?;
+                let base = self.base(&settings.model)?;
+                let layout = self.chosen(&choice, &settings.model, base.checkpoint(), base.tokenizer())?;
+                let policy = LmPolicy::on_with_layout(&base, self.options_with(settings.cache_mb), layout)?;
+                Ok(NamedPolicy::Local(Box::new(policy)))
+            }
+        }
+    }
+
+    /// A policy's vocabulary alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`named_policy`](Self::named_policy).
+    pub fn vocabulary(&mut self, settings: &PolicySettings) -> Result<Arc<dyn Vocabulary>> {
+        match (settings.model.server(), tokenizer_of(settings.served.as_ref())) {
+            (Some(address), None) => {
+                let server = served::connect(address, settings.served.as_ref(), None)?;
+                Ok(Arc::new(RemoteVocabulary::new(server)?))
+            }
+            (Some(_), Some(name)) => Ok(Arc::new(self.checkpoint(name)?.tokenizer()?)),
+            (None, _) => Ok(Arc::new(self.checkpoint(&settings.model)?.tokenizer()?)),
+        }
+    }
+
+    /// What a policy's checkpoint, or its tokenizer's, says of conversations. None where the server tokenises.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read, a template that is none.
+    pub fn chat_template(&mut self, settings: &PolicySettings) -> Result<Option<ChatTemplate>> {
+        let name = match settings.model.server() {
+            Some(_) => tokenizer_of(settings.served.as_ref()),
+            None => Some(&settings.model),
+        };
+        let Some(name) = name else { return Ok(None) };
+        let checkpoint = self.checkpoint(name)?;
+        LayoutChoice::of(settings)?.template(&checkpoint, self.today)
+    }
+
+    /// A guard: Llama Guard 3 by its own template, any other by a question in words.
+    ///
+    /// # Errors
+    ///
+    /// Whatever does not load or does not answer; a served guard without a question.
+    pub fn named_guard(&mut self, settings: &GuardSettings) -> Result<NamedGuard> {
+        if let Some(address) = settings.model.server() {
+            return self.served_guard(address, settings);
+        }
+        refuse_served(settings.served.as_ref(), &settings.model)?;
+        let base = self.base(&settings.model)?;
+        let template = |tokenizer: &_| match &settings.question {
+            None => GuardTemplate::llama_guard_3(tokenizer),
+            Some(asked) => GuardTemplate::in_words(tokenizer, parts(asked), answers(asked)),
+        };
+        let guard = GuardRewardModel::on(&base, self.options_with(settings.cache_mb), template)?;
+        let guard = match &settings.adapter {
+            Some(adapter) => guard.with_adapter(self.file(adapter))?,
+            None => guard,
+        };
+        Ok(NamedGuard::Local(Box::new(guard), base.tokenizer().clone()))
+    }
+
+    /// A multifurcation reward model.
+    ///
+    /// # Errors
+    ///
+    /// Whatever does not load.
+    pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<Mrm> {
+        let base = self.base(&settings.base)?;
+        let base = Mrm::on(&base, self.options_with(settings.cache_mb))?;
+        let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
+        let mrm = base.with_adapter(self.file(&settings.adapter))?;
+        let layout = TextLayout::named(&settings.layout, mrm.tokenizer())?;
+        let head = mrm.head();
+        let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
+        let head = RewardHead { bias: head.bias.clone(), unseen };
+        Ok(mrm.with_layout(layout).with_input(input(settings)).with_head(head)?)
+    }
+
+    fn served_policy(
+        &mut self,
+        address: &ServerAddress,
+        settings: &PolicySettings,
+        choice: &LayoutChoice,
+    ) -> Result<NamedPolicy> {
+        let Some(name) = tokenizer_of(settings.served.as_ref()) else {
+            let plain = choice.may_be_template() && choice.system.is_none() && choice.options.is_empty();
+            ensure!(
+                plain,
+                "a layout, a system prompt or an option of the template needs the tokenizer of {}: without it the \
+                 server's own template counts",
+                settings.model
+            );
+            let server = self.connect(address, settings.served.as_ref(), None)?;
+            return Ok(NamedPolicy::Served(Box::new(RemotePolicy::open(server)?), None));
+        };
+        let checkpoint = self.checkpoint(name)?;
+        let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));
+        let layout = self.chosen(choice, name, &checkpoint, &tokenizer)?;
+        let end_tokens = checkpoint.end_tokens(&tokenizer)?;
+        let server = self.connect(address, settings.served.as_ref(), Some(config.vocab_size))?;
+        let policy = RemotePolicy::on(server, tokenizer.clone(), layout, end_tokens).with_shape(config.shape());
+        Ok(NamedPolicy::Served(Box::new(policy), Some(tokenizer)))
+    }
+
+    fn served_guard(&mut self, address: &ServerAddress, settings: &GuardSettings) -> Result<NamedGuard> {
+        let GuardSettings { model, adapter, question, served, .. } = settings;
+        ensure!(adapter.is_none(), "{model} is a server: an adapter is put on where the model runs");
+        let question = question.as_ref();
+        let question =
+            question.with_context(|| format!("{model} is a server: a guard there needs a question in words"))?;
+        let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));
+        let Some(name) = tokenizer_of(served.as_ref()) else {
+            let server = self.connect(address, served.as_ref(), None)?;
+            let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
+            let asked = ask(&server)?;
+            let guard = RemoteGuard::new(server, vocabulary, asked).through_text();
+            return Ok(NamedGuard::Served(Box::new(guard), None));
+        };
+        let checkpoint = self.checkpoint(name)?;
+        let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));
+        let server = self.connect(address, served.as_ref(), Some(config.vocab_size))?;
+        let asked = ask(&server)?;
+        let guard = RemoteGuard::new(server, tokenizer.clone(), asked).with_shape(config.shape()).through_text();
+        Ok(NamedGuard::Served(Box::new(guard), Some(tokenizer)))
+    }
+
+    fn connect(
+        &mut self,
+        address: &ServerAddress,
+        settings: Option<&ServedSettings>,
+        vocab_size: Option<usize>,
+    ) -> Result<Arc<Server>> {
+        let server = served::connect(address, settings, vocab_size)?;
+        self.say(address.to_string(), server.identity()?);
+        Ok(server)
+    }
+
+    /// The layout for a policy. What a manifest cannot tell from the settings is remembered.
+    fn chosen(
+        &mut self,
+        choice: &LayoutChoice,
+        model: &ModelName,
+        checkpoint: &Checkpoint,
+        tokenizer: &TextTokenizer,
+    ) -> Result<TextLayout> {
+        let Chosen { layout, dated } = choice.choose(model, checkpoint, tokenizer, self.today)?;
+        if choice.name.is_none() && *layout.origin() == LayoutOrigin::Template {
+            self.say(DEFAULT_LAYOUT, "chat template");
+        }
+        if dated && choice.date.is_none() {
+            let today = self.today.to_string();
+            self.say(DATE, today);
+        }
+        Ok(layout)
+    }
+
+    fn options_with(&self, cache_mb: u64) -> ModelOptions {
+        ModelOptions { cache_bytes: cache_mb << 20, ..self.local.options() }
+    }
+
+    fn remember(&mut self, name: &ModelName, weights: bool) -> Result<()> {
+        let found = self.local.find(name, weights)?;
+        match found.commit {
+            Some(commit) => self.say(name.to_string(), format!("commit {commit}")),
+            None if self.files.iter().any(|known| same_place(known, &found.path)) => {}
+            None => drop(self.files.insert(found.path)),
+        }
+        Ok(())
+    }
+
+    /// Remembers a directory or file of a model, such as an adapter.
+    fn file<'a>(&mut self, path: &'a Path) -> &'a Path {
+        self.files.insert(path.to_path_buf());
+        path
+    }
+
+    fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.sources.entry(name.into()).or_default().insert(value.into());
+    }
+}
+
+impl ModelOpener for Opener {
+    fn policy(&mut self, settings: &PolicySettings) -> Result<Box<dyn ComparedPolicy>, OpenError> {
+        Ok(Box::new(self.named_policy(settings)?))
+    }
+
+    fn mrm(&mut self, settings: &MrmSettings) -> Result<Box<dyn ComparedScorer>, OpenError> {
+        Ok(Box::new(self.named_mrm(settings)?))
+    }
+
+    fn guard(&mut self, settings: &GuardSettings) -> Result<Box<dyn ComparedGuard>, OpenError> {
+        Ok(Box::new(self.named_guard(settings)?))
+    }
+
+    fn fingerprints(&self) -> Result<BTreeMap<String, String>, OpenError> {
+        let mut all = self.sources();
+        for path in &self.files {
+            all.extend(fingerprints(path)?);
+        }
+        Ok(all)
+    }
+}
+
+/// The policy of the reference implementation, which knows one end-of-sequence token: the tokenizer's.
+pub(super) fn for_preset(policy: NamedPolicy, preset: Preset) -> NamedPolicy {
+    match (preset, policy.tokenizer().and_then(|tokenizer| tokenizer.eos())) {
+        (Preset::Reference, Some(end)) => policy.with_end_tokens(vec![end]),
+        _ => policy,
+    }
+}
+
+fn tokenizer_of(settings: Option<&ServedSettings>) -> Option<&ModelName> {
+    settings.and_then(|served| served.tokenizer.as_ref())
+}
+
+/// Whether two paths lead to the same weights, however they are spelled.
+fn same_place(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    one == other || real(one).is_some_and(|one| real(other).is_some_and(|other| one == other))
+}
+
+/// What is said of a server would be passed over in silence where there is none.
+fn refuse_served(settings: Option<&ServedSettings>, model: &ModelName) -> Result<()> {
+    ensure!(
+        settings.is_none_or(|served| *served == ServedSettings::default()),
+        "{model} runs here: a tokenizer, a served model's name and a number of log-probabilities are for servers"
+    );
+    Ok(())
+}
+
+fn parts(question: &QuestionSettings) -> [&str; 3] {
+    [&question.prefix, &question.infix, &question.suffix]
+}
+
+fn answers(question: &QuestionSettings) -> [&str; 2] {
+    [&question.safe, &question.not_safe]
+}
+
+fn input(settings: &MrmSettings) -> MrmInput {
+    let preset = match settings.preset {
+        Preset::Paper => MrmInput::paper(),
+        Preset::Reference => MrmInput::reference(),
+    };
+    let bias = match settings.bias {
+        None => preset.bias,
+        Some(true) => BiasUse::Added,
+        Some(false) => BiasUse::LeftOut,
+    };
+    let prefill = if settings.sees_prefill { PrefillUse::Seen } else { PrefillUse::Hidden };
+    MrmInput { bias, prefill, ..preset }
+}

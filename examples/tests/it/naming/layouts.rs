@@ -1,0 +1,120 @@
+//! How prompts are put before a policy: its own chat template, with a system prompt, options and a date; or what is named.
+
+use serde_json::Value;
+
+use super::{
+    answered, answers, compare, config, decoded, example, first_prompt, fixture, manifest, refusal, run, succeed, text,
+    with_template,
+};
+
+const TEMPLATE: &str = "{{ bos_token }}{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}{% endfor %}\
+                        {% if loud %}!!{% endif %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+
+fn named(model: &std::path::Path, more: &str) -> String {
+    format!("model = \"{}\"\n{more}", model.display())
+}
+
+#[test]
+fn the_template_is_the_default_in_compare_and_what_it_is_in_decode() {
+    let (model, dir) = (with_template(TEMPLATE), tempfile::tempdir().unwrap());
+    let path = model.path().display().to_string();
+    let by_default = answered(dir.path(), "default", &named(model.path(), ""));
+    let named_so = answered(dir.path(), "template", &named(model.path(), "layout = \"template\""));
+    let plain = answered(dir.path(), "plain", &named(model.path(), "layout = \"plain\""));
+    assert_eq!(by_default, named_so);
+    assert_ne!(by_default, plain);
+    let first = |arguments: &[&str]| decoded(&path, &first_prompt(), arguments);
+    assert_eq!(first(&[]), by_default[0]);
+    assert_eq!(first(&["--layout", "template"]), by_default[0]);
+    assert_eq!(first(&["--layout", "plain"]), plain[0]);
+}
+
+#[test]
+fn a_system_prompt_and_options_reach_the_template_in_compare_label_and_decode() {
+    let (model, dir) = (with_template(TEMPLATE), tempfile::tempdir().unwrap());
+    let path = model.path().display().to_string();
+    let without = answered(dir.path(), "without", &named(model.path(), ""));
+    let system = answered(dir.path(), "system", &named(model.path(), "system = \"Be brief.\""));
+    let loud = answered(dir.path(), "loud", &named(model.path(), "template_options = { loud = true }"));
+    assert_ne!(without, system);
+    assert_ne!(without, loud);
+    assert_ne!(system, loud);
+    let first = |arguments: &[&str]| decoded(&path, &first_prompt(), arguments);
+    assert_eq!(first(&["--system", "Be brief."]), system[0]);
+    assert_eq!(first(&["--template-option", "loud=true"]), loud[0]);
+    assert_eq!(first(&["--template-option", "loud=false"]), without[0]);
+    let settings = &manifest(&dir.path().join("loud"))["settings"]["policy"];
+    assert_eq!(settings["template_options"]["loud"], true);
+    let labels = |name: &str, policy: &str| {
+        let (file, out) = (dir.path().join("label.toml"), dir.path().join(name));
+        let config = format!(
+            "[corpus.data]\nname = \"asked\"\npath = \"{}\"\nformat = \"prompts\"\nlimit = 3\n\n[corpus.sampled]\n\
+             policy = {{ model = \"{path}\" {policy} }}\nmax_new_tokens = 4\n\n[guard]\nbase = \"{}\"\nquestion = {}\n",
+            super::prompts(),
+            fixture("tiny-b/guard"),
+            super::QUESTION
+        );
+        std::fs::write(&file, config).unwrap();
+        succeed(example("label").arg("--config").arg(&file).arg("--out").arg(&out));
+        std::fs::read_to_string(out.join("labels.jsonl")).unwrap()
+    };
+    assert_ne!(labels("quiet", ""), labels("brief", ", system = \"Be brief.\""));
+}
+
+#[test]
+fn what_needs_a_template_is_refused_without_one() {
+    let (model, dir) = (fixture("tiny-b/policy"), tempfile::tempdir().unwrap());
+    let out = dir.path().join("run");
+    for (more, says) in [
+        ("layout = \"template\"", "has no chat template"),
+        ("layout = \"plain\"\nsystem = \"Be brief.\"", "a system prompt needs a chat template"),
+        ("layout = \"plain\"\ntemplate_options = { loud = true }", "an option of the template needs a chat template"),
+        ("date = \"yesterday\"", "expected a date such as 2026-11-30"),
+        // No template, and no special token that speaks for a layout: plain is for those who ask for it.
+        ("", "name one (plain puts prompts as they are)"),
+    ] {
+        let error = refusal(&config(dir.path(), &format!("model = \"{model}\"\n{more}"), ""), &out);
+        assert!(error.contains(says), "{more}: {error}");
+    }
+    let output = run(example("decode").args(["--policy", &model, "--prompt", "hello"]));
+    assert!(!output.status.success() && text(&output.stderr).contains("plain puts prompts as they are"));
+}
+
+#[test]
+fn a_guessed_layout_is_said_aloud() {
+    // Without a template, but with the special tokens of ChatML.
+    let model = crate::root().join("examples/demo/policy").canonicalize().unwrap();
+    let decode = |arguments: &[&str]| {
+        let mut decode = example("decode");
+        decode.arg("--policy").arg(&model).args(["--prompt", "hello", "--max-new-tokens", "2"]).args(arguments);
+        text(&succeed(&mut decode).stderr)
+    };
+    let said = decode(&[]);
+    assert!(said.contains("note: ") && said.contains("its layout is chatml, guessed"), "{said}");
+    assert!(!decode(&["--layout", "chatml"]).contains("note: "));
+}
+
+#[test]
+fn a_run_keeps_the_date_of_its_template() {
+    // As many words as years since 2000: a random model may answer two dates alike.
+    let template = format!("{{% for year in range(strftime_now('%Y') | int - 2000) %}}x {{% endfor %}}{TEMPLATE}");
+    let (model, dir) = (with_template(&template), tempfile::tempdir().unwrap());
+    let then = answered(dir.path(), "then", &named(model.path(), "date = \"2020-01-02\""));
+    let (file, out) = (config(dir.path(), &named(model.path(), ""), ""), dir.path().join("run"));
+    succeed(&mut compare(&file, &out));
+    let path = out.join("manifest.json");
+    let mut manifest = manifest(&out);
+    let today = manifest["fingerprints"]["template date"].as_str().unwrap().to_owned();
+    assert!(today.len() == 10 && &today[..2] == "20", "{today}");
+    assert_ne!(answers(&out), then, "today is another day");
+    // A run that was begun on that day, before its first record.
+    manifest["fingerprints"]["template date"] = Value::from("2020-01-02");
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    std::fs::write(out.join("records.jsonl"), "").unwrap();
+    succeed(&mut compare(&file, &out));
+    assert_eq!(answers(&out), then);
+    // Where the template tells no date, none is kept.
+    let (model, out) = (with_template(TEMPLATE), dir.path().join("undated"));
+    succeed(&mut compare(&config(dir.path(), &named(model.path(), ""), ""), &out));
+    assert!(super::manifest(&out)["fingerprints"].get("template date").is_none());
+}

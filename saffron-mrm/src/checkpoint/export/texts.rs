@@ -1,0 +1,117 @@
+//! Everything but the weights: configurations, tokenizer, chat template.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::LoadError;
+use crate::checkpoint::files::{read_capped, read_json};
+use crate::checkpoint::source::{Checkpoint, GENERATION, Kind};
+
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// What a directory may have beside its tokenizer; copied where it is there.
+const COPIED: [&str; 4] = [TOKENIZER_CONFIG, "special_tokens_map.json", "chat_template.jinja", GENERATION];
+/// Further chat templates by name.
+const TEMPLATES: &str = "chat_templates";
+const MAX_TEMPLATES: usize = 256;
+const MAX_FILE: u64 = 256 << 20;
+
+/// Files by their relative names.
+type Texts = Vec<(PathBuf, Vec<u8>)>;
+
+/// The files of a checkpoint whose weights will have a type of this name. Refuses what would not load again.
+pub(super) fn of(checkpoint: &Checkpoint, torch_dtype: &str) -> Result<Texts, LoadError> {
+    checkpoint.end_tokens(&checkpoint.tokenizer()?)?;
+    checkpoint.chat_template()?;
+    match &checkpoint.kind {
+        Kind::Directory => copied(checkpoint.path(), torch_dtype),
+        #[cfg(feature = "gguf")]
+        Kind::Gguf(file) => gguf::made(checkpoint, file, torch_dtype),
+    }
+}
+
+/// A directory's files as they are, but for the type of the weights in `config.json`.
+fn copied(dir: &Path, torch_dtype: &str) -> Result<Texts, LoadError> {
+    let mut config: Map<String, Value> = read_json(&dir.join(CONFIG))?;
+    config.insert(String::from("torch_dtype"), torch_dtype.into());
+    // Newer files spell it so.
+    if let Some(dtype) = config.get_mut("dtype") {
+        *dtype = torch_dtype.into();
+    }
+    let mut texts = vec![(CONFIG.into(), json(&dir.join(CONFIG), &config.into())?)];
+    let mut copy = |name: PathBuf| {
+        let bytes = read_capped(&dir.join(&name), MAX_FILE)?;
+        texts.push((name, bytes));
+        Ok::<_, LoadError>(())
+    };
+    copy(TOKENIZER.into())?;
+    COPIED.iter().filter(|name| dir.join(name).is_file()).try_for_each(|name| copy(name.into()))?;
+    templates(dir)?.into_iter().try_for_each(copy)?;
+    Ok(texts)
+}
+
+/// The files in `chat_templates`, sorted.
+fn templates(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let folder = dir.join(TEMPLATES);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(LoadError::io(&folder))? {
+        let path = entry.map_err(LoadError::io(&folder))?.path();
+        let name = path.file_name().filter(|_| path.is_file() && path.extension().is_some_and(|end| end == "jinja"));
+        names.extend(name.map(|name| Path::new(TEMPLATES).join(name)));
+        if names.len() > MAX_TEMPLATES {
+            return Err(LoadError::field(&folder, "templates", format!("at most {MAX_TEMPLATES}"), "more"));
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn json(path: &Path, value: &Value) -> Result<Vec<u8>, LoadError> {
+    serde_json::to_vec_pretty(value).map_err(LoadError::json(path))
+}
+
+#[cfg(feature = "gguf")]
+mod gguf {
+    use serde_json::{Map, Value};
+
+    use super::{CONFIG, TOKENIZER, TOKENIZER_CONFIG, Texts};
+    use crate::LoadError;
+    use crate::checkpoint::gguf::GgufFile;
+    use crate::checkpoint::source::{Checkpoint, GENERATION};
+    use crate::config::ids_json;
+    use crate::text::CleanUp;
+
+    /// The files that a GGUF's metadata stand for.
+    pub(super) fn made(checkpoint: &Checkpoint, file: &GgufFile, torch_dtype: &str) -> Result<Texts, LoadError> {
+        let (parts, tokenizer) = (file.tokenizer()?, checkpoint.tokenizer()?);
+        let bos = tokenizer.bos();
+        let generation =
+            [("bos_token_id", bos.into()), ("eos_token_id", ids_json(&checkpoint.end_tokens(&tokenizer)?))];
+        let about = [
+            ("tokenizer_class", "PreTrainedTokenizerFast".into()),
+            ("bos_token", parts.bos.into()),
+            ("eos_token", parts.eos.into()),
+            ("chat_template", file.chat_template_source()?.into()),
+            ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),
+        ];
+        let json = |value: &Value| super::json(checkpoint.path(), value);
+        Ok(vec![
+            (CONFIG.into(), json(&file.config().file(torch_dtype, bos))?),
+            (TOKENIZER.into(), parts.json),
+            (TOKENIZER_CONFIG.into(), json(&known(about))?),
+            (GENERATION.into(), json(&known(generation))?),
+        ])
+    }
+
+    /// An object of the fields that have a value.
+    fn known<const N: usize>(fields: [(&str, Value); N]) -> Value {
+        let known = fields.into_iter().filter(|(_, value)| !value.is_null());
+        Value::Object(known.map(|(field, value)| (field.to_owned(), value)).collect::<Map<_, _>>())
+    }
+}

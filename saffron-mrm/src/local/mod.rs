@@ -1,0 +1,163 @@
+//! Models that run here, opened by name: directories, GGUFs (feature `gguf`), and models on the hub (feature `hub`).
+
+mod error;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use saffron_core::{HubModel, ModelName};
+
+use crate::base::Base;
+use crate::checkpoint::Checkpoint;
+use crate::engine::ModelOptions;
+#[cfg(feature = "hub")]
+use crate::hub::{Hub, HubProgress, commit_of};
+pub use error::LocalError;
+
+/// Where a model is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalModel {
+    /// The directory or file.
+    pub path: PathBuf,
+    /// The commit, of a model on the hub.
+    pub commit: Option<String>,
+}
+
+/// Finds models by name and opens them. One that is asked for again is neither looked up nor loaded again, so that policy, guard and
+/// reward model of one checkpoint share its weights.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use saffron_mrm::{LmPolicy, LocalModels, ModelOptions, Mrm};
+/// # let device = burn::tensor::Device::flex();
+/// let mut models = LocalModels::new(device, ModelOptions::default());
+/// let base = models.base(&"models/smollm2".parse()?)?;
+/// let policy = LmPolicy::on(&base, models.options())?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct LocalModels {
+    device: Device,
+    options: ModelOptions,
+    #[cfg(feature = "hub")]
+    hub: Option<WatchedHub>,
+    /// Names that have been looked up, with weights or without.
+    found: Vec<(ModelName, bool, LocalModel)>,
+    bases: Vec<(PathBuf, Base)>,
+}
+
+/// The hub, and who is told how far a download has come.
+#[cfg(feature = "hub")]
+struct WatchedHub {
+    hub: Hub,
+    watch: Box<dyn FnMut(&HubProgress)>,
+}
+
+impl fmt::Debug for LocalModels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bases: Vec<&PathBuf> = self.bases.iter().map(|(path, _)| path).collect();
+        f.debug_struct("LocalModels").field("options", &self.options).field("bases", &bases).finish_non_exhaustive()
+    }
+}
+
+impl LocalModels {
+    /// Models on a device. Nothing is loaded yet, and no hub is asked.
+    #[must_use]
+    pub fn new(device: Device, options: ModelOptions) -> Self {
+        Self {
+            device,
+            options,
+            #[cfg(feature = "hub")]
+            hub: None,
+            found: Vec::new(),
+            bases: Vec::new(),
+        }
+    }
+
+    /// The same, with models from a hub; `watch` is told how far a download has come.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub fn with_hub(mut self, hub: Hub, watch: impl FnMut(&HubProgress) + 'static) -> Self {
+        self.hub = Some(WatchedHub { hub, watch: Box::new(watch) });
+        self
+    }
+
+    /// How models run.
+    #[must_use]
+    pub fn options(&self) -> ModelOptions {
+        self.options
+    }
+
+    /// Where a model is: a path if something is there, else a snapshot of the hub's, fetched unless it is here. With `weights`, or, for a
+    /// model that is served elsewhere, without.
+    ///
+    /// # Errors
+    ///
+    /// A server, a path with nothing there, a model that the hub does not give.
+    pub fn find(&mut self, name: &ModelName, weights: bool) -> Result<LocalModel, LocalError> {
+        // What is here with weights is here without.
+        let known = |(known, all, _): &&(ModelName, bool, LocalModel)| known == name && (*all || !weights);
+        if let Some((_, _, found)) = self.found.iter().find(known) {
+            return Ok(found.clone());
+        }
+        let found = match name.path().filter(|path| path.exists()) {
+            Some(path) => LocalModel { path: path.to_path_buf(), commit: None },
+            None => self.fetch(name, weights)?,
+        };
+        self.found.push((name.clone(), weights, found.clone()));
+        Ok(found)
+    }
+
+    /// A checkpoint, with its weights loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find); one that does not load.
+    pub fn base(&mut self, name: &ModelName) -> Result<Base, LocalError> {
+        let found = self.find(name, true)?.path;
+        // Links and detours lead to the same weights.
+        let place = found.canonicalize().map_err(|source| LocalError::Path { name: name.clone(), source })?;
+        if let Some((_, base)) = self.bases.iter().find(|(loaded, _)| *loaded == place) {
+            return Ok(base.clone());
+        }
+        let base = Base::open(found, &self.device, self.options.dtype)?;
+        self.bases.push((place, base.clone()));
+        Ok(base)
+    }
+
+    /// A checkpoint without its weights: sizes, tokenizer, chat template.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find); a GGUF that does not hold together.
+    pub fn checkpoint(&mut self, name: &ModelName) -> Result<Checkpoint, LocalError> {
+        Ok(Checkpoint::open(self.find(name, false)?.path)?)
+    }
+
+    fn fetch(&mut self, name: &ModelName, weights: bool) -> Result<LocalModel, LocalError> {
+        match (name.server(), name.hub()) {
+            (Some(_), _) => Err(LocalError::Served { name: name.clone() }),
+            (None, None) => Err(LocalError::Nothing { name: name.clone() }),
+            (None, Some(model)) => self.fetch_from_hub(name, model, weights),
+        }
+    }
+
+    #[cfg(feature = "hub")]
+    fn fetch_from_hub(&mut self, name: &ModelName, model: &HubModel, weights: bool) -> Result<LocalModel, LocalError> {
+        let Some(WatchedHub { hub, watch }) = &mut self.hub else {
+            return Err(LocalError::NoHub { name: name.clone(), reason: "none is set" });
+        };
+        let hub = if weights { hub.clone() } else { hub.clone().without_weights() };
+        let fetched = hub.fetch_watched(model, watch);
+        let path = fetched.map_err(|source| LocalError::Hub { name: name.clone(), source })?;
+        let commit = commit_of(&path).map(str::to_owned);
+        Ok(LocalModel { path, commit })
+    }
+
+    #[cfg(not(feature = "hub"))]
+    #[allow(clippy::unused_self, reason = "with the feature it has a hub")]
+    fn fetch_from_hub(&mut self, name: &ModelName, _: &HubModel, _: bool) -> Result<LocalModel, LocalError> {
+        Err(LocalError::NoHub { name: name.clone(), reason: "the feature `hub` is off" })
+    }
+}

@@ -1,0 +1,144 @@
+//! A base model on its way to a reward model.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::{Mrm, MrmInput};
+use crate::LoadError;
+use crate::base::{Base, BaseFiles};
+use crate::checkpoint::{AdapterFile, RewardHead};
+use crate::config::DecoderConfig;
+use crate::engine::{Engine, Merge, ModelOptions};
+use crate::text::{SessionReader, TextLayout, TextTokenizer};
+
+/// A base model that is no reward model yet: a language model's logits are not rewards. An adapter with its head makes an [`Mrm`] of it, and so does a
+/// head beside the weights, or [`untrained`](Self::untrained) by name.
+///
+/// ```no_run
+/// # fn main() -> Result<(), saffron_mrm::LoadError> {
+/// # let device = burn::tensor::Device::flex();
+/// use saffron_mrm::Mrm;
+/// let mrm = Mrm::open("models/guard", &device)?.with_adapter("models/mrm")?;
+/// // An adapter without lm_head_bias.pt or unseen_mask.pt is refused, unless this is what is wanted.
+/// let mrm = Mrm::open("models/guard", &device)?.neutral_where_absent().with_adapter("models/plain-lora")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct MrmBuilder {
+    base: Source,
+    reader: SessionReader,
+    options: ModelOptions,
+    neutral_where_absent: bool,
+}
+
+/// Where the weights come from.
+#[derive(Debug)]
+enum Source {
+    Loaded(Base),
+    Files(BaseFiles, Device),
+}
+
+impl MrmBuilder {
+    pub(super) fn of_base(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
+        let reader = reader(base.tokenizer())?;
+        Ok(Self { base: Source::Loaded(base.clone()), reader, options, neutral_where_absent: false })
+    }
+
+    pub(super) fn of_files(files: BaseFiles, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
+        let reader = reader(files.tokenizer())?;
+        Ok(Self { base: Source::Files(files, device.clone()), reader, options, neutral_where_absent: false })
+    }
+
+    /// Takes a head that is not there as one that changes nothing: no bias where there is no bias, every token seen where there is no mask. A file
+    /// that is there and cannot be read is still an error.
+    #[must_use]
+    pub fn neutral_where_absent(self) -> Self {
+        Self { neutral_where_absent: true, ..self }
+    }
+
+    /// The reward model of a LoRA adapter, added to the weights, and the reward head of the same directory.
+    ///
+    /// # Errors
+    ///
+    /// An adapter or head that is not there, does not load or is for another model; weights that do not load.
+    pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Mrm, LoadError> {
+        self.with_adapter_as(dir, Merge::IntoWeights)
+    }
+
+    /// [`with_adapter`](Self::with_adapter), merged or not.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_adapter_as(self, dir: impl AsRef<Path>, merge: Merge) -> Result<Mrm, LoadError> {
+        let dir = dir.as_ref();
+        // What is small is read before the base's weights are.
+        let mut adapter = AdapterFile::open(dir, self.base.config())?;
+        let head = self.head(dir)?;
+        let mut mrm = self.load(head)?;
+        let lora = adapter.read(&mrm.engine.decoder().device())?;
+        mrm.engine = mrm.engine.with_lora(lora, merge)?;
+        Ok(mrm)
+    }
+
+    /// The reward model whose head lies beside the base's weights: one that was trained as a whole.
+    ///
+    /// # Errors
+    ///
+    /// A head that is not there, does not load or is for another model; weights that do not load.
+    pub fn with_own_head(self) -> Result<Mrm, LoadError> {
+        let head = self.head(self.base.path())?;
+        self.load(head)
+    }
+
+    /// The base's own logits as rewards, every token seen: a beginning for training, or something to compare with. [`Mrm::with_head`] brings a head
+    /// that is not in a file.
+    ///
+    /// # Errors
+    ///
+    /// Weights that do not load.
+    pub fn untrained(self) -> Result<Mrm, LoadError> {
+        let head = RewardHead::neutral(self.base.config().vocab_size);
+        self.load(head)
+    }
+
+    fn head(&self, dir: &Path) -> Result<RewardHead, LoadError> {
+        let size = self.base.config().vocab_size;
+        match self.neutral_where_absent {
+            true => RewardHead::from_dir_or_neutral(dir, size),
+            false => RewardHead::from_dir(dir, size),
+        }
+    }
+
+    fn load(self, head: RewardHead) -> Result<Mrm, LoadError> {
+        let base = match self.base {
+            Source::Loaded(base) => base,
+            Source::Files(files, device) => files.load(&device, self.options.dtype)?,
+        };
+        let engine = Engine::new(base.decoder().clone(), self.options)?;
+        Ok(Mrm { engine, reader: self.reader, head, bias: MrmInput::default().bias })
+    }
+}
+
+impl Source {
+    fn config(&self) -> &DecoderConfig {
+        match self {
+            Self::Loaded(base) => base.decoder().config(),
+            Self::Files(files, _) => files.config(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Loaded(base) => base.path(),
+            Self::Files(files, _) => files.path(),
+        }
+    }
+}
+
+fn reader(tokenizer: &TextTokenizer) -> Result<SessionReader, LoadError> {
+    let layout = TextLayout::named("mrm", tokenizer)?;
+    Ok(SessionReader::new(tokenizer, layout, MrmInput::default().prefill))
+}

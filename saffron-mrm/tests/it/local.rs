@@ -1,0 +1,66 @@
+//! Models opened by name.
+
+use burn::tensor::Device;
+use saffron_core::ModelName;
+use saffron_mrm::{LocalError, LocalModel, LocalModels, ModelOptions};
+
+use crate::fixtures::dir;
+
+fn models() -> LocalModels {
+    LocalModels::new(Device::flex(), ModelOptions::default())
+}
+
+fn name(text: &str) -> ModelName {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_directory_opens_once_however_it_is_spelled() {
+    let (policy, mut models) = (dir("tiny-a").join("policy"), models());
+    let base = models.base(&ModelName::from_path(&policy).unwrap()).unwrap();
+    let detour = policy.join("../policy");
+    let again = models.base(&ModelName::from_path(&detour).unwrap()).unwrap();
+    assert!(std::sync::Arc::ptr_eq(base.tokenizer(), again.tokenizer()), "it is shared");
+    assert_eq!(again.path(), policy);
+    let checkpoint = models.checkpoint(&ModelName::from_path(&policy).unwrap()).unwrap();
+    assert_eq!(checkpoint.config().unwrap().vocab_size, 100);
+}
+
+#[test]
+fn what_does_not_run_here_is_refused_by_name() {
+    let mut models = models();
+    let error = models.base(&name("vllm:http://a:8000")).unwrap_err();
+    assert!(matches!(error, LocalError::Served { .. }), "{error}");
+    assert!(error.to_string().contains("vllm:http://a:8000 is a server"), "{error}");
+    let error = models.base(&name("/nowhere/at/all")).unwrap_err();
+    assert!(matches!(error, LocalError::Nothing { .. }), "{error}");
+    // A name of the hub, of which nobody was told.
+    let error = models.base(&name("org/name")).unwrap_err();
+    assert!(matches!(error, LocalError::NoHub { .. }), "{error}");
+    let empty = tempfile::tempdir().unwrap();
+    let error = models.base(&ModelName::from_path(empty.path()).unwrap()).unwrap_err();
+    assert!(matches!(error, LocalError::Load(_)), "{error}");
+}
+
+#[cfg(feature = "hub")]
+#[test]
+fn a_model_of_the_hub_is_found_with_its_commit() {
+    use saffron_mrm::hub::{Hub, commit_of};
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join("models--org--tiny");
+    let snapshot = folder.join("snapshots").join(COMMIT);
+    std::fs::create_dir_all(&snapshot).unwrap();
+    for entry in std::fs::read_dir(dir("tiny-a").join("policy")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, snapshot.join(path.file_name().unwrap())).unwrap();
+    }
+    let mut models = models().with_hub(Hub::new(cache.path()).offline(), |_| {});
+    let found = models.find(&name(&format!("org/tiny@{COMMIT}")), true).unwrap();
+    assert_eq!(found, LocalModel { path: snapshot.clone(), commit: Some(COMMIT.to_owned()) });
+    models.base(&name(&format!("org/tiny@{COMMIT}"))).unwrap();
+    assert_eq!(commit_of(&snapshot.join("a.gguf")), Some(COMMIT));
+    assert_eq!(commit_of("/snapshots/here".as_ref()), None);
+    let error = models.find(&name("org/other"), true).unwrap_err();
+    assert!(matches!(error, LocalError::Hub { .. }), "{error}");
+}

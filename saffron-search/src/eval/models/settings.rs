@@ -1,0 +1,202 @@
+//! What a comparison says of its models, for configuration files.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use saffron_core::ModelName;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Preset;
+use crate::eval::judge::{RefusalPhrases, WordRule};
+
+/// The policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySettings {
+    /// The model.
+    pub model: ModelName,
+    /// How a prompt is put before it: `template` for the checkpoint's chat template, which is the default, or a layout's name.
+    pub layout: Option<String>,
+    /// The system prompt; needs a chat template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// Variables of the chat template, such as `enable_thinking`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub template_options: BTreeMap<String, Value>,
+    /// The date that a chat template tells, as `2026-11-30`; today's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// What its server does not say, if it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<ServedSettings>,
+    /// Megabytes of keys and values.
+    #[serde(default = "cache_mb")]
+    pub cache_mb: u64,
+}
+
+/// A multifurcation reward model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MrmSettings {
+    /// The model that the adapter sits on. It runs here.
+    pub base: ModelName,
+    /// Directory of adapter, bias and mask.
+    pub adapter: PathBuf,
+    /// Prompt layout.
+    #[serde(default = "mrm_layout")]
+    pub layout: String,
+    /// Rules of its input.
+    #[serde(default)]
+    pub preset: Preset,
+    /// Whether its bias counts, where that is not what the preset says.
+    pub bias: Option<bool>,
+    /// Whether tokens that its training has not seen are passed over.
+    #[serde(default = "yes")]
+    pub unseen: bool,
+    /// Whether it sees the forced beginning of an answer.
+    #[serde(default)]
+    pub sees_prefill: bool,
+    /// Whether a bias or mask that the adapter's directory lacks counts as none: no bias, every token seen. An error by default.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub neutral_head: bool,
+    /// Megabytes of keys and values.
+    #[serde(default = "cache_mb")]
+    pub cache_mb: u64,
+}
+
+/// A guard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardSettings {
+    /// The model.
+    pub model: ModelName,
+    /// Directory of an adapter that it was trained to; only for a model that runs here.
+    pub adapter: Option<PathBuf>,
+    /// How it is asked; by default as Llama Guard 3 is. A served guard needs it.
+    pub question: Option<QuestionSettings>,
+    /// What its server does not say, if it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<ServedSettings>,
+    /// Megabytes of keys and values.
+    #[serde(default = "cache_mb")]
+    pub cache_mb: u64,
+}
+
+impl PolicySettings {
+    /// The models that it names.
+    pub fn names_mut(&mut self) -> impl Iterator<Item = &mut ModelName> {
+        [&mut self.model].into_iter().chain(self.served.as_mut().and_then(|served| served.tokenizer.as_mut()))
+    }
+}
+
+impl GuardSettings {
+    /// The models that it names.
+    pub fn names_mut(&mut self) -> impl Iterator<Item = &mut ModelName> {
+        [&mut self.model].into_iter().chain(self.served.as_mut().and_then(|served| served.tokenizer.as_mut()))
+    }
+}
+
+/// What a server does not say of its model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServedSettings {
+    /// The model's tokenizer: a directory, a GGUF or a name on the hub. Without it the server tokenises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<ModelName>,
+    /// The model's name, where the server has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How many of the most probable tokens are asked for, 64 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<usize>,
+}
+
+/// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuestionSettings {
+    /// Before the prompt.
+    pub prefix: String,
+    /// Between prompt and answer.
+    pub infix: String,
+    /// After the answer.
+    pub suffix: String,
+    /// Says that the answer is safe.
+    pub safe: String,
+    /// Says that it is not.
+    #[serde(rename = "unsafe")]
+    pub not_safe: String,
+}
+
+/// A reward model by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardSettings {
+    /// What strategies call it.
+    pub name: String,
+    /// What it is.
+    pub model: RewardModelSettings,
+}
+
+/// What a reward model is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RewardModelSettings {
+    /// A multifurcation reward model: one call a sequence for all its candidates.
+    Mrm(MrmSettings),
+    /// A guard as process reward model: one call a candidate.
+    Guard(GuardSettings),
+}
+
+/// A judge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeSettings {
+    /// Its name in records.
+    pub name: String,
+    /// What it is.
+    pub judge: JudgeModelSettings,
+}
+
+/// What a judge is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum JudgeModelSettings {
+    /// A guard: safe from a reward on.
+    Guard {
+        /// The guard.
+        guard: GuardSettings,
+        /// Rewards from it on are safe.
+        #[serde(default)]
+        threshold: f32,
+    },
+    /// Refusals by their words.
+    RefusalPhrases {
+        /// Which, and where they are looked for.
+        #[serde(default)]
+        phrases: RefusalPhrases,
+    },
+    /// A rule of words: what harms and what helps.
+    Words {
+        /// The rule.
+        rule: WordRule,
+    },
+}
+
+fn cache_mb() -> u64 {
+    1024
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_off(flag: &bool) -> bool {
+    !flag
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn mrm_layout() -> String {
+    String::from("mrm")
+}

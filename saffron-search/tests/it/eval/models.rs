@@ -1,0 +1,148 @@
+//! A program's own opener of models.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use saffron_core::{
+    CandidateFilter, Candidates, Forget, ModelError, OutcomeRewardModel, PlainVocabulary, Policy, ProcessRewardModel,
+    Reply, Session, TextPolicy, Token, Vocabulary,
+};
+use saffron_search::eval::harness::ComparedModels;
+use saffron_search::eval::models::{
+    ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, JudgeSettings, ModelOpener, MrmSettings, NO_REWARD,
+    OpenError, OpenedModels, PolicySettings, RewardModelSettings, RewardSettings,
+};
+use serde_json::json;
+
+/// A model of a program's own. It counts how often it forgets.
+struct Own(Arc<AtomicUsize>);
+
+impl Forget for Own {
+    fn forget(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Policy for Own {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        PlainVocabulary::shared(4)
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        vec![0]
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        let one = |session: &Session| filter.apply(&[0.0, 1.0, 2.0, 3.0], session.response(), 0);
+        Ok(Reply::free(sessions.iter().map(one).collect::<Result<_, _>>()?, sessions.len()))
+    }
+}
+
+impl TextPolicy for Own {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
+        Ok(vec![text.len() as Token % 4])
+    }
+}
+
+impl ComparedPolicy for Own {
+    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+        Ok([session.prompt(), session.response()].concat())
+    }
+}
+
+impl ProcessRewardModel for Own {
+    fn process_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
+        Ok(Reply::free(vec![1.0; sessions.len()], sessions.len()))
+    }
+}
+
+impl OutcomeRewardModel for Own {
+    fn outcome_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
+        self.process_rewards(sessions)
+    }
+}
+
+#[derive(Default)]
+struct OwnOpener {
+    forgotten: Arc<AtomicUsize>,
+    opened: Vec<String>,
+}
+
+impl ModelOpener for OwnOpener {
+    fn policy(&mut self, settings: &PolicySettings) -> Result<Box<dyn ComparedPolicy>, OpenError> {
+        self.opened.push(format!("policy {}", settings.model));
+        Ok(Box::new(Own(self.forgotten.clone())))
+    }
+
+    fn mrm(&mut self, settings: &MrmSettings) -> Result<Box<dyn ComparedScorer>, OpenError> {
+        Err(format!("no {} here", settings.base).into())
+    }
+
+    fn guard(&mut self, settings: &GuardSettings) -> Result<Box<dyn ComparedGuard>, OpenError> {
+        self.opened.push(format!("guard {}", settings.model));
+        Ok(Box::new(Own(self.forgotten.clone())))
+    }
+
+    fn fingerprints(&self) -> Result<BTreeMap<String, String>, OpenError> {
+        Ok(self.opened.iter().map(|name| (name.clone(), String::from("v1"))).collect())
+    }
+}
+
+fn policy() -> PolicySettings {
+    serde_json::from_value(json!({ "model": "mine/policy" })).unwrap()
+}
+
+fn guarded() -> Vec<RewardSettings> {
+    serde_json::from_value(json!([{ "name": "guard", "model": { "kind": "guard", "model": "mine/guard" } }])).unwrap()
+}
+
+fn judges() -> Vec<JudgeSettings> {
+    let judges = json!([
+        { "name": "judge", "judge": { "kind": "guard", "guard": { "model": "mine/judge" } } },
+        { "name": "phrases", "judge": { "kind": "refusal-phrases" } },
+    ]);
+    serde_json::from_value(judges).unwrap()
+}
+
+#[test]
+fn a_comparison_takes_models_of_a_programs_own() {
+    let mut opener = OwnOpener::default();
+    let mut models = OpenedModels::open(&mut opener, &policy(), &guarded(), &judges()).unwrap();
+    assert_eq!(opener.opened, ["policy mine/policy", "guard mine/guard", "guard mine/judge"]);
+    assert_eq!(models.fingerprints().len(), 3);
+    assert_eq!(models.policy().attacked_session("abc", "", 0).unwrap().prompt(), [3]);
+    for reward in [NO_REWARD, "guard"] {
+        let found = models.with_reward(reward).unwrap();
+        let names: Vec<&str> = found.judges.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["judge", "phrases"]);
+    }
+    assert!(models.with_reward("another").is_none());
+    models.forget();
+    assert_eq!(opener.forgotten.load(Ordering::SeqCst), 3, "policy, guard and judge");
+}
+
+#[test]
+fn a_model_that_does_not_open_is_named_with_the_reason() {
+    let mrm = json!({ "name": "guide", "model": { "kind": "mrm", "base": "mine/base", "adapter": "x" } });
+    let reward: RewardSettings = serde_json::from_value(mrm).unwrap();
+    assert!(matches!(reward.model, RewardModelSettings::Mrm(_)));
+    let error = OpenedModels::open(&mut OwnOpener::default(), &policy(), &[reward], &judges()).unwrap_err();
+    assert_eq!(error.to_string(), "the reward model guide");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no mine/base here");
+}
+
+#[test]
+fn settings_that_are_left_out_are_not_written() {
+    let written = serde_json::to_value(policy()).unwrap();
+    assert_eq!(written, json!({ "model": "mine/policy", "layout": null, "cache_mb": 1024 }));
+    for unknown in
+        [json!({ "model": "a/b", "layot": "plain" }), json!({ "model": "a/b", "served": { "tokeniser": "c" } })]
+    {
+        assert!(serde_json::from_value::<PolicySettings>(unknown).unwrap_err().to_string().contains("unknown field"));
+    }
+}
