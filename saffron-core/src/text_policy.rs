@@ -23,7 +23,7 @@ pub trait TextPolicy: Policy {
     /// A session whose reply is forced to begin with the first `tokens` tokens of a text.
     ///
     /// The tokens are counted in the text alone. What is left after the cut is text again, and a policy encodes it together with what
-    /// stands before it. Where the cut falls inside a character, or the tokens' text is not the beginning of the prefill, the tokens
+    /// stands before it. Where the cut falls inside a character, or the tokens have no text that the prefill begins with, the tokens
     /// themselves are put behind the prompt's.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait TextPolicy: Policy {
 fn beginning<'a>(text: &'a str, decoded: &str) -> Option<&'a str> {
     let blank = text.len() - text.trim_start().len();
     let word = decoded.trim_start();
-    if text.starts_with(decoded) {
+    if !decoded.is_empty() && text.starts_with(decoded) {
         text.get(..decoded.len())
     } else if !word.is_empty() && text[blank..].starts_with(word) {
         text.get(..blank + word.len())

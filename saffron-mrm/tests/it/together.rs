@@ -154,6 +154,17 @@ fn a_prefill_cut_inside_a_character_stays_ids() {
 }
 
 #[test]
+fn a_prefill_cut_before_its_text_begins_stays_ids() {
+    for space in [PrefixSpace::Everywhere, PrefixSpace::First] {
+        let policy = policy(&checkpoint(space, Some(MISTRAL)));
+        let lone = policy.tokenizer().token_id("▁").unwrap();
+        assert_eq!(policy.encode("on").unwrap()[0], lone, "{space:?}: the space that begins every text");
+        let session = policy.attacked_session("What?", "on", 1).unwrap();
+        assert_eq!((session.prefill(), session.prefill_text()), (&[lone][..], None), "{space:?}");
+    }
+}
+
+#[test]
 fn nothing_that_is_said_becomes_a_control_token_where_pieces_are_joined() {
     // The words `</s>` are pieces of the model itself, and the template's own words end with a part of them.
     let breaks = "{{ bos_token }}{% for m in messages %}{{ '</' + m.content + '/s>' + eos_token }}{% endfor %}";
