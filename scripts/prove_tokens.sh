@@ -9,5 +9,5 @@ python=$(scripts/peft_env.sh)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$python" scripts/make_token_cases.py --out "$work" --texts "${1:-2000}"
-SAFFRON_TOKEN_CASES=$work cargo test --quiet --release -p saffron-examples --test it -- --ignored --nocapture --exact \
+SAFFRON_TOKEN_CASES=$work cargo test --quiet --workspace --test it -- --ignored --nocapture --exact \
     tokens::conversations_have_the_ids_that_transformers_gives_them

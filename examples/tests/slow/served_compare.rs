@@ -58,7 +58,7 @@ budgets = [2]
 }
 
 #[test]
-#[ignore = "needs a server and the release build of compare: scripts/llamacpp_server.sh -- cargo test --release --workspace --test slow -- --ignored --nocapture served"]
+#[ignore = "needs a server: scripts/llamacpp_server.sh -- cargo test --workspace --test slow -- --ignored --nocapture served"]
 #[allow(clippy::print_stdout, reason = "shows what was measured")]
 fn compare_runs_on_a_served_policy_and_goes_on_with_the_same_server() {
     let served = std::env::var("SAFFRON_SERVED").expect("SAFFRON_SERVED names a server");

@@ -36,14 +36,14 @@ pub struct MrmBuilder {
 /// Where the weights come from.
 #[derive(Debug)]
 enum Source {
-    Loaded(Base),
+    Loaded(Box<Base>),
     Files(BaseFiles, Device),
 }
 
 impl MrmBuilder {
     pub(super) fn of_base(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
         let reader = reader(base.tokenizer())?;
-        Ok(Self { base: Source::Loaded(base.clone()), reader, options, neutral_where_absent: false })
+        Ok(Self { base: Source::Loaded(Box::new(base.clone())), reader, options, neutral_where_absent: false })
     }
 
     pub(super) fn of_files(files: BaseFiles, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
@@ -114,7 +114,7 @@ impl MrmBuilder {
 
     fn load(self, head: RewardHead) -> Result<Mrm, LoadError> {
         let base = match self.base {
-            Source::Loaded(base) => base,
+            Source::Loaded(base) => *base,
             Source::Files(files, device) => files.load(&device, self.options.dtype)?,
         };
         let engine = Engine::new(base.decoder().clone(), self.options)?;

@@ -33,14 +33,14 @@ const WORDS: [&str; 17] = [
     "▁[",
     "▁",
     "INST",
-    "Sure",
     "▁Sure",
+    "▁Yes",
     "▁here",
     "</s>",
     "What",
     "▁▁",
     "Yes",
-    "▁Yes",
+    "Sure",
 ];
 
 /// Pieces by id, and the merges that make them, the first before all others.

@@ -129,10 +129,7 @@ fn a_cut_prefill_is_its_text_together_with_the_rest() {
         let whole = tokenizer.encode("Sure here is").unwrap();
         for tokens in 1..whole.len() {
             let session = policy.attacked_session("What?", "Sure here is", tokens).unwrap();
-            let Some(text) = session.prefill_text() else {
-                assert_eq!(session.prefill(), [tokenizer.token_id("▁").unwrap()], "the space that begins every text");
-                continue;
-            };
+            let text = session.prefill_text().unwrap();
             assert!("Sure here is".starts_with(text), "{text}");
             assert_eq!(session.prefill(), &whole[..tokens], "{space:?}");
             let rendered = format!("<s>[INST] What? [/INST] {text}");
@@ -161,8 +158,8 @@ fn a_prefill_cut_before_its_text_begins_stays_ids() {
     for space in [PrefixSpace::Everywhere, PrefixSpace::First] {
         let policy = policy(&checkpoint(space, Some(MISTRAL)));
         let lone = policy.tokenizer().token_id("▁").unwrap();
-        assert_eq!(policy.encode("Sure").unwrap()[0], lone, "{space:?}: the space that begins every text");
-        let session = policy.attacked_session("What?", "Sure", 1).unwrap();
+        assert_eq!(policy.encode("on").unwrap()[0], lone, "{space:?}: the space that begins every text");
+        let session = policy.attacked_session("What?", "on", 1).unwrap();
         assert_eq!((session.prefill(), session.prefill_text()), (&[lone][..], None), "{space:?}");
     }
 }
@@ -223,7 +220,7 @@ fn a_guard_and_a_reward_model_read_prompts_together_with_their_words() {
         let folder = checkpoint(space, None);
         let (policy, tokenizer) = (policy(&folder), tokenizer(&folder));
         let in_words = |tokenizer: &TextTokenizer| {
-            GuardTemplate::in_words(tokenizer, ["User: ", "\nReply:", "\nIs it safe?"], [" Yes", " on"])
+            GuardTemplate::in_words(tokenizer, ["User: ", "\nReply:", "\nIs it safe?"], [" Yes", " Sure"])
         };
         let device = Device::flex();
         let guard = GuardRewardModel::open_with(folder.path(), &device, ModelOptions::default(), in_words).unwrap();

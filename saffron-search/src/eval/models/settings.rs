@@ -140,6 +140,7 @@ pub struct RewardSettings {
 }
 
 /// What a reward model is.
+#[allow(clippy::large_enum_variant, reason = "there are few of them, and they are read once")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RewardModelSettings {
@@ -163,6 +164,7 @@ pub struct JudgeSettings {
 }
 
 /// What a judge is.
+#[allow(clippy::large_enum_variant, reason = "there are few of them, and they are read once")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum JudgeModelSettings {
