@@ -40,7 +40,7 @@ pub enum LocalError {
         /// The name.
         name: ModelName,
         /// Why.
-        source: HubError,
+        source: Box<HubError>,
     },
     /// A checkpoint that does not load.
     #[error(transparent)]

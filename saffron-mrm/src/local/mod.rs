@@ -150,7 +150,7 @@ impl LocalModels {
         };
         let hub = if weights { hub.clone() } else { hub.clone().without_weights() };
         let fetched = hub.fetch_watched(model, watch);
-        let path = fetched.map_err(|source| LocalError::Hub { name: name.clone(), source })?;
+        let path = fetched.map_err(|source| LocalError::Hub { name: name.clone(), source: Box::new(source) })?;
         let commit = commit_of(&path).map(str::to_owned);
         Ok(LocalModel { path, commit })
     }

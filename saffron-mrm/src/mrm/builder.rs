@@ -37,7 +37,7 @@ pub struct MrmBuilder {
 #[derive(Debug)]
 enum Source {
     Loaded(Box<Base>),
-    Files(BaseFiles, Device),
+    Files(Box<BaseFiles>, Device),
 }
 
 impl MrmBuilder {
@@ -48,7 +48,7 @@ impl MrmBuilder {
 
     pub(super) fn of_files(files: BaseFiles, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
         let reader = reader(files.tokenizer())?;
-        Ok(Self { base: Source::Files(files, device.clone()), reader, options, neutral_where_absent: false })
+        Ok(Self { base: Source::Files(Box::new(files), device.clone()), reader, options, neutral_where_absent: false })
     }
 
     /// Takes a head that is not there as one that changes nothing: no bias where there is no bias, every token seen where there is no mask. A file
