@@ -163,7 +163,7 @@ fn questions_behind_replies_and_templates_are_among_the_files_of_a_run() {
         [("more/asked.csv", "data[0].format.gptfuzz-responses.questions"), ("around.csv", "data[0].templates")]
     {
         let bytes = fs::read_to_string(moved.join(file)).unwrap();
-        fs::write(moved.join(file), bytes.replace('.', "!").replace('?', "!")).unwrap();
+        fs::write(moved.join(file), bytes.replace(['.', '?'], "!")).unwrap();
         let error = refusal(&mut compare(&moved.join("c.toml"), &out));
         assert!(error.contains(&format!("fingerprints.{place}: \"crc32 ")), "{error}");
         fs::write(moved.join(file), bytes).unwrap();
