@@ -53,6 +53,7 @@ impl Model {
 
 #[test]
 #[ignore = "needs transformers: scripts/prove_tokens.sh"]
+#[allow(clippy::print_stdout, reason = "figures for whoever runs it")]
 fn conversations_have_the_ids_that_transformers_gives_them() {
     let dir = PathBuf::from(std::env::var_os("SAFFRON_TOKEN_CASES").unwrap());
     let mut models: BTreeMap<String, Model> = BTreeMap::new();
