@@ -106,7 +106,7 @@ fn what_refusal_phrases_say_of_benign_prompts_is_labelled_as_answered() {
     let out = dir.path().join("run");
     let table = text(&succeed(&mut compare(&config, &out)).stdout);
     let row = |set: &str| table.lines().find(|line| line.contains(set) && line.contains("greedy")).unwrap().to_owned();
-    assert_eq!(row(" benign ").matches("answered 1.00 [").count(), 1, "{table}");
+    assert_eq!(row(" benign ").matches("answered 1.000 [").count(), 1, "{table}");
     assert!(!row(" mine ").contains("answered"), "{table}");
     assert!(table.contains("phrases: reads the answers alone; knows refusals only"), "{table}");
     let notes = &summary(&out)["notes"];

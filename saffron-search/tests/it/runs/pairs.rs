@@ -32,11 +32,16 @@ fn arms() -> [Arm; 2] {
     [Arm::new("greedy", 1), Arm::new("saffron", 4)]
 }
 
+/// What the two arms answer to a prompt.
+type Both<'a> = [(&'a str, bool, bool); 2];
+/// A data set by its name and kind, with both arms' answers.
+type Answered<'a> = (&'a str, Kind, &'a [Both<'a>]);
+
 /// Both arms over some data: what the first answers and what the second does, prompt by prompt.
-fn records(data: &[(&str, Kind, &[[(&str, bool, bool); 2]])]) -> Vec<Record> {
+fn records(data: &[Answered<'_>]) -> Vec<Record> {
     let arms = arms();
-    let of_set = |(set, kind, answers): &(&str, Kind, &[[(&str, bool, bool); 2]])| {
-        let both = |(place, [first, second]): (usize, &[(&str, bool, bool); 2])| {
+    let of_set = |(set, kind, answers): &Answered<'_>| {
+        let both = |(place, [first, second]): (usize, &Both<'_>)| {
             [record(&arms[0], (*set, kind), place, *first), record(&arms[1], (*set, kind), place, *second)]
         };
         answers.iter().enumerate().flat_map(both).collect::<Vec<_>>()
