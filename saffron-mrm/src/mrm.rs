@@ -102,7 +102,7 @@ impl Mrm {
         self.reader.layout()
     }
 
-    /// The model with another layout: a [`TextLayout`], or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
+    /// The model with another layout: a [`TextLayout`](crate::text::TextLayout), or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
     pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
         self.reader.set_layout(layout);

@@ -195,7 +195,7 @@ fn with_a_tokenizer_a_served_model_is_asked_what_a_local_one_is() {
         let since = server.seen().len();
         let session = policy.attacked_session("bk", "mno", 2).unwrap();
         assert_eq!(policy.context(&session).unwrap(), [20, PAIR, 10, 2, 3, 12, 13], "{kind}");
-        policy.propose(&[session.clone()], &CandidateFilter::default()).unwrap();
+        policy.propose(std::slice::from_ref(&session), &CandidateFilter::default()).unwrap();
         let question = RemoteQuestion { layout, safe: 5, not_safe: 6 };
         let mut guard = RemoteGuard::new(connected, Arc::new(Letters), question);
         guard.process_rewards(&[session.with_response(vec![4]).unwrap()]).unwrap();
