@@ -216,7 +216,7 @@ mod tests {
             let name = entry.file_name().into_string().unwrap();
             match entry.path().is_dir() {
                 true => {
-                    found.extend(files(&entry.path()).into_iter().map(|(file, text)| (format!("{name}/{file}"), text)))
+                    found.extend(files(&entry.path()).into_iter().map(|(file, text)| (format!("{name}/{file}"), text)));
                 }
                 false => drop(found.insert(name, fs::read_to_string(entry.path()).unwrap())),
             }

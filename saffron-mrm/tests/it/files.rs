@@ -54,7 +54,8 @@ fn what_is_no_file_is_refused_and_not_waited_for() {
     for file in
         ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "model.safetensors"]
     {
-        let ways: [(fn(&Path), &str); 3] = [
+        type Way = (fn(&Path), &'static str);
+        let ways: [Way; 3] = [
             (fifo, "a device, pipe or socket"),
             (|path| fs::create_dir(path).unwrap(), "a directory"),
             (|path| std::os::unix::fs::symlink("/dev/null", path).unwrap(), "a device, pipe or socket"),
