@@ -158,8 +158,8 @@ fn a_prefill_cut_before_its_text_begins_stays_ids() {
     for space in [PrefixSpace::Everywhere, PrefixSpace::First] {
         let policy = policy(&checkpoint(space, Some(MISTRAL)));
         let lone = policy.tokenizer().token_id("▁").unwrap();
-        assert_eq!(policy.encode("on").unwrap()[0], lone, "{space:?}: the space that begins every text");
-        let session = policy.attacked_session("What?", "on", 1).unwrap();
+        assert_eq!(policy.encode("zz").unwrap()[0], lone, "{space:?}: the space that begins every text");
+        let session = policy.attacked_session("What?", "zz", 1).unwrap();
         assert_eq!((session.prefill(), session.prefill_text()), (&[lone][..], None), "{space:?}");
     }
 }
