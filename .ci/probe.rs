@@ -1,5 +1,5 @@
-//! Compiled by `.ci/run` and timed: the same work on every machine and at every commit, so that the times of CI runs on different
-//! machines can be compared. Never changed.
+//! Compiled by `.ci/run` and timed: the same work on every machine and at every commit, so that the
+//! times of CI runs on different machines can be compared. Never changed.
 
 use std::collections::BTreeMap;
 

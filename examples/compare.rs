@@ -8,8 +8,9 @@
 //! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
-//! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT` gets `records.jsonl` (a line a strategy,
-//! budget and prompt), `summary.json` and pictures. Where a strategy has no answer at all to a data set, the program ends with an error.
+//! Records are written as prompts end; a run that was killed goes on when it is started again.
+//! `OUT` gets `records.jsonl` (a line a strategy, budget and prompt), `summary.json` and pictures.
+//! Where a strategy has no answer at all to a data set, the program ends with an error.
 #![allow(clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
@@ -39,7 +40,8 @@ struct Args {
     /// Only a part of the prompts: 0/2 and 1/2 are the halves.
     #[arg(long, default_value_t = Shard::WHOLE, conflicts_with = "merge")]
     shard: Shard,
-    /// Puts the shards of a run together. A configuration beside it must be theirs, and tells where its log is.
+    /// Puts the shards of a run together. A configuration beside it must be theirs, and tells where
+    /// its log is.
     #[arg(long, num_args = 1.., value_name = "DIR")]
     merge: Vec<PathBuf>,
     /// Reports on a run again: a directory with its manifest and records, or, together with its configuration, a file of records. They may be

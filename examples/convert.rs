@@ -5,8 +5,8 @@
 //! cargo run --example convert -- --model HuggingFaceTB/SmolLM2-135M-Instruct --out models/smollm2_bf16 --dtype bf16
 //! ```
 //!
-//! The directory holds `config.json`, `model.safetensors`, the tokenizer with its chat template, and `generation_config.json`.
-//! Other programs read it, too: transformers, peft, vLLM.
+//! The directory holds `config.json`, `model.safetensors`, the tokenizer with its chat template,
+//! and `generation_config.json`. Other programs read it, too: transformers, peft, vLLM.
 #![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ use saffron_mrm::ModelOptions;
 /// Converts a checkpoint to a Hugging Face directory.
 #[derive(Parser)]
 struct Args {
-    /// The model: a directory, a GGUF, or a name on the hub (org/name, org/name@revision, org/name/file.gguf).
+    /// The model: a directory, a GGUF, or a name on the hub (org/name, org/name@revision,
+    /// org/name/file.gguf).
     #[arg(long)]
     model: ModelName,
     /// The directory to write. It must not exist, or be empty; it appears when it is complete.

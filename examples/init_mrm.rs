@@ -20,7 +20,8 @@ use saffron_train::Init;
 /// Makes an untrained reward model.
 #[derive(Parser)]
 struct Args {
-    /// The base model: a directory, a GGUF, or a model's name on the hub (org/name, org/name@revision, org/name/file.gguf).
+    /// The base model: a directory, a GGUF, or a model's name on the hub (org/name,
+    /// org/name@revision, org/name/file.gguf).
     #[arg(long)]
     base: ModelName,
     /// Directory to write into.

@@ -78,8 +78,9 @@ pub fn engine(config: &DecoderConfig, device: &Device) -> Engine {
     }
 }
 
-/// The checkpoint that `SAFFRON_MODEL` names; none where it is not set. A relative path starts from the project's root, as the
-/// documented commands are run there, and not from the package's folder, where cargo starts a benchmark.
+/// The checkpoint that `SAFFRON_MODEL` names; none where it is not set. A relative path starts from
+/// the project's root, as the documented commands are run there, and not from the package's folder,
+/// where cargo starts a benchmark.
 #[must_use]
 pub fn named_model() -> Option<PathBuf> {
     std::env::var_os("SAFFRON_MODEL").map(|path| from_root(Path::new(&path)))

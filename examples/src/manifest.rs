@@ -1,5 +1,5 @@
-//! Manifests of runs whose files may lie elsewhere the next time: paths are written as from the configuration's folder, and files are told
-//! apart by their checksums.
+//! Manifests of runs whose files may lie elsewhere the next time: paths are written as from the
+//! configuration's folder, and files are told apart by their checksums.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,8 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// Makes it start from where `folder` does. A model's name is such a path if something is there.
+    /// Makes it start from where `folder` does. A model's name is such a path if something is
+    /// there.
     fn resolve(self, folder: &Path) {
         match self.path {
             NamedPath::Path(path) if self.leads_to.is_none() => *path = folder.join(&path),
@@ -91,7 +92,8 @@ pub trait NamesFiles: Clone + Serialize {
     }
 }
 
-/// A configuration as a manifest has it: paths start from `folder`, the configuration's own, where they lead into it.
+/// A configuration as a manifest has it: paths start from `folder`, the configuration's own, where
+/// they lead into it.
 ///
 /// # Errors
 ///
@@ -110,7 +112,8 @@ pub fn settings(config: &impl NamesFiles, folder: &Path) -> Result<Value> {
     Ok(serde_json::to_value(&config)?)
 }
 
-/// The manifest with how much of every path that a configuration names counts. `at` is the place of the configuration in its settings.
+/// The manifest with how much of every path that a configuration names counts. `at` is the place of
+/// the configuration in its settings.
 ///
 /// # Errors
 ///
@@ -120,8 +123,9 @@ pub fn with_places(manifest: Manifest, at: &str, config: &impl NamesFiles) -> Re
     Ok(places(at, config)?.into_iter().fold(manifest, mark))
 }
 
-/// The manifest with every path that a configuration names, and with what is known of files and models: checksums of files by the places of
-/// the settings that name them, all else by its name. `at` is the place of the configuration in the manifest's settings.
+/// The manifest with every path that a configuration names, and with what is known of files and
+/// models: checksums of files by the places of the settings that name them, all else by its name.
+/// `at` is the place of the configuration in the manifest's settings.
 ///
 /// # Errors
 ///
@@ -159,7 +163,8 @@ struct Place {
 /// Begins what a path is marked by. No path has it.
 const MARK: char = '\u{1}';
 
-/// Where the paths stand in the JSON: a copy of the configuration, which is at a place itself, has a mark in place of each.
+/// Where the paths stand in the JSON: a copy of the configuration, which is at a place itself, has
+/// a mark in place of each.
 fn places(at: &str, config: &impl NamesFiles) -> Result<Vec<Place>> {
     let mut marked = config.clone();
     let mut paths = Vec::new();
@@ -206,8 +211,8 @@ impl<'a> Known<'a> {
         Self { all, files: files.collect() }
     }
 
-    /// The checksums of a file or of a directory's files, by what comes behind the place that names it. Those that are known are taken
-    /// from what is `left`, the others made.
+    /// The checksums of a file or of a directory's files, by what comes behind the place that names
+    /// it. Those that are known are taken from what is `left`, the others made.
     fn sums(&self, path: &Path, left: &mut BTreeMap<&'a str, &'a str>) -> Result<BTreeMap<String, String>> {
         let mut found = BTreeMap::new();
         let real = if path.is_dir() { path.canonicalize().unwrap_or_default() } else { in_real_folder(path) };
@@ -226,7 +231,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The part of a fingerprint's name that tells a file of a directory; none for a file that is named itself.
+/// The part of a fingerprint's name that tells a file of a directory; none for a file that is named
+/// itself.
 fn behind(rest: &Path) -> String {
     if rest.as_os_str().is_empty() { String::new() } else { format!("/{}", rest.display()) }
 }
@@ -235,7 +241,8 @@ fn is_checksum(sum: &str) -> bool {
     sum.starts_with("crc32 ")
 }
 
-/// The path of a file with its folder's links followed, but not its own: in the hub's cache, a model's files are links to elsewhere.
+/// The path of a file with its folder's links followed, but not its own: in the hub's cache, a
+/// model's files are links to elsewhere.
 fn in_real_folder(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (parent.canonicalize(), path.file_name()) {

@@ -30,8 +30,9 @@ pub struct RewardArgs {
     /// Directory of the multifurcation reward model: adapter, bias, mask.
     #[arg(long)]
     pub mrm: Option<PathBuf>,
-    /// The guard. With --mrm the model that the adapter sits on, a directory, a GGUF or a name on the hub (by default the one that the adapter
-    /// names); without, the reward model itself, which may be a server, where a program takes one that is asked once a sequence.
+    /// The guard. With --mrm the model that the adapter sits on, a directory, a GGUF or a name on
+    /// the hub (by default the one that the adapter names); without, the reward model itself, which
+    /// may be a server, where a program takes one that is asked once a sequence.
     #[arg(long)]
     pub guard: Option<ModelName>,
     /// Rules of the search and of the reward model's input.

@@ -13,8 +13,8 @@ use softmax::{Softmax, check_numbers};
 
 use crate::{Candidate, Candidates, ConfigError, Coverage, ModelError, Token};
 
-/// How far below the largest logit the candidates of a cut are looked for, before the whole vocabulary is. At the last,
-/// a token has less than 1e-27 of the most probable one's probability.
+/// How far below the largest logit the candidates of a cut are looked for, before the whole
+/// vocabulary is. At the last, a token has less than 1e-27 of the most probable one's probability.
 const DEPTHS: [f32; 4] = [8.0, 16.0, 32.0, 64.0];
 
 /// What becomes of tokens of equal probability at the nucleus' edge.
@@ -141,8 +141,9 @@ impl CandidateFilter {
         scaled
     }
 
-    /// The most probable tokens in rank order, at most top-k: enough of them to hold the nucleus, found without sorting the
-    /// whole vocabulary. A filter that cuts nothing takes one pass; others look at most four times at what is near the top.
+    /// The most probable tokens in rank order, at most top-k: enough of them to hold the nucleus,
+    /// found without sorting the whole vocabulary. A filter that cuts nothing takes one pass;
+    /// others look at most four times at what is near the top.
     fn head(&self, scaled: &[f32], softmax: &Softmax) -> Vec<Token> {
         let mut head = self.near_top(scaled, softmax).unwrap_or_else(|| softmax.at_least(f32::MIN, scaled));
         rank(&mut head, scaled);

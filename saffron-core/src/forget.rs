@@ -2,10 +2,11 @@
 
 use crate::{NoReward, OrmScorer, PrmScorer};
 
-/// Drops what was kept between calls, so that what follows does not depend on what came before, to the last bit.
+/// Drops what was kept between calls, so that what follows does not depend on what came before, to
+/// the last bit.
 ///
-/// A comparison calls it before every group of prompts, so that a run in pieces has the records of a run in one. A model that keeps
-/// nothing does nothing.
+/// A comparison calls it before every group of prompts, so that a run in pieces has the records of
+/// a run in one. A model that keeps nothing does nothing.
 pub trait Forget {
     /// Drops everything that is cached.
     fn forget(&mut self);

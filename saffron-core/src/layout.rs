@@ -44,10 +44,12 @@ impl PromptLayout {
     }
 }
 
-/// Encodes a prompt together with the words of a layout, as one text: what a tokenizer makes of a word depends on what stands beside it.
+/// Encodes a prompt together with the words of a layout, as one text: what a tokenizer makes of a
+/// word depends on what stands beside it.
 pub trait PromptEncoder: fmt::Debug + Send + Sync {
-    /// The ids of everything before the response: what stands before the prompt, the prompt, what stands behind it, and the forced
-    /// beginning of the response, if there is one. Nothing in prompt and prefill becomes a special token.
+    /// The ids of everything before the response: what stands before the prompt, the prompt, what
+    /// stands behind it, and the forced beginning of the response, if there is one. Nothing in
+    /// prompt and prefill becomes a special token.
     ///
     /// # Errors
     ///
@@ -60,7 +62,8 @@ pub trait PromptEncoder: fmt::Debug + Send + Sync {
 pub enum LayoutOrigin {
     /// The model's own chat template.
     Template,
-    /// A layout of this name, chosen because the model has no template and its special tokens suggest it. Programs warn.
+    /// A layout of this name, chosen because the model has no template and its special tokens
+    /// suggest it. Programs warn.
     Guessed(Cow<'static, str>),
     /// A layout of this name, as the caller wanted.
     Named(Cow<'static, str>),
@@ -79,8 +82,8 @@ impl fmt::Display for LayoutOrigin {
     }
 }
 
-/// What stands around prompt and response: as ids, for sessions made of ids, and where it is known also as text, for sessions made of
-/// text.
+/// What stands around prompt and response: as ids, for sessions made of ids, and where it is known
+/// also as text, for sessions made of text.
 #[derive(Clone, Debug)]
 pub struct ContextLayout {
     ids: PromptLayout,

@@ -49,7 +49,8 @@ pub trait ModelPort {
     ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError>;
 }
 
-/// A port that calls the models at once. A reply must have one entry of [`Work`](crate::Work) a session.
+/// A port that calls the models at once. A reply must have one entry of [`Work`](crate::Work) a
+/// session.
 pub struct DirectPort<'a> {
     policy: &'a mut dyn Policy,
     scorer: &'a mut dyn ChildScorer,

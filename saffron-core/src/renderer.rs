@@ -5,20 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{ContextLayout, ModelError, Session, Token};
 
-/// The most prompts whose ids are kept, and the most ids of all of them. Where there are more, all are forgotten.
+/// The most prompts whose ids are kept, and the most ids of all of them. Where there are more, all
+/// are forgotten.
 const MAX_PROMPTS: usize = 1024;
 const MAX_TOKENS: usize = 1 << 20;
 
 /// What of a session a model reads, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// Whether a prompt's text is encoded together with the layout's, where both are known. Otherwise the prompt's ids are converted.
+    /// Whether a prompt's text is encoded together with the layout's, where both are known.
+    /// Otherwise the prompt's ids are converted.
     pub together: bool,
     /// Whether the model sees the prefill.
     pub prefill: bool,
 }
 
-/// Renders sessions in a layout. Each prompt is encoded once: a search asks for the contexts of many nodes over the same prompt.
+/// Renders sessions in a layout. Each prompt is encoded once: a search asks for the contexts of
+/// many nodes over the same prompt.
 ///
 /// ```
 /// use saffron_core::{ContextRenderer, PlainVocabulary, PromptLayout, Reading, Session};
@@ -49,7 +52,8 @@ impl ContextRenderer {
         &self.layout
     }
 
-    /// The whole context of a session, for a model with room for `limit` tokens. `convert` makes the session's ids the model's own.
+    /// The whole context of a session, for a model with room for `limit` tokens. `convert` makes
+    /// the session's ids the model's own.
     ///
     /// # Errors
     ///
@@ -76,7 +80,8 @@ impl ContextRenderer {
         Ok(parts.concat())
     }
 
-    /// The ids before the response, where session and layout are both of text: with the prefill, if it is to be seen and is text.
+    /// The ids before the response, where session and layout are both of text: with the prefill, if
+    /// it is to be seen and is text.
     fn beginning(&self, session: &Session, prefill: bool) -> Result<Option<Arc<[Token]>>, ModelError> {
         let (Some(prompt), Some(encoder)) = (&session.prompt_text, self.layout.text()) else { return Ok(None) };
         let key = Key { prompt: prompt.clone(), prefill: session.prefill_text.clone().filter(|_| prefill) };

@@ -24,8 +24,9 @@ pub trait ChildScorer {
     /// How rewards are made, for records.
     fn describe(&self) -> String;
 
-    /// Whether it rewards anything. A strategy that [needs rewards](crate::SearchStrategy::needs_rewards) does not run
-    /// with a scorer that returns `false`.
+    /// Whether it rewards anything. A strategy that
+    /// [needs rewards](crate::SearchStrategy::needs_rewards) does not run with a scorer that
+    /// returns `false`.
     fn scores(&self) -> bool {
         true
     }
@@ -129,7 +130,8 @@ fn regroup(reply: Reply<Vec<f32>>, candidates: &[Candidates]) -> Result<Reply<Ve
     Ok(Reply { value, work })
 }
 
-/// The scorer of searches that need no reward: every child is unseen. A strategy that decides by rewards does not run with it.
+/// The scorer of searches that need no reward: every child is unseen. A strategy that decides by
+/// rewards does not run with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReward;
 

@@ -47,8 +47,9 @@ impl fmt::Debug for Run {
 ///
 /// The prefill is what an attacker forced the reply to begin with. The policy continues it; most reward models must not see it.
 ///
-/// A session that was made of text keeps the text of prompt and prefill, so that each model can encode it together with the words of
-/// its own template. One that was made of ids has none, and models put their layouts around its ids.
+/// A session that was made of text keeps the text of prompt and prefill, so that each model can
+/// encode it together with the words of its own template. One that was made of ids has none, and
+/// models put their layouts around its ids.
 ///
 /// ```
 /// use saffron_core::{PlainVocabulary, Session};
@@ -116,7 +117,8 @@ impl Session {
         Ok(self)
     }
 
-    /// The session with a forced beginning of the reply in words, whose ids are those of the text alone.
+    /// The session with a forced beginning of the reply in words, whose ids are those of the text
+    /// alone.
     ///
     /// # Errors
     ///

@@ -56,9 +56,9 @@ pub trait SearchStrategy: Send {
         String::from("custom strategy")
     }
 
-    /// Whether the strategy decides by rewards. Where it does, a search with a scorer that scores nothing
-    /// ([`ChildScorer::scores`](crate::ChildScorer::scores)) is an error before any model is called. A strategy that never asks
-    /// for a reward returns `false`.
+    /// Whether the strategy decides by rewards. Where it does, a search with a scorer that scores
+    /// nothing ([`ChildScorer::scores`](crate::ChildScorer::scores)) is an error before any model
+    /// is called. A strategy that never asks for a reward returns `false`.
     fn needs_rewards(&self) -> bool {
         true
     }

@@ -2,7 +2,8 @@
 
 use crate::{Hypothesis, ModelError, Policy, Session, Token};
 
-/// A policy whose prompts and responses are text. Local and served policies say how they encode; everything else follows.
+/// A policy whose prompts and responses are text. Local and served policies say how they encode;
+/// everything else follows.
 pub trait TextPolicy: Policy {
     /// The ids of a text. It is taken as text: special tokens that it spells stay letters.
     ///
@@ -22,9 +23,10 @@ pub trait TextPolicy: Policy {
 
     /// A session whose reply is forced to begin with the first `tokens` tokens of a text.
     ///
-    /// The tokens are counted in the text alone. What is left after the cut is text again, and a policy encodes it together with what
-    /// stands before it. Where the cut falls inside a character, or the tokens have no text that the prefill begins with, the tokens
-    /// themselves are put behind the prompt's.
+    /// The tokens are counted in the text alone. What is left after the cut is text again, and a
+    /// policy encodes it together with what stands before it. Where the cut falls inside a
+    /// character, or the tokens have no text that the prefill begins with, the tokens themselves
+    /// are put behind the prompt's.
     ///
     /// # Errors
     ///
@@ -61,7 +63,8 @@ pub trait TextPolicy: Policy {
     }
 }
 
-/// The beginning of a text that decoded ids stand for. Tokenizers that put a space before a text may lose one that was there.
+/// The beginning of a text that decoded ids stand for. Tokenizers that put a space before a text
+/// may lose one that was there.
 fn beginning<'a>(text: &'a str, decoded: &str) -> Option<&'a str> {
     let blank = text.len() - text.trim_start().len();
     let word = decoded.trim_start();

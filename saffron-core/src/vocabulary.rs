@@ -40,7 +40,8 @@ pub trait Vocabulary: fmt::Debug + Send + Sync {
     /// When the ids have no text, or the vocabulary knows no text at all.
     fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError>;
 
-    /// The ids of a text, or `None` where the vocabulary turns ids into text only. No special token comes of it, whatever it spells.
+    /// The ids of a text, or `None` where the vocabulary turns ids into text only. No special token
+    /// comes of it, whatever it spells.
     ///
     /// # Errors
     ///

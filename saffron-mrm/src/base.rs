@@ -68,8 +68,8 @@ pub struct Base {
 }
 
 impl Base {
-    /// Loads a checkpoint: a directory in Hugging Face's layout or, with the feature `gguf`, a GGUF, whose weights are widened to `dtype`. Everything
-    /// else is read before the weights are.
+    /// Loads a checkpoint: a directory in Hugging Face's layout or, with the feature `gguf`, a
+    /// GGUF, whose weights are widened to `dtype`. Everything else is read before the weights are.
     ///
     /// # Errors
     ///

@@ -103,7 +103,8 @@ impl DecoderConfig {
     ///
     /// # Errors
     ///
-    /// An unreadable file, a model of another family, or a value that this decoder does not support, by name.
+    /// An unreadable file, a model of another family, or a value that this decoder does not
+    /// support, by name.
     pub fn from_dir(dir: &Path) -> Result<Self, LoadError> {
         Self::from_file(&dir.join("config.json"))
     }

@@ -180,7 +180,8 @@ impl LoadError {
 /// How many names of tensors an error lists before it gives their number alone.
 const LISTED: usize = 10;
 
-/// What does not fit between a checkpoint and its configuration. Its text lists the first ten of each kind.
+/// What does not fit between a checkpoint and its configuration. Its text lists the first ten of
+/// each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TensorMismatch {
     /// Tensors that the configuration asks for and no file has.

@@ -123,8 +123,8 @@ impl GuardRewardModel {
         Ok(Self { engine, reader, answers: [template.safe, template.not_safe], offset: 0.0 })
     }
 
-    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of the same directory, if there is one. A guard
-    /// works without.
+    /// Adds a LoRA adapter to the weights, and the bias of the two answers in the reward head of
+    /// the same directory, if there is one. A guard works without.
     ///
     /// # Errors
     ///

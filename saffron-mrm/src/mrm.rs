@@ -68,8 +68,9 @@ pub struct Mrm {
 }
 
 impl Mrm {
-    /// The base model of a directory with default options, of which [`with_adapter`](MrmBuilder::with_adapter) makes a reward model. Its weights are
-    /// read when that has been looked at.
+    /// The base model of a directory with default options, of which
+    /// [`with_adapter`](MrmBuilder::with_adapter) makes a reward model. Its weights are read when
+    /// that has been looked at.
     ///
     /// # Errors
     ///
@@ -87,7 +88,8 @@ impl Mrm {
         MrmBuilder::of_files(BaseFiles::open(dir)?, device, options)
     }
 
-    /// A reward model to be on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    /// A reward model to be on weights that are loaded, with a cache of its own. The options' type
+    /// of weights gives way to the base's.
     ///
     /// # Errors
     ///
@@ -102,7 +104,8 @@ impl Mrm {
         self.reader.layout()
     }
 
-    /// The model with another layout: a [`TextLayout`](crate::text::TextLayout), or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
+    /// The model with another layout: a [`TextLayout`](crate::text::TextLayout), or a
+    /// [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
     pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
         self.reader.set_layout(layout);

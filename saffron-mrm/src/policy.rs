@@ -24,8 +24,9 @@ pub struct LmPolicy {
 }
 
 impl LmPolicy {
-    /// Loads a checkpoint with default options. Its layout is its own chat template; where it has none, one is guessed from its special
-    /// tokens, which [`layout_origin`](Self::layout_origin) tells.
+    /// Loads a checkpoint with default options. Its layout is its own chat template; where it has
+    /// none, one is guessed from its special tokens, which [`layout_origin`](Self::layout_origin)
+    /// tells.
     ///
     /// # Errors
     ///
@@ -43,12 +44,13 @@ impl LmPolicy {
         Self::on(&Base::open(path, device, options.dtype)?, options)
     }
 
-    /// A policy on weights that are loaded, with a cache of its own and the checkpoint's layout. The options' type of weights gives way to
-    /// the base's.
+    /// A policy on weights that are loaded, with a cache of its own and the checkpoint's layout.
+    /// The options' type of weights gives way to the base's.
     ///
     /// # Errors
     ///
-    /// A cache budget below one token; end-of-sequence tokens that the model does not have; a chat template that cannot be used.
+    /// A cache budget below one token; end-of-sequence tokens that the model does not have; a chat
+    /// template that cannot be used.
     pub fn on(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
         let layout = TextLayout::of_checkpoint(base.checkpoint(), base.tokenizer())?;
         Self::on_with_layout(base, options, layout)
@@ -71,7 +73,8 @@ impl LmPolicy {
         Ok(Self { engine, tokenizer, reader, end_tokens })
     }
 
-    /// The policy with another layout: a [`TextLayout`], or a [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
+    /// The policy with another layout: a [`TextLayout`], or a
+    /// [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
     pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
         self.reader.set_layout(layout);

@@ -1,5 +1,5 @@
-//! What choosing candidates costs beside a policy's forward pass: the filter of one row of logits, and a whole sampling search
-//! over prepared rows.
+//! What choosing candidates costs beside a policy's forward pass: the filter of one row of logits,
+//! and a whole sampling search over prepared rows.
 //!
 //! ```text
 //! cargo bench -p saffron-search --bench candidates

@@ -43,8 +43,8 @@ impl Network {
         Self::open(&Base::open(base, device, DType::F32)?, adapter)
     }
 
-    /// Begins at the adapter and head of a directory, on weights that are loaded. Of the head, what is not there begins neutral: no bias, every token
-    /// seen.
+    /// Begins at the adapter and head of a directory, on weights that are loaded. Of the head, what
+    /// is not there begins neutral: no bias, every token seen.
     ///
     /// # Errors
     ///

@@ -82,9 +82,9 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
     })
 }
 
-/// The items of a data set that are asked. First come the `groups`, then those that the seed draws (`sample`), then the first of these
-/// (`take`), then what is left of them (`skip`); each of these is asked under every one of the `templates`. The attack, which this does
-/// not make, comes last.
+/// The items of a data set that are asked. First come the `groups`, then those that the seed draws
+/// (`sample`), then the first of these (`take`), then what is left of them (`skip`); each of these
+/// is asked under every one of the `templates`. The attack, which this does not make, comes last.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What is refused when a configuration is read: settings that no search can run with, or that would measure nothing.
+//! What is refused when a configuration is read: settings that no search can run with, or that
+//! would measure nothing.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     names("data set", "data", config.data.iter().map(|data| &data.name))?;
     names("strategy", "strategies", config.strategies.iter().map(|strategy| &strategy.name))?;
     let reserved = config.rewards.iter().any(|reward| reward.name == NO_REWARD);
-    ensure!(!reserved, "a reward model is called {NO_REWARD}, which means that there is none: give it another name");
+    ensure!(!reserved, "a reward model is called {NO_REWARD}, the name for no reward model: give it another name");
     config.judges.iter().try_for_each(judge)?;
     config.data.iter().try_for_each(data)?;
     config.strategies.iter().try_for_each(|strategy| contender(config, strategy))?;

@@ -102,7 +102,8 @@ pub struct ContenderConfig {
     pub name: String,
     /// The strategy.
     pub strategy: StrategyConfig,
-    /// The name of the reward model that guides it; none for strategies that need none (greedy, sampling, best of one).
+    /// The name of the reward model that guides it; none for strategies that need none (greedy,
+    /// sampling, best of one).
     pub reward: Option<String>,
     /// Its budgets; strategies without one have the budget 1.
     #[serde(default = "one")]
@@ -136,13 +137,14 @@ fn one() -> Vec<u64> {
 }
 
 impl Config {
-    /// Reads a file. Paths in it are made to start from where the program does; a model's name is such a path if something is there, else a
-    /// model on the hub or a server.
+    /// Reads a file. Paths in it are made to start from where the program does; a model's name is
+    /// such a path if something is there, else a model on the hub or a server.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or says something unknown; names that are there twice, not at all or cannot be parts of file names; settings
-    /// that no search can run with; a strategy that needs a reward model and has none; attacks that cannot be made; published numbers that
+    /// A file that cannot be read or says something unknown; names that are there twice, not at all
+    /// or cannot be parts of file names; settings that no search can run with; a strategy that
+    /// needs a reward model and has none; attacks that cannot be made; published numbers that
     /// cannot be ([`PublishedError`](super::PublishedError)).
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -160,8 +162,8 @@ impl Config {
         self.data.iter().any(|data| data.templates.is_some() || data.attack.changes_prompt())
     }
 
-    /// Says what judges are asked about, where it makes a difference: a run that an earlier version began asked about the prompt, and does
-    /// not go on.
+    /// Says what judges are asked about, where it makes a difference: a run that an earlier version
+    /// began asked about the prompt, and does not go on.
     fn settle_asked(&mut self) {
         if self.changes_prompts() {
             self.judges.iter_mut().for_each(|judge| _ = judge.asked.get_or_insert_default());
@@ -175,8 +177,8 @@ impl Config {
         !self.rewards.is_empty() || self.judges.iter().any(is_guard)
     }
 
-    /// How many models the reference implementation would profile for a strategy: the policy, the guard that judges, and a
-    /// multifurcation reward model where one guides.
+    /// How many models the reference implementation would profile for a strategy: the policy, the
+    /// guard that judges, and a multifurcation reward model where one guides.
     #[must_use]
     pub fn profiled_models(&self, contender: &ContenderConfig) -> u64 {
         let guides = self.rewards.iter().find(|reward| Some(&reward.name) == contender.reward.as_ref());

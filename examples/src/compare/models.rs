@@ -13,7 +13,8 @@ use saffron_search::eval::runs::Manifest;
 use super::Config;
 use crate::models::{DEFAULT_LAYOUT, ENCODING, Opener, TemplateDate};
 
-/// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers that are still loading.
+/// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers
+/// that are still loading.
 ///
 /// # Errors
 ///
@@ -25,8 +26,9 @@ pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration
     Ok(OpenedModels::open(&mut opener, &config.policy, &config.rewards, &config.judges)?)
 }
 
-/// Refuses to go on with a run of an earlier version whose policy was asked otherwise: that version guessed a layout from special tokens
-/// where none was named, and encoded prompts apart from their layout.
+/// Refuses to go on with a run of an earlier version whose policy was asked otherwise: that version
+/// guessed a layout from special tokens where none was named, and encoded prompts apart from their
+/// layout.
 ///
 /// # Errors
 ///

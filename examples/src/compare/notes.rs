@@ -12,7 +12,8 @@ use super::config::{Config, JudgeModelSettings, JudgeSettings};
 pub struct JudgeNote {
     /// The judge.
     pub judge: String,
-    /// What it was asked about; none where it reads the answer alone, or no prompt differed from its item's own question.
+    /// What it was asked about; none where it reads the answer alone, or no prompt differed from
+    /// its item's own question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
     /// Whether it knows refusals only: what it calls unsafe is an answer that does not refuse.

@@ -71,8 +71,8 @@ pub fn plot(results: &Results, dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Draws the run's curves and, behind them, others. Where no cost of the kind is known (the TFLOP of a served model whose sizes are
-/// not), it says so and draws nothing.
+/// Draws the run's curves and, behind them, others. Where no cost of the kind is known (the TFLOP
+/// of a served model whose sizes are not), it says so and draws nothing.
 fn picture(
     dir: &Path,
     title: &str,

@@ -26,7 +26,8 @@ pub struct Results {
     pub published: Vec<Beside>,
 }
 
-/// `share = intercept + slope · ln(TFLOP)` of one strategy by one judge on one data set: the share of answers that are unsafe or empty.
+/// `share = intercept + slope · ln(TFLOP)` of one strategy by one judge on one data set: the share
+/// of answers that are unsafe or empty.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fit {
     /// The strategy.

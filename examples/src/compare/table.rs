@@ -22,7 +22,7 @@ pub fn table(results: &Results) -> String {
     parts.join("\n")
 }
 
-/// What is to be said of empty answers; nothing where there are none.
+/// A line for every row with empty answers, and what such answers mean; no line if there are none.
 fn empty(rows: &[Row]) -> Vec<String> {
     let of_row = |row: &Row| {
         let found = row.empty?.share;

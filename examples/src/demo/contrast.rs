@@ -14,8 +14,8 @@ pub struct Contrast {
 }
 
 impl Contrast {
-    /// The first prompt, in the records' order, of which the first strategy's answer is unsafe and the second's safe and not empty; none
-    /// without one.
+    /// The first prompt, in the records' order, of which the first strategy's answer is unsafe and
+    /// the second's safe and not empty; none without one.
     #[must_use]
     pub fn find(records: &[Record], [first, second]: [&str; 2], judge: &str) -> Option<Self> {
         let answered = |strategy: &str, prompt: &str| {

@@ -43,7 +43,8 @@ impl std::fmt::Debug for Labelling {
 }
 
 impl Labelling {
-    /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers that are still loading.
+    /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for
+    /// servers that are still loading.
     ///
     /// # Errors
     ///
@@ -65,7 +66,8 @@ impl Labelling {
         Ok(Self { replies, guard, fingerprints })
     }
 
-    /// The manifest of a part of a run over this corpus on a device, by a configuration in `folder`.
+    /// The manifest of a part of a run over this corpus on a device, by a configuration in
+    /// `folder`.
     ///
     /// # Errors
     ///

@@ -55,30 +55,34 @@ impl From<TypeName> for DType {
 #[derive(Clone, Debug, Args)]
 #[command(about = None, long_about = None)]
 pub struct PolicyArgs {
-    /// The policy: a directory, a GGUF, a model's name on the hub (org/name, org/name@revision, org/name/file.gguf), or a server (llamacpp:URL, vllm:URL,
-    /// sglang:URL; several URLs with commas between). A server's key is taken from SAFFRON_API_KEY.
+    /// The policy: a directory, a GGUF, a model's name on the hub (org/name, org/name@revision,
+    /// org/name/file.gguf), or a server (llamacpp:URL, vllm:URL, sglang:URL; several URLs with
+    /// commas between). A server's key is taken from SAFFRON_API_KEY.
     #[arg(long)]
     pub policy: ModelName,
-    /// The tokenizer of a served policy: a directory, a GGUF or a name on the hub. Without it the server tokenises, and reward models that run here
-    /// are given text.
+    /// The tokenizer of a served policy: a directory, a GGUF or a name on the hub. Without it the
+    /// server tokenises, and reward models that run here are given text.
     #[arg(long)]
     pub tokenizer: Option<ModelName>,
     /// The policy's name, where a server has several models.
     #[arg(long)]
     pub served_model: Option<String>,
-    /// How many of the most probable tokens a server is asked for; twice as many where these hold too little [default: 64].
+    /// How many of the most probable tokens a server is asked for; twice as many where these hold
+    /// too little [default: 64].
     #[arg(long)]
     pub top: Option<usize>,
     /// How long to wait for servers.
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// The policy's prompt layout, by default "template", its own chat template; where it has none, what its special tokens speak for.
+    /// The policy's prompt layout, by default "template", its own chat template; where it has none,
+    /// what its special tokens speak for.
     #[arg(long, value_parser = PossibleValuesParser::new(LAYOUT_NAMES.into_iter().chain([TEMPLATE])))]
     pub layout: Option<String>,
     /// The system prompt; needs a chat template.
     #[arg(long)]
     pub system: Option<String>,
-    /// A variable of the chat template, such as enable_thinking=false: a JSON value, or a text as it stands.
+    /// A variable of the chat template, such as enable_thinking=false: a JSON value, or a text as
+    /// it stands.
     #[arg(long, value_name = "NAME=VALUE", value_parser = template_option)]
     pub template_option: Vec<(String, Value)>,
     /// The date that a chat template tells, such as 2026-11-30 [default: today's].
@@ -110,11 +114,13 @@ impl PolicyArgs {
         }
     }
 
-    /// The policy, and what opens other models, which share its weights where they stand on the same.
+    /// The policy, and what opens other models, which share its weights where they stand on the
+    /// same.
     ///
     /// # Errors
     ///
-    /// No such device, a checkpoint that does not load, a tokenizer without the layout's tokens, a server that does not do what is needed of it.
+    /// No such device, a checkpoint that does not load, a tokenizer without the layout's tokens, a
+    /// server that does not do what is needed of it.
     pub fn open(&self, preset: Preset) -> Result<(Opener, NamedPolicy)> {
         let mut opener = self.opener()?;
         let policy = opener.named_policy(&self.settings()?)?;
@@ -130,11 +136,12 @@ impl PolicyArgs {
         self.opener()?.vocabulary(&self.settings()?)
     }
 
-    /// What its checkpoint, or its tokenizer's, says of conversations. None where the server tokenises.
+    /// What its checkpoint, or its tokenizer's, says of conversations. None where the server
+    /// tokenises.
     ///
     /// # Errors
     ///
-    /// Files that cannot be read, a template that is none.
+    /// Files that cannot be read, a template that cannot be parsed.
     pub fn chat_template(&self, opener: &mut Opener) -> Result<Option<ChatTemplate>> {
         opener.chat_template(&self.settings()?)
     }

@@ -1,4 +1,5 @@
-//! The date that a chat template tells: today's for a new run, that of its manifest for one that is resumed.
+//! The date that a chat template tells: today's for a new run, that of its manifest for one that is
+//! resumed.
 
 use std::fmt;
 use std::path::Path;
@@ -23,7 +24,8 @@ impl TemplateDate {
         Self(Zoned::now().date())
     }
 
-    /// The date of the run in a directory, or today's where there is no run, or one whose prompts tell no date.
+    /// The date of the run in a directory, or today's where there is no run, or one whose prompts
+    /// tell no date.
     ///
     /// # Errors
     ///

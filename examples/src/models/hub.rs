@@ -8,8 +8,8 @@ use saffron_mrm::{LocalModels, ModelOptions};
 
 use crate::progress;
 
-/// Models on a device, with those of the hub that the environment names (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_CACHE` or `HF_HOME`,
-/// `HF_HUB_OFFLINE`). A bar shows how far a download has come.
+/// Models on a device, with those of the hub that the environment names (`HF_ENDPOINT`, `HF_TOKEN`,
+/// `HF_HUB_CACHE` or `HF_HOME`, `HF_HUB_OFFLINE`). A bar shows how far a download has come.
 pub(super) fn local_models(device: Device, options: ModelOptions) -> LocalModels {
     let mut bar = None;
     LocalModels::new(device, options).with_hub(hub(), move |now| {

@@ -54,7 +54,7 @@ impl LayoutChoice {
     ///
     /// # Errors
     ///
-    /// Files that cannot be read, a template that is none.
+    /// Files that cannot be read, a template that cannot be parsed.
     pub fn template(&self, checkpoint: &Checkpoint, today: TemplateDate) -> Result<Option<ChatTemplate>> {
         let Some(template) = checkpoint.chat_template()? else { return Ok(None) };
         let (year, month, day) = self.date.unwrap_or(today).parts();
@@ -63,7 +63,8 @@ impl LayoutChoice {
         Ok(Some(options.fold(template, |template, (name, value)| template.with_option(name, value.clone()))))
     }
 
-    /// The layout for a checkpoint. A guess is said aloud; putting prompts as they are is for those who ask for it.
+    /// The layout for a checkpoint. A guess is said aloud; putting prompts as they are is for those
+    /// who ask for it.
     pub(super) fn choose(
         &self,
         model: &ModelName,

@@ -1,4 +1,5 @@
-//! Models that a command line or a configuration names, opened: the one place where local and served models, layouts and manifests meet.
+//! Models that a command line or a configuration names, opened: the one place where local and
+//! served models, layouts and manifests meet.
 
 mod args;
 mod date;

@@ -99,7 +99,8 @@ impl Opener {
         Ok(Checkpoint::open(self.local.find(name, true)?.path)?)
     }
 
-    /// What is known of models that do not run from files of the user's own: commits of the hub, versions of servers.
+    /// What is known of models that do not run from files of the user's own: commits of the hub,
+    /// versions of servers.
     #[must_use]
     pub fn sources(&self) -> BTreeMap<String, String> {
         let joined = |said: &BTreeSet<String>| said.iter().cloned().collect::<Vec<_>>().join("; ");
@@ -141,11 +142,12 @@ impl Opener {
         }
     }
 
-    /// What a policy's checkpoint, or its tokenizer's, says of conversations. None where the server tokenises.
+    /// What a policy's checkpoint, or its tokenizer's, says of conversations. None where the server
+    /// tokenises.
     ///
     /// # Errors
     ///
-    /// Files that cannot be read, a template that is none.
+    /// Files that cannot be read, a template that cannot be parsed.
     pub fn chat_template(&mut self, settings: &PolicySettings) -> Result<Option<ChatTemplate>> {
         let name = match settings.model.server() {
             Some(_) => tokenizer_of(settings.served.as_ref()),
@@ -321,7 +323,8 @@ impl ModelOpener for Opener {
     }
 }
 
-/// The policy of the reference implementation, which knows one end-of-sequence token: the tokenizer's.
+/// The policy of the reference implementation, which knows one end-of-sequence token: the
+/// tokenizer's.
 pub(super) fn for_preset(policy: NamedPolicy, preset: Preset) -> NamedPolicy {
     match (preset, policy.tokenizer().and_then(|tokenizer| tokenizer.eos())) {
         (Preset::Reference, Some(end)) => policy.with_end_tokens(vec![end]),

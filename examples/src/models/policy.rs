@@ -119,11 +119,12 @@ impl ComparedPolicy for NamedPolicy {
 /// The name, among a manifest's fingerprints, of how prompts are encoded where that matters.
 pub const ENCODING: &str = "encoding of prompts";
 
-/// What a manifest says of prompts that are encoded together with their layout, where encoding them apart, as earlier versions did, may give
-/// other ids.
+/// What a manifest says of prompts that are encoded together with their layout, where encoding them
+/// apart, as earlier versions did, may give other ids.
 pub const TOGETHER: &str = "together with their layout";
 
-/// Whether a policy reads sessions of text otherwise than it would read their ids, put behind those of its layout.
+/// Whether a policy reads sessions of text otherwise than it would read their ids, put behind those
+/// of its layout.
 #[must_use]
 pub fn encodes_together(policy: &dyn ComparedPolicy, sessions: &[&Session]) -> bool {
     let apart = |session: &Session| {

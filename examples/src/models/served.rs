@@ -34,7 +34,8 @@ impl WaitArgs {
     }
 }
 
-/// Connects to a server whose model has `vocab_size` ids, if that is known. Prints what it waits for.
+/// Connects to a server whose model has `vocab_size` ids, if that is known. Prints what it waits
+/// for.
 pub(super) fn connect(
     address: &ServerAddress,
     settings: Option<&ServedSettings>,

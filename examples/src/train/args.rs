@@ -38,7 +38,8 @@ impl TrainArgs {
         device(&self.device)
     }
 
-    /// With what the run is begun: the recipe, the device, the checksums of files and of all files in directories. The run may be made longer.
+    /// With what the run is begun: the recipe, the device, the checksums of files and of all files
+    /// in directories. The run may be made longer.
     ///
     /// # Errors
     ///

@@ -97,7 +97,8 @@ fn the_tiny_comparison_writes_everything_it_promises() {
     }
 }
 
-/// Twelve strategies and budgets against the first: by two judges on attacked prompts, and on benign ones whether they were answered.
+/// Twelve strategies and budgets against the first: by two judges on attacked prompts, and on
+/// benign ones whether they were answered.
 fn check_pairs(summary: &Value) {
     let pairs = summary["paired"].as_array().unwrap();
     let of = |set: &str| pairs.iter().filter(|pair| pair["set"] == set).collect::<Vec<_>>();

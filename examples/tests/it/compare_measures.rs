@@ -1,4 +1,5 @@
-//! Comparisons that a practitioner writes: what they measure, and that they say so where they measure nothing.
+//! Comparisons that a practitioner writes: what they measure, and that they say so where they
+//! measure nothing.
 
 use std::process::{Command, Stdio};
 

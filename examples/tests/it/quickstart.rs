@@ -54,7 +54,8 @@ fn check_twice(first: Vec<Line>, second: Vec<Line>) {
     assert_eq!(timeless(first), timeless(second));
 }
 
-/// The program's own configuration, over so many prompts of each data set, for a file in another folder.
+/// The program's own configuration, over so many prompts of each data set, for a file in another
+/// folder.
 fn shortened(prompts: u64) -> String {
     let demo = std::path::absolute(crate::root().join("examples/demo")).unwrap();
     let text = std::fs::read_to_string(demo.join("quickstart.toml")).unwrap();
@@ -73,7 +74,8 @@ fn a_few_prompts_give_the_same_table_twice() {
     check_twice(first, second);
 }
 
-/// `SAFFRON_QUICKSTART` names a table that `quickstart --json` has written: it stands for the first of two runs.
+/// `SAFFRON_QUICKSTART` names a table that `quickstart --json` has written: it stands for the first
+/// of two runs.
 #[test]
 #[ignore = "takes two minutes: cargo test -p saffron-examples --test it -- --ignored quickstart_twice"]
 fn quickstart_twice() {

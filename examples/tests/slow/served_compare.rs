@@ -1,4 +1,5 @@
-//! A whole comparison whose policy and judge are behind a real server, which `SAFFRON_SERVED` names.
+//! A whole comparison whose policy and judge are behind a real server, which `SAFFRON_SERVED`
+//! names.
 
 use std::path::Path;
 use std::process::Command;

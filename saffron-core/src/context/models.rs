@@ -74,9 +74,10 @@ impl SearchContext<'_> {
         Ok(nodes.iter().copied().zip(children).collect())
     }
 
-    /// The rewards of nodes themselves: each is scored as a child of its parent, all of a parent in one session, so that a
-    /// multifurcation reward model is asked once a parent. What has a reward is not asked for again. An end-of-sequence token that the
-    /// reward model has not seen scores what stands before it; other unseen tokens, and the root, have no reward. Nodes that have
+    /// The rewards of nodes themselves: each is scored as a child of its parent, all of a parent in
+    /// one session, so that a multifurcation reward model is asked once a parent. What has a reward
+    /// is not asked for again. An end-of-sequence token that the reward model has not seen scores
+    /// what stands before it; other unseen tokens, and the root, have no reward. Nodes that have
     /// ended, and nodes below them, are rated too.
     ///
     /// # Errors

@@ -57,7 +57,8 @@ impl HubModel {
         text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
-    /// Whether a text may be one part of a name, or a file of a repository: no step to another folder, nothing that an address must quote.
+    /// Whether a text may be one part of a name, or a file of a repository: no step to another
+    /// folder, nothing that an address must quote.
     #[must_use]
     pub fn is_plain(part: &str) -> bool {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');

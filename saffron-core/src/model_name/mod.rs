@@ -1,5 +1,5 @@
-//! Names of models, as command lines and configurations spell them. Parsing is pure: whether a text is a path is for whoever
-//! opens the model to see.
+//! Names of models, as command lines and configurations spell them. Parsing is pure: whether a text
+//! is a path is for whoever opens the model to see.
 
 mod error;
 mod hub;
@@ -102,8 +102,8 @@ impl ModelName {
         }
     }
 
-    /// The name as a file in `folder` means it: a path that starts there if something `exists` at it, else a model on the hub, where it
-    /// can be one. Servers stay what they are.
+    /// The name as a file in `folder` means it: a path that starts there if something `exists` at
+    /// it, else a model on the hub, where it can be one. Servers stay what they are.
     ///
     /// ```
     /// use std::path::Path;

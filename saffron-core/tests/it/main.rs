@@ -1,4 +1,5 @@
-//! Integration tests of the vocabulary: the candidate filter, compute accounting, the search context, names of models.
+//! Integration tests of the vocabulary: the candidate filter, compute accounting, the search
+//! context, names of models.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod compute;

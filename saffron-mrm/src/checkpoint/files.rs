@@ -14,7 +14,8 @@ pub(crate) const MAX_JSON: u64 = 256 << 20;
 /// How a Git LFS pointer begins. Git leaves one in place of a large file that was not fetched.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// Whether a directory has an entry of this name. A link that leads nowhere is there: only opening it fails.
+/// Whether a directory has an entry of this name. A link that leads nowhere is there: only opening
+/// it fails.
 pub(crate) fn is_there(path: &Path) -> Result<bool, LoadError> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
@@ -23,7 +24,8 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, LoadError> {
     }
 }
 
-/// Opens a regular file, and its length. Anything else is refused before it is opened: opening a FIFO would block. A Git LFS pointer is refused, too.
+/// Opens a regular file, and its length. Anything else is refused before it is opened: opening a
+/// FIFO would block. A Git LFS pointer is refused, too.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), LoadError> {
     let found = path.metadata().map_err(LoadError::io(path))?;
     if !found.is_file() {

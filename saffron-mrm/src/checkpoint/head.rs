@@ -37,7 +37,8 @@ impl RewardHead {
     ///
     /// # Errors
     ///
-    /// Neither form, or only half of the reference's; a damaged or foreign file, or one for another vocabulary.
+    /// Neither form, or only half of the reference's; a damaged or foreign file, or one for another
+    /// vocabulary.
     pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
         let files = HeadFiles::of(dir)?;
         match files.missing() {
@@ -46,11 +47,13 @@ impl RewardHead {
         }
     }
 
-    /// Reads what a directory has of a head. Where there is no bias, none is added; where there is no mask, every token counts as seen.
+    /// Reads what a directory has of a head. Where there is no bias, none is added; where there is
+    /// no mask, every token counts as seen.
     ///
     /// # Errors
     ///
-    /// A file that is there by name and cannot be read, is damaged or foreign, or is for another vocabulary.
+    /// A file that is there by name and cannot be read, is damaged or foreign, or is for another
+    /// vocabulary.
     pub fn from_dir_or_neutral(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
         HeadFiles::of(dir)?.read(dir, vocab_size)
     }
@@ -87,7 +90,8 @@ impl RewardHead {
         safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, path).map_err(wrap)
     }
 
-    /// Writes the head in the reference's form; the bias is rounded to bf16. Both files appear [together](super::folder).
+    /// Writes the head in the reference's form; the bias is rounded to bf16. Both files appear
+    /// [together](super::folder).
     ///
     /// # Errors
     ///

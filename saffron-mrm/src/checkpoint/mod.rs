@@ -1,5 +1,7 @@
-//! Reading and writing checkpoints in Hugging Face's, PEFT's and the reference implementation's layouts, and reading GGUF (feature `gguf`).
-//! [`Checkpoint::export`] writes any of them as a Hugging Face directory. Trusts nothing it reads: sizes are capped, paths stay inside their directory, no pickle is executed.
+//! Reading and writing checkpoints in Hugging Face's, PEFT's and the reference implementation's
+//! layouts, and reading GGUF (feature `gguf`). [`Checkpoint::export`] writes any of them as a
+//! Hugging Face directory. Trusts nothing it reads: sizes are capped, paths stay inside their
+//! directory, no pickle is executed.
 
 mod export;
 pub(crate) mod files;

@@ -102,7 +102,8 @@ impl LoraWeights {
     ///
     /// # Errors
     ///
-    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or misshapen.
+    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or
+    /// misshapen.
     pub fn from_dir(dir: &Path, model: &DecoderConfig, device: &Device) -> Result<(Self, AdapterConfig), LoadError> {
         let mut adapter = AdapterFile::open(dir, model)?;
         Ok((adapter.read(device)?, adapter.config))
@@ -147,11 +148,13 @@ pub struct AdapterFile {
 }
 
 impl AdapterFile {
-    /// Looks at the adapter of a directory, which costs nothing: whether it may be loaded can be known before its base is.
+    /// Looks at the adapter of a directory, which costs nothing: whether it may be loaded can be
+    /// known before its base is.
     ///
     /// # Errors
     ///
-    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or misshapen.
+    /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or
+    /// misshapen.
     pub fn open(dir: &Path, model: &DecoderConfig) -> Result<Self, LoadError> {
         let config = AdapterConfig::from_file(&dir.join(CONFIG))?;
         let file = SafetensorsFile::open(&dir.join(WEIGHTS))?;
@@ -290,8 +293,8 @@ fn match_names(
     Err(LoadError::Tensors { path: file.path().to_path_buf(), mismatch: Box::new(mismatch) })
 }
 
-/// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory, if there is one there, else the name as
-/// it stands, which may be one of the hub.
+/// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory,
+/// if there is one there, else the name as it stands, which may be one of the hub.
 ///
 /// # Errors
 ///

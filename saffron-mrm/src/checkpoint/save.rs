@@ -15,10 +15,11 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 
 impl Decoder {
-    /// Writes the decoder into a directory, which is made if need be, as Hugging Face's Llama: `model.safetensors`, with the projections
-    /// each on its own and a tied unembedding left out, and `config.json`. Both appear [together](super::folder), whole or not at all; other
-    /// files of the directory stay. Weights are float32, or rounded to bf16 or f16, to the nearest. An adapter beside the weights is added to
-    /// them.
+    /// Writes the decoder into a directory, which is made if need be, as Hugging Face's Llama:
+    /// `model.safetensors`, with the projections each on its own and a tied unembedding left out,
+    /// and `config.json`. Both appear [together](super::folder), whole or not at all; other files
+    /// of the directory stay. Weights are float32, or rounded to bf16 or f16, to the nearest. An
+    /// adapter beside the weights is added to them.
     ///
     /// Loading float32 weights again gives the same bits. A tokenizer's files are the caller's to add.
     ///

@@ -107,7 +107,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// Files that cannot be read, a template that is none.
+    /// Files that cannot be read, a template that cannot be parsed.
     pub fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
         match &self.kind {
             Kind::Directory => ChatTemplate::from_dir(&self.path),

@@ -66,7 +66,8 @@ enum Stored {
     Embedding,
     /// The unembedding, which serves as both.
     Head,
-    /// Both. In a tied checkpoint they are shared if they are equal; else the configuration is wrong and the weights count.
+    /// Both. In a tied checkpoint they are shared if they are equal; else the configuration is
+    /// wrong and the weights count.
     Both,
 }
 

@@ -1,5 +1,5 @@
-//! Which family a `config.json` is of. Decided before anything else is read, so that a foreign file is refused by its kind and not by a field that
-//! it happens to lack.
+//! Which family a `config.json` is of. Decided before anything else is read, so that a foreign file
+//! is refused by its kind and not by a field that it happens to lack.
 
 use std::path::Path;
 
@@ -17,7 +17,8 @@ pub(super) enum Family {
 const SUPPORTED: &str = "llama (or mistral without a sliding window)";
 
 impl Family {
-    /// The family of a configuration, if it is one of unquantised weights: by `model_type`, else by `architectures`.
+    /// The family of a configuration, if it is one of unquantised weights: by `model_type`, else by
+    /// `architectures`.
     pub(super) fn of(raw: &Map<String, Value>, path: &Path) -> Result<Self, LoadError> {
         let family = match present(raw, "model_type") {
             Some(Value::String(kind)) => {

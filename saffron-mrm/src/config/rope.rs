@@ -1,11 +1,14 @@
-//! Rotary positions in a `config.json`. Transformers 4 has `rope_theta` and `rope_scaling`, transformers 5 `rope_parameters` with all of it, and a file
-//! that went through both has both. Resolved as transformers 5 does:
+//! Rotary positions in a `config.json`. Transformers 4 has `rope_theta` and `rope_scaling`,
+//! transformers 5 `rope_parameters` with all of it, and a file that went through both has both.
+//! Resolved as transformers 5 does:
 //!
 //! - the object is `rope_scaling` if that is there and not empty, else `rope_parameters`;
 //! - a `rope_theta` in the object wins over the top level's, which wins over 10,000;
-//! - a top-level `original_max_position_embeddings` wins over the object's, which wins over `max_position_embeddings`.
+//! - a top-level `original_max_position_embeddings` wins over the object's, which wins over
+//!   `max_position_embeddings`.
 //!
-//! Where both objects are there, transformers 5 forgets the second. A file whose two objects say different things is refused.
+//! Where both objects are there, transformers 5 forgets the second. A file whose two objects say
+//! different things is refused.
 
 use std::path::Path;
 

@@ -32,7 +32,8 @@ impl DecoderConfig {
         write_whole(path, &text)
     }
 
-    /// What a `config.json` holds beside weights of a type, for a tokenizer whose texts begin with `bos`.
+    /// What a `config.json` holds beside weights of a type, for a tokenizer whose texts begin with
+    /// `bos`.
     pub(crate) fn file(&self, torch_dtype: &str, bos: Option<Token>) -> Value {
         let mut value = self.to_json();
         value["torch_dtype"] = torch_dtype.into();

@@ -1,4 +1,5 @@
-//! Models that run here, opened by name: directories, GGUFs (feature `gguf`), and models on the hub (feature `hub`).
+//! Models that run here, opened by name: directories, GGUFs (feature `gguf`), and models on the hub
+//! (feature `hub`).
 
 mod error;
 
@@ -24,8 +25,8 @@ pub struct LocalModel {
     pub commit: Option<String>,
 }
 
-/// Finds models by name and opens them. One that is asked for again is neither looked up nor loaded again, so that policy, guard and
-/// reward model of one checkpoint share its weights.
+/// Finds models by name and opens them. One that is asked for again is neither looked up nor loaded
+/// again, so that policy, guard and reward model of one checkpoint share its weights.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -89,8 +90,8 @@ impl LocalModels {
         self.options
     }
 
-    /// Where a model is: a path if something is there, else a snapshot of the hub's, fetched unless it is here. With `weights`, or, for a
-    /// model that is served elsewhere, without.
+    /// Where a model is: a path if something is there, else a snapshot of the hub's, fetched unless
+    /// it is here. With `weights`, or, for a model that is served elsewhere, without.
     ///
     /// # Errors
     ///
@@ -101,7 +102,8 @@ impl LocalModels {
         if let Some((_, _, found)) = self.found.iter().find(known) {
             return Ok(found.clone());
         }
-        let found = match name.path().filter(|path| path.exists()) {
+        // A link that leads nowhere is there, and no name of the hub: opening it fails.
+        let found = match name.path().filter(|path| path.symlink_metadata().is_ok()) {
             Some(path) => LocalModel { path: path.to_path_buf(), commit: None },
             None => self.fetch(name, weights)?,
         };

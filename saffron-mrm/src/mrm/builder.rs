@@ -12,8 +12,9 @@ use crate::config::DecoderConfig;
 use crate::engine::{Engine, Merge, ModelOptions};
 use crate::text::{SessionReader, TextLayout, TextTokenizer};
 
-/// A base model that is no reward model yet: a language model's logits are not rewards. An adapter with its head makes an [`Mrm`] of it, and so does a
-/// head beside the weights, or [`untrained`](Self::untrained) by name.
+/// A base model that is no reward model yet: a language model's logits are not rewards. An adapter
+/// with its head makes an [`Mrm`] of it, and so does a head beside the weights, or
+/// [`untrained`](Self::untrained) by name.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), saffron_mrm::LoadError> {
@@ -51,18 +52,21 @@ impl MrmBuilder {
         Ok(Self { base: Source::Files(Box::new(files), device.clone()), reader, options, neutral_where_absent: false })
     }
 
-    /// Takes a head that is not there as one that changes nothing: no bias where there is no bias, every token seen where there is no mask. A file
-    /// that is there and cannot be read is still an error.
+    /// Takes a head that is not there as one that changes nothing: no bias where there is no bias,
+    /// every token seen where there is no mask. A file that is there and cannot be read is still an
+    /// error.
     #[must_use]
     pub fn neutral_where_absent(self) -> Self {
         Self { neutral_where_absent: true, ..self }
     }
 
-    /// The reward model of a LoRA adapter, added to the weights, and the reward head of the same directory.
+    /// The reward model of a LoRA adapter, added to the weights, and the reward head of the same
+    /// directory.
     ///
     /// # Errors
     ///
-    /// An adapter or head that is not there, does not load or is for another model; weights that do not load.
+    /// An adapter or head that is not there, does not load or is for another model; weights that do
+    /// not load.
     pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Mrm, LoadError> {
         self.with_adapter_as(dir, Merge::IntoWeights)
     }
@@ -93,8 +97,8 @@ impl MrmBuilder {
         self.load(head)
     }
 
-    /// The base's own logits as rewards, every token seen: a beginning for training, or something to compare with. [`Mrm::with_head`] brings a head
-    /// that is not in a file.
+    /// The base's own logits as rewards, every token seen: a beginning for training, or something
+    /// to compare with. [`Mrm::with_head`] brings a head that is not in a file.
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use crate::LoadError;
 /// The names of layouts that need no template.
 pub const LAYOUT_NAMES: [&str; 6] = ["chatml", "llama3", "llama3.2", "llama-guard-3", "mrm", "plain"];
 
-/// The name of the layout that is a checkpoint's own chat template. [`layout`] does not know it: it takes a template.
+/// The name of the layout that is a checkpoint's own chat template. [`layout`] does not know it: it
+/// takes a template.
 pub const TEMPLATE: &str = "template";
 
 /// A layout of a name.

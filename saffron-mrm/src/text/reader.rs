@@ -37,8 +37,9 @@ impl SessionReader {
         self.renderer = ContextRenderer::new(layout);
     }
 
-    /// The whole context for a model with room for `limit` tokens. A prompt of text is encoded together with the layout's words, but for the
-    /// reference's form: there prompt and response go through text, each on its own.
+    /// The whole context for a model with room for `limit` tokens. A prompt of text is encoded
+    /// together with the layout's words, but for the reference's form: there prompt and response go
+    /// through text, each on its own.
     pub(crate) fn context(&self, session: &Session, limit: usize) -> Result<Vec<Token>, ModelError> {
         let reading =
             Reading { together: self.form == Conversion::WhenNeeded, prefill: self.prefill == PrefillUse::Seen };

@@ -19,7 +19,8 @@ const USUAL: [&str; 6] = ["bos_token", "eos_token", "sep_token", "pad_token", "c
 
 /// `tokenizer_config.json`, with `special_tokens_map.json` where transformers reads that.
 ///
-/// transformers 5 reads the map only beside a configuration without `added_tokens_decoder`; then what the map says counts.
+/// transformers 5 reads the map only beside a configuration without `added_tokens_decoder`; then
+/// what the map says counts.
 #[derive(Debug, Default)]
 pub(crate) struct TokenizerConfig(Map<String, Value>);
 
@@ -63,7 +64,8 @@ impl TokenizerConfig {
         Ok(tokens?.into_values().collect())
     }
 
-    /// The texts of special tokens, in transformers' order, but for the one that stands for what is unknown: ordinary text may become that.
+    /// The texts of special tokens, in transformers' order, but for the one that stands for what is
+    /// unknown: ordinary text may become that.
     pub(crate) fn special(&self) -> Vec<String> {
         let extra = self.extra().and_then(Value::as_array).into_iter().flatten();
         let mut named = self.named();

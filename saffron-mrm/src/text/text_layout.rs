@@ -10,9 +10,11 @@ use super::{ChatTemplate, Message, TemplateError, TextError, TextTokenizer};
 use crate::LoadError;
 use crate::checkpoint::Checkpoint;
 
-/// A layout that encodes prompts together with its own words, so that ids are those of transformers' `apply_chat_template`.
+/// A layout that encodes prompts together with its own words, so that ids are those of
+/// transformers' `apply_chat_template`.
 ///
-/// A policy, a reward model or a served model takes it as its [`ContextLayout`]. It holds a tokenizer, which must be the model's.
+/// A policy, a reward model or a served model takes it as its [`ContextLayout`]. It holds a
+/// tokenizer, which must be the model's.
 #[derive(Clone, Debug)]
 pub struct TextLayout {
     tokenizer: TextTokenizer,
@@ -33,8 +35,8 @@ enum Around {
 }
 
 impl TextLayout {
-    /// The layout of a checkpoint: its own chat template, or without one what its special tokens suggest. The
-    /// [origin](Self::origin) says which.
+    /// The layout of a checkpoint: its own chat template, or without one what its special tokens
+    /// suggest. The [origin](Self::origin) says which.
     ///
     /// # Errors
     ///
@@ -74,8 +76,8 @@ impl TextLayout {
         Ok(Self { origin: LayoutOrigin::Guessed(name.into()), ..Self::named(name, tokenizer)? })
     }
 
-    /// A chat template around the user's next turn, with the conversation `before` it. A prefill is the beginning of the reply as
-    /// `continue_final_message` renders it.
+    /// A chat template around the user's next turn, with the conversation `before` it. A prefill is
+    /// the beginning of the reply as `continue_final_message` renders it.
     ///
     /// # Errors
     ///
@@ -93,8 +95,8 @@ impl TextLayout {
         })
     }
 
-    /// A layout in words: before the prompt, between prompt and response, and behind the response. Special tokens that they spell are
-    /// special.
+    /// A layout in words: before the prompt, between prompt and response, and behind the response.
+    /// Special tokens that they spell are special.
     ///
     /// # Errors
     ///
@@ -119,8 +121,8 @@ impl TextLayout {
         Ok(Self { tokenizer: tokenizer.clone(), around, ids, origin })
     }
 
-    /// The layout around the next turn of a conversation that has come so far. Layouts that are no chat templates have no words for what
-    /// the system is told, and leave it out.
+    /// The layout around the next turn of a conversation that has come so far. Layouts that are no
+    /// chat templates have no words for what the system is told, and leave it out.
     ///
     /// # Errors
     ///

@@ -50,7 +50,8 @@ pub(crate) struct TokenizerParts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CleanUp {
     Never,
-    /// Unless the tokenizer is a BPE: its tokens hold the spaces that are to be there. This is what transformers 5 does.
+    /// Unless the tokenizer is a BPE: its tokens hold the spaces that are to be there. This is what
+    /// transformers 5 does.
     UnlessBpe,
     Always,
 }
@@ -82,8 +83,8 @@ impl fmt::Debug for TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads `tokenizer.json` and, if there, `tokenizer_config.json` and `special_tokens_map.json` of a directory whose model has
-    /// `vocab_size` embeddings.
+    /// Reads `tokenizer.json` and, if there, `tokenizer_config.json` and `special_tokens_map.json`
+    /// of a directory whose model has `vocab_size` embeddings.
     ///
     /// # Errors
     ///
@@ -190,7 +191,8 @@ impl TextTokenizer {
         tokens.iter().any(|token| self.special.contains(token))
     }
 
-    /// Tokens of a text that stands alone, or behind other text: then a tokenizer that begins texts with a space leaves it out.
+    /// Tokens of a text that stands alone, or behind other text: then a tokenizer that begins texts
+    /// with a space leaves it out.
     fn part(&self, tokenizer: &Tokenizer, text: &str, continued: bool) -> Result<Vec<Token>, TextError> {
         if continued && self.prefix_space {
             let (anchor, both) = (ids(tokenizer, ANCHOR)?, ids(tokenizer, &format!("{ANCHOR}{text}"))?);
@@ -224,9 +226,9 @@ impl TextTokenizer {
         }
     }
 
-    /// Tokens of words of a layout and of what is said between them, encoded as one text, as transformers does. Where something that is
-    /// said would become a special token, alone or together with what stands beside it, the pieces are encoded one by one, so that it
-    /// does not.
+    /// Tokens of words of a layout and of what is said between them, encoded as one text, as
+    /// transformers does. Where something that is said would become a special token, alone or
+    /// together with what stands beside it, the pieces are encoded one by one, so that it does not.
     pub(super) fn encode_pieces(&self, pieces: &[Piece<'_>]) -> Result<Vec<Token>, TextError> {
         let text: String = pieces.iter().map(|piece| piece.text()).collect();
         let whole = self.markup.encode(&text[..], false).map_err(TextError)?;
@@ -351,8 +353,8 @@ fn unknown(json: &[u8]) -> serde_json::Result<Unknown> {
     serde_json::from_slice(json).map(|Model { model }| model)
 }
 
-/// Adds the tokens that the configuration describes, and its special ones that are words of the model or have a `free` id: others have no
-/// embedding, and the model never sees them.
+/// Adds the tokens that the configuration describes, and its special ones that are words of the
+/// model or have a `free` id: others have no embedding, and the model never sees them.
 fn add(markup: &mut Tokenizer, parts: &TokenizerParts, free: Range<usize>) -> tokenizers::Result<()> {
     let mut known: BTreeSet<String> =
         markup.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
@@ -371,8 +373,9 @@ fn add(markup: &mut Tokenizer, parts: &TokenizerParts, free: Range<usize>) -> to
     Ok(())
 }
 
-/// The tokenizer for text from outside: the control tokens in it are words. Those are the special ones, and added tokens that look like
-/// markup (`<…>`, `[…]`). Other added tokens (runs of spaces, say) are ordinary words.
+/// The tokenizer for text from outside: the control tokens in it are words. Those are the special
+/// ones, and added tokens that look like markup (`<…>`, `[…]`). Other added tokens (runs of spaces,
+/// say) are ordinary words.
 fn without_control_tokens(markup: &Tokenizer, special: &[String]) -> tokenizers::Result<Tokenizer> {
     let control = |text: &String| {
         special.contains(text)

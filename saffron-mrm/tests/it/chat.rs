@@ -118,7 +118,8 @@ fn templates_that_rewrite_what_is_said_are_refused() {
     let tokenizer = tokenizer(checkpoint.path());
     let refused = |source: &str, before: &[Message]| template(source).layout(&tokenizer, before).unwrap_err();
     let first = [Message::user("hello there"), Message::assistant("hi")];
-    // The prompt has to stand as it is said; the words of the template may depend on nothing that is said.
+    // The prompt has to stand as it is said; the words of the template may depend on nothing that
+    // is said.
     for (source, expected) in [
         ("{% for m in messages %}{{ m.content.upper() }} {% endfor %}", 2),
         ("{% for m in messages %}{{ m.content.split(' ')[0] }} {% endfor %}", 2),

@@ -1,4 +1,5 @@
-//! What a `config.json` comes to: rotary positions in the styles of two major versions, families, quantised weights.
+//! What a `config.json` comes to: rotary positions in the styles of two major versions, families,
+//! quantised weights.
 
 use saffron_mrm::{DecoderConfig, LoadError, RopeScaling};
 use serde_json::{Value, json};

@@ -47,7 +47,8 @@ fn weights(path: &Path) -> Vec<(String, Vec<usize>, Vec<u32>)> {
     names.into_iter().map(&mut read).collect()
 }
 
-/// Whether two checkpoints are the same model: configuration, tokenizer, ends, template, and logits bit for bit.
+/// Whether two checkpoints are the same model: configuration, tokenizer, ends, template, and logits
+/// bit for bit.
 fn assert_same(one: &Path, other: &Path, sequences: &[Vec<u32>]) {
     let (left, right) = (Checkpoint::open(one).unwrap(), Checkpoint::open(other).unwrap());
     assert_eq!(left.config().unwrap(), right.config().unwrap());

@@ -1,4 +1,5 @@
-//! Files that are there by name and are not what they should be, and what is refused before weights are read.
+//! Files that are there by name and are not what they should be, and what is refused before weights
+//! are read.
 
 use std::fs;
 use std::path::Path;

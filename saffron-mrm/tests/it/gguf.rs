@@ -236,7 +236,8 @@ fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
     assert!(mrm.is_ok(), "{:?}", mrm.err());
 }
 
-/// The metadata of a SentencePiece tokenizer, with a space before texts or without, and of a template.
+/// The metadata of a SentencePiece tokenizer, with a space before texts or without, and of a
+/// template.
 fn spaced(space: bool, template: &str) -> Parts {
     let (mut pieces, merges) = sentence_piece::pieces();
     // A piece that is joined earlier has a higher score.
@@ -423,7 +424,8 @@ fn scaled_positions_are_refused_by_the_key_that_scales_them() {
         let error = parts.error();
         assert!(words.iter().all(|word| error.contains(word)), "{words:?} in {error}");
     }
-    // What llama.cpp takes for no scaling: factors of 1 and 0, an old key beside a new one, a kind that turns factors off.
+    // What llama.cpp takes for no scaling: factors of 1 and 0, an old key beside a new one, a kind
+    // that turns factors off.
     let plain = [
         parts().with(factor, real(1.0)),
         parts().with(factor, real(0.0)),

@@ -42,6 +42,16 @@ fn what_does_not_run_here_is_refused_by_name() {
     assert!(matches!(error, LocalError::Load(_)), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_an_error_and_never_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("tiny");
+    std::os::unix::fs::symlink(folder.path().join("moved"), &link).unwrap();
+    let error = models().base(&ModelName::from_path(&link).unwrap()).unwrap_err();
+    assert!(matches!(&error, LocalError::Path { name, .. } if name.as_str().ends_with("tiny")), "{error}");
+}
+
 #[cfg(feature = "hub")]
 #[test]
 fn a_model_of_the_hub_is_found_with_its_commit() {

@@ -1,4 +1,5 @@
-//! A small tokenizer in SentencePiece's way, with a space before texts, with one before the first text alone, and with none.
+//! A small tokenizer in SentencePiece's way, with a space before texts, with one before the first
+//! text alone, and with none.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Chat templates against transformers 5.24: what they know, begun replies, turns that they shorten, where they are found. The expected
-//! texts are those of `apply_chat_template`.
+//! Chat templates against transformers 5.24: what they know, begun replies, turns that they
+//! shorten, where they are found. The expected texts are those of `apply_chat_template`.
 
 use std::path::Path;
 
@@ -13,12 +13,14 @@ const CHATML: &str = "{% for m in messages %}{{ '<|user|>' + m.role + '\n' + m.c
                       {% if add_generation_prompt %}{{ '<|user|>assistant\n' }}{% endif %}";
 const TRIMMED: &str =
     "{{ bos_token }}{% for m in messages %}{{ '<|user|>' + m.content | trim + '<|eos|>' }}{% endfor %}";
-/// As templates of distilled reasoning models do: of an earlier reply only what follows the reasoning.
+/// As templates of distilled reasoning models do: of an earlier reply only what follows the
+/// reasoning.
 const LAST_PART: &str = "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}{% set said = m.content %}\
                          {% if '</think>' in said %}{% set said = said.split('</think>')[-1] %}{% endif %}\
                          {{ '<|user|>A' + said + eos_token }}{% else %}{{ '<|user|>' + m.content }}{% endif %}{% endfor %}\
                          {% if add_generation_prompt %}{{ '<|user|>A<think>\n' }}{% endif %}";
-/// As templates of models that reason or do not: the reasoning of earlier replies is dropped, the last one's written anew.
+/// As templates of models that reason or do not: the reasoning of earlier replies is dropped, the
+/// last one's written anew.
 const SWITCHED: &str = "{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}\
                         {% endfor %}{% for m in messages %}{% if m.role == 'user' %}{{ '<|user|>' + m.content + '<|eos|>\n' }}{% else %}\
                         {% set why = '' %}{% set said = m.content %}{% if '</think>' in said %}\
@@ -257,7 +259,8 @@ fn nothing_that_is_said_in_a_shortened_turn_becomes_a_control_token() {
     }
 }
 
-/// A template may leave its own words out because of what is said. What is said must not take their place.
+/// A template may leave its own words out because of what is said. What is said must not take their
+/// place.
 #[test]
 fn said_words_never_count_as_the_templates() {
     let tokenizer = tokenizer();

@@ -1,4 +1,5 @@
-//! Prompts that are encoded together with the words of their layout, as transformers' `apply_chat_template` does.
+//! Prompts that are encoded together with the words of their layout, as transformers'
+//! `apply_chat_template` does.
 
 use std::time::Instant;
 
@@ -166,7 +167,8 @@ fn a_prefill_cut_before_its_text_begins_stays_ids() {
 
 #[test]
 fn nothing_that_is_said_becomes_a_control_token_where_pieces_are_joined() {
-    // The words `</s>` are pieces of the model itself, and the template's own words end with a part of them.
+    // The words `</s>` are pieces of the model itself, and the template's own words end with a part
+    // of them.
     let breaks = "{{ bos_token }}{% for m in messages %}{{ '</' + m.content + '/s>' + eos_token }}{% endfor %}";
     let special = |policy: &LmPolicy, tokens: &[Token]| {
         let special = ["<s>", "</s>", "<unk>"].map(|text| policy.tokenizer().token_id(text).unwrap());

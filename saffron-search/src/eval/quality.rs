@@ -90,7 +90,8 @@ pub fn distinct_n<T: Ord>(units: &[T], n: usize) -> Option<f64> {
     Some(different.len() as f64 / (units.len() + 1 - n) as f64)
 }
 
-/// Whether a text has nothing that could be seen: white space, control characters and characters that are never drawn at most.
+/// Whether a text has nothing that could be seen: white space, control characters and characters
+/// that are never drawn at most.
 ///
 /// ```
 /// use saffron_search::eval::quality::is_blank;
@@ -102,7 +103,8 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|letter| letter.is_whitespace() || letter.is_control() || is_never_drawn(letter))
 }
 
-/// Unicode's `Default_Ignorable_Code_Point` (joiners, marks of direction, fillers, selectors, tags), and the empty Braille pattern.
+/// Unicode's `Default_Ignorable_Code_Point` (joiners, marks of direction, fillers, selectors,
+/// tags), and the empty Braille pattern.
 fn is_never_drawn(letter: char) -> bool {
     matches!(
         letter,

@@ -10,9 +10,11 @@
 //! next ones. The server's prefix cache makes that cheap, since every sequence is an earlier one and a token more. Sampling defaults of the
 //! server are overruled; what it says is the distribution at temperature 1.
 //!
-//! [`Server::connect`] asks who is there and tries one step, so that what does not work is known before a search begins, together with the flag that mends
-//! it. It waits for a server that is still loading its model ([`RemoteSettings::wait`]). [`RemotePolicy`] is the policy, [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and with
-//! [`RemotePolicy::open`] the server does the tokenising, too.
+//! [`Server::connect`] asks who is there and tries one step, so that what does not work is known
+//! before a search begins, together with the flag that mends it. It waits for a server that is
+//! still loading its model ([`RemoteSettings::wait`]). [`RemotePolicy`] is the policy,
+//! [`RemoteGuard`] a guard model as process and outcome reward model. Neither needs tensors, and
+//! with [`RemotePolicy::open`] the server does the tokenising, too.
 //!
 //! ```no_run
 //! use saffron_core::{NoReward, TextPolicy};

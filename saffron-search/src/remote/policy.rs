@@ -39,8 +39,8 @@ impl RemotePolicy {
         Ok(Self::on(server, vocabulary, layout, end_tokens))
     }
 
-    /// A policy with a vocabulary, a layout and end-of-sequence tokens that are known here. They must be those of the served model. A
-    /// vocabulary that encodes does so in place of the server.
+    /// A policy with a vocabulary, a layout and end-of-sequence tokens that are known here. They
+    /// must be those of the served model. A vocabulary that encodes does so in place of the server.
     pub fn on(
         server: Arc<Server>,
         vocabulary: Arc<dyn Vocabulary>,

@@ -55,8 +55,9 @@ impl RemoteQuestion {
 /// A served model that is asked whether a reply is safe; its reward is ln p(safe) − ln p(unsafe), the difference of the two logits. It sees
 /// prompt and response, never the prefill.
 ///
-/// vLLM and SGLang are asked for the two answers by their ids. llama.cpp lists the most probable tokens only: where an answer is not
-/// among them, four times as many are asked for, up to all, unless the server lists fewer than it was asked for.
+/// vLLM and SGLang are asked for the two answers by their ids. llama.cpp lists the most probable
+/// tokens only: where an answer is not among them, four times as many are asked for, up to all,
+/// unless the server lists fewer than it was asked for.
 #[derive(Debug)]
 pub struct RemoteGuard {
     server: Arc<Server>,
@@ -70,14 +71,16 @@ pub struct RemoteGuard {
 }
 
 impl RemoteGuard {
-    /// A guard for sessions of a vocabulary, which must be that of the served model. Sessions of another one are refused.
+    /// A guard for sessions of a vocabulary, which must be that of the served model. Sessions of
+    /// another one are refused.
     pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, question: RemoteQuestion) -> Self {
         let RemoteQuestion { layout, safe, not_safe } = question;
         let renderer = ContextRenderer::new(layout);
         Self { server, vocabulary, renderer, answers: [safe, not_safe], books: Books::default(), converts: false }
     }
 
-    /// The guard for sessions of every vocabulary: ids of another one go through text, which the server tokenises, a request a response.
+    /// The guard for sessions of every vocabulary: ids of another one go through text, which the
+    /// server tokenises, a request a response.
     #[must_use]
     pub fn through_text(mut self) -> Self {
         self.converts = true;
@@ -148,8 +151,9 @@ impl RemoteGuard {
         Ok(Reply { value: value.into_iter().flatten().collect(), work })
     }
 
-    /// Whether the server may list more tokens of a context than these if it is asked for more than `top`: llama.cpp may, unless it has
-    /// listed fewer than that. The others list the answers by their ids at once or never.
+    /// Whether the server may list more tokens of a context than these if it is asked for more than
+    /// `top`: llama.cpp may, unless it has listed fewer than that. The others list the answers by
+    /// their ids at once or never.
     fn lists_more(&self, listed: &Listed, top: usize) -> bool {
         self.server.engine() == EngineKind::LlamaCpp && listed.tokens.len() >= top
     }

@@ -13,7 +13,8 @@ use super::{RemoteError, Server};
 pub(super) struct ServedLayout {
     server: Arc<Server>,
     words: Words,
-    /// For prompts that must not be encoded together with anything: they would become special tokens.
+    /// For prompts that must not be encoded together with anything: they would become special
+    /// tokens.
     ids: PromptLayout,
 }
 
@@ -64,8 +65,8 @@ impl ServedLayout {
         Ok(false)
     }
 
-    /// The ids of everything before the response. Brackets in what is said must neither spell a special token nor change what stands
-    /// beside them.
+    /// The ids of everything before the response. Brackets in what is said must neither spell a
+    /// special token nor change what stands beside them.
     fn encode(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, RemoteError> {
         for text in [Some(prompt), prefill].into_iter().flatten() {
             if self.spells_special(text)? {

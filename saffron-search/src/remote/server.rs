@@ -63,7 +63,8 @@ pub(super) struct Listed {
 }
 
 impl Server {
-    /// Waits for servers that are still loading their model, asks every endpoint which model it serves, and tries a step on each.
+    /// Waits for servers that are still loading their model, asks every endpoint which model it
+    /// serves, and tries a step on each.
     ///
     /// # Errors
     ///
@@ -146,9 +147,10 @@ impl Server {
         self.settings.top.saturating_mul(2)
     }
 
-    /// The ids of a text, without any that would be added. With `markup`, special tokens that it spells are special; without, they are
-    /// letters. vLLM and SGLang cannot be told so: where their ids of the text hold a special token, the text goes in parts that spell
-    /// none. Special tokens are looked for as `<…>` and `[…]`, as these engines' models spell them.
+    /// The ids of a text, without any that would be added. With `markup`, special tokens that it
+    /// spells are special; without, they are letters. vLLM and SGLang cannot be told so: where
+    /// their ids of the text hold a special token, the text goes in parts that spell none. Special
+    /// tokens are looked for as `<…>` and `[…]`, as these engines' models spell them.
     ///
     /// # Errors
     ///
@@ -178,7 +180,8 @@ impl Server {
         self.tokens(self.post(path, &body)?)
     }
 
-    /// The special token of this spelling, if it is one: then the server has one id for it. Each spelling is asked for once.
+    /// The special token of this spelling, if it is one: then the server has one id for it. Each
+    /// spelling is asked for once.
     pub(super) fn special(&self, spelling: &str) -> Result<Option<Token>, RemoteError> {
         let known = || self.special.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(token) = known().get(spelling) {

@@ -40,15 +40,16 @@ pub struct RemoteSettings {
     pub retries: u32,
     /// The wait before the first new try; each further one waits twice as long. A server's `Retry-After` in seconds counts where it is longer.
     pub backoff: Duration,
-    /// The longest wait for a server that is still loading its model: one that refuses connections or answers 502 to 504. It applies when
-    /// connecting; zero does not wait.
+    /// The longest wait for a server that is still loading its model: one that refuses connections
+    /// or answers 502 to 504. It applies when connecting; zero does not wait.
     pub wait: Duration,
     /// The largest answer that is read, in bytes.
     pub max_answer: u64,
     /// Sequences a request; more are sent one request after another.
     pub max_batch: usize,
-    /// How many of the most probable tokens are asked for. Where they hold too little mass, twice as many are asked for once; the server must
-    /// be able to give these, and is never asked for more, but for a guard on llama.cpp, which limits nothing.
+    /// How many of the most probable tokens are asked for. Where they hold too little mass, twice
+    /// as many are asked for once; the server must be able to give these, and is never asked for
+    /// more, but for a guard on llama.cpp, which limits nothing.
     pub top: usize,
     /// The key that the server wants, if it wants one.
     pub api_key: Option<ApiKey>,
@@ -61,7 +62,8 @@ pub struct RemoteSettings {
 }
 
 impl Default for RemoteSettings {
-    /// Two minutes a request and two for a server that loads, three new tries, 64 MiB, 64 sequences, the 64 most probable tokens.
+    /// Two minutes a request and two for a server that loads, three new tries, 64 MiB, 64
+    /// sequences, the 64 most probable tokens.
     fn default() -> Self {
         Self {
             timeout: Duration::from_mins(2),

@@ -5,7 +5,8 @@ use std::ops::Range;
 /// The longest special token, in bytes.
 const LONGEST: usize = 128;
 
-/// The places of `<…>` and `[…]` with a letter or digit in them, on one line. They are short, and none holds another's end.
+/// The places of `<…>` and `[…]` with a letter or digit in them, on one line. They are short, and
+/// none holds another's end.
 pub(super) fn spellings(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let bytes = text.as_bytes();
     let opens = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'<' | b'['));

@@ -13,8 +13,8 @@ use super::{EngineKind, RemoteError, Server};
 const MARKS: [&str; 2] = ["0", "1"];
 
 impl Server {
-    /// The model's chat template: prompts of text are rendered and encoded by the server. Around the ids of others stands what two
-    /// rendered prompts have in common.
+    /// The model's chat template: prompts of text are rendered and encoded by the server. Around
+    /// the ids of others stands what two rendered prompts have in common.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl Server {
     }
 }
 
-/// What stands around a mark in two renderings that differ in it alone. A tokenizer may begin a text with a space of its own, which the
-/// renderings have in common.
+/// What stands around a mark in two renderings that differ in it alone. A tokenizer may begin a
+/// text with a space of its own, which the renderings have in common.
 fn around(one: &[Token], other: &[Token], mark: &[Token]) -> Option<PromptLayout> {
     let before = common(one.iter(), other.iter());
     let behind = common(one[before..].iter().rev(), other[before.min(other.len())..].iter().rev());

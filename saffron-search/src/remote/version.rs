@@ -8,8 +8,9 @@ use super::{EngineKind, RemoteError, Server};
 const LONGEST: usize = 200;
 
 impl Server {
-    /// The version of the serving program: what its endpoints say, several with commas between; none where none says. llama.cpp tells its build
-    /// (`/props`), vLLM and SGLang their release (`/version`, `/get_server_info`).
+    /// The version of the serving program: what its endpoints say, several with commas between;
+    /// none where none says. llama.cpp tells its build (`/props`), vLLM and SGLang their release
+    /// (`/version`, `/get_server_info`).
     ///
     /// # Errors
     ///
@@ -36,8 +37,8 @@ impl Server {
         Ok(if versions.is_empty() { None } else { Some(versions.join(", ")) })
     }
 
-    /// What serves which model, in a line for manifests: `vllm 0.32.0 serving org/name`. A server that does not tell its version is of an `unknown
-    /// version`.
+    /// What serves which model, in a line for manifests: `vllm 0.32.0 serving org/name`. A server
+    /// that does not tell its version is of an `unknown version`.
     ///
     /// # Errors
     ///

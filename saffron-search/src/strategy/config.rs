@@ -166,8 +166,8 @@ impl StrategyConfig {
         }
     }
 
-    /// Whether the strategy of a budget decides by rewards, so that it needs a reward model. Greedy decoding, sampling and the best of
-    /// one do not.
+    /// Whether the strategy of a budget decides by rewards, so that it needs a reward model. Greedy
+    /// decoding, sampling and the best of one do not.
     #[must_use]
     pub fn needs_rewards(&self, budget: usize) -> bool {
         self.build(budget).needs_rewards()

@@ -4,7 +4,8 @@ use rand_core::Rng;
 
 /// Options by logarithmic weights, ready to be drawn from any number of times.
 pub(super) struct Lots {
-    /// exp(weight − largest weight) of every option. Where some weigh +∞, these have 1 and the others 0.
+    /// exp(weight − largest weight) of every option. Where some weigh +∞, these have 1 and the
+    /// others 0.
     masses: Vec<f64>,
     total: f64,
 }
@@ -22,8 +23,9 @@ impl Lots {
         Self { masses, total }
     }
 
-    /// The place of an option drawn with probability proportional to exp(weight). Options of weight −∞ are never drawn; None if
-    /// there is no other. One random number a draw, whatever the number of options.
+    /// The place of an option drawn with probability proportional to exp(weight). Options of weight
+    /// −∞ are never drawn; None if there is no other. One random number a draw, whatever the number
+    /// of options.
     pub(super) fn draw(&self, rng: &mut impl Rng) -> Option<usize> {
         let uniform = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let mut left = uniform * self.total;

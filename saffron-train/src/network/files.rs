@@ -49,8 +49,9 @@ impl Network {
         self.save_as(dir, DType::F32)
     }
 
-    /// [`save`](Self::save) with the adapter's or the decoder's weights in float32, or rounded to bf16 or f16, to the nearest. The bias stays
-    /// in float32. All files appear [together](saffron_mrm::checkpoint::folder); other files of the directory stay.
+    /// [`save`](Self::save) with the adapter's or the decoder's weights in float32, or rounded to
+    /// bf16 or f16, to the nearest. The bias stays in float32. All files appear
+    /// [together](saffron_mrm::checkpoint::folder); other files of the directory stay.
     ///
     /// # Errors
     ///

@@ -72,8 +72,9 @@ impl<O: Objective> TrainRun<O> {
     ///
     /// # Errors
     ///
-    /// A run with other settings, as far as they [count](saffron_search::eval::runs::Counts), or other fingerprints, or that another process
-    /// holds; checkpoints of which none is whole; files that cannot be read or written.
+    /// A run with other settings, as far as they [count](saffron_search::eval::runs::Counts), or
+    /// other fingerprints, or that another process holds; checkpoints of which none is whole; files
+    /// that cannot be read or written.
     pub fn open(
         dir: impl Into<PathBuf>,
         manifest: &Manifest,
@@ -127,9 +128,10 @@ impl<O: Objective> TrainRun<O> {
     ///
     /// # Errors
     ///
-    /// An empty corpus, settings by which the run would be over before where it is, samples that do not fit the model, a loss that is not
-    /// finite, files that cannot be written. What the last
-    /// checkpoint holds stays; after files that could not be written, the run has to be opened again.
+    /// An empty corpus, settings by which the run would be over before where it is, samples that do
+    /// not fit the model, a loss that is not finite, files that cannot be written. What the last
+    /// checkpoint holds stays; after files that could not be written, the run has to be opened
+    /// again.
     pub fn train(
         &mut self,
         corpus: &dyn Corpus<O::Sample>,

@@ -52,11 +52,13 @@ impl Default for RunSettings {
 }
 
 impl RunSettings {
-    /// The settings that no step depends on. A run may be taken up again with others: made longer by more epochs, say. A manifest that says
-    /// so names their places, see [`Counts::Nothing`](saffron_search::eval::runs::Counts::Nothing).
+    /// The settings that no step depends on. A run may be taken up again with others: made longer
+    /// by more epochs, say. A manifest that says so names their places, see
+    /// [`Counts::Nothing`](saffron_search::eval::runs::Counts::Nothing).
     pub const MAY_CHANGE: [&str; 5] = ["epochs", "max_steps", "validate_every", "checkpoint_every", "keep"];
 
-    /// The manifest of a run whose settings stand at a place of its own, such as `run`: those that [may change](Self::MAY_CHANGE) do not count.
+    /// The manifest of a run whose settings stand at a place of its own, such as `run`: those that
+    /// [may change](Self::MAY_CHANGE) do not count.
     #[must_use]
     pub fn may_change(manifest: Manifest, place: &str) -> Manifest {
         let mark = |manifest: Manifest, name: &&str| manifest.counting(format!("{place}.{name}"), Counts::Nothing);

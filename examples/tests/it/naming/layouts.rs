@@ -1,4 +1,5 @@
-//! How prompts are put before a policy: its own chat template, with a system prompt, options and a date; or what is named.
+//! How prompts are put before a policy: its own chat template, with a system prompt, options and a
+//! date; or what is named.
 
 use serde_json::Value;
 
@@ -71,7 +72,8 @@ fn what_needs_a_template_is_refused_without_one() {
         ("layout = \"plain\"\nsystem = \"Be brief.\"", "a system prompt needs a chat template"),
         ("layout = \"plain\"\ntemplate_options = { loud = true }", "an option of the template needs a chat template"),
         ("date = \"yesterday\"", "expected a date such as 2026-11-30"),
-        // No template, and no special token that speaks for a layout: plain is for those who ask for it.
+        // No template, and no special token that speaks for a layout: plain is for those who ask
+        // for it.
         ("", "name one (plain puts prompts as they are)"),
     ] {
         let error = refusal(&config(dir.path(), &format!("model = \"{model}\"\n{more}"), ""), &out);

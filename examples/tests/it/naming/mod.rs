@@ -1,4 +1,5 @@
-//! Models by name in every program: directories, GGUFs, the hub, servers; layouts; runs that are resumed.
+//! Models by name in every program: directories, GGUFs, the hub, servers; layouts; runs that are
+//! resumed.
 
 mod gguf;
 mod hub;
@@ -28,8 +29,8 @@ fn prompts() -> String {
     crate::root().join("examples/configs/prompts.jsonl").canonicalize().unwrap().display().to_string()
 }
 
-/// A small comparison: greedy decoding over three prompts, judged by phrases. `policy` are the lines of its section, `more` is what else
-/// the file says.
+/// A small comparison: greedy decoding over three prompts, judged by phrases. `policy` are the
+/// lines of its section, `more` is what else the file says.
 fn config(dir: &Path, policy: &str, more: &str) -> PathBuf {
     let prompts = prompts();
     let file = format!(
@@ -63,8 +64,8 @@ strategy = {{ kind = "greedy" }}
     path
 }
 
-/// The tokens of all answers, in order, each with the number of tokens that the policy read for it: a random model may answer two prompts
-/// alike.
+/// The tokens of all answers, in order, each with the number of tokens that the policy read for it:
+/// a random model may answer two prompts alike.
 fn answers(dir: &Path) -> Vec<Value> {
     let records = records(dir);
     assert!(records.iter().all(|record| record["ending"]["answered"].is_object()), "{records:?}");

@@ -1,4 +1,5 @@
-//! Runs that an earlier version began: taken up again where they mean the same, refused with the reason where they do not.
+//! Runs that an earlier version began: taken up again where they mean the same, refused with the
+//! reason where they do not.
 
 use std::path::Path;
 

@@ -13,7 +13,8 @@ fn keyed(command: &mut Command) -> &mut Command {
     command.env("SAFFRON_API_KEY", KEY)
 }
 
-/// A search that a local reward model and one that a served guard guide, judged by the served guard.
+/// A search that a local reward model and one that a served guard guide, judged by the served
+/// guard.
 fn more(server: &str) -> String {
     let (base, adapter) = (fixture("tiny-b/guard"), fixture("tiny-b/mrm"));
     let guard = format!("model = \"{server}\", question = {QUESTION}");
@@ -86,7 +87,8 @@ fn a_served_policy_needs_no_tokenizer_of_its_own() {
     let (server, dir) = (LlamaCpp::serve(), tempfile::tempdir().unwrap());
     let name = server.name();
     let (file, out) = (config(dir.path(), &format!("model = \"{name}\""), &more(&name)), dir.path().join("run"));
-    // A multifurcation reward model of another vocabulary cannot look its rewards up; greedy decoding and the guard can.
+    // A multifurcation reward model of another vocabulary cannot look its rewards up; greedy
+    // decoding and the guard can.
     let text_of = std::fs::read_to_string(&file).unwrap();
     let start = text_of.find("[[strategies]]\nname = \"saffron\"").unwrap();
     let end = text_of.find("[[strategies]]\nname = \"best-of-n\"").unwrap();

@@ -16,20 +16,22 @@ use crate::LoadError;
 const WEIGHTS: &str = "model.safetensors";
 
 impl Checkpoint {
-    /// Writes the checkpoint as a Hugging Face directory, which must not exist or be empty: `config.json`, `model.safetensors`
-    /// and the files of the tokenizer. Returns the names of the files.
+    /// Writes the checkpoint as a Hugging Face directory, which must not exist or be empty:
+    /// `config.json`, `model.safetensors` and the files of the tokenizer. Returns the names of the
+    /// files.
     ///
-    /// Weights are float32, or rounded to bf16 or f16, to the nearest; float32 holds the source's values bit for bit. At most
-    /// one tensor is in memory. The files of a directory are copied, `config.json` with the new type of weights. Those of a
-    /// GGUF are made of its metadata: `tokenizer.json`, `tokenizer_config.json` with the chat template, `generation_config.json`.
+    /// Weights are float32, or rounded to bf16 or f16, to the nearest; float32 holds the source's
+    /// values bit for bit. At most one tensor is in memory. The files of a directory are copied,
+    /// `config.json` with the new type of weights. Those of a GGUF are made of its metadata:
+    /// `tokenizer.json`, `tokenizer_config.json` with the chat template, `generation_config.json`.
     ///
-    /// The directory appears whole or not at all. A process that is killed leaves a hidden folder beside it whose name ends in
-    /// `.partial`.
+    /// The directory appears whole or not at all. A process that is killed leaves a hidden folder
+    /// beside it whose name ends in `.partial`.
     ///
     /// # Errors
     ///
-    /// A checkpoint that does not load; another type; a weight too large for f16; a target that is a file or holds something;
-    /// what the file system says.
+    /// A checkpoint that does not load; another type; a weight too large for f16; a target that is
+    /// a file or holds something; what the file system says.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), saffron_mrm::LoadError> {

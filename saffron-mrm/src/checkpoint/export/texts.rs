@@ -22,7 +22,8 @@ const MAX_FILE: u64 = 256 << 20;
 /// Files by their relative names.
 type Texts = Vec<(PathBuf, Vec<u8>)>;
 
-/// The files of a checkpoint whose weights will have a type of this name. Refuses what would not load again.
+/// The files of a checkpoint whose weights will have a type of this name. Refuses what would not
+/// load again.
 pub(super) fn of(checkpoint: &Checkpoint, torch_dtype: &str) -> Result<Texts, LoadError> {
     checkpoint.end_tokens(&checkpoint.tokenizer()?)?;
     checkpoint.chat_template()?;

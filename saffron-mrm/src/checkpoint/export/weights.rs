@@ -27,7 +27,8 @@ pub(super) fn write(checkpoint: &Checkpoint, kind: Kind, path: &Path) -> Result<
     }
 }
 
-/// Reads and rounds tensors for a writer that takes no errors. Keeps the first one, and reads nothing after it.
+/// Reads and rounds tensors for a writer that takes no errors. Keeps the first one, and reads
+/// nothing after it.
 struct Reader {
     tensors: RefCell<Box<dyn TensorSource>>,
     failed: RefCell<Option<LoadError>>,

@@ -1,4 +1,5 @@
-//! GGUF files: llama.cpp's checkpoints, with sizes, tokenizer and chat template in their metadata, in one file or split into several.
+//! GGUF files: llama.cpp's checkpoints, with sizes, tokenizer and chat template in their metadata,
+//! in one file or split into several.
 //!
 //! The format is read and its tensors are widened by candle-core. Here stands what that leaves open: what a hostile file must not get away with
 //! ([`audit`]), and what the file's names, sizes and tokenizer are called in Hugging Face's layout, which the rest of the crate knows.
@@ -25,7 +26,8 @@ use crate::text::{ChatTemplate, TokenizerParts};
 /// The first bytes of a GGUF.
 const MAGIC: &[u8; 4] = b"GGUF";
 
-/// An open GGUF of a Llama-family model, in one file or in several: headers are checked, tensors still on disk.
+/// An open GGUF of a Llama-family model, in one file or in several: headers are checked, tensors
+/// still on disk.
 #[derive(Debug)]
 pub(super) struct GgufFile {
     /// The path that was opened.
@@ -46,12 +48,14 @@ struct Place {
 }
 
 impl GgufFile {
-    /// Opens a file and checks its header against its length. Of a file that was split all parts are opened, whichever is named.
+    /// Opens a file and checks its header against its length. Of a file that was split all parts
+    /// are opened, whichever is named.
     ///
     /// # Errors
     ///
-    /// Anything but a GGUF of versions 2 or 3; counts and lengths that do not fit the file, or more metadata than any model has; a model that
-    /// is none of the Llama family; types of tensors that are not read; parts that are missing or do not belong together.
+    /// Anything but a GGUF of versions 2 or 3; counts and lengths that do not fit the file, or more
+    /// metadata than any model has; a model that is none of the Llama family; types of tensors that
+    /// are not read; parts that are missing or do not belong together.
     pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
         let mut parts = split::open(path)?;
         let shapes = Shapes::of(&parts);
@@ -85,7 +89,7 @@ impl GgufFile {
     ///
     /// # Errors
     ///
-    /// A template that is none.
+    /// A template that cannot be parsed.
     pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
         let metadata = self.metadata();
         let Some(source) = self.chat_template_source()? else { return Ok(None) };

@@ -6,7 +6,8 @@ use crate::LoadError;
 const PREFIX: &str = "llama.rope.";
 const KIND: &str = "llama.rope.scaling.type";
 
-/// Keys that are honoured, here or among the sizes, or that matter only with a kind of scaling that is refused.
+/// Keys that are honoured, here or among the sizes, or that matter only with a kind of scaling that
+/// is refused.
 const KNOWN: [&str; 8] = [
     "dimension_count",
     "freq_base",
@@ -18,8 +19,9 @@ const KNOWN: [&str; 8] = [
     "scaling.finetuned",
 ];
 
-/// Refuses positions that are scaled. As in llama.cpp, a file without a kind of scaling scales linearly, a factor is read under its old name where the
-/// new one is not there, a factor of 0 is none, and a kind of `none` turns it off.
+/// Refuses positions that are scaled. As in llama.cpp, a file without a kind of scaling scales
+/// linearly, a factor is read under its old name where the new one is not there, a factor of 0 is
+/// none, and a kind of `none` turns it off.
 pub(super) fn refuse_scaled(metadata: &Metadata<'_>) -> Result<(), LoadError> {
     let unknown = metadata.keys().filter_map(|key| key.strip_prefix(PREFIX)).filter(|key| !KNOWN.contains(key)).min();
     if let Some(unknown) = unknown {

@@ -1,5 +1,6 @@
-//! Checkpoints in several files, as llama.cpp splits them: `NAME-00001-of-00003.gguf` and so on beside each other, each with its number, how many there are
-//! and how many tensors they have together.
+//! Checkpoints in several files, as llama.cpp splits them: `NAME-00001-of-00003.gguf` and so on
+//! beside each other, each with its number, how many there are and how many tensors they have
+//! together.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ const COUNT: &str = "split.count";
 const NUMBER: &str = "split.no";
 const TENSORS: &str = "split.tensors.count";
 
-/// All files of a checkpoint in order, whichever of them is named. Of one that was not split: the one.
+/// All files of a checkpoint in order, whichever of them is named. Of one that was not split: the
+/// one.
 pub(super) fn open(path: &Path) -> Result<Vec<Part>, LoadError> {
     let named = Part::open(path)?;
     let Some(split) = Split::of(&named)? else { return Ok(vec![named]) };

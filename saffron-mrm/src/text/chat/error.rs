@@ -26,7 +26,8 @@ pub enum TemplateError {
         /// The most.
         limit: usize,
     },
-    /// A template whose own words depend on what is said, or which leaves out what is to be continued: what is said cannot be told from them.
+    /// A template whose own words depend on what is said, or which leaves out what is to be
+    /// continued: what is said cannot be told from them.
     #[error("what the template makes of message {message} of the conversation cannot be told from its own words")]
     Rewritten {
         /// Which, counted from 0.

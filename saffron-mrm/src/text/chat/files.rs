@@ -22,7 +22,8 @@ const DEFAULT: &str = "default";
 pub(crate) const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 64;
 
-/// A checkpoint's templates by name, each with the file that it is in. One without a name is the default.
+/// A checkpoint's templates by name, each with the file that it is in. One without a name is the
+/// default.
 type Templates = BTreeMap<String, (String, PathBuf)>;
 
 /// One template, or several with names.
@@ -45,16 +46,17 @@ struct Processor {
 }
 
 impl ChatTemplate {
-    /// The chat template of a checkpoint directory: that of its files (`chat_template.jinja`, `additional_chat_templates/`), else of
-    /// `tokenizer_config.json`, else of a processor (`chat_template.json`); of several the one named `default`. None where there is
-    /// none.
+    /// The chat template of a checkpoint directory: that of its files (`chat_template.jinja`,
+    /// `additional_chat_templates/`), else of `tokenizer_config.json`, else of a processor
+    /// (`chat_template.json`); of several the one named `default`. None where there is none.
     ///
-    /// It knows the special tokens that `tokenizer_config.json` and `special_tokens_map.json` name. Those that a tokenizer's class in
-    /// transformers adds by itself are not known.
+    /// It knows the special tokens that `tokenizer_config.json` and `special_tokens_map.json` name.
+    /// Those that a tokenizer's class in transformers adds by itself are not known.
     ///
     /// # Errors
     ///
-    /// Files that are there and cannot be read, a template that is none, several of which none is the default.
+    /// Files that are there and cannot be read, a template that cannot be parsed, several of which none is
+    /// the default.
     pub fn from_dir(dir: &Path) -> Result<Option<Self>, LoadError> {
         let config = TokenizerConfig::from_dir(dir)?;
         let templates = templates(dir, &config)?;
@@ -64,11 +66,12 @@ impl ChatTemplate {
         }
     }
 
-    /// The chat template of a name in a checkpoint directory, which may have several (`tool_use`, `rag`).
+    /// The chat template of a name in a checkpoint directory, which may have several (`tool_use`,
+    /// `rag`).
     ///
     /// # Errors
     ///
-    /// Files that are there and cannot be read, no template of that name, a template that is none.
+    /// Files that are there and cannot be read, no template of that name, a template that cannot be parsed.
     pub fn named(dir: &Path, name: &str) -> Result<Self, LoadError> {
         let config = TokenizerConfig::from_dir(dir)?;
         Self::find(dir, &templates(dir, &config)?, name, &config)

@@ -9,19 +9,21 @@ use crate::text::TextTokenizer;
 const PROMPT: &str = "A prompt";
 
 impl ChatTemplate {
-    /// A conversation in tokens, up to where the next reply begins: transformers' `apply_chat_template(tokenize=True)`, wherever what is
-    /// said spells no special token. What does stays text.
+    /// A conversation in tokens, up to where the next reply begins: transformers'
+    /// `apply_chat_template(tokenize=True)`, wherever what is said spells no special token. What
+    /// does stays text.
     ///
     /// # Errors
     ///
-    /// A conversation that the template refuses, or on which its own words depend; text that the tokenizer cannot encode.
+    /// A conversation that the template refuses, or on which its own words depend; text that the
+    /// tokenizer cannot encode.
     pub fn tokens(&self, tokenizer: &TextTokenizer, messages: &[Message]) -> Result<Vec<Token>, TemplateError> {
         let mut text = String::new();
         Ok(tokenizer.encode_pieces(&self.pieces_until(messages, End::Reply, &mut text)?)?)
     }
 
-    /// A conversation in tokens that ends behind what the last message says: transformers' `continue_final_message`. The message may be
-    /// a reply that was begun.
+    /// A conversation in tokens that ends behind what the last message says: transformers'
+    /// `continue_final_message`. The message may be a reply that was begun.
     ///
     /// # Errors
     ///
@@ -40,8 +42,8 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// A conversation that the template refuses; a template that does not put the last turn, as it is said, behind all others, or whose
-    /// own words depend on what is said.
+    /// A conversation that the template refuses; a template that does not put the last turn, as it
+    /// is said, behind all others, or whose own words depend on what is said.
     pub fn layout(&self, tokenizer: &TextTokenizer, before: &[Message]) -> Result<PromptLayout, TemplateError> {
         let messages = [before, &[Message::user(PROMPT)]].concat();
         let mut text = String::new();

@@ -1,7 +1,8 @@
 //! Chat templates: a checkpoint's own way to put a conversation before its model.
 //!
-//! A template is text with holes, and whoever fills them must not be able to write the model's control tokens. So a conversation is rendered
-//! more than once, with marks in place of what was said: the template's own words are encoded with special tokens, what was said without.
+//! A template is text with holes, and whoever fills them must not be able to write the model's
+//! control tokens. So a conversation is rendered more than once, with marks in place of what was
+//! said: the template's own words are encoded with special tokens, what was said without.
 
 mod bounded;
 mod environment;

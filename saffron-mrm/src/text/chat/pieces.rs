@@ -1,10 +1,12 @@
 //! A rendered conversation in pieces: the template's own words, and what was said.
 //!
-//! Most templates put what is said, or it without the white space around it, between their own words. Then one rendering with marks in
-//! place of all messages shows where each stands. Others do more: those of reasoning models drop the reasoning of earlier turns. For them
-//! each message is looked for by itself, by a rendering in which a mark stands in its place alone. What differs from the conversation's
-//! text is what was made of that message, whatever it is; it counts as said. A message in which the template reads tags (`</think>`) and
-//! writes them anew is looked for part by part.
+//! Most templates put what is said, or it without the white space around it, between their own
+//! words. Then one rendering with marks in place of all messages shows where each stands. Others do
+//! more: those of reasoning models drop the reasoning of earlier turns. For them each message is
+//! looked for by itself, by a rendering in which a mark stands in its place alone. What differs
+//! from the conversation's text is what was made of that message, whatever it is; it counts as
+//! said. A message in which the template reads tags (`</think>`) and writes them anew is looked for
+//! part by part.
 
 use std::ops::Range;
 
@@ -23,7 +25,8 @@ pub(crate) enum Piece<'a> {
     Said {
         /// The message's number, from 0.
         message: usize,
-        /// What the template makes of its text: the text itself, it without white space around it, or less.
+        /// What the template makes of its text: the text itself, it without white space around it,
+        /// or less.
         text: &'a str,
     },
 }
@@ -54,12 +57,14 @@ struct Marked<'a> {
 }
 
 impl ChatTemplate {
-    /// A conversation in pieces, so that nothing that is said in it can become a special token. `text` is room for them. A message of
-    /// white space alone, or one that the template leaves out, has no piece.
+    /// A conversation in pieces, so that nothing that is said in it can become a special token.
+    /// `text` is room for them. A message of white space alone, or one that the template leaves
+    /// out, has no piece.
     ///
     /// # Errors
     ///
-    /// As [`render`](Self::render) or [`render_continued`](Self::render_continued); a template whose own words depend on what is said.
+    /// As [`render`](Self::render) or [`render_continued`](Self::render_continued); a template
+    /// whose own words depend on what is said.
     pub(crate) fn pieces_until<'a>(
         &self,
         messages: &[Message],
@@ -101,7 +106,8 @@ impl Marked<'_> {
         format!("{mark}{message}{mark}")
     }
 
-    /// The conversation with other texts for some messages. None where the template looks into what is said and refuses them.
+    /// The conversation with other texts for some messages. None where the template looks into what
+    /// is said and refuses them.
     fn with(&self, text: impl Fn(usize, &str) -> Option<String>) -> Result<Option<String>, TemplateError> {
         let changed = |(number, message): (usize, &Message)| {
             let content = text(number, &message.content);
@@ -114,7 +120,8 @@ impl Marked<'_> {
         }
     }
 
-    /// The places of all messages, where the template puts them between its own words and does no more.
+    /// The places of all messages, where the template puts them between its own words and does no
+    /// more.
     fn all(&self, rendered: &str) -> Result<Option<Vec<Place>>, TemplateError> {
         let Some(marked) = self.with(|message, _| self.speaks(message).then(|| self.stand_in(message)))? else {
             return Ok(None);
@@ -211,7 +218,8 @@ impl Marked<'_> {
         Ok(places)
     }
 
-    /// The places of a tag that was said. There is none where the template reads it and writes its own.
+    /// The places of a tag that was said. There is none where the template reads it and writes its
+    /// own.
     fn tag(&self, rendered: &str, message: usize, tag: &Range<usize>) -> Result<Option<Vec<Place>>, TemplateError> {
         let edge = self.edge;
         let edged = format!("{edge}{}{edge}", &self.messages[message].content[tag.clone()]);
@@ -229,8 +237,8 @@ impl Marked<'_> {
         Ok(between(rendered, &around).map(|texts| texts.into_iter().map(|range| Place { message, range }).collect()))
     }
 
-    /// Whether what stands around a message's mark is the template's own: it stays as it is when characters that no template knows are
-    /// put before and behind what is said.
+    /// Whether what stands around a message's mark is the template's own: it stays as it is when
+    /// characters that no template knows are put before and behind what is said.
     fn stands_apart(&self, message: usize, around: &[&str]) -> Result<bool, TemplateError> {
         let edge = self.edge;
         let edged = self.with(|number, text| (number == message).then(|| format!("{edge}{text}{edge}")))?;
@@ -242,7 +250,8 @@ impl Marked<'_> {
     }
 }
 
-/// How many bytes of the text are what was said, perhaps without white space around it, with the template's `next` words behind them.
+/// How many bytes of the text are what was said, perhaps without white space around it, with the
+/// template's `next` words behind them.
 fn said_at(rendered: &str, content: &str, next: &str, last: bool) -> Option<usize> {
     let follows = |rest: &str| if last { rest == next } else { rest.starts_with(next) };
     let fits = |text: &&str| rendered.strip_prefix(*text).is_some_and(follows);

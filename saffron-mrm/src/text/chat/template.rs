@@ -23,10 +23,11 @@ const PRIVATE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
 
 /// A chat template in Jinja, as checkpoints have them: `chat_template` in `tokenizer_config.json`, or a file of its own.
 ///
-/// Rendered as transformers does: blocks trimmed, loop controls, Python's methods of strings and lists, `raise_exception`, `strftime_now` (of a
-/// date that is given, not of a clock); `tools` and `documents` are none, special tokens are defined where they are named. A template's
-/// size, its steps and what it writes are bounded. It is part of a checkpoint all the same: one that was made to harm, by values that
-/// hold themselves, can still exhaust the stack.
+/// Rendered as transformers does: blocks trimmed, loop controls, Python's methods of strings and
+/// lists, `raise_exception`, `strftime_now` (of a date that is given, not of a clock); `tools` and
+/// `documents` are none, special tokens are defined where they are named. A template's size, its
+/// steps and what it writes are bounded. It is part of a checkpoint all the same: one that was made
+/// to harm, by values that hold themselves, can still exhaust the stack.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -68,16 +69,18 @@ impl ChatTemplate {
         self.with_token("bos_token", bos).with_token("eos_token", eos)
     }
 
-    /// The template with the text of a special token that it may name (`bos_token`, `pad_token`, …). One that is not given is undefined,
-    /// as in transformers: it is written as nothing, and joining it to text by `+` is an error.
+    /// The template with the text of a special token that it may name (`bos_token`, `pad_token`,
+    /// …). One that is not given is undefined, as in transformers: it is written as nothing, and
+    /// joining it to text by `+` is an error.
     #[must_use]
     pub fn with_token(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.tokens.insert(name.into(), text.into());
         self
     }
 
-    /// The template with a variable of its own, such as `enable_thinking`. Goes before special tokens, `tools` and `documents`. What it
-    /// writes counts as the template's own words: it must not come from outside.
+    /// The template with a variable of its own, such as `enable_thinking`. Goes before special
+    /// tokens, `tools` and `documents`. What it writes counts as the template's own words: it must
+    /// not come from outside.
     #[must_use]
     pub fn with_option(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
         self.options.insert(name.into(), value.into());
@@ -101,7 +104,8 @@ impl ChatTemplate {
         Ok(self)
     }
 
-    /// The date that `strftime_now` tells, as year, month and day. A template that was given none always tells the same: 26 July 2024.
+    /// The date that `strftime_now` tells, as year, month and day. A template that was given none
+    /// always tells the same: 26 July 2024.
     #[must_use]
     pub fn date(&self) -> (i16, i8, i8) {
         (self.date.year(), self.date.month(), self.date.day())
@@ -122,8 +126,8 @@ impl ChatTemplate {
         self.write(messages, End::Reply)
     }
 
-    /// A conversation as text that ends behind what the last message says, so that its speaker goes on: transformers'
-    /// `continue_final_message`. For reading, as [`render`](Self::render).
+    /// A conversation as text that ends behind what the last message says, so that its speaker goes
+    /// on: transformers' `continue_final_message`. For reading, as [`render`](Self::render).
     ///
     /// # Errors
     ///
@@ -150,7 +154,8 @@ impl ChatTemplate {
         }
     }
 
-    /// Finds the end of the last message by a tag behind it. The space behind the tag shows whether the template trims.
+    /// Finds the end of the last message by a tag behind it. The space behind the tag shows whether
+    /// the template trims.
     fn continued(&self, messages: &[Message]) -> Result<String, TemplateError> {
         let Some((last, before)) = messages.split_last() else {
             return Err(TemplateError::Refused(String::from("there is no message to go on with")));

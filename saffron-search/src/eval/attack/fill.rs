@@ -1,7 +1,8 @@
 //! Texts with places to be filled.
 //!
-//! A place is a name in braces, `{prompt}` or `{{ prompt }}`, or the mark `[INSERT PROMPT HERE]` of public collections of
-//! templates. Braces around anything but one name are text. A backslash before the brace makes a name in braces text.
+//! A place is a name in braces, `{prompt}` or `{{ prompt }}`, or the mark `[INSERT PROMPT HERE]` of
+//! public collections of templates. Braces around anything but one name are text. A backslash
+//! before the brace makes a name in braces text.
 
 use super::AttackError;
 
@@ -43,7 +44,8 @@ pub(super) fn fill(pattern: &str, words: Words<'_>) -> Result<Filled, AttackErro
 }
 
 impl Filled {
-    /// Puts in what the text begins with: a place, a name that is made text by a backslash, or one character. Gives what follows.
+    /// Puts in what the text begins with: a place, a name that is made text by a backslash, or one
+    /// character. Gives what follows.
     fn one<'a>(&mut self, text: &'a str, words: Words<'_>) -> Result<&'a str, AttackError> {
         if let Some(rest) = text.strip_prefix(MARK) {
             self.own(words.question);

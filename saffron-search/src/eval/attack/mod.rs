@@ -21,9 +21,10 @@ pub use template::{Template, read_templates};
 /// | `{request}` | the question's words within a sentence, as in "how are locks picked" |
 /// | `{attacked}` | the prompt as the attacks before have left it |
 ///
-/// A request begins with a small letter (unless its first word is `I` or in capitals) and has no question mark or full stop at the
-/// end. `{{ prompt }}` is the same as `{prompt}`. Any other name in braces is an error; `\{name}` is the text `{name}`. Braces
-/// around anything else than one name of letters, digits and `_` are text.
+/// A request begins with a small letter (unless its first word is `I` or in capitals) and has no
+/// question mark or full stop at the end. `{{ prompt }}` is the same as `{prompt}`. Any other name
+/// in braces is an error; `\{name}` is the text `{name}`. Braces around anything else than one name
+/// of letters, digits and `_` are text.
 ///
 /// ```
 /// use saffron_search::eval::attack::{Attack, PrefillText};
@@ -99,16 +100,16 @@ impl Attack {
     ///
     /// # Errors
     ///
-    /// A prefill of the item's own reply where it has none, a template without a place for the prompt or one that drops what was done to
-    /// the prompt before, an unknown place, two prefills.
+    /// A prefill of the item's own reply where it has none, a template without a place for the
+    /// prompt or one that drops what was done to the prompt before, an unknown place, two prefills.
     pub fn apply(&self, item: &Item) -> Result<Attacked, AttackError> {
         let untouched = Attacked { prompt: item.prompt.clone(), prefill: String::new(), prefill_tokens: 0 };
         let mut done = Done { changed: item.question.is_some(), prefilled: false };
         self.upon(untouched, item, &mut done)
     }
 
-    /// Whether the attack can be made upon items, but for prefills of replies that they may lack. `templated`: whether their prompts
-    /// stand in the templates of a file.
+    /// Whether the attack can be made upon items, but for prefills of replies that they may lack.
+    /// `templated`: whether their prompts stand in the templates of a file.
     ///
     /// # Errors
     ///

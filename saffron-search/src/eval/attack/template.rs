@@ -33,12 +33,13 @@ pub fn read_templates(path: impl AsRef<Path>) -> Result<Vec<Template>, DataError
 }
 
 impl Dataset {
-    /// Every item under every template, item by item. The new ids are `item/template`; the question of an item is kept beside its new
-    /// prompt, and all else stays.
+    /// Every item under every template, item by item. The new ids are `item/template`; the question
+    /// of an item is kept beside its new prompt, and all else stays.
     ///
     /// # Errors
     ///
-    /// A template without a place for the prompt, or with an unknown one: [`AttackError::Template`].
+    /// A template without a place for the prompt, or with an unknown one:
+    /// [`AttackError::Template`].
     pub fn under_templates(self, templates: &[Template]) -> Result<Self, AttackError> {
         let pairs = self.items.iter().flat_map(|item| templates.iter().map(move |template| (item, template)));
         let items: Result<Vec<Item>, AttackError> = pairs.map(|(item, template)| under(item, template)).collect();
@@ -53,7 +54,8 @@ fn under(item: &Item, template: &Template) -> Result<Item, AttackError> {
     Ok(Item { id: format!("{}/{}", item.id, template.id), prompt, question, ..item.clone() })
 }
 
-/// The template around an item's question. `changed`: whether `attacked`, the prompt so far, is another than that.
+/// The template around an item's question. `changed`: whether `attacked`, the prompt so far, is
+/// another than that.
 pub(super) fn filled(template: &str, item: &Item, attacked: &str, changed: bool) -> Result<String, AttackError> {
     let filled = super::filled(template, item, attacked)?;
     let beginning = || template.chars().take(40).collect();

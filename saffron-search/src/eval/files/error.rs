@@ -17,13 +17,15 @@ pub enum FileError {
         /// Why it could not be done.
         source: io::Error,
     },
-    /// Another process holds the file, or this one does through another [`Lock`](super::Lock) or [`Claim`](super::Claim).
+    /// Another process holds the file, or this one does through another [`Lock`](super::Lock) or
+    /// [`Claim`](super::Claim).
     #[error("{path} is held by another process", path = .path.display())]
     Held {
         /// The file.
         path: PathBuf,
     },
-    /// A file that was removed or replaced while it was written: what is written to it would be lost.
+    /// A file that was removed or replaced while it was written: what is written to it would be
+    /// lost.
     #[error("{path} was removed or replaced while this process wrote it: nothing more is written", path = .path.display())]
     Replaced {
         /// Where it was.

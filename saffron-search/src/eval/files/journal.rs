@@ -15,9 +15,10 @@ use serde::de::DeserializeOwned;
 use super::lines::{encode, walk};
 use super::{Claim, FileError, Span};
 
-/// Records of one type, one JSON line each. A record that has been appended has reached the disk; one whose writing was cut short, by a
-/// kill or a full disk, is in the file neither in part nor whole. Whoever keeps a journal open is the only one to write it: it holds a
-/// [`Claim`] to its file.
+/// Records of one type, one JSON line each. A record that has been appended has reached the disk;
+/// one whose writing was cut short, by a kill or a full disk, is in the file neither in part nor
+/// whole. Whoever keeps a journal open is the only one to write it: it holds a [`Claim`] to its
+/// file.
 ///
 /// ```
 /// use saffron_search::eval::files::Journal;
@@ -42,12 +43,13 @@ pub struct Journal<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Journal<T> {
-    /// Opens a journal, or makes an empty one. A torn last line is cut off; one that ends whole but is no record was not torn, and is
-    /// refused as any other.
+    /// Opens a journal, or makes an empty one. A torn last line is cut off; one that ends whole but
+    /// is no record was not torn, and is refused as any other.
     ///
     /// # Errors
     ///
-    /// A journal that is open elsewhere, a line that is no record, a file that cannot be opened or read.
+    /// A journal that is open elsewhere, a line that is no record, a file that cannot be opened or
+    /// read.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         Self::open_with(path, |_, _| Ok(()))
     }
@@ -147,8 +149,9 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// # Errors
     ///
-    /// A record that would not read back, a file that was removed or replaced, a failed write. After an error nothing of the record is in the file, or will be once the
-    /// journal is opened again.
+    /// A record that would not read back, a file that was removed or replaced, a failed write.
+    /// After an error nothing of the record is in the file, or will be once the journal is opened
+    /// again.
     pub fn append(&mut self, record: &T) -> Result<Span, FileError> {
         self.append_all(slice::from_ref(record))?;
         Ok(self.last())

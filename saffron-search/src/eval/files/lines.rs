@@ -32,8 +32,9 @@ impl Span {
     }
 }
 
-/// Goes through the records of a file. A torn last line is left out, and its bytes counted. Any other line that is no record is an error: a
-/// last one that ends whole was written on purpose, by another version.
+/// Goes through the records of a file. A torn last line is left out, and its bytes counted. Any
+/// other line that is no record is an error: a last one that ends whole was written on purpose, by
+/// another version.
 pub(super) fn walk<T: DeserializeOwned, E: From<FileError>>(
     path: &Path,
     source: impl Read,

@@ -31,11 +31,12 @@ impl Drop for Lock {
     }
 }
 
-/// A file that this process alone may write: opened for reading and appending, and locked itself, so that
-/// nobody gets in who removes a [`Lock`] beside it. It is free again when this is dropped, or its
-/// process dies.
+/// A file that this process alone may write: opened for reading and appending, and locked itself,
+/// so that nobody gets in who removes a [`Lock`] beside it. It is free again when this is dropped,
+/// or its process dies.
 ///
-/// Only Unix locks it: elsewhere a locked file could not be read either, and the [`Lock`] has to do.
+/// Only Unix locks it: elsewhere a locked file could not be read either, and the [`Lock`] has to
+/// do.
 #[derive(Debug)]
 pub struct Claim {
     pub(super) path: PathBuf,

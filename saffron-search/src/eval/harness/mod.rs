@@ -67,8 +67,8 @@ pub struct Case {
     pub kind: Kind,
     /// The prompt, attacked if it is.
     pub session: Session,
-    /// The item's own question, for judges that are asked about it; `None` where the prompt is just that. Its answers are in the tokens
-    /// of the prompt's.
+    /// The item's own question, for judges that are asked about it; `None` where the prompt is just
+    /// that. Its answers are in the tokens of the prompt's.
     pub question: Option<Session>,
 }
 
@@ -159,8 +159,8 @@ impl Harness<'_> {
         Plan::new(arms, self.cases.iter().map(|case| case.id.clone()).collect(), self.group)
     }
 
-    /// Does what is not done yet, and puts the records in order. `ended` hears of every record that is written. Nothing is begun unless all
-    /// contenders can run.
+    /// Does what is not done yet, and puts the records in order. `ended` hears of every record that
+    /// is written. Nothing is begun unless all contenders can run.
     ///
     /// A prompt that fails, or whose answer has numbers that no record can hold, is recorded as failed; the others go on. A group that was
     /// begun before a kill is searched again as a whole, since its prompts share batches, and only what is missing is written.

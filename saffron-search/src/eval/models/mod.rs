@@ -1,7 +1,8 @@
-//! The models of a comparison: what its configuration says of them, who opens them, and what is opened.
+//! The models of a comparison: what its configuration says of them, who opens them, and what is
+//! opened.
 //!
-//! A program brings a [`ModelOpener`], which knows where its models are; [`OpenedModels`] asks it for policy, reward models and judges and
-//! hands them to the [harness](super::harness).
+//! A program brings a [`ModelOpener`], which knows where its models are; [`OpenedModels`] asks it
+//! for policy, reward models and judges and hands them to the [harness](super::harness).
 
 mod opened;
 mod settings;
@@ -65,8 +66,8 @@ pub trait ModelOpener {
     /// Whatever keeps it from being opened.
     fn guard(&mut self, settings: &GuardSettings) -> Result<Box<dyn ComparedGuard>, OpenError>;
 
-    /// What a run's manifest says of the models that were opened, by name: checksums of files, commits of the hub, versions of servers. A run
-    /// goes on only with the same.
+    /// What a run's manifest says of the models that were opened, by name: checksums of files,
+    /// commits of the hub, versions of servers. A run goes on only with the same.
     ///
     /// # Errors
     ///

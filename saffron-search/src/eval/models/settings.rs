@@ -16,7 +16,8 @@ use crate::eval::judge::{Asked, RefusalPhrases, WordRule};
 pub struct PolicySettings {
     /// The model.
     pub model: ModelName,
-    /// How a prompt is put before it: `template` for the checkpoint's chat template, which is the default, or a layout's name.
+    /// How a prompt is put before it: `template` for the checkpoint's chat template, which is the
+    /// default, or a layout's name.
     pub layout: Option<String>,
     /// The system prompt; needs a chat template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +58,8 @@ pub struct MrmSettings {
     /// Whether it sees the forced beginning of an answer.
     #[serde(default)]
     pub sees_prefill: bool,
-    /// Whether a bias or mask that the adapter's directory lacks counts as none: no bias, every token seen. An error by default.
+    /// Whether a bias or mask that the adapter's directory lacks counts as none: no bias, every
+    /// token seen. An error by default.
     #[serde(default, skip_serializing_if = "is_off")]
     pub neutral_head: bool,
     /// Megabytes of keys and values.
@@ -101,7 +103,8 @@ impl GuardSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServedSettings {
-    /// The model's tokenizer: a directory, a GGUF or a name on the hub. Without it the server tokenises.
+    /// The model's tokenizer: a directory, a GGUF or a name on the hub. Without it the server
+    /// tokenises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<ModelName>,
     /// The model's name, where the server has several.
@@ -112,7 +115,8 @@ pub struct ServedSettings {
     pub top: Option<usize>,
 }
 
-/// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer it.
+/// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuestionSettings {

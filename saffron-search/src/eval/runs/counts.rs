@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 /// How much of a setting has to be the same in all processes of a run.
 ///
-/// Places of settings are written as in [`Difference::path`](super::Difference::path): `data[0].path`. Files are told apart by their
-/// checksums, wherever they lie: fingerprints of a file that a setting names are called by the setting's place, and those of the files
-/// in a directory by the place, a slash and the file's name in it.
+/// Places of settings are written as in [`Difference::path`](super::Difference::path):
+/// `data[0].path`. Files are told apart by their checksums, wherever they lie: fingerprints of a
+/// file that a setting names are called by the setting's place, and those of the files in a
+/// directory by the place, a slash and the file's name in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counts {
@@ -79,7 +80,8 @@ fn at<'a>(settings: &'a Value, place: &str) -> Option<&'a Value> {
     })
 }
 
-/// Fingerprints by the places of the settings that name their files, where an earlier version called them by their paths.
+/// Fingerprints by the places of the settings that name their files, where an earlier version
+/// called them by their paths.
 pub(super) fn by_place(
     fingerprints: &BTreeMap<String, String>,
     settings: &Value,

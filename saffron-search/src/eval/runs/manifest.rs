@@ -15,7 +15,8 @@ use crate::eval::files;
 /// The format that is written here.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// With what a run was begun. A run goes on only with the same: all fingerprints, and of the settings what [counts](Counts).
+/// With what a run was begun. A run goes on only with the same: all fingerprints, and of the
+/// settings what [counts](Counts).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -73,8 +74,8 @@ impl Manifest {
         self
     }
 
-    /// Compares the manifest with the one at a path, or writes it there where there is none, and where settings that do not count are
-    /// others now.
+    /// Compares the manifest with the one at a path, or writes it there where there is none, and
+    /// where settings that do not count are others now.
     ///
     /// # Errors
     ///

@@ -15,8 +15,8 @@ pub struct Merged {
     pub missing: Vec<Shard>,
 }
 
-/// Copies the records of the shards in these directories into a run in `out`, which has none yet, in the order of a run in one piece: arm by
-/// arm as the shards have them, prompt by prompt.
+/// Copies the records of the shards in these directories into a run in `out`, which has none yet,
+/// in the order of a run in one piece: arm by arm as the shards have them, prompt by prompt.
 ///
 /// # Errors
 ///

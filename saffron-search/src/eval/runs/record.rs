@@ -80,7 +80,8 @@ pub struct Answer {
     pub tokens: Vec<Token>,
     /// The answer as text, where it is kept.
     pub text: Option<String>,
-    /// Whether its text has nothing that could be seen. Records of earlier versions do not say, see [`is_empty`](Self::is_empty).
+    /// Whether its text has nothing that could be seen. Records of earlier versions do not say, see
+    /// [`is_empty`](Self::is_empty).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<bool>,
     /// Why it ended, in words.
@@ -184,7 +185,8 @@ impl Record {
 }
 
 impl Answer {
-    /// Whether its text has nothing that could be seen; none where neither the record says so, nor its text or number of words is known.
+    /// Whether its text has nothing that could be seen; none where neither the record says so, nor
+    /// its text or number of words is known.
     #[must_use]
     pub fn is_empty(&self) -> Option<bool> {
         let by_text = self.text.as_deref().map(is_blank);
@@ -192,7 +194,8 @@ impl Answer {
         self.empty.or(by_text).or(by_words)
     }
 
-    /// Whether it refuses; none where nobody looked. What is not known to be empty counts as it was judged.
+    /// Whether it refuses; none where nobody looked. What is not known to be empty counts as it was
+    /// judged.
     #[must_use]
     pub fn refuses(&self) -> Option<bool> {
         Some(self.refused? && self.is_empty() != Some(true))

@@ -65,12 +65,12 @@ const VOCABULARY: [&str; 18] = [
     "special", "unk", "unseen",
 ];
 
-/// Settings whose words are said to a model or looked for in what it says: what an attacker, a judge or a system prompt says is no
-/// access to anything, whatever it looks like.
+/// Settings whose words are said to a model or looked for in what it says: what an attacker, a
+/// judge or a system prompt says is no access to anything, whatever it looks like.
 const WORDS: [&str; 5] = ["attack", "phrases", "question", "rule", "system"];
 
-/// Refuses a value that holds a secret: one by its name, unless it is empty, or an address with credentials. The values of [`WORDS`]
-/// may look as they like; names within them may not.
+/// Refuses a value that holds a secret: one by its name, unless it is empty, or an address with
+/// credentials. The values of [`WORDS`] may look as they like; names within them may not.
 pub(super) fn check(path: &str, value: &Value) -> Result<(), SecretError> {
     check_within(path, value, false)
 }

@@ -66,7 +66,8 @@ pub(super) trait Protocol: Sized {
     /// The request for the ids of a text.
     fn tokenize(self, model: &str, text: &str, markup: bool) -> Request;
 
-    /// The request for the ids of a rendered conversation, of which llama.cpp has taken the beginning-of-sequence token away.
+    /// The request for the ids of a rendered conversation, of which llama.cpp has taken the
+    /// beginning-of-sequence token away.
     fn tokenize_rendered(self, model: &str, text: &str) -> Request;
 
     /// Whether it can be told that special tokens in a text are just letters.

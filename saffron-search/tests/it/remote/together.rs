@@ -1,5 +1,5 @@
-//! Prompts that are encoded together with what stands around them: by the server, or by a tokenizer that is given. The server's tokenizer
-//! makes one token of `ab`.
+//! Prompts that are encoded together with what stands around them: by the server, or by a tokenizer
+//! that is given. The server's tokenizer makes one token of `ab`.
 
 use std::sync::Arc;
 

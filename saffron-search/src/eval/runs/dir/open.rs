@@ -14,8 +14,9 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// A manifest that holds what looks like a secret; a run with other settings, or of another shard; a run that
-    /// another process holds; a line that is no record, a key twice; files that cannot be read or written.
+    /// A manifest that holds what looks like a secret; a run with other settings, or of another
+    /// shard; a run that another process holds; a line that is no record, a key twice; files that
+    /// cannot be read or written.
     pub fn open(dir: impl Into<PathBuf>, manifest: Manifest) -> Result<Self, RunError> {
         let dir = dir.into();
         let path = dir.join(MANIFEST);

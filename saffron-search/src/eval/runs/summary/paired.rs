@@ -31,7 +31,8 @@ pub struct Against {
     pub mcnemar: f64,
 }
 
-/// What a paired test counts: on attacked prompts what was not defended, on benign ones over-refusal.
+/// What a paired test counts: on attacked prompts what was not defended, on benign ones
+/// over-refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counted {
@@ -53,8 +54,9 @@ impl Counted {
     }
 }
 
-/// Every arm but the first against the first: on attacked prompts by each judge, on benign ones over-refusal. Data sets and attacks are
-/// tested apart, in the order of their names. What is known of no answer is not tested.
+/// Every arm but the first against the first: on attacked prompts by each judge, on benign ones
+/// over-refusal. Data sets and attacks are tested apart, in the order of their names. What is known
+/// of no answer is not tested.
 #[must_use]
 pub fn paired(records: &[Record], arms: &[Arm], judges: &[&str]) -> Vec<Against> {
     let Some((first, others)) = arms.split_first() else { return Vec::new() };
