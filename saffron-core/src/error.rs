@@ -138,7 +138,7 @@ pub enum ModelError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Anything that only the implementation knows: a cache without room, a backend's failure, a server's answer.
-    #[error("{context}: {source}")]
+    #[error("{context}")]
     Other {
         /// What the model was doing.
         context: &'static str,
@@ -166,7 +166,7 @@ pub struct SearchError {
 #[non_exhaustive]
 pub enum SearchErrorKind {
     /// A model could not answer.
-    #[error("the {role} model failed: {source}")]
+    #[error("the {role} model failed")]
     Model {
         /// Which of them.
         role: Role,

@@ -33,6 +33,7 @@ mod outcome;
 mod policy;
 mod port;
 mod renderer;
+mod report;
 mod reward;
 mod scorer;
 mod session;
@@ -64,6 +65,7 @@ pub use outcome::{Hypothesis, Outcome};
 pub use policy::Policy;
 pub use port::{DirectPort, ModelPort};
 pub use renderer::{ContextRenderer, Reading};
+pub use report::{listed, shortened, with_causes};
 pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,

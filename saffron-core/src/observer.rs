@@ -34,7 +34,7 @@ pub struct ModelCall {
 
 /// A change to the tree of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "lowercase")]
+#[serde(tag = "change", rename_all = "lowercase", expecting = "an object whose `change` says what it is")]
 pub enum TreeChange {
     /// A candidate was taken.
     Grown {

@@ -18,7 +18,7 @@ impl fmt::Display for VocabularyId {
 
 /// Turning ids into text, or text into ids, failed; the cause is the tokenizer's own.
 #[derive(Debug, thiserror::Error)]
-#[error("between token ids and text: {source}")]
+#[error("between token ids and text")]
 pub struct VocabularyError {
     /// What the tokenizer said.
     pub source: Box<dyn Error + Send + Sync>,

@@ -1,12 +1,48 @@
 //! Rewards as JSON, which has no infinite numbers: those are written by their names, and read back.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-#[derive(Serialize, Deserialize)]
+const EXPECTED: &str = "a number, \"inf\" or \"-inf\"";
+
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Wire {
     Number(f32),
     Name(String),
+}
+
+impl<'de> Deserialize<'de> for Wire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrName)
+    }
+}
+
+struct NumberOrName;
+
+impl de::Visitor<'_> for NumberOrName {
+    type Value = Wire;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXPECTED)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Wire, E> {
+        Ok(Wire::Number(value as f32))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Wire, E> {
+        Ok(Wire::Number(value as f32))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Wire, E> {
+        Ok(Wire::Number(value as f32))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Wire, E> {
+        Ok(Wire::Name(name.to_owned()))
+    }
 }
 
 impl From<f32> for Wire {
@@ -24,7 +60,7 @@ impl TryFrom<Wire> for f32 {
             Wire::Name(name) => match name.as_str() {
                 "inf" => Ok(Self::INFINITY),
                 "-inf" => Ok(Self::NEG_INFINITY),
-                other => Err(format!("expected a number, \"inf\" or \"-inf\", found {other:?}")),
+                other => Err(format!("expected {EXPECTED}, found {other:?}")),
             },
         }
     }

@@ -22,11 +22,14 @@ pub mod calibrate;
 pub mod eval;
 #[cfg(doctest)]
 mod guides;
+#[cfg(any(feature = "eval", feature = "remote"))]
+mod json;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod searcher;
 pub mod strategy;
 pub mod stream;
+mod tagged;
 pub mod trace;
 
 pub use saffron_core;

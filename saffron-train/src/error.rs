@@ -153,7 +153,7 @@ pub enum TrainError {
         total: u64,
     },
     /// Something cannot be written as JSON.
-    #[error("cannot write {what} as JSON: {source}")]
+    #[error("cannot write {what} as JSON")]
     Json {
         /// What.
         what: &'static str,

@@ -100,15 +100,18 @@ impl FromStr for ServerAddress {
             if host.contains('@') || rest.contains('?') {
                 return refuse("an endpoint must hold no credentials and no query: a key belongs in the settings");
             }
+            if rest.contains('#') {
+                return refuse("an endpoint must hold no fragment (`#`): no server would see it");
+            }
             *url = url.trim_end_matches('/').to_owned();
         }
         Ok(Self { engine, endpoints })
     }
 }
 
-/// A text without what may be credentials or a query: an error must not repeat them.
+/// A text without what may be credentials, a query or a fragment: an error must not repeat them.
 fn without_secrets(text: &str) -> String {
-    let before = text.split(['@', '?']).next().unwrap_or_default();
+    let before = text.split(['@', '?', '#']).next().unwrap_or_default();
     match (before.len() < text.len(), before.find("://")) {
         (false, _) => text.to_owned(),
         (true, Some(place)) if text[before.len()..].starts_with('@') => format!("{}://…", &before[..place]),

@@ -2,7 +2,7 @@
 
 use crate::{
     CandidateFilter, Candidates, ChildReward, ChildScorer, ContextSettings, DirectPort, ModelPort, Policy,
-    ProcessRewardModel, SearchContext, SearchStrategy, Session, Step,
+    ProcessRewardModel, SearchContext, SearchStrategy, Session, Step, with_causes,
 };
 
 /// How far two answers to the same question may lie apart: float noise of another batch or of a cache.
@@ -31,7 +31,8 @@ pub fn policy(policy: &mut dyn Policy, sessions: &[Session]) {
 }
 
 fn propose(policy: &mut dyn Policy, sessions: &[Session], filter: &CandidateFilter) -> Vec<Candidates> {
-    let reply = policy.propose(sessions, filter).unwrap_or_else(|error| panic!("the policy failed: {error}"));
+    let reply =
+        policy.propose(sessions, filter).unwrap_or_else(|error| panic!("the policy failed: {}", with_causes(&error)));
     assert_eq!(reply.work.len(), sessions.len(), "one entry of work a session");
     reply.value
 }
@@ -101,7 +102,7 @@ pub fn child_scorer(scorer: &mut dyn ChildScorer, sessions: &[Session], candidat
 
 fn score(scorer: &mut dyn ChildScorer, sessions: &[Session], candidates: &[Candidates]) -> Vec<Vec<ChildReward>> {
     let reply = scorer.score_children(sessions, candidates);
-    let reply = reply.unwrap_or_else(|error| panic!("the scorer failed: {error}"));
+    let reply = reply.unwrap_or_else(|error| panic!("the scorer failed: {}", with_causes(&error)));
     assert_eq!(reply.value.len(), sessions.len(), "one list of rewards a session");
     assert_eq!(reply.work.len(), sessions.len(), "one entry of work a session");
     let mut numbers = reply.value.iter().flatten().filter_map(|reward| reward.seen());
@@ -116,7 +117,8 @@ fn score(scorer: &mut dyn ChildScorer, sessions: &[Session], candidates: &[Candi
 /// When the model breaks its contract or fails.
 pub fn process_reward(model: &mut dyn ProcessRewardModel, sessions: &[Session]) {
     let mut ask = |sessions: &[Session]| {
-        let reply = model.process_rewards(sessions).unwrap_or_else(|error| panic!("the model failed: {error}"));
+        let reply =
+            model.process_rewards(sessions).unwrap_or_else(|error| panic!("the model failed: {}", with_causes(&error)));
         assert_eq!(reply.value.len(), sessions.len(), "one reward a session");
         assert_eq!(reply.work.len(), sessions.len(), "one entry of work a session");
         reply.value
@@ -157,7 +159,7 @@ fn run(
     let mut cx = cx.unwrap_or_else(|error| panic!("the settings cannot be run with: {error}"));
     loop {
         let changes = cx.changes();
-        match strategy.step(&mut cx).unwrap_or_else(|error| panic!("the strategy failed: {error}")) {
+        match strategy.step(&mut cx).unwrap_or_else(|error| panic!("the strategy failed: {}", with_causes(&error))) {
             Step::Continue => assert!(cx.changes() > changes, "a step changes something"),
             Step::Done => break,
         }

@@ -4,7 +4,7 @@ use saffron_core::testing::{Counting, ScriptedReward, TablePolicy, conformance};
 use saffron_core::{
     Budget, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, ConfigError, ContextSettings, DirectPort,
     ModelError, ModelPort, NoReward, NodeId, NodeState, OrmScorer, PlainVocabulary, Policy, PrmScorer, Reply,
-    SearchContext, SearchErrorKind, SearchObserver, Session, StopReason, TreeChange,
+    SearchContext, SearchErrorKind, SearchObserver, Session, StopReason, TreeChange, with_causes,
 };
 
 fn settings() -> ContextSettings {
@@ -143,7 +143,7 @@ fn wrong_answers_of_a_model_are_errors_not_panics() {
         let mut observer = ();
         let mut cx = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap();
         let error = cx.score_children(&[NodeId::ROOT]).unwrap_err();
-        assert!(error.to_string().contains(says), "{error}");
+        assert!(with_causes(&error).contains(says), "{error:?}");
     }
 }
 
@@ -385,6 +385,6 @@ fn a_session_of_another_vocabulary_is_refused_before_any_call() {
     let mut port = conformance::port(&mut policy, &mut reward);
     let mut observer = ();
     let error = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap_err();
-    assert!(error.to_string().contains("mean nothing to a model of vocabulary"), "{error}");
+    assert!(with_causes(&error).contains("mean nothing to a model of vocabulary"), "{error:?}");
     assert_eq!(policy.calls, 0);
 }

@@ -46,6 +46,8 @@ fn a_server_is_nothing_else() {
         ("sglang:http://", "no host"),
         ("vllm:http://a,", "must begin with http"),
         ("vllm:http://a?key=1", "no query"),
+        ("vllm:http://a#b", "no fragment"),
+        ("llamacpp:http://a:1,http://b:1/#", "no fragment"),
     ] {
         let error = text.parse::<ModelName>().unwrap_err();
         assert!(matches!(error, ModelNameError::Server { .. }) && error.to_string().contains(says), "{text}: {error}");
@@ -56,8 +58,10 @@ fn a_server_is_nothing_else() {
 fn credentials_in_an_address_are_refused_and_not_repeated() {
     let error = "vllm:http://me:hunter2@a:8000".parse::<ModelName>().unwrap_err();
     assert!(error.to_string().contains("no credentials") && !error.to_string().contains("hunter2"), "{error}");
-    let error = "vllm:http://a?token=hunter2".parse::<ModelName>().unwrap_err();
-    assert!(!error.to_string().contains("hunter2"), "{error}");
+    for address in ["vllm:http://a?token=hunter2", "vllm:http://a#hunter2", "vllm:http://a/#hunter2@b"] {
+        let error = address.parse::<ModelName>().unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }
 
 #[test]

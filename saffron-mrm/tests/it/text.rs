@@ -175,7 +175,8 @@ fn a_cache_that_is_too_small_is_a_typed_error_and_the_model_goes_on() {
     let mut policy = LmPolicy::open_with(dir("tiny-a").join("policy"), &Device::flex(), options).unwrap();
     let long = policy.session(&"x".repeat(60)).unwrap();
     let error = policy.propose(&[long], &CandidateFilter::default()).unwrap_err();
-    assert!(error.to_string().contains("out of budget: 61 slots needed"), "{error}");
+    let text = saffron_core::with_causes(&error);
+    assert!(text.contains("out of budget: 61 slots needed"), "{text}");
     let short = policy.session("x").unwrap();
     assert!(policy.propose(&[short], &CandidateFilter::default()).is_ok());
     let none = ModelOptions { cache_bytes: 100, ..ModelOptions::default() };

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use saffron_core::{ModelError, Token};
+use saffron_core::{ModelError, Token, shortened};
 
-/// A server could not be used. No variant holds a key.
+use super::ApiKey;
+
+/// The most characters of a text in an error.
+const SHOWN: usize = 1500;
+
+/// A server could not be used. No variant holds the key, whatever the server has sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
@@ -123,6 +128,24 @@ pub enum AnswerProblem {
         /// What stands there.
         value: String,
     },
+    /// A log-probability that stands for a token which a sampler has ruled out.
+    #[error("sequence {sequence} has {value} as the log-probability of token {token}: a sampler has ruled it out")]
+    RuledOut {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: u64,
+        /// What stands there.
+        value: String,
+    },
+    /// Probabilities that are none together.
+    #[error("the probabilities of sequence {sequence} add up to {sum}")]
+    Sum {
+        /// Place in the request.
+        sequence: usize,
+        /// What they add up to, above 1.
+        sum: f64,
+    },
     /// An id that the vocabulary lacks.
     #[error("sequence {sequence} has token {token}, outside a vocabulary of {size}")]
     OutOfVocabulary {
@@ -157,6 +180,48 @@ pub enum AnswerProblem {
         /// Now.
         found: String,
     },
+}
+
+impl RemoteError {
+    /// The error without the key, should the server have repeated it, and without what would make
+    /// it endless. Every error goes through this where it is made.
+    pub(super) fn without(self, key: Option<&ApiKey>) -> Self {
+        let blotted = |text: String| shown(&text, key);
+        match self {
+            Self::Settings { reason } => Self::Settings { reason: blotted(reason) },
+            Self::Unreachable { endpoint, tries, reason } => {
+                Self::Unreachable { endpoint, tries, reason: blotted(reason) }
+            }
+            Self::NotReady { endpoint, waited, reason } => Self::NotReady { endpoint, waited, reason: blotted(reason) },
+            Self::Refused { endpoint, status, tries, message } => {
+                Self::Refused { endpoint, status, tries, message: blotted(message) }
+            }
+            Self::Answer { endpoint, problem } => Self::Answer { endpoint, problem: problem.without(key) },
+            Self::Setup { endpoint, found, remedy } => Self::Setup { endpoint, found: blotted(found), remedy },
+            error @ (Self::TimedOut { .. } | Self::TooLarge { .. }) => error,
+        }
+    }
+}
+
+/// What is shown of a text that a server may have written.
+fn shown(text: &str, key: Option<&ApiKey>) -> String {
+    let text = key.map_or_else(|| text.to_owned(), |key| key.blotted(text));
+    shortened(&text, SHOWN)
+}
+
+impl AnswerProblem {
+    fn without(self, key: Option<&ApiKey>) -> Self {
+        match self {
+            Self::Malformed(reason) => Self::Malformed(shown(&reason, key)),
+            Self::NotALogprob { sequence, token, value } => {
+                Self::NotALogprob { sequence, token, value: shown(&value, key) }
+            }
+            Self::OtherModel { expected, found } => {
+                Self::OtherModel { expected: shown(&expected, key), found: shown(&found, key) }
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<RemoteError> for ModelError {

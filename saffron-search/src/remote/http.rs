@@ -8,9 +8,13 @@ use ureq::http::Response;
 use ureq::{Agent, Body, RequestBuilder};
 
 use super::{AnswerProblem, RemoteError, RemoteSettings};
+use crate::json::{Meter, from_slice};
 
 /// How much of a refusal is kept.
 const MESSAGE: usize = 400;
+
+/// How much more memory an answer's values may take than the answer has bytes.
+const DECODED: u64 = 16;
 
 /// Speaks to the endpoints of one server.
 #[derive(Clone, Debug)]
@@ -47,6 +51,22 @@ impl Http {
         Self { agent: config.into(), settings }
     }
 
+    /// An error without the key.
+    pub(super) fn error(&self, error: RemoteError) -> RemoteError {
+        error.without(self.settings.api_key.as_ref())
+    }
+
+    /// An answer that cannot be used.
+    pub(super) fn unusable(&self, endpoint: &str, problem: AnswerProblem) -> RemoteError {
+        self.error(RemoteError::Answer { endpoint: endpoint.to_owned(), problem })
+    }
+
+    /// A server that has to be started otherwise.
+    pub(super) fn setup(&self, endpoint: &str, found: impl Into<String>, remedy: impl Into<String>) -> RemoteError {
+        let (found, remedy) = (found.into(), remedy.into());
+        self.error(RemoteError::Setup { endpoint: endpoint.to_owned(), found, remedy })
+    }
+
     /// Gets JSON.
     pub(super) fn get(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
         self.ask(endpoint, |left| {
@@ -74,7 +94,9 @@ impl Http {
         let sent = request.config().timeout_global(Some(limit)).build().call();
         match sent.and_then(|response| self.read(response)) {
             Ok((status @ 502..=504, _, bytes)) => Readiness::Loading(format!("status {status}: {}", self.said(&bytes))),
-            Err(ureq::Error::Io(error)) if is_passing(error.kind()) => Readiness::Loading(error.to_string()),
+            Err(ureq::Error::Io(error)) if is_passing(error.kind()) => {
+                Readiness::Loading(self.beginning(error.to_string().as_bytes()))
+            }
             Err(error @ ureq::Error::Timeout(_)) => Readiness::Loading(error.to_string()),
             _ => Readiness::Answers,
         }
@@ -111,13 +133,13 @@ impl Http {
                 return Err(self.timed_out(endpoint));
             }
             let (wait, error) = match self.attempt(endpoint, tries, send(left)) {
-                Try::Answered(bytes) => return parse(endpoint, &bytes),
-                Try::Failed(error) => return Err(error),
+                Try::Answered(bytes) => return self.parse(endpoint, &bytes),
+                Try::Failed(error) => return Err(self.error(error)),
                 Try::Again { wait, error } => (wait.map_or(backoff, |wait| wait.max(backoff)), error),
             };
             // What the wait would not leave time for is not waited for.
             if tries > self.settings.retries || wait >= self.settings.timeout.saturating_sub(begun.elapsed()) {
-                return Err(error);
+                return Err(self.error(error));
             }
             std::thread::sleep(wait);
             backoff = backoff.saturating_mul(2);
@@ -176,6 +198,16 @@ impl Http {
         }
     }
 
+    /// The JSON of an answer. An object that has a key twice is refused: which of its values was
+    /// meant?
+    fn parse(&self, endpoint: &str, bytes: &[u8]) -> Result<Value, RemoteError> {
+        let meter = Meter::new(self.settings.max_answer.saturating_mul(DECODED));
+        from_slice(bytes, &meter).map_err(|error| {
+            let problem = AnswerProblem::Malformed(format!("no JSON that can be used: {error}"));
+            self.unusable(endpoint, problem)
+        })
+    }
+
     fn timed_out(&self, endpoint: &str) -> RemoteError {
         RemoteError::TimedOut { endpoint: endpoint.to_owned(), after: self.settings.timeout }
     }
@@ -189,11 +221,4 @@ fn is_passing(kind: io::ErrorKind) -> bool {
 
 fn unreachable(endpoint: &str, tries: u32, error: &ureq::Error) -> RemoteError {
     RemoteError::Unreachable { endpoint: endpoint.to_owned(), tries, reason: error.to_string() }
-}
-
-fn parse(endpoint: &str, bytes: &[u8]) -> Result<Value, RemoteError> {
-    serde_json::from_slice(bytes).map_err(|error| RemoteError::Answer {
-        endpoint: endpoint.to_owned(),
-        problem: AnswerProblem::Malformed(format!("no JSON: {error}")),
-    })
 }

@@ -166,8 +166,7 @@ impl RemoteGuard {
     }
 
     fn missing(&self, sequence: usize) -> RemoteError {
-        let problem = AnswerProblem::Missing { sequence, tokens: self.answers };
-        RemoteError::Answer { endpoint: self.server.first().to_owned(), problem }
+        self.server.unusable(AnswerProblem::Missing { sequence, tokens: self.answers })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use saffron_core::{Session, Token};
+use saffron_core::{Session, Token, listed};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,8 +23,9 @@ const LETTER: &str = "a";
 const ENTRIES: usize = 1 << 16;
 /// The most spellings that are kept in mind.
 const MAX_SPELLINGS: usize = 4096;
-/// Log-probabilities of tokens that a sampler has ruled out.
-const RULED_OUT: f64 = -1e3;
+/// Below are the log-probabilities of tokens that a sampler has ruled out: −∞ is sent as -9999 or as
+/// the least of all floats.
+const FLOOR: f64 = -1e3;
 
 /// What a server says of its model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Server {
             if found != server.model {
                 let problem =
                     AnswerProblem::OtherModel { expected: format!("{:?}", server.model), found: format!("{found:?}") };
-                return Err(RemoteError::Answer { endpoint: endpoint.clone(), problem });
+                return Err(server.http.unusable(endpoint, problem));
             }
         }
         if engine == EngineKind::LlamaCpp {
@@ -107,7 +108,7 @@ impl Server {
         }
         for endpoint in server.endpoints.clone() {
             let answering = server.probe(&endpoint)?;
-            let failed = |problem| RemoteError::Answer { endpoint: endpoint.clone(), problem };
+            let failed = |problem| server.http.unusable(&endpoint, problem);
             server.check_model(answering.as_deref()).map_err(failed)?;
             server.answering = server.answering.or(answering);
         }
@@ -224,6 +225,11 @@ impl Server {
         &self.endpoints
     }
 
+    /// A text of the server without the key.
+    pub(super) fn blotted(&self, text: &str) -> String {
+        self.settings.api_key.as_ref().map_or_else(|| text.to_owned(), |key| key.blotted(text))
+    }
+
     /// Gets from an endpoint.
     pub(super) fn get_from(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
         self.http.get(endpoint, path)
@@ -241,12 +247,16 @@ impl Server {
     }
 
     pub(super) fn malformed(&self, what: &str) -> RemoteError {
-        let problem = AnswerProblem::Malformed(what.to_owned());
-        RemoteError::Answer { endpoint: self.first().to_owned(), problem }
+        self.unusable(AnswerProblem::Malformed(what.to_owned()))
+    }
+
+    /// An answer of the first endpoint that cannot be used.
+    pub(super) fn unusable(&self, problem: AnswerProblem) -> RemoteError {
+        self.http.unusable(self.first(), problem)
     }
 
     pub(super) fn setup(&self, found: impl Into<String>, remedy: impl Into<String>) -> RemoteError {
-        RemoteError::Setup { endpoint: self.first().to_owned(), found: found.into(), remedy: remedy.into() }
+        self.http.setup(self.first(), found, remedy)
     }
 
     /// What comes next after each sequence, in a vocabulary of `size` ids: the `top` most probable tokens, or, where some are `wanted`, these
@@ -298,7 +308,9 @@ impl Server {
         wanted: &[Token],
         size: usize,
     ) -> Result<Vec<Listed>, RemoteError> {
-        let failed = |problem| RemoteError::Answer { endpoint: endpoint.to_owned(), problem };
+        let failed = |problem| self.http.unusable(endpoint, problem);
+        // Beyond the ceiling, a guard's answers are looked for among all tokens, the impossible too.
+        let ruled_out = if top <= self.ceiling() { RuledOut::Refused } else { RuledOut::LeftOut(wanted) };
         let mut rows = Vec::new();
         let expected = if wanted.is_empty() { top.min(size) } else { 0 };
         let batch = self.settings.max_batch.min(ENTRIES / top.max(1)).max(1);
@@ -307,7 +319,7 @@ impl Server {
             let answer = self.answer(endpoint, ask)?;
             self.check_model(answer.model.as_deref()).map_err(failed)?;
             for (sequence, row) in answer.rows.into_iter().enumerate() {
-                rows.push(checked(sequence, row, expected, size).map_err(failed)?);
+                rows.push(checked(sequence, row, expected, size, ruled_out).map_err(failed)?);
             }
         }
         Ok(rows)
@@ -317,7 +329,7 @@ impl Server {
         let (path, body) = self.engine.step(ask);
         let body = self.http.post(endpoint, path, &body)?;
         let answer = self.engine.answer(body, ask);
-        answer.map_err(|problem| RemoteError::Answer { endpoint: endpoint.to_owned(), problem })
+        answer.map_err(|problem| self.http.unusable(endpoint, problem))
     }
 
     fn check_model(&self, found: Option<&str>) -> Result<(), AnswerProblem> {
@@ -331,11 +343,7 @@ impl Server {
 
     /// Tries a step; gives who answered.
     fn probe(&self, endpoint: &str) -> Result<Option<String>, RemoteError> {
-        let setup = |found: String, remedy: &str| RemoteError::Setup {
-            endpoint: endpoint.to_owned(),
-            found,
-            remedy: remedy.to_owned(),
-        };
+        let setup = |found: String, remedy: &str| self.http.setup(endpoint, found, remedy);
         let size = self.vocab_bound();
         let top = self.ceiling().min(size);
         let ask = Ask { model: &self.model.name, sequences: &[PROBE.to_vec()], top, wanted: &[], steer: self.steer };
@@ -349,17 +357,15 @@ impl Server {
             error => error,
         })?;
         let row = answer.rows.into_iter().next().unwrap_or_default();
-        let listed = checked(0, row, top, size).map_err(|problem| match problem {
+        checked(0, row, top, size, RuledOut::Refused).map_err(|problem| match problem {
             AnswerProblem::TooFew { .. } => setup(problem.to_string(), self.engine.more_logprobs()),
             AnswerProblem::NotALogprob { .. } => setup(problem.to_string(), self.engine.raw_logprobs()),
-            problem => RemoteError::Answer { endpoint: endpoint.to_owned(), problem },
+            AnswerProblem::RuledOut { .. } | AnswerProblem::Sum { .. } => {
+                let found = "its log-probabilities are not those of the model, a sampler has changed them";
+                setup(format!("{found}: {problem}"), self.engine.raw_logprobs())
+            }
+            problem => self.http.unusable(endpoint, problem),
         })?;
-        let sum: f64 = listed.tokens.iter().map(|(_, logprob)| f64::from(*logprob).exp()).sum();
-        let ruled_out = listed.tokens.iter().any(|(_, logprob)| f64::from(*logprob) < RULED_OUT);
-        if sum > 1.0 + NOISE || ruled_out {
-            let found = String::from("its log-probabilities are not those of the model, a sampler has changed them");
-            return Err(setup(found, self.engine.raw_logprobs()));
-        }
         Ok(answer.model)
     }
 
@@ -395,19 +401,16 @@ pub(super) fn key(session: &Session) -> u32 {
 
 /// The model of an endpoint.
 fn who(engine: EngineKind, http: &Http, endpoint: &str, settings: &RemoteSettings) -> Result<ServedModel, RemoteError> {
-    let setup = |found: String, remedy: String| RemoteError::Setup { endpoint: endpoint.to_owned(), found, remedy };
+    let setup = |found: String, remedy: String| http.setup(endpoint, found, remedy);
     let body = http.get(endpoint, "/v1/models").map_err(|error| match error {
         RemoteError::Refused { status: 404, .. } => {
             setup(String::from("it has no list of models"), format!("is it a server of {engine}?"))
         }
         error => error,
     })?;
-    let models: Models = serde_json::from_value(body).map_err(|error| RemoteError::Answer {
-        endpoint: endpoint.to_owned(),
-        problem: AnswerProblem::Malformed(format!("its list of models: {error}")),
-    })?;
-    let names: Vec<&str> = models.data.iter().map(|model| &model.id[..]).collect();
-    let names = names.join(", ");
+    let models: Models = serde_json::from_value(body)
+        .map_err(|error| http.unusable(endpoint, AnswerProblem::Malformed(format!("its list of models: {error}"))))?;
+    let names = listed(models.data.iter().map(|model| &model.id));
     let found = match &settings.model {
         Some(wanted) => models.data.into_iter().find(|model| model.id == *wanted),
         None if models.data.len() == 1 => models.data.into_iter().next(),
@@ -419,12 +422,34 @@ fn who(engine: EngineKind, http: &Http, endpoint: &str, settings: &RemoteSetting
             String::from("name one of them (`RemoteSettings::model`)"),
         ));
     };
+    if settings.api_key.as_ref().is_some_and(|key| key.is_in(&id)) {
+        return Err(setup(
+            String::from("its model is called by the API key"),
+            String::from("serve the model by another name"),
+        ));
+    }
     let Meta { n_vocab, n_ctx } = meta.unwrap_or_default();
     Ok(ServedModel { name: id, context: max_model_len.or(n_ctx), vocab_size: settings.vocab_size.or(n_vocab) })
 }
 
-/// A row whose ids are of the vocabulary and whose numbers are log-probabilities: at least `expected` of them.
-fn checked(sequence: usize, row: Row, expected: usize, size: usize) -> Result<Listed, AnswerProblem> {
+/// What is done with tokens that a sampler has ruled out.
+#[derive(Clone, Copy, Debug)]
+enum RuledOut<'a> {
+    Refused,
+    /// They are left out, unless they are among these.
+    LeftOut(&'a [Token]),
+}
+
+/// A row whose ids are of the vocabulary and whose numbers are log-probabilities, at least
+/// `expected` of them, that add up to at most 1.
+fn checked(
+    sequence: usize,
+    row: Row,
+    expected: usize,
+    size: usize,
+    ruled_out: RuledOut<'_>,
+) -> Result<Listed, AnswerProblem> {
+    let mut sum = 0.0;
     let mut tokens: Vec<(Token, f32)> = Vec::with_capacity(row.listed.len());
     let mut seen = BTreeSet::new();
     for (token, logprob) in row.listed {
@@ -434,12 +459,22 @@ fn checked(sequence: usize, row: Row, expected: usize, size: usize) -> Result<Li
             return Err(AnswerProblem::Twice { sequence, token });
         }
         match logprob.filter(|logprob| *logprob <= NOISE) {
-            Some(logprob) => tokens.push((id, logprob.min(0.0) as f32)),
+            Some(logprob) if logprob < FLOOR => match ruled_out {
+                RuledOut::LeftOut(wanted) if !wanted.contains(&id) => {}
+                _ => return Err(AnswerProblem::RuledOut { sequence, token, value: logprob.to_string() }),
+            },
+            Some(logprob) => {
+                sum += logprob.min(0.0).exp();
+                tokens.push((id, logprob.min(0.0) as f32));
+            }
             None => {
                 let value = logprob.map_or_else(|| String::from("no number"), |value| value.to_string());
                 return Err(AnswerProblem::NotALogprob { sequence, token, value });
             }
         }
+    }
+    if sum > 1.0 + NOISE {
+        return Err(AnswerProblem::Sum { sequence, sum });
     }
     if tokens.len() < expected {
         return Err(AnswerProblem::TooFew { sequence, expected, found: tokens.len() });

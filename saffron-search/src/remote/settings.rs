@@ -15,9 +15,19 @@ impl ApiKey {
         Self(key.into())
     }
 
-    /// A text without the key.
+    /// A text without the key, as it is or as a quoted text shows it.
     pub(super) fn blotted(&self, text: &str) -> String {
-        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "…") }
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        let text = text.replace(&self.0, "…");
+        let quoted = format!("{:?}", self.0);
+        text.replace(quoted.trim_matches('"'), "…")
+    }
+
+    /// Whether a text holds the key.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        !self.0.is_empty() && text.contains(&self.0)
     }
 
     pub(super) fn header(&self) -> String {

@@ -26,7 +26,7 @@ impl Server {
             match self.get_from(endpoint, path) {
                 Ok(answer) => {
                     let version = answer.get(field).and_then(Value::as_str).filter(|text| text.len() <= LONGEST);
-                    versions.extend(version.map(str::to_owned));
+                    versions.extend(version.map(|version| self.blotted(version)));
                 }
                 Err(RemoteError::Refused { status: 404 | 501, .. }) => {}
                 Err(error) => return Err(error),

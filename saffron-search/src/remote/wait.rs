@@ -39,7 +39,7 @@ pub(super) fn until_ready(
         while let Readiness::Loading(reason) = http.readiness(endpoint, engine.ready_path()) {
             let (waited, limit) = (begun.elapsed(), settings.wait);
             if waited >= limit {
-                return Err(RemoteError::NotReady { endpoint: endpoint.clone(), waited, reason });
+                return Err(http.error(RemoteError::NotReady { endpoint: endpoint.clone(), waited, reason }));
             }
             watch(&ServerWait { endpoint: endpoint.clone(), reason, waited, limit });
             std::thread::sleep(pause.min(limit - waited));

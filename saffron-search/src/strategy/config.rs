@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::saffron::{Options, Preset, Saffron};
 use super::{Defaults, PathScore, Steps};
+use crate::tagged::by_kind;
 use crate::{Args, BestOfN, Deal, Dvts, Greedy, Mcts, ParticleFilter, Rebase, RewardSampling, Sampling, StepBeam};
 
 /// A strategy but for its budget. In a file the field `kind` names it.
@@ -18,7 +19,7 @@ use crate::{Args, BestOfN, Deal, Dvts, Greedy, Mcts, ParticleFilter, Rebase, Rew
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StrategyConfig {
     /// [`Greedy`]; no budget.
     Greedy {},
@@ -107,6 +108,8 @@ pub enum StrategyConfig {
         options: Options,
     },
 }
+
+by_kind!(StrategyConfig);
 
 fn four() -> usize {
     4

@@ -7,7 +7,7 @@ use super::ScoreSummary;
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
+#[serde(tag = "event", rename_all = "lowercase", expecting = "an object whose `event` says what it is")]
 pub enum TraceEvent {
     /// The search began.
     Start(SearchStart),

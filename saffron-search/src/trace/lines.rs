@@ -11,7 +11,7 @@ use super::TraceEvent;
 #[non_exhaustive]
 pub enum TraceError {
     /// The reader failed, or the line is no UTF-8.
-    #[error("line {line} could not be read: {source}")]
+    #[error("line {line} could not be read")]
     Read {
         /// The line's number.
         line: usize,
@@ -19,7 +19,7 @@ pub enum TraceError {
         source: io::Error,
     },
     /// The line ends in the middle of a value: its writer was cut off.
-    #[error("line {line} is torn: {source}")]
+    #[error("line {line} is torn")]
     Torn {
         /// The line's number.
         line: usize,
@@ -27,7 +27,7 @@ pub enum TraceError {
         source: serde_json::Error,
     },
     /// The line is something else.
-    #[error("line {line} is no {expected}: {source}")]
+    #[error("line {line} is no {expected}")]
     Foreign {
         /// The line's number.
         line: usize,

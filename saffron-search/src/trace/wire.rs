@@ -1,15 +1,50 @@
 //! Rewards as JSON: a number, `"unseen"`, or the name of a number that JSON does not have.
 
+use std::fmt;
+
 use saffron_core::ChildReward;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const UNSEEN: &str = "unseen";
+const EXPECTED: &str = "a number, \"unseen\", \"inf\", \"-inf\" or \"NaN\"";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Wire {
     Number(f32),
     Name(String),
+}
+
+impl<'de> Deserialize<'de> for Wire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrName)
+    }
+}
+
+struct NumberOrName;
+
+impl de::Visitor<'_> for NumberOrName {
+    type Value = Wire;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXPECTED)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Wire, E> {
+        Ok(Wire::Number(value as f32))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Wire, E> {
+        Ok(Wire::Number(value as f32))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Wire, E> {
+        Ok(Wire::Number(value as f32))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Wire, E> {
+        Ok(Wire::Name(name.to_owned()))
+    }
 }
 
 impl From<ChildReward> for Wire {
@@ -33,7 +68,7 @@ impl TryFrom<Wire> for ChildReward {
                 "inf" => Ok(Self::Seen(f32::INFINITY)),
                 "-inf" => Ok(Self::Seen(f32::NEG_INFINITY)),
                 "NaN" => Ok(Self::Seen(f32::NAN)),
-                other => Err(format!("expected a number, \"unseen\", \"inf\", \"-inf\" or \"NaN\", found {other:?}")),
+                other => Err(format!("expected {EXPECTED}, found {other:?}")),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! Integration tests of the searcher and its strategies, over tables: no tensor anywhere.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod causes;
 #[cfg(feature = "eval")]
 mod eval;
 #[cfg(feature = "eval")]
@@ -9,7 +10,11 @@ mod harness;
 mod journal;
 mod many;
 mod many_faults;
+#[cfg(feature = "eval")]
+mod mutants;
 mod no_reward;
+#[cfg(feature = "eval")]
+mod regular;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "eval")]

@@ -3,7 +3,7 @@
 use saffron_core::testing::{Counting, TablePolicy};
 use saffron_core::{
     CandidateFilter, ConfigError, DirectPort, ModelError, NoReward, Policy, Reply, SearchContext, SearchError,
-    SearchErrorKind, SearchStrategy, Session, Step, process_reward_fn,
+    SearchErrorKind, SearchStrategy, Session, Step, process_reward_fn, with_causes,
 };
 use saffron_search::strategy::StrategyConfig;
 use saffron_search::trace::recording::RecordingPort;
@@ -132,9 +132,9 @@ fn a_reply_without_work_for_every_session_is_refused_alone_and_beside_others() {
     let searcher = Searcher::new(Greedy).max_new_tokens(2);
     let mut scorer = saffron_core::PrmScorer(process_reward_fn(|_| 0.0));
     let alone = searcher.run(&session, &mut Thrifty, &mut scorer).unwrap_err();
-    assert!(alone.to_string().contains("work entries of a batch: expected 1, found 0"), "{alone}");
+    assert!(with_causes(&alone).contains("work entries of a batch: expected 1, found 0"), "{alone:?}");
     let outcomes = searcher.run_many(&[session.clone(), session], &mut Thrifty, &mut scorer).unwrap();
     for outcome in outcomes {
-        assert!(outcome.unwrap_err().to_string().contains("work entries of a batch"));
+        assert!(with_causes(&outcome.unwrap_err()).contains("work entries of a batch"));
     }
 }

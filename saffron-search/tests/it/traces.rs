@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use saffron_core::testing::ScriptedReward;
 use saffron_core::{
     Candidate, Candidates, ChildReward, Coverage, Level, ModelCall, NodeId, Outcome, SearchObserver, SearchStart,
-    Thresholds, TreeChange,
+    Thresholds, TreeChange, with_causes,
 };
 use saffron_search::trace::{JsonlTrace, ScoreSummary, TraceError, TraceEvent, events, read, replay, replay_summaries};
 use saffron_search::{BestOfN, Saffron, Searcher};
@@ -205,7 +205,15 @@ fn rewards_without_a_number_in_json_survive_it() {
     assert!(text.contains(r#""reward":"-inf""#) && text.contains(r#""reward":0.1"#), "{text}");
     assert_eq!(read(text.as_bytes()).unwrap(), [TraceEvent::Score(summary)]);
     let wrong = text.replace("-inf", "low");
-    assert!(read(wrong.as_bytes()).unwrap_err().to_string().contains("found \"low\""));
+    assert!(with_causes(&read(wrong.as_bytes()).unwrap_err()).contains("found \"low\""));
+    let odd = text.replace("\"-inf\"", "true");
+    let found = with_causes(&read(odd.as_bytes()).unwrap_err());
+    assert!(
+        found.contains("boolean `true`, expected a number, \"unseen\", \"inf\"") && !found.contains("untagged"),
+        "{found}"
+    );
+    let found = with_causes(&read(&b"[]\n"[..]).unwrap_err());
+    assert!(found.contains("expected an object whose `event` says what it is"), "{found}");
 }
 
 #[test]
@@ -231,8 +239,8 @@ fn a_torn_and_a_foreign_line_name_their_number() {
     let error = read(foreign.as_bytes()).unwrap_err();
     let line = 1 + foreign.lines().position(|line| line.contains("cell")).unwrap();
     assert!(
-        error.to_string().starts_with(&format!("line {line} is no event of a trace: unknown variant `cell`")),
-        "{error}"
+        with_causes(&error).starts_with(&format!("line {line} is no event of a trace: unknown variant `cell`")),
+        "{error:?}"
     );
     assert!(matches!(read(&b"{}\n"[..]), Err(TraceError::Foreign { line: 1, .. })));
     assert!(matches!(read(&b"\xff\n"[..]), Err(TraceError::Read { line: 1, .. })));

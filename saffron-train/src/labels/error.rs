@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use saffron_core::{ModelError, Token};
+use saffron_core::{ModelError, Token, listed};
+use saffron_search::eval::data::Cap;
 use saffron_search::eval::files::FileError;
 use saffron_search::eval::runs::{RunError, Shard};
 
@@ -27,7 +28,7 @@ pub enum LabelError {
         found: usize,
     },
     /// The manifest is of something else than labels.
-    #[error("{path} is no manifest of token rewards: {source}", path = .path.display())]
+    #[error("{path} is no manifest of token rewards", path = .path.display())]
     Settings {
         /// The manifest.
         path: PathBuf,
@@ -45,7 +46,7 @@ pub enum LabelError {
         found: u32,
     },
     /// The replies could not be had.
-    #[error("replies {first} to {last} cannot be had: {source}")]
+    #[error("replies {first} to {last} cannot be had")]
     Corpus {
         /// Place of the first that was wanted.
         first: usize,
@@ -79,7 +80,7 @@ pub enum LabelError {
         id: String,
     },
     /// The model failed.
-    #[error("the reward model failed at `{id}`, reply token {position}: {source}")]
+    #[error("the reward model failed at `{id}`, reply token {position}")]
     Model {
         /// The first reply of the batch that failed.
         id: String,
@@ -141,7 +142,7 @@ pub enum LabelError {
         missing: usize,
     },
     /// Not all shards of a run were given to be merged.
-    #[error("shards are missing: {}", .missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("shards are missing: {}", listed(.missing))]
     MissingShards {
         /// The shards that were not given.
         missing: Vec<Shard>,
@@ -153,12 +154,22 @@ pub enum LabelError {
         path: PathBuf,
     },
     /// A parquet file that cannot be read or written.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path} is no parquet file of token rewards that could be read or written", path = .path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
         /// Why.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// A parquet file that would cost more than is allowed.
+    #[error("{path}: {cap} than the {limit} allowed", path = .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Which limit.
+        cap: Cap,
+        /// How much is allowed.
+        limit: u64,
     },
     /// A parquet file whose columns are not those of token rewards.
     #[error("column {column} of {path}: expected {expected}, found {found}", path = .path.display())]

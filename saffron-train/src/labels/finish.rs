@@ -1,6 +1,5 @@
 //! What can be done with labels that are there: counting, reading, merging.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -89,11 +88,12 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<LabelSummary, LabelError>
 /// Copies lines group by group, each from the shard that owns it.
 fn interleave(shards: &[LabelRun], whole: &mut impl Write) -> io::Result<()> {
     let Some(first) = shards.first() else { return Ok(()) };
-    let open = |run: &LabelRun| File::open(run.path().join(LABELS)).map(BufReader::new);
-    let mut files = shards.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+    let open =
+        |run: &LabelRun| files::open_regular(&run.path().join(LABELS)).map(BufReader::new).map_err(io::Error::other);
+    let mut sources = shards.iter().map(open).collect::<io::Result<Vec<_>>>()?;
     let mut line = Vec::new();
     for (group, places) in first.settings().groups(saffron_search::eval::runs::Shard::WHOLE) {
-        let file = &mut files[group % shards.len()];
+        let file = &mut sources[group % shards.len()];
         for _ in places {
             line.clear();
             file.read_until(b'\n', &mut line)?;

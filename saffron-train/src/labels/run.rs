@@ -1,13 +1,12 @@
 //! The directory of a run that labels a corpus.
 
 use std::error::Error;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use saffron_core::{ProcessRewardModel, Vocabulary, Work};
-use saffron_search::eval::files::{self, Claim, FileError, Journal, Lock, Span};
+use saffron_search::eval::files::{self, Claim, Journal, Lock, Span};
 use saffron_search::eval::runs::{Manifest, RunError, Shard};
 
 use super::{Annotated, Annotator, Conversation, LabelError, LabelSettings, LabelSummary, TokenRewards};
@@ -75,7 +74,7 @@ impl LabelRun {
         let settings = LabelSettings::of(&manifest, &path)?;
         files::create_dir(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
-        let has_labels = fs::metadata(dir.join(LABELS)).is_ok_and(|file| file.len() > 0);
+        let has_labels = !files::is_absent_or_empty(&dir.join(LABELS))?;
         if has_labels && Manifest::read(&path)?.is_none() {
             return Err(RunError::NoManifest { path }.into());
         }
@@ -234,14 +233,12 @@ pub(super) fn walk(
     let (manifest, settings) = manifest(dir)?;
     let path = dir.join(LABELS);
     let mut check = in_place(&settings, manifest.shard, &path);
-    let walked = Journal::<TokenRewards>::walk(&path, |record, span| {
-        check(&record, span)?;
-        each(record)
-    });
-    drop(check);
-    match walked {
-        Err(LabelError::File(FileError::Io { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => {}
-        walked => walked?,
+    if files::is_there(&path)? {
+        Journal::<TokenRewards>::walk(&path, |record, span| {
+            check(&record, span)?;
+            each(record)
+        })?;
     }
+    drop(check);
     Ok((manifest, settings))
 }

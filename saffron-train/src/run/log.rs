@@ -9,7 +9,7 @@ use crate::trainer::Step;
 
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", expecting = "an object whose `kind` says what it is")]
 pub enum Line {
     /// A step.
     Step {

@@ -7,6 +7,7 @@ mod template;
 use serde::{Deserialize, Serialize};
 
 use super::data::Item;
+use crate::tagged::by_kind;
 pub use error::AttackError;
 use fill::{Filled, Words, fill};
 pub use template::{Template, read_templates};
@@ -38,7 +39,7 @@ pub use template::{Template, read_templates};
 /// # Ok::<(), saffron_search::eval::attack::AttackError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Attack {
     /// Nothing: the prompt as it is.
     None {},
@@ -66,6 +67,8 @@ pub enum Attack {
         attacks: Vec<Attack>,
     },
 }
+
+by_kind!(Attack);
 
 impl Default for Attack {
     fn default() -> Self {

@@ -1,8 +1,11 @@
 //! A format for any file of rows: which column is what.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
-use super::{DataErrorKind, Item, Label, Place, Record, Source, records};
+use super::error::quoted;
+use super::{DataErrorKind, Item, Label, Record, Row, Source, Wanted, records};
 
 /// Which column of a file is what. Columns that are named must be there in every row that the filter keeps.
 ///
@@ -75,15 +78,21 @@ impl Columns {
         Self { prompt: prompt.into(), reply: None, id: None, label: None, group: None, filter: None }
     }
 
-    /// The items of all rows that are kept, with where each row stands.
-    pub(super) fn items(&self, source: &Source) -> Result<Vec<(Item, Place)>, DataErrorKind> {
-        let mut items = Vec::new();
-        for record in records(source, &self.prompt)? {
-            if self.keeps(&record)? {
-                items.push((self.item(&record)?, record.place));
-            }
-        }
-        Ok(items)
+    /// Shows the items of all rows that are kept.
+    pub(super) fn items(&self, source: &Source, each: Row<'_, Item>) -> Result<(), DataErrorKind> {
+        let wanted = Wanted { text: &self.prompt, columns: self.named(), optional: None };
+        records(source, &wanted, &mut |record| match self.keeps(&record)? {
+            true => each(self.item(&record)?, record.place),
+            false => Ok(ControlFlow::Continue(())),
+        })
+    }
+
+    /// The columns that are named.
+    fn named(&self) -> Vec<&str> {
+        let filter = self.filter.as_ref().map(Filter::column);
+        let others = [self.reply.as_deref(), self.id.as_deref(), self.group.as_deref(), filter];
+        let label = self.label.as_ref().map(|label| label.column.as_str());
+        [Some(self.prompt.as_str()), label].into_iter().chain(others).flatten().collect()
     }
 
     fn keeps(&self, record: &Record) -> Result<bool, DataErrorKind> {
@@ -120,16 +129,20 @@ impl LabelColumn {
     }
 
     fn unknown(&self, value: &str) -> String {
-        let known: Vec<&String> = self.complied.iter().chain(&self.refused).collect();
-        format!("column `{}`: expected one of {known:?}, found {value:?}", self.column)
+        let known: Vec<String> = self.complied.iter().chain(&self.refused).cloned().collect();
+        format!("column `{}`: expected one of {}, found {}", self.column, quoted(&known), quoted(&[value.to_owned()]))
     }
 }
 
 impl Filter {
+    fn column(&self) -> &str {
+        let (Self::AnyOf { column, .. } | Self::Prefix { column, .. }) = self;
+        column
+    }
+
     /// Whether the row is one of those asked for.
     pub(super) fn keeps(&self, record: &Record) -> Result<bool, DataErrorKind> {
-        let (Self::AnyOf { column, .. } | Self::Prefix { column, .. }) = self;
-        let value = record.optional_scalar(column)?;
+        let value = record.optional_scalar(self.column())?;
         Ok(value.is_some_and(|found| match self {
             Self::AnyOf { values, .. } => values.contains(&found),
             Self::Prefix { value, .. } => found.starts_with(value.as_str()),

@@ -88,12 +88,7 @@ impl Dataset {
     /// The items of some groups: those whose group has one of these names, or lies within one (`topic / subtopic` within `topic`).
     #[must_use]
     pub fn of_groups(mut self, names: &[String]) -> Self {
-        let within = |group: &str| {
-            names
-                .iter()
-                .any(|name| group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(" / ")))
-        };
-        self.items.retain(|item| item.group.as_deref().is_some_and(within));
+        self.items.retain(|item| item.is_of_groups(names));
         self
     }
 }
@@ -148,11 +143,8 @@ pub fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
     }
 }
 
-/// The rows without their places: at least one, and no id twice.
+/// The rows without their places: no id twice.
 pub(super) fn checked<T>(rows: Vec<(T, Place)>, id: fn(&T) -> &str) -> Result<Vec<T>, DataErrorKind> {
-    if rows.is_empty() {
-        return Err(DataErrorKind::Empty);
-    }
     let mut seen = BTreeMap::new();
     for (row, second) in &rows {
         if let Some(first) = seen.insert(id(row), *second) {

@@ -5,6 +5,13 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use saffron_core::{listed, shortened};
+
+use super::Cap;
+
+/// Characters that are shown of a text of the file.
+const SHOWN: usize = 100;
+
 /// A data file could not be read.
 #[derive(Debug)]
 pub struct DataError {
@@ -35,7 +42,7 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub enum DataErrorKind {
     /// The operating system gave no bytes.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read")]
     Io(#[source] io::Error),
     /// The file's name does not say what is in it.
     #[error("expected a name that ends in .jsonl, .ndjson, .json, .csv or .txt (each also with .gz) or in .parquet")]
@@ -49,18 +56,34 @@ pub enum DataErrorKind {
     /// A parquet file, and no reader for it.
     #[error("parquet files need the feature `parquet` of saffron-search")]
     NeedsParquet,
-    /// The file is larger than the caller allows, as it lies on the disk or unzipped.
-    #[error("holds more than the {limit} bytes allowed")]
+    /// Something else than a file, or a link that leads nowhere.
+    #[error("expected a regular file, found {found}")]
+    NotAFile {
+        /// What is there.
+        found: &'static str,
+    },
+    /// What Git leaves in place of a large file that was not fetched.
+    #[error("a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")]
+    LfsPointer,
+    /// The file would cost more than the [`DataLimits`](super::DataLimits) allow.
+    #[error("{}{cap} than the {limit} allowed", before(.place.as_ref()))]
     TooLarge {
-        /// Bytes allowed.
+        /// Which limit.
+        cap: Cap,
+        /// How much is allowed.
         limit: u64,
+        /// Where that showed, if it was while rows were read.
+        place: Option<Place>,
     },
     /// The gzip stream is damaged or cut off.
-    #[error("damaged gzip stream: {0}")]
+    #[error("damaged gzip stream")]
     Gzip(#[source] io::Error),
     /// The parquet file is damaged, cut off or uses what the reader lacks.
-    #[error("unreadable parquet: {0}")]
+    #[error("unreadable parquet")]
     Parquet(#[source] Box<dyn Error + Send + Sync>),
+    /// Text in UTF-16.
+    #[error("the text is UTF-16, expected UTF-8: convert it (`iconv -f UTF-16 -t UTF-8`)")]
+    Utf16,
     /// Text that is not UTF-8.
     #[error("line {line}: not UTF-8 at byte {offset} of the (unzipped) file")]
     BadUtf8 {
@@ -76,7 +99,7 @@ pub enum DataErrorKind {
         line: usize,
     },
     /// A row that is not what the container or the format says rows are.
-    #[error("{place}: {reason}")]
+    #[error("{place}: {}", shortened(.reason, 4 * SHOWN))]
     Malformed {
         /// Where.
         place: Place,
@@ -94,7 +117,7 @@ pub enum DataErrorKind {
         found: usize,
     },
     /// A row without a column that the format needs.
-    #[error("{place}: no column `{column}` among {found:?}")]
+    #[error("{place}: no column `{column}` among {}{}", columns(.found), hint(*.header))]
     MissingColumn {
         /// Where.
         place: Place,
@@ -102,6 +125,8 @@ pub enum DataErrorKind {
         column: String,
         /// The columns that the row has, by name.
         found: Vec<String>,
+        /// Whether their names are the file's first row, which may have been meant as data.
+        header: bool,
     },
     /// A value of a type that the column cannot have.
     #[error("{place}, column `{column}`: expected {expected}, found {found}")]
@@ -122,7 +147,7 @@ pub enum DataErrorKind {
         place: Place,
     },
     /// Two rows of one id.
-    #[error("{second}: id `{id}` was already used in {first}")]
+    #[error("{second}: id `{}` was already used in {first}", shortened(.id, SHOWN))]
     DuplicateId {
         /// The id.
         id: String,
@@ -132,7 +157,7 @@ pub enum DataErrorKind {
         second: Place,
     },
     /// A reply to a question that the file of questions lacks.
-    #[error("{place}: there is no question `{question}` among the {known} questions")]
+    #[error("{place}: there is no question `{}` among the {known} questions", shortened(.question, SHOWN))]
     UnknownQuestion {
         /// Where.
         place: Place,
@@ -147,6 +172,27 @@ pub enum DataErrorKind {
     /// No row at all, or none that the filter lets through.
     #[error("holds no row to read")]
     Empty,
+}
+
+fn before(place: Option<&Place>) -> String {
+    place.map_or_else(String::new, |place| format!("{place}: "))
+}
+
+fn columns(found: &[String]) -> String {
+    match found.len() {
+        0 => String::from("none"),
+        1 => format!("1 column: {}", quoted(found)),
+        count => format!("{count} columns: {}", quoted(found)),
+    }
+}
+
+fn hint(header: bool) -> &'static str {
+    if header { "; the first row must name the columns, is the header missing?" } else { "" }
+}
+
+/// The first of some texts, in quotes.
+pub(super) fn quoted(texts: &[String]) -> String {
+    listed(texts.iter().map(|text| format!("{text:?}")))
 }
 
 impl DataError {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, DataError, DataErrorKind, Item, Label, Pair, Place, Record, Source};
+use super::{Columns, DataError, DataErrorKind, Item, Label, Pair, Record, Row, Source, Wanted};
 use super::{gptfuzz, harmful_qa, pairs, records};
 
 /// What the rows of a file mean. In a configuration: `"hex-phi"`, `{ columns = { prompt = "question" } }`.
@@ -35,40 +35,43 @@ pub enum Format {
 }
 
 impl Format {
-    /// The items with where each stands.
-    pub(super) fn items(&self, source: &Source, max_bytes: u64) -> Result<Vec<(Item, Place)>, DataError> {
-        let items = match self {
+    /// Shows the items with where each stands, until `each` breaks off.
+    pub(super) fn items(&self, source: &Source, each: Row<'_, Item>) -> Result<(), DataError> {
+        let shown = match self {
             Self::GptfuzzResponses { questions } => {
                 let path = source.path.parent().unwrap_or(Path::new("")).join(questions);
-                return gptfuzz::responses(source, &path, max_bytes);
+                return gptfuzz::responses(source, &path, each);
             }
-            Self::Prompts => each(source, prompt),
-            Self::GptfuzzQuestions => gptfuzz::question_columns().items(source),
-            Self::HarmfulQa => harmful_qa::items(source),
-            Self::HhRlhf => pairs::hh_rlhf_items(source),
-            Self::HexPhi => each(source, conversation),
-            Self::RewardBench => reward_bench(source),
-            Self::Columns(columns) => columns.items(source),
+            Self::Prompts => prompts(source, each),
+            Self::GptfuzzQuestions => gptfuzz::question_columns().items(source, each),
+            Self::HarmfulQa => harmful_qa::items(source, each),
+            Self::HhRlhf => pairs::hh_rlhf(source, &mut |pair, place| each(pairs::hh_rlhf_item(pair), place)),
+            Self::HexPhi => conversations(source, each),
+            Self::RewardBench => pairs::reward_bench(source, &mut |row, place| each(row.item(), place)),
+            Self::Columns(columns) => columns.items(source, each),
         };
-        items.map_err(|kind| DataError::new(&source.path, kind))
+        shown.map_err(|kind| DataError::new(&source.path, source.cause(kind)))
     }
 
-    /// The preference pairs with where each stands.
-    pub(super) fn pairs(&self, source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
-        match self {
-            Self::HhRlhf => pairs::hh_rlhf(source),
-            Self::RewardBench => pairs::reward_bench_pairs(source),
-            _ => Err(DataErrorKind::NotPairs),
-        }
+    /// Shows the preference pairs with where each stands.
+    pub(super) fn pairs(&self, source: &Source, each: Row<'_, Pair>) -> Result<(), DataErrorKind> {
+        let shown = match self {
+            Self::HhRlhf => pairs::hh_rlhf(source, each),
+            Self::RewardBench => pairs::reward_bench(source, &mut |row, place| each(row.pair(), place)),
+            _ => return Err(DataErrorKind::NotPairs),
+        };
+        shown.map_err(|kind| source.cause(kind))
     }
 }
 
-/// One item a row.
-fn each(
-    source: &Source,
-    item: fn(&Record) -> Result<Item, DataErrorKind>,
-) -> Result<Vec<(Item, Place)>, DataErrorKind> {
-    records(source, "prompt")?.iter().map(|record| Ok((item(record)?, record.place))).collect()
+fn prompts(source: &Source, each: Row<'_, Item>) -> Result<(), DataErrorKind> {
+    let wanted = Wanted { text: "prompt", columns: vec!["prompt"], optional: Some("id") };
+    records(source, &wanted, &mut |record| each(prompt(&record)?, record.place))
+}
+
+fn conversations(source: &Source, each: Row<'_, Item>) -> Result<(), DataErrorKind> {
+    let wanted = Wanted { text: "prompt", columns: Vec::new(), optional: None };
+    records(source, &wanted, &mut |record| each(conversation(&record)?, record.place))
 }
 
 fn prompt(record: &Record) -> Result<Item, DataErrorKind> {
@@ -102,9 +105,4 @@ fn conversation(record: &Record) -> Result<Item, DataErrorKind> {
 struct Message {
     role: String,
     content: String,
-}
-
-fn reward_bench(source: &Source) -> Result<Vec<(Item, Place)>, DataErrorKind> {
-    let pairs = pairs::reward_bench(source)?;
-    Ok(pairs.into_iter().map(|(row, place)| (row.item(), place)).collect())
 }

@@ -1,22 +1,23 @@
 //! GPTFuzz: harmful questions, and labelled replies to them under jailbreak templates.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::dataset::checked;
-use super::{Columns, DataError, DataErrorKind, Item, LabelColumn, Place, Source};
+use super::{Columns, DataError, DataErrorKind, Item, LabelColumn, Place, Row, Source};
 
 pub(super) fn question_columns() -> Columns {
     Columns { id: Some("index".into()), ..Columns::new("text") }
 }
 
-/// The replies, each with the text of its question.
-pub(super) fn responses(source: &Source, questions: &Path, limit: u64) -> Result<Vec<(Item, Place)>, DataError> {
-    let questions = read_questions(questions, limit).map_err(|kind| DataError::new(questions, kind))?;
-    let items = response_columns().items(source).and_then(|items| {
-        items.into_iter().map(|(item, place)| Ok((with_question(item, place, &questions)?, place))).collect()
-    });
-    items.map_err(|kind| DataError::new(&source.path, kind))
+/// Shows the replies, each with the text of its question.
+pub(super) fn responses(source: &Source, questions: &Path, each: Row<'_, Item>) -> Result<(), DataError> {
+    let file = Source::open(questions, source.limits);
+    let questions = file.and_then(|file| read_questions(&file)).map_err(|kind| DataError::new(questions, kind))?;
+    let shown =
+        response_columns().items(source, &mut |item, place| each(with_question(item, place, &questions)?, place));
+    shown.map_err(|kind| DataError::new(&source.path, source.cause(kind)))
 }
 
 /// The columns of the replies, the question's index in the prompt's place.
@@ -29,8 +30,18 @@ fn response_columns() -> Columns {
     }
 }
 
-fn read_questions(path: &Path, limit: u64) -> Result<BTreeMap<String, String>, DataErrorKind> {
-    let items = checked(question_columns().items(&Source::open(path, limit)?)?, |item| item.id.as_str())?;
+fn read_questions(file: &Source) -> Result<BTreeMap<String, String>, DataErrorKind> {
+    let mut items = Vec::new();
+    let read = question_columns().items(file, &mut |item, place| {
+        file.keep(item.size(), place)?;
+        items.push((item, place));
+        Ok(ControlFlow::Continue(()))
+    });
+    read.map_err(|kind| file.cause(kind))?;
+    if items.is_empty() {
+        return Err(DataErrorKind::Empty);
+    }
+    let items = checked(items, |item| item.id.as_str())?;
     Ok(items.into_iter().map(|item| (item.id, item.prompt)).collect())
 }
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What a text on the heap takes besides its bytes, about.
+const TEXT: u64 = 32;
+
 /// One prompt, with what a data set knows about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +46,21 @@ impl Item {
     #[must_use]
     pub fn question(&self) -> &str {
         self.question.as_deref().unwrap_or(&self.prompt)
+    }
+
+    /// Whether its group has one of these names, or lies within one (`topic / subtopic` within
+    /// `topic`).
+    pub(super) fn is_of_groups(&self, names: &[String]) -> bool {
+        let ends = |rest: &str| rest.is_empty() || rest.starts_with(" / ");
+        let group = self.group.as_deref();
+        group.is_some_and(|group| names.iter().any(|name| group.strip_prefix(name.as_str()).is_some_and(ends)))
+    }
+
+    /// Bytes of memory that it takes among others, about.
+    pub(super) fn size(&self) -> u64 {
+        let own =
+            [Some(&self.id), Some(&self.prompt), self.question.as_ref(), self.reply.as_ref(), self.group.as_ref()];
+        own.into_iter().flatten().map(|text| TEXT + text.len() as u64).sum::<u64>() + 2 * size_of::<Self>() as u64
     }
 
     /// The item with a reply; an empty one counts as none.
@@ -98,6 +116,13 @@ pub enum Speaker {
 }
 
 impl Pair {
+    /// Bytes of memory that it takes among others, about.
+    pub(super) fn size(&self) -> u64 {
+        let turns = self.dialogue.iter().map(|turn| 2 * size_of::<Turn>() as u64 + TEXT + turn.text.len() as u64);
+        let own = [&self.id, &self.chosen, &self.rejected].map(|text| TEXT + text.len() as u64);
+        turns.chain(own).sum::<u64>() + 2 * size_of::<Self>() as u64
+    }
+
     /// The dialogue as one prompt: the bare words of a single human turn; of longer dialogues all turns, each after the first under
     /// `Human:` or `Assistant:`.
     ///

@@ -11,10 +11,12 @@
 //! | `.txt` | lines that are not blank, as the column `prompt` |
 //! | `.parquet` | rows (feature `parquet`) |
 //!
-//! All but parquet may be followed by `.gz`. Text is UTF-8; a byte order mark is skipped. Files are not trusted: whatever is wrong
-//! with one is a [`DataError`] that says where. A file that was cut off is told by its last row; bare text, and CSV cut within the last
-//! field of a row without quotes, do not show it.
+//! All but parquet may be followed by `.gz`. Text is UTF-8; a byte order mark is skipped. Files are
+//! not trusted: whatever is wrong with one is a [`DataError`] that says where, and what one may cost
+//! is bounded by [`DataLimits`]. Only regular files are read. A file that was cut off is told by its
+//! last row; bare text, and CSV cut within the last field of a row without quotes, do not show it.
 
+mod choice;
 mod columns;
 mod dataset;
 mod error;
@@ -22,23 +24,33 @@ mod format;
 mod gptfuzz;
 mod harmful_qa;
 mod item;
+mod limits;
 mod pairs;
 mod records;
 mod source;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use choice::Choice;
 pub use columns::{Columns, Filter, LabelColumn};
 pub use dataset::{Dataset, Origin, Pairs, Share, below};
 pub use error::{DataError, DataErrorKind, Place};
 pub use format::Format;
 pub use item::{Item, Label, Pair, Speaker, Turn};
-pub use source::MAX_BYTES;
+pub use limits::{Cap, DataLimits, MAX_BYTES};
 
-pub(super) use records::{Record, records};
+/// For readers of other parquet files in this workspace.
+#[cfg(feature = "parquet")]
+#[doc(hidden)]
+pub mod parquet_guard {
+    pub use super::records::parquet::{check_footer, check_group, list_values};
+}
+
+pub(super) use records::{Record, Row, Wanted, records};
 pub(super) use source::Source;
 
-/// Reads a file of at most [`MAX_BYTES`].
+/// Reads a file.
 ///
 /// ```
 /// use saffron_search::eval::data::{Format, read};
@@ -54,21 +66,47 @@ pub(super) use source::Source;
 ///
 /// [`DataErrorKind`] lists what can be wrong with a file; one without any item is wrong, too.
 pub fn read(path: impl AsRef<Path>, format: &Format) -> Result<Dataset, DataError> {
-    read_within(path, format, MAX_BYTES)
+    read_chosen(path, format, &Choice::default())
 }
 
-/// Reads a file of at most `max_bytes`, counted both as it lies on the disk and unzipped.
+/// Reads the items of a file that are wanted, and no more of the file than that takes.
 ///
 /// # Errors
 ///
-/// As [`read`].
-pub fn read_within(path: impl AsRef<Path>, format: &Format, max_bytes: u64) -> Result<Dataset, DataError> {
+/// As [`read`]. A choice that leaves no item is none; ids are compared among the items that the
+/// choice goes through.
+pub fn read_chosen(path: impl AsRef<Path>, format: &Format, choice: &Choice) -> Result<Dataset, DataError> {
+    read_within(path, format, choice, DataLimits::default())
+}
+
+/// Reads the items of a file that are wanted, within limits of one's own.
+///
+/// # Errors
+///
+/// As [`read_chosen`].
+pub fn read_within(
+    path: impl AsRef<Path>,
+    format: &Format,
+    choice: &Choice,
+    limits: DataLimits,
+) -> Result<Dataset, DataError> {
     let path = path.as_ref();
     let named = |kind| DataError::new(path, kind);
-    let source = Source::open(path, max_bytes).map_err(named)?;
-    let items = format.items(&source, max_bytes)?;
+    let source = Source::open(path, limits).map_err(named)?;
+    let (mut items, mut any) = (Vec::new(), false);
+    format.items(&source, &mut |item, place| {
+        any = true;
+        if choice.keeps(&item) && !choice.has_enough(items.len()) {
+            source.keep(item.size(), place)?;
+            items.push((item, place));
+        }
+        Ok(if choice.has_enough(items.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if !any {
+        return Err(named(DataErrorKind::Empty));
+    }
     let items = dataset::checked(items, |item| item.id.as_str()).map_err(named)?;
-    Ok(Dataset { items, origin: source.origin() })
+    Ok(choice.of(Dataset { items, origin: source.origin().map_err(named)? }))
 }
 
 /// Reads the preference pairs of a file in [`Format::HhRlhf`] or [`Format::RewardBench`].
@@ -77,10 +115,28 @@ pub fn read_within(path: impl AsRef<Path>, format: &Format, max_bytes: u64) -> R
 ///
 /// As [`read`], and a format that holds no pairs.
 pub fn read_pairs(path: impl AsRef<Path>, format: &Format) -> Result<Pairs, DataError> {
+    read_pairs_within(path, format, DataLimits::default())
+}
+
+/// Reads preference pairs within limits of one's own.
+///
+/// # Errors
+///
+/// As [`read_pairs`].
+pub fn read_pairs_within(path: impl AsRef<Path>, format: &Format, limits: DataLimits) -> Result<Pairs, DataError> {
     let path = path.as_ref();
     let named = |kind| DataError::new(path, kind);
-    let source = Source::open(path, MAX_BYTES).map_err(named)?;
-    let pairs = format.pairs(&source).map_err(named)?;
+    let source = Source::open(path, limits).map_err(named)?;
+    let mut pairs = Vec::new();
+    let read = format.pairs(&source, &mut |pair, place| {
+        source.keep(pair.size(), place)?;
+        pairs.push((pair, place));
+        Ok(ControlFlow::Continue(()))
+    });
+    read.map_err(named)?;
+    if pairs.is_empty() {
+        return Err(named(DataErrorKind::Empty));
+    }
     let pairs = dataset::checked(pairs, |pair| pair.id.as_str()).map_err(named)?;
-    Ok(Pairs { pairs, origin: source.origin() })
+    Ok(Pairs { pairs, origin: source.origin().map_err(named)? })
 }

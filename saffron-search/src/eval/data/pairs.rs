@@ -1,6 +1,8 @@
 //! Preference pairs: HH-RLHF's dialogues and RewardBench's rows.
 
-use super::{DataErrorKind, Filter, Item, Label, Pair, Place, Record, Source, Speaker, Turn, records};
+use std::ops::ControlFlow;
+
+use super::{DataErrorKind, Filter, Item, Label, Pair, Record, Row, Source, Speaker, Turn, Wanted, records};
 
 const HUMAN: &str = "\n\nHuman:";
 const ASSISTANT: &str = "\n\nAssistant:";
@@ -25,21 +27,19 @@ impl Comparison {
         Item { label: item.reply.is_some().then_some(Label::Complied), group: Some(self.subset), ..item }
     }
 
-    fn pair(self) -> Pair {
+    pub(super) fn pair(self) -> Pair {
         let dialogue = vec![Turn { speaker: Speaker::Human, text: self.prompt.trim().to_owned() }];
         Pair { id: self.id, dialogue, chosen: self.chosen, rejected: self.rejected }
     }
 }
 
-pub(super) fn reward_bench(source: &Source) -> Result<Vec<(Comparison, Place)>, DataErrorKind> {
+pub(super) fn reward_bench(source: &Source, each: Row<'_, Comparison>) -> Result<(), DataErrorKind> {
     let filter = refusals();
-    let mut rows = Vec::new();
-    for record in records(source, "prompt")? {
-        if filter.keeps(&record)? {
-            rows.push((comparison(&record)?, record.place));
-        }
-    }
-    Ok(rows)
+    let columns = vec!["prompt", "chosen", "rejected", "subset", "id"];
+    records(source, &Wanted { text: "prompt", columns, optional: None }, &mut |record| match filter.keeps(&record)? {
+        true => each(comparison(&record)?, record.place),
+        false => Ok(ControlFlow::Continue(())),
+    })
 }
 
 fn comparison(record: &Record) -> Result<Comparison, DataErrorKind> {
@@ -53,20 +53,15 @@ fn comparison(record: &Record) -> Result<Comparison, DataErrorKind> {
     })
 }
 
-/// RewardBench's rows as pairs.
-pub(super) fn reward_bench_pairs(source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
-    Ok(reward_bench(source)?.into_iter().map(|(comparison, place)| (comparison.pair(), place)).collect())
+/// A pair as an item: the dialogue as one prompt, the rejected reply.
+pub(super) fn hh_rlhf_item(pair: Pair) -> Item {
+    Item::new(pair.id.as_str(), pair.prompt()).with_reply(pair.rejected)
 }
 
-/// The pairs as items: the dialogue as one prompt, the rejected reply.
-pub(super) fn hh_rlhf_items(source: &Source) -> Result<Vec<(Item, Place)>, DataErrorKind> {
-    let item = |pair: Pair| Item::new(pair.id.as_str(), pair.prompt()).with_reply(pair.rejected);
-    Ok(hh_rlhf(source)?.into_iter().map(|(pair, place)| (item(pair), place)).collect())
-}
-
-/// HH-RLHF's pairs.
-pub(super) fn hh_rlhf(source: &Source) -> Result<Vec<(Pair, Place)>, DataErrorKind> {
-    records(source, "chosen")?.iter().map(|record| Ok((dialogues(record)?, record.place))).collect()
+/// Shows HH-RLHF's pairs.
+pub(super) fn hh_rlhf(source: &Source, each: Row<'_, Pair>) -> Result<(), DataErrorKind> {
+    let wanted = Wanted { text: "chosen", columns: vec!["chosen", "rejected"], optional: None };
+    records(source, &wanted, &mut |record| each(dialogues(&record)?, record.place))
 }
 
 /// A pair of dialogues, parted behind the last mark of an assistant's turn up to which they are the same.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum FileError {
     /// The operating system refused: no such directory, no right, no room.
-    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    #[error("cannot {action} {path}", path = .path.display())]
     Io {
         /// What was being done.
         action: &'static str,
@@ -16,6 +16,32 @@ pub enum FileError {
         path: PathBuf,
         /// Why it could not be done.
         source: io::Error,
+    },
+    /// Something else than a file, or a link that leads nowhere.
+    #[error("{path}: expected a regular file, found {found}", path = .path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A file larger than is read.
+    #[error("{path} has more than the {limit} bytes allowed", path = .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes allowed, unzipped.
+        limit: u64,
+    },
+    /// A line longer than is read.
+    #[error("line {line} of {path} has more than the {limit} bytes allowed", path = .path.display())]
+    LongLine {
+        /// The journal.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: u64,
+        /// Bytes allowed.
+        limit: u64,
     },
     /// Another process holds the file, or this one does through another [`Lock`](super::Lock) or
     /// [`Claim`](super::Claim).
@@ -32,7 +58,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// A line that is no record, or one of another version.
-    #[error("line {line} of {path} is no record that this version reads: {source}", path = .path.display())]
+    #[error("line {line} of {path} is no record that this version reads", path = .path.display())]
     Line {
         /// The journal.
         path: PathBuf,
@@ -54,7 +80,7 @@ pub enum FileError {
         line: u64,
     },
     /// A record that JSON cannot hold, or that would not read back: a number that is not finite, say.
-    #[error("a record for {path} cannot be written as JSON that reads back: {source}", path = .path.display())]
+    #[error("a record for {path} cannot be written as JSON that reads back", path = .path.display())]
     Encode {
         /// The journal.
         path: PathBuf,
@@ -64,6 +90,16 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// The error of a file that was found to be larger than is read.
+    pub(super) fn too_large(self, path: &Path) -> Self {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
+                Self::TooLarge { path: path.to_owned(), limit: super::MAX_FILE }
+            }
+            other => other,
+        }
+    }
+
     /// Wraps what the operating system said.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

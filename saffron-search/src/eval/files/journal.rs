@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::lines::{encode, walk};
-use super::{Claim, FileError, Span};
+use super::{Claim, FileError, MAX_FILE, MAX_LINE, Span, open_regular};
 
 /// Records of one type, one JSON line each. A record that has been appended has reached the disk;
 /// one whose writing was cut short, by a kill or a full disk, is in the file neither in part nor
@@ -114,16 +113,17 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// A line that is no record, a file that cannot be read.
     pub fn read(path: &Path) -> Result<Vec<T>, FileError> {
-        collect(path, File::open(path).map_err(FileError::io("read", path))?)
+        collect(path, open_regular(path)?)
     }
 
     /// The records of a gzipped file in order, as a journal that was put away.
     ///
     /// # Errors
     ///
-    /// A line that is no record, a file that cannot be read or unzipped.
+    /// A line that is no record, a file that cannot be read or unzipped, or has more than 2 GiB then.
     pub fn read_gzipped(path: &Path) -> Result<Vec<T>, FileError> {
-        collect(path, MultiGzDecoder::new(File::open(path).map_err(FileError::io("read", path))?))
+        collect(path, Capped { source: MultiGzDecoder::new(open_regular(path)?), left: MAX_FILE })
+            .map_err(|error| error.too_large(path))
     }
 
     /// Shows the records of a file to `each`, in order, and keeps none. Otherwise as [`read`](Self::read).
@@ -132,7 +132,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// As [`read`](Self::read), and what `each` says.
     pub fn walk<E: From<FileError>>(path: &Path, each: impl FnMut(T, Span) -> Result<(), E>) -> Result<(), E> {
-        walk(path, File::open(path).map_err(FileError::io("read", path))?, each).map(drop)
+        walk(path, open_regular(path)?, each).map(drop)
     }
 
     /// All records in order, as they read back.
@@ -141,8 +141,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// A file that cannot be read, or has been changed by somebody else.
     pub fn records(&self) -> Result<Vec<T>, FileError> {
-        let file = File::open(self.path()).map_err(FileError::io("read", self.path()))?;
-        collect(self.path(), file.take(self.end()))
+        collect(self.path(), open_regular(self.path())?.take(self.end()))
     }
 
     /// Writes a record, and says where it stands. When this returns, the record has reached the disk.
@@ -167,6 +166,9 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         for record in records {
             let line = encode(record).map_err(|source| FileError::Encode { path: self.path().to_owned(), source })?;
             last = last.next(line.len());
+            if last.length > MAX_LINE {
+                return Err(FileError::LongLine { path: self.path().to_owned(), line: last.line, limit: MAX_LINE });
+            }
             spans.push(last);
             bytes.extend(line);
         }
@@ -255,6 +257,20 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         self.claim.file.set_len(self.end())?;
         self.torn = false;
         Ok(())
+    }
+}
+
+/// A stream that fails behind so many bytes.
+struct Capped<R> {
+    source: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(read)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::FileError;
+use super::{FileError, MAX_LINE};
 
 /// Where a line stands in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +43,12 @@ pub(super) fn walk<T: DeserializeOwned, E: From<FileError>>(
     let (mut reader, mut bytes, mut last) = (BufReader::new(source), Vec::new(), Span::default());
     loop {
         bytes.clear();
-        reader.read_until(b'\n', &mut bytes).map_err(FileError::io("read", path))?;
+        let mut line = reader.by_ref().take(MAX_LINE + 1);
+        line.read_until(b'\n', &mut bytes).map_err(FileError::io("read", path))?;
         let span = last.next(bytes.len());
+        if bytes.len() as u64 > MAX_LINE {
+            return Err(FileError::LongLine { path: path.to_owned(), line: span.line, limit: MAX_LINE }.into());
+        }
         if !bytes.ends_with(b"\n") {
             return Ok(span.length);
         }

@@ -4,6 +4,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::regular::check_unless_absent;
 use super::{FileError, sync_parent};
 
 /// A lock file, held. It is free again when this is dropped, or its process dies.
@@ -15,8 +16,9 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// A lock that somebody holds, a file that cannot be opened.
+    /// A lock that somebody holds, a file that cannot be opened, anything but a file.
     pub fn take(path: &Path) -> Result<Self, FileError> {
+        check_unless_absent("open", path)?;
         let open = OpenOptions::new().create(true).write(true).truncate(false).open(path);
         let file = open.map_err(FileError::io("open", path))?;
         try_lock(&file, path)?;
@@ -48,9 +50,10 @@ impl Claim {
     ///
     /// # Errors
     ///
-    /// A file that somebody else has claimed, or that cannot be opened.
+    /// A file that somebody else has claimed, or that cannot be opened; anything but a file.
     pub fn take(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
+        check_unless_absent("open", &path)?;
         let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let open = open.and_then(|file| sync_parent(&path).map(|()| file));
         let file = open.map_err(FileError::io("open", &path))?;

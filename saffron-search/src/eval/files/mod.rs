@@ -6,11 +6,13 @@
 //! | [`Journal`] | records of one type, one JSON line each, that have reached the disk once they are appended |
 //! | [`Lock`] | one process at a time |
 //! | [`Claim`] | one process that writes a file, whatever happens to a lock beside it |
+//! | [`open_regular`], [`read_capped`] | a file that is read, and nothing that only looks like one |
 
 mod error;
 mod journal;
 mod lines;
 mod lock;
+mod regular;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -21,6 +23,14 @@ pub use error::FileError;
 pub use journal::Journal;
 pub use lines::Span;
 pub use lock::{Claim, Lock};
+pub(crate) use regular::{NotOpened, opened};
+pub use regular::{is_absent_or_empty, is_there, open_regular, read_capped};
+
+/// The most bytes that a gzipped journal may have when it is unzipped: 2 GiB.
+pub const MAX_FILE: u64 = 2 << 30;
+
+/// The most bytes of a journal's line: 64 MiB.
+pub const MAX_LINE: u64 = 64 << 20;
 
 /// Writes a file beside `path`, has it reach the disk, and puts it in the place of whatever is at `path`. After a kill or an error there
 /// is the old file or the new one.
@@ -54,7 +64,12 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let mut writer = BufWriter::new(File::create(path)?);
+    // What a kill has left there, or somebody has put there: a FIFO would block.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut writer = BufWriter::new(File::create_new(path)?);
     fill(&mut writer)?;
     writer.flush()?;
     writer.get_ref().sync_all()

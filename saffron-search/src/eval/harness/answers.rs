@@ -13,11 +13,11 @@ use crate::eval::runs::{Answer, Judgement};
 /// An answer that could not be judged.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerError {
-    #[error("the judge {judge} failed: {source}")]
+    #[error("the judge {judge} failed")]
     Judge { judge: String, source: ModelError },
-    #[error("the answer does not belong to its prompt: {0}")]
+    #[error("the answer does not belong to its prompt")]
     Session(#[from] ModelError),
-    #[error("the answer has no text: {0}")]
+    #[error("the answer has no text")]
     Text(#[from] VocabularyError),
 }
 

@@ -8,7 +8,7 @@ mod answers;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session};
+use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session, with_causes};
 
 use super::judge::{Asked, Judge};
 use super::runs::{Arm, Ending, Kind, Plan, Record, RunDir, RunError, Timings};
@@ -132,7 +132,7 @@ pub enum HarnessError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// A contender's settings cannot be run with.
-    #[error("{strategy} at {budget} cannot be run: {source}")]
+    #[error("{strategy} at {budget} cannot be run")]
     Contender {
         /// Its name.
         strategy: String,
@@ -220,8 +220,8 @@ impl Harness<'_> {
     ) -> Record {
         let case @ Case { id, set, kind, .. } = &self.cases[index];
         let answer = match result {
-            Ok(outcome) => judged(case, &outcome, judges, self.keep_text).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+            Ok(outcome) => judged(case, &outcome, judges, self.keep_text).map_err(|error| with_causes(&error)),
+            Err(error) => Err(with_causes(&error)),
         };
         let (ending, timings) = match answer {
             Ok(answer) => {
@@ -236,7 +236,7 @@ impl Harness<'_> {
         let record = Record { key: arm.key(id), index, group, set: set.clone(), kind: kind.clone(), ending, timings };
         match record.check_numbers() {
             Ok(()) => record,
-            Err(error) => Record { ending: Ending::Failed { error: error.to_string() }, ..record },
+            Err(error) => Record { ending: Ending::Failed { error: with_causes(&error) }, ..record },
         }
     }
 }

@@ -16,7 +16,7 @@ use saffron_core::{
 
 pub use opened::{ModelsError, NO_REWARD, OpenedModels};
 pub use settings::{
-    GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, PolicySettings, QuestionSettings,
+    GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, NoQuestion, PolicySettings, QuestionSettings,
     RewardModelSettings, RewardSettings, ServedSettings,
 };
 

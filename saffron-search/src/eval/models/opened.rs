@@ -75,6 +75,16 @@ impl OpenedModels {
         judges: &[JudgeSettings],
     ) -> Result<Self, ModelsError> {
         let failed = |what: String| move |source| ModelsError { what, source };
+        for RewardSettings { name, model } in rewards {
+            if let RewardModelSettings::Guard(guard) = model {
+                guard.check().map_err(|error| failed(format!("the reward model {name}"))(error.into()))?;
+            }
+        }
+        for JudgeSettings { name, judge, .. } in judges {
+            if let JudgeModelSettings::Guard { guard, .. } = judge {
+                guard.check().map_err(|error| failed(format!("the judge {name}"))(error.into()))?;
+            }
+        }
         let policy = opener.policy(policy).map_err(failed(format!("the policy {}", policy.model)))?;
         let mut scorers: BTreeMap<String, Box<dyn ComparedScorer>> = BTreeMap::new();
         scorers.insert(String::from(NO_REWARD), Box::new(NoReward));

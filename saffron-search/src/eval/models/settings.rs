@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::Preset;
 use crate::eval::judge::{Asked, RefusalPhrases, WordRule};
+use crate::tagged::by_kind;
 
 /// The policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,7 +93,28 @@ impl PolicySettings {
     }
 }
 
+/// A served guard that nobody has said how to ask.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{model} is a server: set `question`, how the guard there is asked")]
+pub struct NoQuestion {
+    /// The guard.
+    pub model: ModelName,
+}
+
 impl GuardSettings {
+    /// Refuses a served guard without a question: only one that runs here can be asked by a template
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`NoQuestion`].
+    pub fn check(&self) -> Result<(), NoQuestion> {
+        match self.model.server().is_some() && self.question.is_none() {
+            true => Err(NoQuestion { model: self.model.clone() }),
+            false => Ok(()),
+        }
+    }
+
     /// The models that it names.
     pub fn names_mut(&mut self) -> impl Iterator<Item = &mut ModelName> {
         [&mut self.model].into_iter().chain(self.served.as_mut().and_then(|served| served.tokenizer.as_mut()))
@@ -146,7 +168,7 @@ pub struct RewardSettings {
 /// What a reward model is.
 #[allow(clippy::large_enum_variant, reason = "there are few of them, and they are read once")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RewardModelSettings {
     /// A multifurcation reward model: one call a sequence for all its candidates.
     Mrm(MrmSettings),
@@ -170,7 +192,7 @@ pub struct JudgeSettings {
 /// What a judge is.
 #[allow(clippy::large_enum_variant, reason = "there are few of them, and they are read once")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum JudgeModelSettings {
     /// A guard: safe from a reward on.
     Guard {
@@ -192,6 +214,9 @@ pub enum JudgeModelSettings {
         rule: WordRule,
     },
 }
+
+by_kind!(RewardModelSettings);
+by_kind!(JudgeModelSettings);
 
 fn cache_mb() -> u64 {
     1024

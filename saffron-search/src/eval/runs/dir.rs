@@ -4,7 +4,7 @@ mod finish;
 mod open;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::plan::Entry;
 use super::{Arm, Key, Manifest, Plan, Record, RunError};
-use crate::eval::files::{self, FileError, Journal, Span};
+use crate::eval::files::{self, Journal, Span};
 
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records.jsonl";
@@ -55,21 +55,15 @@ impl Line {
 pub fn read(dir: &Path) -> Result<(Manifest, Vec<Record>), RunError> {
     let path = dir.join(MANIFEST);
     let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
-    let plain = found(Journal::read(&dir.join(RECORDS)))?;
-    let records = match plain {
-        Some(records) => records,
-        None => found(Journal::read_gzipped(&dir.join(ZIPPED)))?.unwrap_or_default(),
+    let (plain, zipped) = (dir.join(RECORDS), dir.join(ZIPPED));
+    let records = if files::is_there(&plain)? {
+        Journal::read(&plain)?
+    } else if files::is_there(&zipped)? {
+        Journal::read_gzipped(&zipped)?
+    } else {
+        Vec::new()
     };
     Ok((manifest, records))
-}
-
-/// What was read, or none where there is no such file.
-fn found<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
-    match read {
-        Ok(found) => Ok(Some(found)),
-        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Writes a `summary.json` into a directory, whole or not at all.

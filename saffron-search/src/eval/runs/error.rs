@@ -1,7 +1,7 @@
 //! Why a run cannot be begun, taken up again, written or merged.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Arm, Difference, Key, SecretError, Shard};
 use crate::eval::files::FileError;
@@ -11,7 +11,7 @@ use crate::eval::files::FileError;
 #[non_exhaustive]
 pub enum RunError {
     /// The operating system refused: no such directory, no right, no room.
-    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    #[error("cannot {action} {path}", path = .path.display())]
     Io {
         /// What was being done.
         action: &'static str,
@@ -37,7 +37,7 @@ pub enum RunError {
         found: u64,
     },
     /// A manifest that is none.
-    #[error("{path} is no manifest: {source}", path = .path.display())]
+    #[error("{path} is no manifest", path = .path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum RunError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// A line that is no record, or one of another version.
-    #[error("line {line} of {path} is no record that this version reads: {source}", path = .path.display())]
+    #[error("line {line} of {path} is no record that this version reads", path = .path.display())]
     Line {
         /// The file of records.
         path: PathBuf,
@@ -110,7 +110,7 @@ pub enum RunError {
         value: f64,
     },
     /// Something cannot be written as JSON.
-    #[error("cannot write {what} as JSON: {source}")]
+    #[error("cannot write {what} as JSON")]
     Encode {
         /// What.
         what: &'static str,
@@ -184,17 +184,12 @@ impl From<FileError> for RunError {
             FileError::Held { path } => Self::Held { path },
             FileError::Line { path, line, source } => Self::Line { path, line, source },
             FileError::Encode { source, .. } => Self::Encode { what: "a record", source },
-            other @ (FileError::Duplicate { .. } | FileError::Replaced { .. }) => Self::File(other),
+            other => Self::File(other),
         }
     }
 }
 
 impl RunError {
-    /// Wraps what the operating system said.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
-    }
-
     pub(super) fn planned_twice(arm: &Arm) -> Self {
         Self::PlannedTwice { what: format!("strategy {} at {}", arm.strategy, arm.budget) }
     }

@@ -1,8 +1,7 @@
 //! With what a run was begun.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,9 @@ use crate::eval::files;
 
 /// The format that is written here.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// The most bytes of a manifest: 8 MiB.
+const MAX_MANIFEST: u64 = 8 << 20;
 
 /// With what a run was begun. A run goes on only with the same: all fingerprints, and of the
 /// settings what [counts](Counts).
@@ -116,13 +118,13 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// A file that is no manifest, is of another format version, or cannot be read.
+    /// A file that is no manifest, is of another format version, has more than 8 MiB or cannot be
+    /// read; anything but a file.
     pub fn read(path: &Path) -> Result<Option<Self>, RunError> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(RunError::io("read", path)(error)),
-        };
+        if !files::is_there(path)? {
+            return Ok(None);
+        }
+        let bytes = files::read_capped(path, MAX_MANIFEST)?;
         let failed = |source| RunError::Manifest { path: path.to_owned(), source };
         let value: Value = serde_json::from_slice(&bytes).map_err(failed)?;
         match value.get("format_version").and_then(Value::as_u64) {

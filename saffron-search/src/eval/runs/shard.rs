@@ -36,7 +36,7 @@ pub enum ShardError {
         found: String,
     },
     /// One of the two is no whole number.
-    #[error("shard `{found}`: {source}")]
+    #[error("shard `{found}`: expected two whole numbers, such as 0/4")]
     Number {
         /// The text given.
         found: String,

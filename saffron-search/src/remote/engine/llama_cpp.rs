@@ -4,7 +4,7 @@ use saffron_core::Token;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Many, Request, Row, placed, typed};
+use super::{Answer, Ask, Request, Row, placed, several};
 use crate::remote::AnswerProblem;
 
 /// Makes a token certain.
@@ -55,7 +55,7 @@ struct Listed {
 }
 
 pub(super) fn answer(body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem> {
-    let completions = typed::<Many<Completion>>(body)?.into_vec();
+    let completions = several::<Completion>(body)?;
     let model = completions.iter().find_map(|completion| completion.model.clone());
     let mut rows = Vec::new();
     for (place, completion) in completions.into_iter().enumerate() {

@@ -152,21 +152,9 @@ fn typed<T: DeserializeOwned>(body: Value) -> Result<T, AnswerProblem> {
     serde_json::from_value(body).map_err(|error| AnswerProblem::Malformed(error.to_string()))
 }
 
-/// Several, or one alone.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum Many<T> {
-    Several(Vec<T>),
-    One(T),
-}
-
-impl<T> Many<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::Several(several) => several,
-            Self::One(one) => vec![one],
-        }
-    }
+/// A body as several of a type, or one alone.
+fn several<T: DeserializeOwned>(body: Value) -> Result<Vec<T>, AnswerProblem> {
+    if body.is_array() { typed(body) } else { Ok(vec![typed(body)?]) }
 }
 
 /// Answers by the place that each says it is for.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Many, Request, Row, placed, typed};
+use super::{Answer, Ask, Request, Row, placed, several};
 use crate::remote::AnswerProblem;
 
 pub(super) fn step(ask: Ask<'_>) -> Request {
@@ -51,7 +51,7 @@ struct Meta {
 type Triple = (Option<f64>, Option<u64>, Value);
 
 pub(super) fn answer(body: Value, ask: Ask<'_>) -> Result<Answer, AnswerProblem> {
-    let generated = typed::<Many<Generated>>(body)?.into_vec();
+    let generated = several::<Generated>(body)?;
     let model = generated.iter().find_map(|generated| generated.meta_info.weight_version.clone());
     let rows =
         generated.into_iter().enumerate().map(|(place, generated)| Ok((place, row(place, generated.meta_info)?)));

@@ -39,7 +39,7 @@ pub struct AskedSession {
 
 /// What was asked of the sessions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "asked", rename_all = "lowercase")]
+#[serde(tag = "asked", rename_all = "lowercase", expecting = "an object whose `asked` says what it is")]
 pub enum Request {
     /// The policy's candidates.
     Propose {
@@ -66,7 +66,7 @@ impl Request {
 
 /// What was answered, session by session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "lowercase")]
+#[serde(tag = "answer", rename_all = "lowercase", expecting = "an object whose `answer` says what it is")]
 pub enum Answer {
     /// Candidates.
     Candidates {
@@ -114,7 +114,7 @@ pub struct Recording {
 
 /// One line.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "lowercase")]
+#[serde(tag = "record", rename_all = "lowercase", expecting = "an object whose `record` says what it is")]
 enum Line {
     Models(Models),
     Prompt(Prompt),

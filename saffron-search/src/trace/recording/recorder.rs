@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saffron_core::{
-    CandidateFilter, Candidates, ChildReward, ModelError, ModelPort, Reply, Session, Token, Vocabulary,
+    CandidateFilter, Candidates, ChildReward, ModelError, ModelPort, Reply, Session, Token, Vocabulary, with_causes,
 };
 
 use super::{Answer, AskedSession, Models, Prompt, RecordedCall, Recording, Request};
@@ -105,6 +105,6 @@ fn answer<T: Clone>(
 ) -> Answer {
     match reply {
         Ok(reply) => given(reply.value.clone(), reply.work.clone()),
-        Err(error) => Answer::Failed { message: error.to_string() },
+        Err(error) => Answer::Failed { message: with_causes(&error) },
     }
 }

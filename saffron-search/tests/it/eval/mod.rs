@@ -3,9 +3,11 @@
 mod attacks;
 mod classification;
 mod containers;
+mod costs;
 mod data;
 mod faults;
 mod files;
+mod foreign;
 mod judges;
 mod models;
 mod pairs;

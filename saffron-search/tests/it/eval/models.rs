@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use saffron_core::{
     CandidateFilter, Candidates, Forget, ModelError, OutcomeRewardModel, PlainVocabulary, Policy, ProcessRewardModel,
-    Reply, Session, TextPolicy, Token, Vocabulary,
+    Reply, Session, TextPolicy, Token, Vocabulary, with_causes,
 };
+use saffron_search::eval::attack::Attack;
 use saffron_search::eval::harness::ComparedModels;
 use saffron_search::eval::models::{
     ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, JudgeSettings, ModelOpener, MrmSettings, NO_REWARD,
     OpenError, OpenedModels, PolicySettings, RewardModelSettings, RewardSettings,
 };
+use saffron_search::strategy::StrategyConfig;
 use serde_json::json;
 
 /// A model of a program's own. It counts how often it forgets.
@@ -134,6 +136,88 @@ fn a_model_that_does_not_open_is_named_with_the_reason() {
     let error = OpenedModels::open(&mut OwnOpener::default(), &policy(), &[reward], &judges()).unwrap_err();
     assert_eq!(error.to_string(), "the reward model guide");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no mine/base here");
+}
+
+#[test]
+fn a_served_guard_without_a_question_says_what_to_set() {
+    let guard = json!({ "kind": "guard", "model": "vllm:http://127.0.0.1:1" });
+    let reward: RewardSettings = serde_json::from_value(json!({ "name": "guide", "model": guard })).unwrap();
+    let judge = json!([{ "name": "judge", "judge": { "kind": "guard", "guard": { "model": "vllm:http://a" } } }]);
+    let judge: Vec<JudgeSettings> = serde_json::from_value(judge).unwrap();
+    for (rewards, judges, what) in [(vec![reward], judges(), "reward model guide"), (vec![], judge, "judge judge")] {
+        let mut opener = OwnOpener::default();
+        let error = OpenedModels::open(&mut opener, &policy(), &rewards, &judges).unwrap_err();
+        let words = with_causes(&error);
+        assert!(words.starts_with(&format!("the {what}: vllm:http://")), "{words}");
+        assert!(words.ends_with("is a server: set `question`, how the guard there is asked"), "{words}");
+        assert!(opener.opened.is_empty(), "nothing was opened");
+    }
+}
+
+/// What is wrong with settings, by the field.
+fn fault<T: serde::de::DeserializeOwned>(settings: serde_json::Value) -> String {
+    serde_json::from_value::<T>(settings).err().unwrap().to_string()
+}
+
+#[test]
+fn faults_of_settings_name_the_field_what_was_expected_and_what_was_found() {
+    let judge = |judge| fault::<JudgeSettings>(json!({ "name": "j", "judge": judge }));
+    let expected = "expected a table whose `kind` says what it is";
+    assert_eq!(judge(json!("phrases")), format!("invalid type: string \"phrases\", {expected}"));
+    assert_eq!(
+        judge(json!({ "kind": "phrases" })),
+        "kind: unknown variant `phrases`, expected one of `guard`, `refusal-phrases`, `words`"
+    );
+    assert_eq!(
+        judge(json!({ "kind": "guard", "guard": { "model": "a/b" }, "threshold": "high" })),
+        "threshold: invalid type: string \"high\", expected f32"
+    );
+    assert_eq!(
+        judge(json!({ "kind": "guard", "guard": { "model": "a/b", "question": { "prefix": 1 } } })),
+        "guard.question.prefix: invalid type: integer `1`, expected a string"
+    );
+    assert_eq!(judge(json!({ "kind": "guard" })), "missing field `guard`");
+    let reward = |model| fault::<RewardSettings>(json!({ "name": "r", "model": model }));
+    assert!(
+        reward(json!({ "kind": "mrm", "base": "a/b", "adapter": "x", "bias": 3 })).starts_with("bias: invalid type")
+    );
+    assert!(
+        reward(json!({ "kind": "mrm", "base": "a/b", "adapter": "x", "bia": true })).contains("unknown field `bia`")
+    );
+    let attack = |attack| fault::<Attack>(attack);
+    assert_eq!(attack(json!([])), format!("invalid type: sequence, {expected}"));
+    assert_eq!(
+        attack(json!({ "kind": "then", "attacks": [{ "kind": "suffix", "text": 3 }] })),
+        "attacks[0]: text: invalid type: integer `3`, expected a string"
+    );
+    assert_eq!(
+        attack(json!({ "kind": "prefill", "tokens": -1 })),
+        "tokens: invalid value: integer `-1`, expected usize"
+    );
+    assert_eq!(
+        attack(json!({ "kind": "prefill", "tokens": 1, "text": 7 })),
+        "text: invalid type: integer `7`, expected a name, or a table of one name"
+    );
+    let strategy = |strategy| fault::<StrategyConfig>(strategy);
+    assert_eq!(
+        strategy(json!({ "kind": "rebase", "steps": { "tokens": "four" } })),
+        "steps.tokens: invalid type: string \"four\", expected usize"
+    );
+    assert!(strategy(json!({ "kind": "greedy", "width": 4 })).starts_with("unknown field `width`"));
+}
+
+#[test]
+fn settings_by_kind_are_written_as_they_are_read() {
+    let attack = json!({ "kind": "then", "attacks": [
+        { "kind": "none" }, { "kind": "suffix", "text": "!" },
+        { "kind": "prefill", "tokens": 3, "text": { "pattern": "So" } },
+    ] });
+    let read: Attack = serde_json::from_value(attack.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), attack);
+    assert_eq!(serde_json::from_str::<Attack>(&serde_json::to_string(&read).unwrap()).unwrap(), read);
+    let strategy = json!({ "kind": "rebase", "temperature": 0.25, "steps": { "tokens": 4 } });
+    let read: StrategyConfig = serde_json::from_value(strategy.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), strategy);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Policies and rewards behind a server, against servers that follow a script.
 
+mod answers;
 mod asking;
 mod engines;
 mod fake;
 mod faults;
+mod keys;
 mod llama_cpp;
 mod probe;
 mod recorded;

@@ -157,6 +157,8 @@ fn addresses_that_are_none_say_why() {
         ("vllm:http://a,,http://b", "must begin with http"),
         ("vllm:https://user:word@a", "no credentials"),
         ("vllm:https://a/?key=word", "no credentials and no query"),
+        ("vllm:https://a#word", "no fragment"),
+        ("vllm:https://a/v1#word,http://b", "no fragment"),
     ] {
         let error = text.parse::<ServerAddress>().unwrap_err().to_string();
         assert!(error.contains(says) && !error.contains("word"), "{text}: {error}");

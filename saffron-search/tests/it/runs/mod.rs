@@ -3,6 +3,7 @@
 mod curves;
 mod kills;
 mod manifests;
+mod mutants;
 mod pairs;
 mod records;
 mod settings;

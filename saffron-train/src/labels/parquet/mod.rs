@@ -25,7 +25,7 @@ use std::path::Path;
 
 use super::{LabelError, TokenRewards};
 
-pub use read::read;
+pub use read::{read, read_within};
 pub use write::write;
 
 /// Key of the manifest in a file's metadata.

@@ -3,72 +3,119 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::reader::TreeBuilder;
 use ::parquet::record::{Field, Row};
-use saffron_search::eval::data::{Label, MAX_BYTES};
-use saffron_search::eval::files::FileError;
+use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
+use saffron_core::shortened;
+use saffron_search::eval::data::parquet_guard::{check_footer, check_group, list_values};
+use saffron_search::eval::data::{Cap, DataErrorKind, DataLimits, Label, Place};
+use saffron_search::eval::files::{FileError, open_regular};
 use saffron_search::eval::runs::Manifest;
 
 use super::super::LabelSettings;
 use super::write::name;
 use super::{LabelError, MANIFEST_KEY, TokenRewards, failure};
 
+/// What a text or list on the heap takes besides its content, about.
+const TEXT: usize = 32;
+
 const COLUMNS: [&str; 9] = ["index", "id", "set", "group", "label", "prompt", "reply", "rewards", "cut"];
 
-/// The manifest and records of a file that [`write`](super::write) or another tool has written. Columns beyond those of the format are
-/// passed over.
+/// The manifest and records of a file that [`write`](super::write) or another tool has written.
+/// Columns beyond those of the format are passed over. Files are not trusted: one may cost what
+/// [`DataLimits::default`] says.
 ///
 /// # Errors
 ///
 /// A file that cannot be read, is damaged, has no manifest or one of something else, lacks a column or has one of another type; records
 /// that hold what cannot be.
 pub fn read(path: &Path) -> Result<(Manifest, Vec<TokenRewards>), LabelError> {
-    let file = File::open(path).map_err(FileError::io("open", path))?;
-    let length = file.metadata().map_err(FileError::io("read", path))?.len();
-    // The library's own checks of damaged pages are partly assertions.
-    let damaged = |_| failure(path)("a page is damaged");
-    catch_unwind(AssertUnwindSafe(|| read_rows(path, file, length))).map_err(damaged)?
+    read_within(path, &DataLimits::default())
 }
 
-fn read_rows(path: &Path, file: File, length: u64) -> Result<(Manifest, Vec<TokenRewards>), LabelError> {
+/// As [`read`], within limits of one's own.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_within(path: &Path, limits: &DataLimits) -> Result<(Manifest, Vec<TokenRewards>), LabelError> {
+    let file = open_regular(path)?;
+    check_footer(&file).map_err(|kind| refused(path, kind))?;
+    // The library's own checks of damaged pages are partly assertions.
+    let damaged = |_| failure(path)("a page is damaged");
+    catch_unwind(AssertUnwindSafe(|| read_rows(path, file, limits))).map_err(damaged)?
+}
+
+fn read_rows(path: &Path, file: File, limits: &DataLimits) -> Result<(Manifest, Vec<TokenRewards>), LabelError> {
     let failed = failure::<ParquetError>(path);
+    let pages = file.try_clone().map_err(FileError::io("read", path))?;
     let reader = SerializedFileReader::new(file).map_err(&failed)?;
-    check_sizes(reader.metadata(), length).map_err(failure(path))?;
+    check_rows(reader.metadata().row_groups(), limits, path)?;
     let manifest = manifest(reader.metadata(), path)?;
     let settings = LabelSettings::of(&manifest, path)?;
     let fields = reader.metadata().file_metadata().schema().get_fields();
     if let Some(missing) = COLUMNS.iter().find(|name| !fields.iter().any(|field| field.name() == **name)) {
         return Err(wrong(path, missing, "such a column", "none"));
     }
-    let rows = reader.get_row_iter(None).map_err(&failed)?;
-    let records = rows.enumerate().map(|(place, row)| {
-        let record = Columns { path, row: row.map_err(&failed)?, place }.record()?;
-        record.check(settings.vocab_size)?;
-        Ok(record)
-    });
-    Ok((manifest, records.collect::<Result<_, LabelError>>()?))
-}
-
-/// Refuses what the file states of its sizes before room is made for it.
-fn check_sizes(metadata: &ParquetMetaData, length: u64) -> Result<(), &'static str> {
-    let groups = metadata.row_groups();
-    if !groups.iter().flat_map(RowGroupMetaData::columns).all(|column| lies_within(column, length)) {
-        return Err("a column lies outside the file");
+    let projection = Type::group_type_builder("token_rewards").with_fields(wanted(fields)).build().map_err(&failed)?;
+    let descriptor = Arc::new(SchemaDescriptor::new(Arc::new(projection)));
+    let (mut records, mut kept) = (Vec::new(), 0);
+    for group in 0..reader.num_row_groups() {
+        let place = Place::Row(records.len() + 1);
+        let metadata = reader.metadata().row_group(group);
+        let is_read = |name: &str| COLUMNS.contains(&name);
+        check_group(&pages, metadata, &is_read, limits, list_values(limits), place)
+            .map_err(|kind| refused(path, kind))?;
+        let group = reader.get_row_group(group).map_err(&failed)?;
+        for row in TreeBuilder::new().as_iter(descriptor.clone(), &*group).map_err(&failed)? {
+            let record = Columns { path, row: row.map_err(&failed)?, place: records.len() }.record()?;
+            record.check(settings.vocab_size)?;
+            kept += size(&record);
+            if kept > limits.decoded {
+                return Err(too_large(path, Cap::Decoded, limits.decoded));
+            }
+            records.push(record);
+        }
     }
-    let size = |group: &RowGroupMetaData| {
-        let sizes = group.columns().iter().map(|column| column.uncompressed_size().max(0).unsigned_abs());
-        sizes.fold(0, u64::saturating_add)
-    };
-    if groups.iter().any(|group| size(group) > MAX_BYTES) { Err("a row group holds more than 2 GiB") } else { Ok(()) }
+    Ok((manifest, records))
 }
 
-fn lies_within(column: &ColumnChunkMetaData, file: u64) -> bool {
-    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-    let start_and_length = (u64::try_from(start), u64::try_from(column.compressed_size()));
-    matches!(start_and_length, (Ok(start), Ok(length)) if start.saturating_add(length) <= file)
+/// The columns of the format, in the file's order.
+fn wanted(fields: &[TypePtr]) -> Vec<TypePtr> {
+    fields.iter().filter(|field| COLUMNS.contains(&field.name())).cloned().collect()
+}
+
+/// Bytes of memory that a record takes among others, about.
+fn size(record: &TokenRewards) -> u64 {
+    let texts = [Some(&record.id), Some(&record.set), record.group.as_ref()];
+    let texts: usize = texts.into_iter().flatten().map(|text| TEXT + text.len()).sum();
+    let lists = 3 * TEXT + 4 * (record.prompt.len() + record.reply.len() + record.rewards.len());
+    (2 * size_of::<TokenRewards>() + texts + lists) as u64
+}
+
+fn check_rows(groups: &[RowGroupMetaData], limits: &DataLimits, path: &Path) -> Result<(), LabelError> {
+    // Less than no rows are too many, too.
+    let rows = groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(u64::MAX));
+    match rows.fold(0, u64::saturating_add) > limits.rows {
+        true => Err(too_large(path, Cap::Rows, limits.rows)),
+        false => Ok(()),
+    }
+}
+
+fn refused(path: &Path, kind: DataErrorKind) -> LabelError {
+    match kind {
+        DataErrorKind::TooLarge { cap, limit, .. } => too_large(path, cap, limit),
+        kind => failure(path)(kind),
+    }
+}
+
+fn too_large(path: &Path, cap: Cap, limit: u64) -> LabelError {
+    LabelError::TooLarge { path: path.to_owned(), cap, limit }
 }
 
 fn manifest(metadata: &ParquetMetaData, path: &Path) -> Result<Manifest, LabelError> {
@@ -109,7 +156,7 @@ impl Columns<'_> {
     }
 
     fn wrong(&self, column: &str, expected: &'static str) -> LabelError {
-        let found = format!("{} in row {}", self.field(column), self.place + 1);
+        let found = format!("{} in row {}", shown(self.field(column)), self.place + 1);
         wrong(self.path, column, expected, found)
     }
 
@@ -147,6 +194,14 @@ impl Columns<'_> {
             _ => None,
         };
         elements.ok_or_else(|| self.wrong(column, expected))
+    }
+}
+
+fn shown(field: &Field) -> String {
+    match field {
+        Field::ListInternal(_) | Field::MapInternal(_) | Field::Group(_) => String::from("a list or a group"),
+        Field::Str(text) => shortened(text, 100),
+        other => other.to_string(),
     }
 }
 

@@ -18,8 +18,11 @@ use saffron_search::eval::runs::RunError;
 use super::super::run::{manifest, walk};
 use super::{LabelError, MANIFEST_KEY, SCHEMA, TokenRewards, failure};
 
-/// Records a row group.
+/// Records a row group, at most.
 const ROWS: usize = 4096;
+
+/// Tokens a row group, about: so many are always read back.
+const TOKENS: usize = 1 << 20;
 
 /// Writes the labels of the run in a directory as a parquet file, whole or not at all, and says how many rows it has.
 ///
@@ -41,15 +44,17 @@ fn write_rows(dir: &Path, path: &Path, file: impl Write + Send) -> Result<usize,
     let failed = failure::<ParquetError>(path);
     let schema = parse_message_type(SCHEMA).map_err(&failed)?;
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties(dir)?)).map_err(&failed)?;
-    let (mut rows, mut waiting) = (0, Vec::new());
+    let (mut rows, mut tokens, mut waiting) = (0, 0, Vec::new());
     walk(dir, |record| {
         if !record.is_skipped() {
             rows += 1;
+            tokens += record.prompt.len() + record.reply.len();
             waiting.push(record);
         }
-        if waiting.len() == ROWS {
+        if waiting.len() == ROWS || tokens >= TOKENS {
             write_group(&mut writer, &waiting).map_err(&failed)?;
             waiting.clear();
+            tokens = 0;
         }
         Ok(())
     })?;

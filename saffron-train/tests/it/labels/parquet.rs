@@ -10,6 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use saffron_core::with_causes;
 use saffron_search::eval::runs::Shard;
 use saffron_train::labels::parquet::{read, write};
 use saffron_train::labels::{self, LabelError};
@@ -89,7 +90,7 @@ fn files_of_something_else_are_refused() {
     let path = dir.path().join("odd.parquet");
     odd(&path, "message odd { required int64 index; }", false);
     let error = read(&path).unwrap_err();
-    assert!(error.to_string().contains("no `saffron.manifest`"), "{error}");
+    assert!(with_causes(&error).contains("no `saffron.manifest`"), "{error:?}");
     odd(&path, "message odd { required int64 index; }", true);
     let error = read(&path).unwrap_err();
     assert!(matches!(&error, LabelError::Column { column, .. } if column == "id"), "{error}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use saffron_core::PlainVocabulary;
+use saffron_core::{PlainVocabulary, with_causes};
 use saffron_search::eval::files::FileError;
 use saffron_search::eval::runs::{Manifest, RunError, Shard};
 use saffron_train::labels::{LabelError, LabelRun, LabelSettings, LabelSummary, TokenRewards, merge, read};
@@ -250,7 +250,7 @@ fn a_source_that_breaks_its_word_is_refused_and_what_was_written_stays() {
     let mut short = fixed(11);
     short.replies.truncate(4);
     let error = open().run(&mut short, &mut |_| {}).unwrap_err();
-    assert_eq!(error.to_string(), "replies 3 to 5 cannot be had: the corpus ends before");
+    assert_eq!(with_causes(&error), "replies 3 to 5 cannot be had: the corpus ends before");
     let run = open();
     assert_eq!(run.done(), 3);
     let error = run.finish().unwrap_err();

@@ -1,40 +1,95 @@
 //! Comma-separated values under a line of column names.
 
 use std::io::Read;
+use std::mem;
+use std::ops::ControlFlow;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
-use super::{Record, number};
+use super::{Each, Record};
+use crate::eval::data::source::{Source, carried};
 use crate::eval::data::{DataErrorKind, Place};
 
 /// Set behind the last record: a file that ends within a quoted field swallows it.
 const END: &str = "\u{1}end of file";
 
-/// The records under the header; all values are text.
-pub(super) fn rows(text: &str) -> Result<Vec<Record>, DataErrorKind> {
-    let mut records = parse(text)?.into_iter();
-    let Some(header) = records.next() else { return Err(DataErrorKind::Empty) };
-    check_header(&header)?;
-    let records: Vec<StringRecord> = records.collect();
-    check_lengths(&header, &records, text.ends_with(['\n', '\r']))?;
-    Ok(number(records.iter().map(|record| (Place::Line(line(record)), object(&header, record)))))
-}
+/// What an entry of a row takes besides its texts.
+const ENTRY: u64 = 128;
 
-fn parse(text: &str) -> Result<Vec<StringRecord>, DataErrorKind> {
-    let marked = text.as_bytes().chain(&b"\n"[..]).chain(END.as_bytes());
+/// Shows the records under the header; all values are text.
+pub(super) fn rows(source: &Source, each: Each<'_>) -> Result<(), DataErrorKind> {
+    let marked = source.text().chain(&b"\n"[..]).chain(END.as_bytes());
     let mut reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(marked);
-    let records: Result<Vec<StringRecord>, csv::Error> = reader.records().collect();
-    let mut records = records.map_err(|error| malformed(&error))?;
-    match records.pop() {
-        Some(end) if end.iter().eq([END]) => Ok(records),
+    let mut table = Table { source, each, header: None, index: 0 };
+    let (mut record, mut held): (_, [Option<StringRecord>; 2]) = (StringRecord::new(), [None, None]);
+    while reader.read_record(&mut record).map_err(malformed)? {
+        source.row_ended();
+        // Of three records, the first is neither the file's last one nor the mark behind it.
+        let [first, second] = mem::take(&mut held);
+        if let Some(first) = first
+            && table.show(&first)?.is_break()
+        {
+            return Ok(());
+        }
+        held = [second, Some(mem::take(&mut record))];
+    }
+    let [last, mark] = held;
+    match mark {
+        Some(mark) if mark.iter().eq([END]) => table.end(last),
         torn => Err(DataErrorKind::TornLine { line: torn.as_ref().map_or(1, line) }),
     }
 }
 
-fn malformed(error: &csv::Error) -> DataErrorKind {
+fn malformed(error: csv::Error) -> DataErrorKind {
     let line = error.position().map_or(1, |position| position.line() as usize);
-    DataErrorKind::Malformed { place: Place::Line(line), reason: error.to_string() }
+    let reason = error.to_string();
+    match error.into_kind() {
+        ErrorKind::Io(error) => carried(error),
+        _ => DataErrorKind::Malformed { place: Place::Line(line), reason },
+    }
+}
+
+/// The header, and what is done with the records under it.
+struct Table<'a> {
+    source: &'a Source,
+    each: Each<'a>,
+    header: Option<StringRecord>,
+    index: usize,
+}
+
+impl Table<'_> {
+    /// Takes a record that others follow: the header, or a row.
+    fn show(&mut self, record: &StringRecord) -> Result<ControlFlow<()>, DataErrorKind> {
+        let Some(header) = &self.header else {
+            check_header(record)?;
+            self.header = Some(record.clone());
+            return Ok(ControlFlow::Continue(()));
+        };
+        let (line, expected, found) = (line(record), header.len(), record.len());
+        if expected != found {
+            return Err(DataErrorKind::FieldCount { line, expected, found });
+        }
+        let place = Place::Line(line);
+        self.source.check_rows(self.index, place)?;
+        let bytes = header.as_slice().len() + record.as_slice().len();
+        if !self.source.meter().take(bytes as u64 + ENTRY * found as u64) {
+            return Err(self.source.spent(place));
+        }
+        let row = Record { index: self.index, place, value: object(header, record), header: true };
+        self.index += 1;
+        (self.each)(row)
+    }
+
+    /// Takes the last record. One that is too short is cut off when nothing ends its line.
+    fn end(&mut self, last: Option<StringRecord>) -> Result<(), DataErrorKind> {
+        let Some(last) = last else { return Ok(()) };
+        let short = self.header.as_ref().is_some_and(|header| last.len() < header.len());
+        match short && !self.source.ends_a_line() {
+            true => Err(DataErrorKind::TornLine { line: line(&last) }),
+            false => self.show(&last).map(drop),
+        }
+    }
 }
 
 fn check_header(header: &StringRecord) -> Result<(), DataErrorKind> {
@@ -42,22 +97,11 @@ fn check_header(header: &StringRecord) -> Result<(), DataErrorKind> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => {
-            let reason = format!("two columns are named `{}`", pair[0]);
+            let name: String = pair[0].chars().take(100).collect();
+            let reason = format!("two columns are named `{name}`");
             Err(DataErrorKind::Malformed { place: Place::Line(line(header)), reason })
         }
         None => Ok(()),
-    }
-}
-
-/// A last record that is too short is cut off when nothing ends its line.
-fn check_lengths(header: &StringRecord, records: &[StringRecord], ended: bool) -> Result<(), DataErrorKind> {
-    let Some((index, record)) = records.iter().enumerate().find(|(_, record)| record.len() != header.len()) else {
-        return Ok(());
-    };
-    let (line, expected, found) = (line(record), header.len(), record.len());
-    match index + 1 == records.len() && !ended && found < expected {
-        true => Err(DataErrorKind::TornLine { line }),
-        false => Err(DataErrorKind::FieldCount { line, expected, found }),
     }
 }
 

@@ -1,40 +1,57 @@
-//! Rows of any container as JSON values.
+//! Rows of any container as JSON values, one after the other.
 
 mod csv;
 mod json;
+mod outcome;
 #[cfg(feature = "parquet")]
-mod parquet;
+pub(super) mod parquet;
 mod record;
 mod text;
+
+use std::ops::ControlFlow;
 
 use super::source::{Container, Source};
 use super::{DataErrorKind, Place};
 
-pub(crate) use json::whole;
+pub(crate) use outcome::Outcome;
 pub(crate) use record::Record;
 
-/// The rows of a file in its order. `column` names the lines of a file of bare text.
-pub(crate) fn records(source: &Source, column: &str) -> Result<Vec<Record>, DataErrorKind> {
+/// Takes a row and where it stands; breaks off when no more are wanted.
+pub(crate) type Row<'a, T> = &'a mut dyn FnMut(T, Place) -> Result<ControlFlow<()>, DataErrorKind>;
+
+/// Takes a record.
+type Each<'a> = &'a mut dyn FnMut(Record) -> Result<ControlFlow<()>, DataErrorKind>;
+
+/// The columns that a format looks at.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    /// What the lines of a file of bare text are called.
+    pub(crate) text: &'a str,
+    /// Columns that must be there.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only parquet keeps columns apart"))]
+    pub(crate) columns: Vec<&'a str>,
+    /// A column that need not be there.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only parquet keeps columns apart"))]
+    pub(crate) optional: Option<&'a str>,
+}
+
+/// Shows the rows of a file in its order, until `each` breaks off.
+pub(crate) fn records(source: &Source, wanted: &Wanted<'_>, each: Each<'_>) -> Result<(), DataErrorKind> {
     match source.container {
-        Container::JsonLines => json::lines(source.text()?),
-        Container::Json => json::array(source.text()?),
-        Container::Csv => csv::rows(source.text()?),
-        Container::Text => Ok(text::lines(source.text()?, column)),
-        Container::Parquet => parquet_rows(source),
+        Container::JsonLines => json::lines(source, each),
+        Container::Json => json::array(source, each),
+        Container::Csv => csv::rows(source, each),
+        Container::Text => text::lines(source, wanted.text, each),
+        Container::Parquet => parquet_rows(source, wanted, each),
     }
 }
 
 #[cfg(feature = "parquet")]
-fn parquet_rows(source: &Source) -> Result<Vec<Record>, DataErrorKind> {
-    parquet::rows(source)
+fn parquet_rows(source: &Source, wanted: &Wanted<'_>, each: Each<'_>) -> Result<(), DataErrorKind> {
+    parquet::rows(source, wanted, each)
 }
 
 #[cfg(not(feature = "parquet"))]
-fn parquet_rows(_: &Source) -> Result<Vec<Record>, DataErrorKind> {
+fn parquet_rows(_: &Source, _: &Wanted<'_>, _: Each<'_>) -> Result<(), DataErrorKind> {
     Err(DataErrorKind::NeedsParquet)
-}
-
-/// The rows of an iterator with their indices.
-fn number<I: Iterator<Item = (Place, serde_json::Value)>>(rows: I) -> Vec<Record> {
-    rows.enumerate().map(|(index, (place, value))| Record { index, place, value }).collect()
 }

@@ -13,6 +13,8 @@ pub(crate) struct Record {
     pub(crate) place: Place,
     /// An object of columns, where the format has columns.
     pub(crate) value: Value,
+    /// Whether the names of its columns are the file's first row.
+    pub(crate) header: bool,
 }
 
 impl Record {
@@ -69,7 +71,7 @@ impl Record {
         columns.get(column).ok_or_else(|| {
             let mut found: Vec<String> = columns.keys().cloned().collect();
             found.sort_unstable();
-            DataErrorKind::MissingColumn { place: self.place, column: column.to_owned(), found }
+            DataErrorKind::MissingColumn { place: self.place, column: column.to_owned(), found, header: self.header }
         })
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::plan::Entry;
 use super::super::{Key, Plan, RunError};
 use super::{RECORDS, RunDir};
-use crate::eval::files::{self, Span};
+use crate::eval::files::{self, Span, open_regular};
 
 impl RunDir {
     /// Puts the records of a run that has done everything in the plan's order: arm by arm, prompt by prompt. Whatever
@@ -45,7 +45,7 @@ impl RunDir {
     fn keep(&mut self, spans: Vec<Span>) -> Result<(), RunError> {
         let path = self.dir.join(RECORDS);
         self.journal.check_in_place()?;
-        let mut source = File::open(&path).map_err(RunError::io("read", &path))?;
+        let mut source = open_regular(&path)?;
         files::replace(&path, |out| spans.into_iter().try_for_each(|span| copy(&mut source, span, out)))?;
         self.reload()
     }
@@ -82,7 +82,10 @@ impl RunDir {
         self.journal.check_in_place()?;
         let mut lines = lines;
         files::replace(&path, |out| {
-            lines.try_for_each(|(run, span)| copy(&mut File::open(run.dir.join(RECORDS))?, span, out))
+            lines.try_for_each(|(run, span)| {
+                let mut source = open_regular(&run.dir.join(RECORDS)).map_err(io::Error::other)?;
+                copy(&mut source, span, out)
+            })
         })?;
         self.reload()
     }

@@ -1,7 +1,6 @@
 //! Beginning a run and taking it up again.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::{Key, Manifest, Record, RunError, Shard};
@@ -23,7 +22,7 @@ impl RunDir {
         manifest.check_secrets()?;
         files::create_dir(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
-        if has_records(&dir) && Manifest::read(&path)?.is_none() {
+        if has_records(&dir)? && Manifest::read(&path)?.is_none() {
             return Err(RunError::NoManifest { path });
         }
         manifest.check(&path)?;
@@ -64,8 +63,8 @@ impl RunDir {
     }
 }
 
-fn has_records(dir: &Path) -> bool {
-    fs::metadata(dir.join(RECORDS)).is_ok_and(|file| file.len() > 0)
+fn has_records(dir: &Path) -> Result<bool, RunError> {
+    Ok(!files::is_absent_or_empty(&dir.join(RECORDS))?)
 }
 
 type Loaded = (Journal<Record>, BTreeMap<Key, Line>);
