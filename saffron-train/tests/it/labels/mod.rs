@@ -2,6 +2,7 @@
 
 mod annotator;
 mod guard;
+mod hostile;
 mod kills;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -4,18 +4,20 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::data_type::{FloatType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int32Type, Int64Type};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use saffron_core::with_causes;
+use saffron_search::eval::data::{Cap, DataLimits};
 use saffron_search::eval::runs::Shard;
-use saffron_train::labels::parquet::{read, write};
+use saffron_train::labels::parquet::{read, read_within, write};
 use saffron_train::labels::{self, LabelError};
 
 use super::{fast_dir, label, lines, manifest};
+use crate::mutants::Mutator;
 
 #[test]
 fn a_file_reads_back_as_the_labels_that_were_written() {
@@ -146,4 +148,108 @@ fn a_file_that_cannot_be_written_leaves_nothing() {
     fs::write(dir.path().join("labels.jsonl"), broken).unwrap();
     let error = write(dir.path(), &dir.path().join("out.parquet")).unwrap_err();
     assert!(matches!(&error, LabelError::Order { line: 2, .. }), "{error}");
+}
+
+/// A file of one row whose prompt has `tokens` tokens that are all one, which stand in it as a run.
+fn long(path: &Path, tokens: usize) {
+    let text = serde_json::to_string(&manifest(11, Shard::WHOLE)).unwrap();
+    let pairs = vec![KeyValue::new(String::from("saffron.manifest"), text)];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs));
+    let properties = Arc::new(properties.set_data_page_row_count_limit(usize::MAX).build());
+    let lists = ["prompt", "reply", "rewards"].map(|name| {
+        let kind = if name == "rewards" { "float" } else { "int32" };
+        format!("required group {name} (LIST) {{ repeated group list {{ required {kind} element; }} }}")
+    });
+    let texts = ["id", "set"].map(|name| format!("required binary {name} (STRING);")).concat();
+    let maybe = ["group", "label"].map(|name| format!("optional binary {name} (STRING);")).concat();
+    let schema =
+        format!("message m {{ required int64 index; {texts} {maybe} {} required int64 cut; }}", lists.concat());
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut place = 0;
+    while let Some(mut column) = group.next_column().unwrap() {
+        let (defined, repeated) = ([1_i16], [0_i16]);
+        match place {
+            0 | 8 => drop(column.typed::<Int64Type>().write_batch(&[0], None, None).unwrap()),
+            1 | 2 => drop(column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("a")], None, None).unwrap()),
+            3 | 4 => drop(column.typed::<ByteArrayType>().write_batch(&[], Some(&[0]), None).unwrap()),
+            5 => {
+                let repeated: Vec<i16> = (0..tokens).map(|token| i16::from(token > 0)).collect();
+                let (values, defined) = (vec![7; tokens], vec![1; tokens]);
+                drop(column.typed::<Int32Type>().write_batch(&values, Some(&defined), Some(&repeated)).unwrap());
+            }
+            6 => drop(column.typed::<Int32Type>().write_batch(&[7], Some(&defined), Some(&repeated)).unwrap()),
+            _ => drop(column.typed::<FloatType>().write_batch(&[0.5], Some(&defined), Some(&repeated)).unwrap()),
+        }
+        column.close().unwrap();
+        place += 1;
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_few_bytes_that_stand_for_many_tokens_are_refused() {
+    let dir = fast_dir();
+    let path = dir.path().join("long.parquet");
+    long(&path, 2_000_000);
+    assert!(path.metadata().unwrap().len() < 20_000, "{}", path.metadata().unwrap().len());
+    assert_eq!(read(&path).unwrap().1[0].prompt.len(), 2_000_000);
+    let limits = |decoded| DataLimits { decoded, ..DataLimits::default() };
+    // Of a list, so many values may be decoded that they take half of what is allowed.
+    let error = read_within(&path, &limits(128 * 1_999_999)).unwrap_err();
+    assert!(matches!(&error, LabelError::TooLarge { cap: Cap::Decoded, .. }), "{error}");
+    assert!(error.to_string().ends_with("the rows take more bytes of memory than the 255999872 allowed"), "{error}");
+    assert!(read_within(&path, &limits(128 * 2_000_000)).is_ok());
+}
+
+#[test]
+fn rows_and_what_is_kept_of_them_are_counted() {
+    let dir = fast_dir();
+    label(dir.path(), 350, Shard::WHOLE);
+    let path = dir.path().join("labels.parquet");
+    let rows = write(dir.path(), &path).unwrap() as u64;
+    let within = |limits: DataLimits| read_within(&path, &limits).err();
+    let error = within(DataLimits { rows: rows - 1, ..DataLimits::default() });
+    assert!(matches!(error, Some(LabelError::TooLarge { cap: Cap::Rows, .. })), "{error:?}");
+    assert!(within(DataLimits { rows, ..DataLimits::default() }).is_none());
+    let error = within(DataLimits { decoded: 300 * rows, ..DataLimits::default() });
+    assert!(matches!(error, Some(LabelError::TooLarge { cap: Cap::Decoded, .. })), "{error:?}");
+    let error = within(DataLimits { bytes: 100, ..DataLimits::default() });
+    assert!(matches!(error, Some(LabelError::TooLarge { cap: Cap::Unzipped, .. })), "{error:?}");
+}
+
+#[test]
+fn a_mutant_of_a_parquet_file_of_labels_is_read_or_refused() {
+    let dir = fast_dir();
+    label(dir.path(), 11, Shard::WHOLE);
+    let path = dir.path().join("labels.parquet");
+    write(dir.path(), &path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let (mut mutator, mut refused) = (Mutator::new(19), 0);
+    for round in 0..750 {
+        fs::write(&path, mutator.mutant(&bytes)).unwrap();
+        let limits = DataLimits { rows: 1000, decoded: 64 << 20, ..DataLimits::default() };
+        match read_within(&path, &limits) {
+            Ok((_, records)) => {
+                assert!(records.len() <= 1000, "round {round}");
+                records.iter().for_each(|record| record.check(super::VOCABULARY).unwrap());
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!((300..750).contains(&refused), "{refused} of 750 were refused");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_no_parquet_file() {
+    let dir = fast_dir();
+    let path = dir.path().join("fifo.parquet");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(read(&path).unwrap_err()));
+    let error = receiver.recv_timeout(std::time::Duration::from_secs(20)).expect("it blocks");
+    assert!(error.to_string().ends_with("expected a regular file, found a device, pipe or socket"), "{error}");
 }
