@@ -349,8 +349,6 @@ mod tests {
     use serde::Deserialize;
     use serde_json::json;
 
-    use super::by_kind;
-
     #[derive(Clone, Debug, PartialEq, serde::Serialize, Deserialize)]
     #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
     enum Shape {

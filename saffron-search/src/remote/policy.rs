@@ -112,7 +112,7 @@ impl RemotePolicy {
             asked.iter().map(|asked| (key(asked.session), asked.context.clone())).collect();
         let rows = self.server.step(&sequences, top.min(size), &[], served)?;
         let mut answers = Vec::new();
-        for (asked, Listed { mut tokens, cached }) in asked.iter().zip(rows) {
+        for (asked, Listed { mut tokens, cached, .. }) in asked.iter().zip(rows) {
             // Rows of the unembedding beyond the tokenizer's ids belong to no token.
             tokens.retain(|(token, _)| (*token as usize) < size);
             let candidates = filter.apply_listed(&tokens, size, asked.session.response(), asked.place)?;

@@ -155,7 +155,7 @@ impl RemoteGuard {
     /// `top`: llama.cpp may, unless it has listed fewer than that. The others list the answers by
     /// their ids at once or never.
     fn lists_more(&self, listed: &Listed, top: usize) -> bool {
-        self.server.engine() == EngineKind::LlamaCpp && listed.tokens.len() >= top
+        self.server.engine() == EngineKind::LlamaCpp && listed.count >= top
     }
 
     /// The reward, if both answers are listed.

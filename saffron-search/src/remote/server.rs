@@ -61,6 +61,8 @@ pub(super) struct Listed {
     pub(super) tokens: Vec<(Token, f32)>,
     /// Tokens served from the cache.
     pub(super) cached: Option<u64>,
+    /// How many the server has listed, those that are left out included.
+    pub(super) count: usize,
 }
 
 impl Server {
@@ -450,7 +452,8 @@ fn checked(
     ruled_out: RuledOut<'_>,
 ) -> Result<Listed, AnswerProblem> {
     let mut sum = 0.0;
-    let mut tokens: Vec<(Token, f32)> = Vec::with_capacity(row.listed.len());
+    let count = row.listed.len();
+    let mut tokens: Vec<(Token, f32)> = Vec::with_capacity(count);
     let mut seen = BTreeSet::new();
     for (token, logprob) in row.listed {
         let id = Token::try_from(token).ok().filter(|id| (*id as usize) < size);
@@ -479,5 +482,5 @@ fn checked(
     if tokens.len() < expected {
         return Err(AnswerProblem::TooFew { sequence, expected, found: tokens.len() });
     }
-    Ok(Listed { tokens, cached: row.cached })
+    Ok(Listed { tokens, cached: row.cached, count })
 }

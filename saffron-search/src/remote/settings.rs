@@ -21,8 +21,8 @@ impl ApiKey {
             return text.to_owned();
         }
         let text = text.replace(&self.0, "…");
-        let quoted = format!("{:?}", self.0);
-        text.replace(quoted.trim_matches('"'), "…")
+        let quoted: String = self.0.escape_debug().collect();
+        text.replace(&quoted, "…")
     }
 
     /// Whether a text holds the key.

@@ -117,7 +117,7 @@ pub enum DataErrorKind {
         found: usize,
     },
     /// A row without a column that the format needs.
-    #[error("{place}: no column `{column}` among {}{}", columns(.found), hint(*.header))]
+    #[error("{place}: no column `{column}` among {}{}", columns(.found), hint(.header))]
     MissingColumn {
         /// Where.
         place: Place,
@@ -186,8 +186,9 @@ fn columns(found: &[String]) -> String {
     }
 }
 
-fn hint(header: bool) -> &'static str {
-    if header { "; the first row must name the columns, is the header missing?" } else { "" }
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "thiserror gives references")]
+fn hint(header: &bool) -> &'static str {
+    if *header { "; the first row must name the columns, is the header missing?" } else { "" }
 }
 
 /// The first of some texts, in quotes.

@@ -144,7 +144,7 @@ fn any_columns_can_be_named_and_null_is_nothing() {
 #[test]
 fn a_label_that_means_nothing_is_refused() {
     let (_, words) = fault("c.json", r#"[{"q":"How?","a":"","bad":"maybe","topic":1}]"#, &Format::Columns(columns()));
-    assert_eq!(words, r#"row 1: column `bad`: expected one of ["true", "false"], found "maybe""#);
+    assert_eq!(words, r#"row 1: column `bad`: expected one of "true", "false", found "maybe""#);
 }
 
 #[test]

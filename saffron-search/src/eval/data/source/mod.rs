@@ -13,7 +13,7 @@ use crate::eval::files::{NotOpened, opened};
 use crate::json::Meter;
 use stream::Stream;
 pub(crate) use stream::carried;
-pub(crate) use text::Text;
+use text::Text;
 
 /// How a file keeps its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

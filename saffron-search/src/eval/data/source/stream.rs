@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
+use crc32fast::Hasher;
 use flate2::read::MultiGzDecoder;
 
 use super::{Cap, DataErrorKind};
@@ -14,7 +15,7 @@ const CHUNK: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Stored {
     file: File,
-    sum: crc32fast::Hasher,
+    sum: u32,
     left: u64,
     limit: u64,
 }
@@ -28,7 +29,7 @@ pub(super) enum Stream {
 
 impl Stream {
     pub(super) fn new(file: File, zipped: bool, limit: u64) -> Self {
-        let stored = Stored { file, sum: crc32fast::Hasher::new(), left: limit, limit };
+        let stored = Stored { file, sum: 0, left: limit, limit };
         match zipped {
             true => Self::Zipped { decoder: Box::new(MultiGzDecoder::new(stored)), left: limit, limit },
             false => Self::Plain(stored),
@@ -53,7 +54,7 @@ impl Stream {
             stored.file.rewind().map_err(DataErrorKind::Io)?;
         }
         drain(&mut stored)?;
-        Ok(stored.sum.finalize())
+        Ok(stored.sum)
     }
 
     /// What is wrong with the rest of a zipped stream.
@@ -90,7 +91,9 @@ impl Read for Stored {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer).map_err(|error| io::Error::other(DataErrorKind::Io(error)))?;
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| too_large(Cap::Stored, self.limit))?;
-        self.sum.update(&buffer[..read]);
+        let mut sum = Hasher::new_with_initial(self.sum);
+        sum.update(&buffer[..read]);
+        self.sum = sum.finalize();
         Ok(read)
     }
 }
