@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use saffron_core::testing::ScriptedReward;
 use saffron_core::{
     CandidateFilter, Candidates, ChildScorer, ModelError, NoReward, PlainVocabulary, Policy, PrmScorer, Reply, Session,
-    Token, Vocabulary, VocabularyError, VocabularyId, process_reward_fn,
+    Token, Vocabulary, VocabularyError, VocabularyId, process_reward_fn, with_causes,
 };
 use saffron_search::eval::harness::{Case, ComparedModels, Contender, Harness, HarnessError, NamedJudge, SearchModels};
 use saffron_search::eval::judge::{Asked, Judge, Judgement, RefusalPhrases, RewardJudge};
@@ -318,7 +318,7 @@ fn contenders_that_cannot_run_are_named() {
         let contenders = [contender];
         let harness = Harness { contenders: &contenders, cases: &cases, group: NonZeroUsize::MIN, keep_text: false };
         let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
-        harness.run(&mut run, &mut Table::new(), &mut |_| ()).unwrap_err().to_string()
+        with_causes(&harness.run(&mut run, &mut Table::new(), &mut |_| ()).unwrap_err())
     };
     let arm = || Arm::new("odd", 0);
     let nothing = Contender { arm: arm(), searcher: Searcher::new(BestOfN::new(0)), reward: String::from("prm") };
@@ -334,7 +334,7 @@ fn nothing_is_begun_unless_all_contenders_can_run() {
     let run = |contenders: &[Contender], table: &mut Table| {
         let harness = Harness { contenders, cases: &cases, group: NonZeroUsize::MIN, keep_text: false };
         let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
-        harness.run(&mut run, table, &mut |_| panic!("nothing is to run")).unwrap_err().to_string()
+        with_causes(&harness.run(&mut run, table, &mut |_| panic!("nothing is to run")).unwrap_err())
     };
     let mut table = Table::new();
     table.reward = Box::new(NoReward);

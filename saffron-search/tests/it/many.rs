@@ -8,7 +8,7 @@ use saffron_core::testing::{Counting, ScriptedReward};
 use saffron_core::{
     Budget, CandidateFilter, Candidates, ChildScorer, ConfigError, Level, ModelError, Outcome, PlainVocabulary, Policy,
     PrmScorer, Reply, SearchContext, SearchError, SearchErrorKind, SearchObserver, SearchStrategy, Session, Step,
-    StopReason, Token, Vocabulary, Work, process_reward_fn,
+    StopReason, Token, Vocabulary, Work, process_reward_fn, with_causes,
 };
 use saffron_search::{BestOfN, Greedy, Saffron, Searcher};
 
@@ -119,7 +119,7 @@ fn a_prompt_that_fails_leaves_the_others_alone() {
     for (session, result) in sessions.iter().zip(results) {
         if session.prompt()[0] == 13 {
             let error = result.unwrap_err();
-            assert!(error.to_string().contains("thirteen"), "{error}");
+            assert!(with_causes(&error).contains("thirteen"), "{error:?}");
             assert!(error.partial().is_some());
         } else {
             let own = searcher.run(session, &mut Prompted, &mut reward()).unwrap();

@@ -7,7 +7,7 @@ use saffron_core::testing::{ScriptedReward, TablePolicy, conformance};
 use saffron_core::{
     Budget, CandidateFilter, Candidates, ConfigError, ContextSettings, Level, Limit, ModelError, NoReward, Policy,
     Reply, Role, SearchContext, SearchError, SearchErrorKind, SearchObserver, SearchStrategy, Session, Step,
-    StopReason, Token, Vocabulary,
+    StopReason, Token, Vocabulary, with_causes,
 };
 use saffron_search::{Greedy, Saffron, Searcher};
 
@@ -94,7 +94,7 @@ fn a_failure_half_way_carries_the_best_so_far() {
     let session = session(&policy.0);
     let error = searcher().run(&session, &mut policy, &mut scattered(4, &[0])).unwrap_err();
     assert!(matches!(error.kind(), SearchErrorKind::Model { role: Role::Policy, .. }), "{error}");
-    assert!(error.to_string().contains("connection reset"), "{error}");
+    assert!(with_causes(&error).contains("connection reset"), "{error:?}");
     let partial = error.partial().unwrap();
     assert_eq!((partial.best.tokens.len(), partial.usage.policy.calls), (2, 2));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saffron_core::{ChildReward, DirectPort, ModelError, Outcome, Role, SearchErrorKind, StopReason};
+use saffron_core::{ChildReward, DirectPort, ModelError, Outcome, Role, SearchErrorKind, StopReason, with_causes};
 use saffron_search::trace::TraceError;
 use saffron_search::trace::recording::{
     Answer, RecordedCall, Recording, RecordingPort, ReplayError, ReplayPort, Request,
@@ -103,7 +103,7 @@ fn other_tokens_are_found_out() {
     let mut port = ReplayPort::new(recording);
     let session = port.session().unwrap().with_prefill(vec![]).unwrap();
     let error = searcher.run_port(&session, &mut port, &mut ()).unwrap_err();
-    assert!(error.to_string().contains("expected the prefill [23], found []"), "{error}");
+    assert!(with_causes(&error).contains("expected the prefill [23], found []"), "{error:?}");
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn rewards_without_a_number_in_json_survive_it() {
         found.contains("boolean `true`, expected a number, \"unseen\", \"inf\"") && !found.contains("untagged"),
         "{found}"
     );
-    let found = with_causes(&read(&b"[]\n"[..]).unwrap_err());
+    let found = with_causes(&read(&b"3\n"[..]).unwrap_err());
     assert!(found.contains("expected an object whose `event` says what it is"), "{found}");
 }
 

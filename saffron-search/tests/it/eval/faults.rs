@@ -61,7 +61,7 @@ fn every_cut_of_a_file_of_lines_is_torn_or_whole() {
 fn a_line_that_is_not_json_is_malformed_where_it_stands() {
     let (kind, words) = fault("a.jsonl", "{\"prompt\":\"How?\"}\n{prompt}\n", &Format::Prompts);
     assert!(matches!(kind, DataErrorKind::Malformed { place: Place::Line(2), .. }), "{words}");
-    let (kind, words) = fault("a.json", "[1,\n2 3]", &Format::Prompts);
+    let (kind, words) = fault("a.json", "[{\"prompt\":\"How?\"},\n{\"prompt\":\"Why?\"} 3]", &Format::Prompts);
     assert!(matches!(kind, DataErrorKind::Malformed { place: Place::Line(2), .. }), "{words}");
     assert_eq!(fault("a.json", "[7]", &Format::Prompts).1, "row 1: expected an object, found a number");
 }

@@ -94,7 +94,7 @@ fn a_pointer_of_git_lfs_is_named() {
 
 #[test]
 fn columns_are_listed_up_to_ten_and_counted() {
-    let names: Vec<String> = (0..13).map(|column| format!("c{column}")).collect();
+    let names: Vec<String> = (0..13).map(|column| format!("c{column:02}")).collect();
     let (_, words) = fault("a.csv", format!("{}\n{}\n", names.join(","), "x,".repeat(12)), &Format::Prompts);
     let ten = names[..10].iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let hint = "the first row must name the columns, is the header missing?";

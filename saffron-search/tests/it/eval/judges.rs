@@ -5,7 +5,7 @@ use std::sync::Arc;
 use saffron_core::testing::ScriptedReward;
 use saffron_core::{
     ModelError, OutcomeRewardModel, PlainVocabulary, Reply, Session, Token, Vocabulary, VocabularyError, VocabularyId,
-    outcome_reward_fn,
+    outcome_reward_fn, with_causes,
 };
 use saffron_search::eval::judge::{Judge, Judgement, RefusalPhrases, RewardJudge, WordRule, share_refused};
 
@@ -158,5 +158,5 @@ fn rewards_that_are_no_numbers_or_too_few_are_errors_not_verdicts() {
     assert!(matches!(error, ModelError::BatchMismatch { expected: 2, found: 1, .. }), "{error}");
     let nan = outcome_reward_fn(|session| if session.response() == [3] { f32::NAN } else { 1.0 });
     let error = RewardJudge::new(nan, 0.0, "nan").judge(&sessions).unwrap_err();
-    assert_eq!(error.to_string(), "judging: the reward of session 1 is not a number");
+    assert_eq!(with_causes(&error), "judging: the reward of session 1 is not a number");
 }

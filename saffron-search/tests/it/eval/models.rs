@@ -215,7 +215,7 @@ fn settings_by_kind_are_written_as_they_are_read() {
     let read: Attack = serde_json::from_value(attack.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), attack);
     assert_eq!(serde_json::from_str::<Attack>(&serde_json::to_string(&read).unwrap()).unwrap(), read);
-    let strategy = json!({ "kind": "rebase", "temperature": 0.25, "steps": { "tokens": 4 } });
+    let strategy = json!({ "kind": "rebase", "temperature": 0.25, "steps": { "tokens": 4, "ends": [7] } });
     let read: StrategyConfig = serde_json::from_value(strategy.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), strategy);
 }
