@@ -80,7 +80,7 @@ fn answers_of_another_shape() {
                 "choices": format!("Bearer {key}"), "completion_probabilities": key, "meta_info": key, "index": key,
             });
             check(kind, key, "invalid type: string", move |path, _| (path == "step").then(|| Reply::Json(odd.clone())));
-            let twice = format!("{{{:?}: 1, {:?}: 2}}", key, key);
+            let twice = format!("{{{key:?}: 1, {key:?}: 2}}");
             let reply = move |path: &str, _| (path == "step").then(|| Reply::Status(200, Vec::new(), twice.clone()));
             check(kind, key, "an object has the key \"…\" twice", reply);
         }

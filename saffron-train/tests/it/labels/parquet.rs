@@ -170,18 +170,19 @@ fn long(path: &Path, tokens: usize) {
     let mut place = 0;
     while let Some(mut column) = group.next_column().unwrap() {
         let (defined, repeated) = ([1_i16], [0_i16]);
-        match place {
-            0 | 8 => drop(column.typed::<Int64Type>().write_batch(&[0], None, None).unwrap()),
-            1 | 2 => drop(column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("a")], None, None).unwrap()),
-            3 | 4 => drop(column.typed::<ByteArrayType>().write_batch(&[], Some(&[0]), None).unwrap()),
+        let written = match place {
+            0 | 8 => column.typed::<Int64Type>().write_batch(&[0], None, None),
+            1 | 2 => column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("a")], None, None),
+            3 | 4 => column.typed::<ByteArrayType>().write_batch(&[], Some(&[0]), None),
             5 => {
                 let repeated: Vec<i16> = (0..tokens).map(|token| i16::from(token > 0)).collect();
                 let (values, defined) = (vec![7; tokens], vec![1; tokens]);
-                drop(column.typed::<Int32Type>().write_batch(&values, Some(&defined), Some(&repeated)).unwrap());
+                column.typed::<Int32Type>().write_batch(&values, Some(&defined), Some(&repeated))
             }
-            6 => drop(column.typed::<Int32Type>().write_batch(&[7], Some(&defined), Some(&repeated)).unwrap()),
-            _ => drop(column.typed::<FloatType>().write_batch(&[0.5], Some(&defined), Some(&repeated)).unwrap()),
-        }
+            6 => column.typed::<Int32Type>().write_batch(&[7], Some(&defined), Some(&repeated)),
+            _ => column.typed::<FloatType>().write_batch(&[0.5], Some(&defined), Some(&repeated)),
+        };
+        written.unwrap();
         column.close().unwrap();
         place += 1;
     }
