@@ -95,7 +95,7 @@ impl PolicySettings {
 
 /// A served guard that nobody has said how to ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{model} is a server: set `question`, how the guard there is asked")]
+#[error("{model} is a server, where a guard needs a question in words: set `question`")]
 pub struct NoQuestion {
     /// The guard.
     pub model: ModelName,

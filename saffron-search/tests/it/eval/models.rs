@@ -149,7 +149,7 @@ fn a_served_guard_without_a_question_says_what_to_set() {
         let error = OpenedModels::open(&mut opener, &policy(), &rewards, &judges).unwrap_err();
         let words = with_causes(&error);
         assert!(words.starts_with(&format!("the {what}: vllm:http://")), "{words}");
-        assert!(words.ends_with("is a server: set `question`, how the guard there is asked"), "{words}");
+        assert!(words.ends_with("is a server, where a guard needs a question in words: set `question`"), "{words}");
         assert!(opener.opened.is_empty(), "nothing was opened");
     }
 }
