@@ -11,6 +11,7 @@ mod optim;
 mod overfit;
 mod partial;
 mod run;
+mod together;
 
 use std::path::PathBuf;
 

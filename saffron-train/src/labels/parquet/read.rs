@@ -98,6 +98,7 @@ impl Columns<'_> {
             group: self.maybe_text("group")?,
             label: self.label()?,
             prompt: self.list("prompt", "a list of token ids", token)?,
+            prompt_text: self.maybe_text("prompt_text")?,
             reply: self.list("reply", "a list of token ids", token)?,
             rewards: self.list("rewards", "a list of 32-bit floats", float)?,
             cut: self.number("cut")?,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::{Key, Manifest, Record, RunError, Shard};
-use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY};
+use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY, ZIPPED};
 use crate::eval::files::{self, Claim, Journal, Lock};
 
 impl RunDir {
@@ -22,6 +22,7 @@ impl RunDir {
         let path = dir.join(MANIFEST);
         manifest.check_secrets()?;
         files::create_dir(&dir)?;
+        check_not_zipped(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
         if has_records(&dir) && Manifest::read(&path)?.is_none() {
             return Err(RunError::NoManifest { path });
@@ -42,6 +43,7 @@ impl RunDir {
         let dir = dir.into();
         let path = dir.join(MANIFEST);
         let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
+        check_not_zipped(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
         let claim = Claim::take(dir.join(RECORDS))?;
         Self::load(dir, manifest, lock, claim)
@@ -62,6 +64,13 @@ impl RunDir {
         (self.journal, self.done) = load_records(Claim::take(&path)?, &path, self.manifest.shard)?;
         Ok(())
     }
+}
+
+/// Nothing is written beside zipped records: they would no longer be found.
+fn check_not_zipped(dir: &Path) -> Result<(), RunError> {
+    let path = dir.join(ZIPPED);
+    let there = |path: &Path| path.symlink_metadata().is_ok();
+    if there(&path) && !there(&dir.join(RECORDS)) { Err(RunError::Zipped { path }) } else { Ok(()) }
 }
 
 fn has_records(dir: &Path) -> bool {
