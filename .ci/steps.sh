@@ -28,15 +28,22 @@ background() {
     declare -g "job_$name=$!"
 }
 
-# Waits for such a command, and shows how it ended.
+# Waits for such a command, and shows how it ended: the last lines, 6 unless told.
 await() {
     local job=job_$1
     wait "${!job}" || {
-        tail -n 60 "target/ci/$1.txt"
+        tail -n 200 "target/ci/$1.txt"
         echo "$1: failed"
         exit 1
     }
-    tail -n 6 "target/ci/$1.txt"
+    tail -n "${2:-6}" "target/ci/$1.txt"
+}
+
+# Waits until such a command has printed a text, or has ended. Cargo lets one build go on at a time in a target folder: what
+# runs beside it must be built first.
+until_printed() {
+    local job=job_$1
+    while kill -0 "${!job}" 2>/dev/null && ! grep -qF "$2" "target/ci/$1.txt"; do sleep 1; done
 }
 
 # The README has this command.

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::device;
-use saffron_examples::models::Opener;
+use saffron_examples::models::{Opener, base_name};
 use saffron_mrm::ModelOptions;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::checkpoint::folder::update;
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     let init = if args.random { init } else { Init::neutral(args.seed) };
     let targets = ["q_proj", "v_proj"].map(String::from).to_vec();
     let config = AdapterConfig {
-        base_model_name_or_path: Some(base(&args.base)?),
+        base_model_name_or_path: Some(base_name(&args.base)?),
         ..AdapterConfig::new(args.rank, args.alpha, targets)
     };
     let adapter = init.adapter(&config, &model, &device)?;
@@ -58,12 +58,4 @@ fn main() -> Result<()> {
         adapter.save(dir, &config)?;
         Ok(init.head(model.vocab_size).save_torch(dir)?)
     })
-}
-
-/// The base as the adapter names it: where it is, or what the hub calls it.
-fn base(name: &ModelName) -> Result<String> {
-    match name.path().filter(|path| path.exists()) {
-        Some(path) => Ok(std::path::absolute(path)?.display().to_string()),
-        None => Ok(name.to_string()),
-    }
 }

@@ -16,19 +16,20 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use saffron_core::Token;
+use saffron_core::{ModelName, Token};
 use saffron_examples::device::{device, first};
+use saffron_examples::models::Opener;
 use saffron_examples::prompt::save;
-use saffron_mrm::Mrm;
+use saffron_mrm::{ModelOptions, Mrm};
 use saffron_search::eval::data::below;
 use serde::{Deserialize, Serialize};
 
 /// Computes rewards, or compares them.
 #[derive(Parser)]
 struct Args {
-    /// Directory of the base model.
+    /// The base model: a directory, a GGUF, or a name on the hub.
     #[arg(long)]
-    base: PathBuf,
+    base: ModelName,
     /// Directory of the adapter and head.
     #[arg(long)]
     adapter: PathBuf,
@@ -63,7 +64,9 @@ struct Rewards {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let base = Mrm::open(&args.base, &device(&args.device)?)?;
+    let (device, options) = (device(&args.device)?, ModelOptions::default());
+    let checkpoint = Opener::new(device.clone(), options).fetched(&args.base)?;
+    let base = Mrm::open(checkpoint.path(), &device)?;
     let base = if args.neutral_head { base.neutral_where_absent() } else { base };
     let mut mrm = base.with_adapter(&args.adapter)?;
     let unseen: Vec<Token> = mrm.head().unseen.iter().collect();

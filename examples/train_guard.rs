@@ -9,10 +9,10 @@
 //! guard is worth on held-out replies, asked as a search would ask it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use burn::tensor::DType;
 use clap::Parser;
 use saffron_examples::calibration::reliability;
 use saffron_examples::prompt::save;
@@ -34,12 +34,11 @@ struct Program {
 fn main() -> Result<()> {
     let Program { args } = Program::parse();
     let recipe = GuardRecipe::read(&args.config)?;
-    let device = args.device()?;
     eprintln!("device {}", args.device);
-    let base = Base::open(&recipe.base, &device, DType::F32)?;
+    let (base, known) = args.open(&recipe.base)?;
     let data = GuardData::read(&recipe, base.tokenizer())?;
     tell(&data);
-    let model = train(&args, &recipe, &base, &data)?;
+    let model = train(&args, &recipe, (&base, &known), &data)?;
     let report = judge(&recipe, &base, &data, &model)?;
     tell_report(&report);
     save(&args.out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
@@ -49,11 +48,18 @@ fn main() -> Result<()> {
 }
 
 /// Trains what is not trained yet; gives the directory of the adapter.
-fn train(args: &TrainArgs, recipe: &GuardRecipe, base: &Base, data: &GuardData) -> Result<PathBuf> {
-    let objective = GuardObjective::new(template(recipe, base.tokenizer())?);
-    let trainer = Trainer::new(network(base, &recipe.adapter)?, objective, recipe.optimizer)?;
-    let paths = data.files.iter().chain([&recipe.base]).chain(&recipe.adapter.from);
-    let manifest = args.manifest(recipe, paths)?;
+fn train(
+    args: &TrainArgs,
+    recipe: &GuardRecipe,
+    (base, known): (&Base, &BTreeMap<String, String>),
+    data: &GuardData,
+) -> Result<PathBuf> {
+    let template = template(recipe, base.tokenizer())?;
+    let together = template.layout.text().is_some();
+    let objective = GuardObjective::new(template);
+    let trainer = Trainer::new(network(base, &recipe.base, &recipe.adapter)?, objective, recipe.optimizer)?;
+    let paths = data.files.iter().chain(&recipe.adapter.from);
+    let manifest = args.manifest(recipe, known, paths, together)?;
     let run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
     let mut run = run.with_export_type(recipe.adapter.dtype.into());
     let corpus = GuardCorpus::new(data.train.clone(), recipe.prefixes, recipe.run.seed);

@@ -10,15 +10,16 @@
 //! held-out rewards are met, as the paper's Fig. 4b has it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
-use burn::tensor::DType;
 use clap::Parser;
 use saffron_examples::calibration::scatter;
 use saffron_examples::prompt::save;
 use saffron_examples::train::config::Recipe;
 use saffron_examples::train::{MrmData, MrmRecipe, TrainArgs, Watch, network};
 use saffron_mrm::Base;
-use saffron_mrm::text::layout;
+use saffron_mrm::text::TextLayout;
 use saffron_search::eval::stats::Regression;
 use saffron_train::{PartialSupervision, TrainRun, Trainer, unseen_tokens};
 
@@ -32,12 +33,12 @@ struct Program {
 fn main() -> Result<()> {
     let Program { args } = Program::parse();
     let recipe = MrmRecipe::read(&args.config)?;
-    let device = args.device()?;
     eprintln!("device {}", args.device);
-    let base = Base::open(&recipe.base, &device, DType::F32)?;
-    let data = MrmData::read(&recipe, &layout(&recipe.layout, base.tokenizer())?, base.decoder().config().vocab_size)?;
+    let (base, model) = args.open(&recipe.base)?;
+    let layout = TextLayout::named(&recipe.layout, base.tokenizer())?.into();
+    let data = MrmData::read(&recipe, &layout, base.decoder().config().vocab_size)?;
     tell(&data);
-    let mut run = open(&args, &recipe, &base, &data)?;
+    let mut run = open(&args, &recipe, (&base, &model), &data)?;
     let mut watch = Watch::default();
     let finished = run.train(&data.train, &data.validation, &mut watch)?;
     println!("{}", watch.finish(finished.steps));
@@ -48,14 +49,19 @@ fn main() -> Result<()> {
 }
 
 /// Begins the run, or takes it up.
-fn open(args: &TrainArgs, recipe: &MrmRecipe, base: &Base, data: &MrmData) -> Result<TrainRun<PartialSupervision>> {
+fn open(
+    args: &TrainArgs,
+    recipe: &MrmRecipe,
+    (base, model): (&Base, &BTreeMap<String, String>),
+    data: &MrmData,
+) -> Result<TrainRun<PartialSupervision>> {
     let vocab_size = base.decoder().config().vocab_size;
     let unseen = unseen_tokens(&data.train, vocab_size)?;
     println!("{} of {vocab_size} tokens are never rewarded: the reward model's unseen tokens", unseen.count());
-    let network = network(base, &recipe.adapter)?.with_unseen(unseen)?;
+    let network = network(base, &recipe.base, &recipe.adapter)?.with_unseen(unseen)?;
     let trainer = Trainer::new(network, PartialSupervision, recipe.optimizer)?;
-    let paths = data.files.iter().chain([&recipe.base]).chain(&recipe.adapter.from);
-    let manifest = args.manifest(recipe, paths)?;
+    let paths = data.files.iter().chain(&recipe.adapter.from);
+    let manifest = args.manifest(recipe, model, paths, data.together)?;
     let run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
     Ok(run.with_export_type(recipe.adapter.dtype.into()))
 }

@@ -10,7 +10,7 @@ use saffron_search::eval::runs::{Counts, Manifest};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::compare::fingerprints;
+use crate::compare::{fingerprints, is_of_model};
 
 /// A path in a configuration.
 #[derive(Debug)]
@@ -217,7 +217,7 @@ impl<'a> Known<'a> {
         let mut found = BTreeMap::new();
         let real = if path.is_dir() { path.canonicalize().unwrap_or_default() } else { in_real_folder(path) };
         for (file, name, sum) in &self.files {
-            let rest = file.strip_prefix(&real).ok().filter(|rest| rest.components().count() < 2);
+            let rest = file.strip_prefix(&real).ok().filter(|rest| is_of_model(rest));
             if let Some(rest) = rest {
                 left.remove(name);
                 found.insert(behind(rest), (*sum).to_owned());

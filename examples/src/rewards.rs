@@ -12,7 +12,7 @@ use saffron_mrm::{GuardTemplate, Mrm, MrmInput};
 use saffron_search::Preset;
 use saffron_search::eval::models::{GuardSettings, QuestionSettings};
 
-use crate::models::{NamedGuard, Opener};
+use crate::models::{NamedGuard, Opener, note};
 
 /// Presets by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -93,9 +93,11 @@ impl RewardArgs {
         if in_words.model.server().is_none() {
             let tokenizer = opener.base(&in_words.model)?.tokenizer().clone();
             if GuardTemplate::llama_guard_3(&tokenizer).is_ok() {
+                note(&format!("{} has the vocabulary of Llama Guard 3 and is asked as that guard is", by_itself.model));
                 return opener.named_guard(&by_itself);
             }
         }
+        note(&format!("{} is asked a question in words of this program, not of its own", in_words.model));
         opener.named_guard(&in_words)
     }
 

@@ -121,6 +121,27 @@ impl ContextLayout {
     pub fn origin(&self) -> &LayoutOrigin {
         &self.origin
     }
+
+    /// The ids of everything before the response. A prompt whose text is known is encoded together
+    /// with the words around it, where the layout is of text; otherwise its ids stand between the
+    /// layout's.
+    ///
+    /// ```
+    /// use saffron_core::{ContextLayout, PromptLayout};
+    /// let layout = ContextLayout::from(PromptLayout { prefix: vec![0], infix: vec![8], suffix: vec![9] });
+    /// assert_eq!(layout.context(&[1, 2], Some("one two"))?, [0, 1, 2, 8]);
+    /// # Ok::<(), saffron_core::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Text that cannot be encoded.
+    pub fn context(&self, prompt: &[Token], text: Option<&str>) -> Result<Vec<Token>, ModelError> {
+        match (text, &self.text) {
+            (Some(text), Some(encoder)) => encoder.encode_prompt(text, None),
+            _ => Ok([&self.ids.prefix[..], prompt, &self.ids.infix].concat()),
+        }
+    }
 }
 
 impl From<PromptLayout> for ContextLayout {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use saffron_core::Token;
+use saffron_core::{ModelError, Token};
 use saffron_mrm::LoadError;
 use saffron_search::eval::files::FileError;
 use saffron_search::eval::runs::RunError;
@@ -16,6 +16,9 @@ pub enum TrainError {
     /// A model or adapter that does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A prompt that cannot be encoded in a model's layout.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A file of a run that cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -32,6 +32,8 @@ pub struct Own {
     pub budget: u64,
     /// Its attack success rate.
     pub asr: Option<Estimate>,
+    /// Its answers without visible text, which are no evidence of a defence.
+    pub empty: Option<Estimate>,
     /// Mean TFLOP a prompt as the reference implementation counts them.
     pub profiler_tflop: Option<f64>,
 }
@@ -63,7 +65,7 @@ fn own(published: &PublishedConfig, budget: u64, rows: &[Row]) -> Option<Own> {
     let PublishedConfig { strategy, data, judge, .. } = published;
     let row = rows.iter().find(|row| (&row.strategy, row.budget, &row.set) == (strategy, budget, data))?;
     let profiler_tflop = row.compute.as_ref().and_then(|compute| compute.profiler_tflop);
-    Some(Own { budget, asr: row.attack_success(judge), profiler_tflop })
+    Some(Own { budget, asr: row.attack_success(judge), empty: row.empty, profiler_tflop })
 }
 
 /// The published numbers of a data set and judge that have a place on an axis of TFLOP: a curve a strategy and source, named so that it shares

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use saffron_core::Thresholds;
+use saffron_search::eval::judge::{RefusalPhrases, WordRule};
 use saffron_search::eval::models::NO_REWARD;
 
 use super::config::{Config, ContenderConfig, DataConfig, JudgeModelSettings, JudgeSettings};
@@ -29,6 +30,16 @@ pub(super) fn check(config: &Config) -> Result<()> {
     names("judge", "judges", config.judges.iter().map(|judge| &judge.name))?;
     names("data set", "data", config.data.iter().map(|data| &data.name))?;
     names("strategy", "strategies", config.strategies.iter().map(|strategy| &strategy.name))?;
+    let mut pictures = BTreeSet::new();
+    for (set, judge) in
+        config.data.iter().flat_map(|set| config.judges.iter().map(move |judge| (&set.name, &judge.name)))
+    {
+        let picture = format!("{set}_{judge}");
+        ensure!(
+            pictures.insert(picture),
+            "the data set {set} and the judge {judge} would share a picture with others: rename one"
+        );
+    }
     let reserved = config.rewards.iter().any(|reward| reward.name == NO_REWARD);
     ensure!(!reserved, "a reward model is called {NO_REWARD}, the name for no reward model: give it another name");
     config.judges.iter().try_for_each(judge)?;
@@ -60,8 +71,22 @@ fn plural(what: &str) -> String {
 }
 
 fn judge(settings: &JudgeSettings) -> Result<()> {
-    let JudgeModelSettings::Guard { threshold, .. } = &settings.judge else { return Ok(()) };
-    ensure!(threshold.is_finite(), "the judge {}: threshold must be finite, found {threshold}", settings.name);
+    let name = &settings.name;
+    match &settings.judge {
+        JudgeModelSettings::Guard { threshold, .. } => {
+            ensure!(threshold.is_finite(), "the judge {name}: threshold must be finite, found {threshold}");
+        }
+        JudgeModelSettings::RefusalPhrases { phrases: RefusalPhrases { phrases, within } } => {
+            let found = phrases.iter().any(|phrase| !phrase.trim().is_empty());
+            ensure!(
+                found && *within > 0,
+                "the judge {name}: without phrases, or within 0 characters, it finds no refusal"
+            );
+        }
+        JudgeModelSettings::Words { rule: WordRule { harmful, .. } } => {
+            ensure!(!harmful.is_empty(), "the judge {name}: without harmful words every answer is safe");
+        }
+    }
     Ok(())
 }
 

@@ -13,7 +13,17 @@ pub fn fingerprint(path: &Path) -> Result<(String, String)> {
     Ok((path.display().to_string(), format!("crc32 {sum:08x}")))
 }
 
-/// A file's path and checksum, or those of all files in a directory, so that a run is not taken up again with other weights.
+/// Where a model's directory has more than one chat template.
+const TEMPLATES: &str = "additional_chat_templates";
+
+/// Whether a file of a model's directory, by its path in it, is one that may be read.
+#[must_use]
+pub fn is_of_model(within: &Path) -> bool {
+    within.components().count() < 2 || within.starts_with(TEMPLATES)
+}
+
+/// A file's path and checksum, or those of all files in a model's directory, so that a run is not taken up again with other weights
+/// or templates.
 ///
 /// # Errors
 ///
@@ -22,10 +32,18 @@ pub fn fingerprints(path: &Path) -> Result<Vec<(String, String)>> {
     if !path.is_dir() {
         return Ok(vec![fingerprint(path)?]);
     }
-    let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
-    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    let mut files = entries(path)?;
+    let templates = path.join(TEMPLATES);
+    if templates.is_dir() {
+        files.extend(entries(&templates)?);
+    }
     files.sort();
     files.iter().filter(|file| file.is_file()).map(|file| fingerprint(file)).collect()
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    entries.map(|entry| Ok(entry?.path())).collect()
 }
 
 /// The files that a data set is read from: itself, and the questions that it points at.

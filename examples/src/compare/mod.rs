@@ -19,7 +19,7 @@ mod unanswered;
 pub use beside::Beside;
 pub use cases::{Prepared, items, prepare};
 pub use config::Config;
-pub use fingerprint::{data_files, fingerprint, fingerprints};
+pub use fingerprint::{data_files, fingerprint, fingerprints, is_of_model};
 pub use log::{LoggedRun, Outcome, configuration};
 pub use models::{check_old_run, open};
 pub use notes::JudgeNote;

@@ -46,7 +46,7 @@ pub fn check_old_run(dir: &Path, manifest: &Manifest) -> Result<()> {
         () => return Ok(()),
     };
     bail!(
-        "{} is of a run of an earlier version, which {then}: its answers and new ones would not belong together, so begin a new run",
+        "{} is of a run of an earlier version, which {then}: what it has and what is new would not belong together, so begin a new run",
         path.display()
     )
 }

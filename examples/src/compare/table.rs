@@ -45,7 +45,10 @@ fn answers(rows: &[Row], notes: &[JudgeNote]) -> Table {
     let judges = judges(rows);
     let mut header = names(&["answers", "failed", "empty"]);
     header.extend(judges.iter().map(|judge| format!("unsafe by {judge}")));
-    header.extend(names(&["refused", "ScalEff", "tokens", "distinct-2", "logprob"]));
+    // One judge's, the first by name; `summary.json` has all.
+    let efficiency = judges.first().map_or_else(|| String::from("ScalEff"), |judge| format!("ScalEff by {judge}"));
+    header.extend([String::from("refused"), efficiency]);
+    header.extend(names(&["tokens", "distinct-2", "logprob"]));
     lines(rows, &header, |row| {
         let judged = |name: &String| row.judges.iter().find(|judged| judged.judge == *name);
         let mean = |name: &str| number(row.quality.get(name).map(|mean| mean.mean));
@@ -100,14 +103,15 @@ fn costs(rows: &[Row]) -> Table {
 
 /// Published numbers, and what the run has at the same budget.
 fn published(numbers: &[Beside]) -> Table {
-    let header = ["source", "published ASR", "own, unsafe by", "published TFLOP", "own, profiler-style"];
+    let header = ["source", "published ASR", "own, unsafe by", "own, empty", "published TFLOP", "own, profiler-style"];
     let mut table = headed(&names(&header));
     for Beside { source, strategy, set, judge, published, own } in numbers {
         let budget = published.budget.map_or_else(|| String::from("–"), |budget| budget.to_string());
         let own_asr = own.as_ref().map_or_else(|| String::from("–"), |own| format!("{judge} {}", estimate(own.asr)));
         let own_tflop = number(own.as_ref().and_then(|own| own.profiler_tflop));
         let asr = share(published.asr);
-        let first = [set, strategy, &budget, source, &asr, &own_asr];
+        let empty = own.as_ref().and_then(|own| own.empty).map_or_else(|| number(None), |empty| share(empty.value));
+        let first = [set, strategy, &budget, source, &asr, &own_asr, &empty];
         table.add_row(first.into_iter().chain([&number(published.tflop), &own_tflop]));
     }
     right(&mut table, 4);

@@ -1,6 +1,6 @@
 //! Strategies that have answered nothing.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use saffron_search::eval::runs::summary::Row;
 use saffron_search::eval::runs::{Ending, Record};
 
@@ -10,8 +10,9 @@ use super::Results;
 ///
 /// # Errors
 ///
-/// Those that have not, each with what the first of its prompts failed with.
+/// Those that have not, each with what the first of its prompts failed with; no records at all.
 pub fn check_answered(results: &Results, records: &[Record]) -> Result<()> {
+    ensure!(!records.is_empty(), "the run has no records: there is nothing to report on");
     let unanswered = results.rows.iter().filter(|row| row.prompts > 0 && row.failures == row.prompts);
     let said: Vec<String> = unanswered.map(|row| sentence(row, records)).collect();
     match said.is_empty() {

@@ -27,6 +27,7 @@ impl Text {
             group: self.group.clone(),
             label: self.label,
             prompt: guard.encode(&self.prompt)?,
+            prompt_text: Some(self.prompt.clone()),
             reply: guard.encode(&self.reply)?,
         })
     }

@@ -58,11 +58,8 @@ impl Labelling {
         for file in data_files(&data.path, &data.format) {
             fingerprints.extend([fingerprint(&file)?]);
         }
-        if let Replies::Sampled(sampler) = &replies
-            && sampler.encodes_together()?
-        {
-            fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
-        }
+        // The guard reads the text of prompts.
+        fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
         Ok(Self { replies, guard, fingerprints })
     }
 

@@ -10,7 +10,7 @@ use saffron_search::{Sampling, Searcher};
 use saffron_train::labels::Conversation;
 
 use super::config::SampledConfig;
-use crate::models::{NamedGuard, NamedPolicy, encodes_together};
+use crate::models::{NamedGuard, NamedPolicy};
 
 /// What a policy is asked.
 pub(super) struct Questions {
@@ -33,12 +33,6 @@ impl Sampler {
 
     pub(super) fn len(&self) -> usize {
         self.questions.items.len() * self.config.samples.get()
-    }
-
-    /// Whether the policy reads the questions otherwise than their ids alone.
-    pub(super) fn encodes_together(&self) -> Result<bool> {
-        let sessions = self.questions.items.iter().map(|item| self.session(item)).collect::<Result<Vec<_>>>()?;
-        Ok(encodes_together(&self.policy, &sessions.iter().collect::<Vec<_>>()))
     }
 
     /// The replies at some places, in ids of the guard's tokenizer.
@@ -106,6 +100,7 @@ impl Sampler {
             group: Some(item.id.clone()),
             label: None,
             prompt: convert(session.prompt())?,
+            prompt_text: session.prompt_text().map(str::to_owned),
             reply: convert(&reply)?,
         })
     }

@@ -77,13 +77,16 @@ impl LayoutChoice {
                 let system: Vec<Message> = self.system.as_deref().map(Message::system).into_iter().collect();
                 let layout = TextLayout::of_template(&template, &system, tokenizer);
                 let layout = layout.with_context(|| format!("the chat template of {model}; name another layout"))?;
-                return Ok(Chosen { layout, dated: template.is_dated() });
+                let dated = template.is_dated();
+                ensure!(dated || self.date.is_none(), "the chat template of {model} tells no date: leave the date out");
+                return Ok(Chosen { layout, dated });
             }
             ensure!(self.name.is_none(), "{model} has no chat template");
         }
         let without = |what| format!("{what} needs a chat template, and {model} is asked without one");
         ensure!(self.system.is_none(), without("a system prompt"));
         ensure!(self.options.is_empty(), without("an option of the template"));
+        ensure!(self.date.is_none(), without("a date"));
         let layout = match &self.name {
             Some(name) => TextLayout::named(name, tokenizer)?,
             None => guess(model, tokenizer)?,

@@ -1,6 +1,7 @@
 //! Models that a command line or a configuration names, opened: the one place where local and
 //! served models, layouts and manifests meet.
 
+mod adapted;
 mod args;
 mod date;
 mod guard;
@@ -10,6 +11,7 @@ mod opener;
 mod policy;
 mod served;
 
+pub use adapted::base_name;
 pub use args::{PolicyArgs, TypeName};
 pub use date::{DATE, TemplateDate};
 pub use guard::NamedGuard;

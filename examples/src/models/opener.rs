@@ -205,15 +205,18 @@ impl Opener {
         choice: &LayoutChoice,
     ) -> Result<NamedPolicy> {
         let Some(name) = tokenizer_of(settings.served.as_ref()) else {
-            let plain = choice.may_be_template() && choice.system.is_none() && choice.options.is_empty();
             ensure!(
-                plain,
-                "a layout, a system prompt or an option of the template needs the tokenizer of {}: without it the \
-                 server's own template counts",
+                choice.may_be_template() && choice.options.is_empty() && choice.date.is_none(),
+                "a layout, a date or an option of the template needs the tokenizer of {}: without it the server's own template \
+                 counts",
                 settings.model
             );
             let server = self.connect(address, settings.served.as_ref(), None)?;
-            return Ok(NamedPolicy::Served(Box::new(RemotePolicy::open(server)?), None));
+            let policy = match &choice.system {
+                Some(system) => RemotePolicy::open_with_system(server, system)?,
+                None => RemotePolicy::open(server)?,
+            };
+            return Ok(NamedPolicy::Served(Box::new(policy), None));
         };
         let checkpoint = self.checkpoint(name)?;
         let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use clap::Args;
+use saffron_core::ModelName;
+use saffron_mrm::{Base, ModelOptions};
+use saffron_search::eval::models::ModelOpener;
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::RunSettings;
 
-use crate::compare::fingerprints;
+use crate::compare::{check_old_run, fingerprints};
 use crate::device::{device, first};
 use crate::manifest::{NamesFiles, settings, with_files};
+use crate::models::{ENCODING, Opener, TOGETHER};
 
 /// Arguments: a recipe, and where its run lies.
 #[derive(Clone, Debug, Args)]
@@ -38,23 +42,43 @@ impl TrainArgs {
         device(&self.device)
     }
 
-    /// With what the run is begun: the recipe, the device, the checksums of files and of all files
-    /// in directories. The run may be made longer.
+    /// The model that is trained, in float32, and what a manifest says of it.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read.
+    /// No such device, a model that does not load or runs on a server.
+    pub fn open(&self, name: &ModelName) -> Result<(Base, BTreeMap<String, String>)> {
+        let options = ModelOptions { dtype: DType::F32, ..ModelOptions::default() };
+        let mut opener = Opener::new(self.device()?, options);
+        let base = opener.base(name)?;
+        Ok((base, opener.fingerprints().map_err(anyhow::Error::from_boxed)?))
+    }
+
+    /// With what the run is begun: the recipe, the device, what is known of the `model`, the
+    /// checksums of files and of all files in directories, and whether prompts are encoded `together` with their layout. The run may
+    /// be made longer.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read; a run in the directory whose prompts were encoded otherwise.
     pub fn manifest<'a>(
         &self,
         recipe: &impl NamesFiles,
+        model: &BTreeMap<String, String>,
         paths: impl IntoIterator<Item = &'a PathBuf>,
+        together: bool,
     ) -> Result<Manifest> {
         let folder = self.config.parent().unwrap_or(Path::new(""));
-        let mut sums = BTreeMap::new();
+        let mut sums = model.clone();
         for path in paths {
             sums.extend(fingerprints(path)?);
         }
-        let manifest = Manifest::new(settings(recipe, folder)?, Shard::WHOLE).fingerprint("device", &self.device);
-        with_files(RunSettings::may_change(manifest, "run"), "", recipe, folder, &sums)
+        let mut manifest = Manifest::new(settings(recipe, folder)?, Shard::WHOLE).fingerprint("device", &self.device);
+        if together {
+            manifest = manifest.fingerprint(ENCODING, TOGETHER);
+        }
+        let manifest = with_files(RunSettings::may_change(manifest, "run"), "", recipe, folder, &sums)?;
+        check_old_run(&self.out, &manifest)?;
+        Ok(manifest)
     }
 }

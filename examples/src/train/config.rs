@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use saffron_core::ModelName;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_search::eval::data::{Format, Share};
 use saffron_search::eval::runs::Counts;
@@ -18,8 +19,8 @@ use crate::models::TypeName;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardRecipe {
-    /// Directory of the model that becomes a guard.
-    pub base: PathBuf,
+    /// The model that becomes a guard: a directory, a GGUF, or a name on the hub.
+    pub base: ModelName,
     /// How it is asked; by default as Llama Guard 3 is.
     pub question: Option<QuestionSettings>,
     /// What is trained of it.
@@ -54,8 +55,9 @@ pub struct GuardRecipe {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MrmRecipe {
-    /// Directory of the model that becomes a reward model. Its tokenizer is the policy's.
-    pub base: PathBuf,
+    /// The model that becomes a reward model: a directory, a GGUF, or a name on the hub. Its
+    /// tokenizer is the policy's.
+    pub base: ModelName,
     /// What is trained of it.
     #[serde(default)]
     pub adapter: AdapterRecipe,
@@ -98,7 +100,7 @@ pub struct AdapterRecipe {
     pub seed: u64,
     /// Whether the unembedding's bias is trained, too.
     pub bias: bool,
-    /// What the adapter calls its base; by default the base's path.
+    /// What the adapter calls its base; by default where it is, or what the hub calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_name: Option<String>,
     /// Type of the exported factors; the bias stays in float32.
@@ -218,8 +220,9 @@ impl NamesFiles for MrmRecipe {
     }
 }
 
-fn models<'a>(base: &'a mut PathBuf, adapter: &'a mut AdapterRecipe) -> impl Iterator<Item = Named<'a>> {
-    [base].into_iter().chain(&mut adapter.from).map(|path| Named::path(path, Counts::Files))
+fn models<'a>(base: &'a mut ModelName, adapter: &'a mut AdapterRecipe) -> impl Iterator<Item = Named<'a>> {
+    let from = adapter.from.iter_mut().map(|path| Named::path(path, Counts::Files));
+    [Named::model(base)].into_iter().chain(from)
 }
 
 fn of_data(data: &mut DataRecipe) -> impl Iterator<Item = Named<'_>> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use saffron_core::Token;
+use saffron_core::{ModelName, Token, Vocabulary};
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
 use saffron_search::eval::data::{self, Item, Label, Pair, below};
@@ -14,19 +14,20 @@ use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 
 use crate::compare::data_files;
+use crate::models::base_name;
 
 use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};
 
 /// Sets the draw of validation apart from others of the same seed.
 const VALIDATION: u64 = 0x7661_6c69;
 
-/// The network that a recipe begins with. Where the recipe does not say how, its adapter names the base by its
-/// whole path, so that it is found from any folder.
+/// The network that a recipe begins with, on a base of this name. The adapter calls it so, unless
+/// the recipe says otherwise.
 ///
 /// # Errors
 ///
 /// An adapter that does not load.
-pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
+pub fn network(base: &Base, name: &ModelName, adapter: &AdapterRecipe) -> Result<Network> {
     ensure!(
         !adapter.is_contradictory(),
         "adapter.from: rank, alpha, targets and seed are those of the adapter that it names"
@@ -37,7 +38,7 @@ pub fn network(base: &Base, adapter: &AdapterRecipe) -> Result<Network> {
     };
     let name = match &adapter.base_name {
         Some(name) => name.clone(),
-        None => std::path::absolute(base.path())?.display().to_string(),
+        None => base_name(name)?,
     };
     let network = network.with_base_name(name);
     Ok(if adapter.bias { network } else { network.with_frozen_bias() })
@@ -174,19 +175,33 @@ impl Reader<'_> {
     }
 
     fn reply(&mut self, prompt: &str, reply: &str) -> Result<Option<GuardReply>> {
-        let (prompt, reply) = (self.tokenizer.encode(prompt)?, self.tokenizer.encode(reply)?);
-        let (prompt, reply) = (self.end(prompt), self.beginning(reply));
+        let ids = self.tokenizer.encode(reply)?;
+        let reply = self.beginning(ids);
         if reply.is_empty() {
             self.data.skipped += 1;
             return Ok(None);
         }
-        Ok(Some(GuardReply::new(prompt, reply)?))
+        let ids = self.tokenizer.encode(prompt)?;
+        let (ids, text) = self.end(ids, prompt)?;
+        let reply = GuardReply::new(ids, reply)?;
+        Ok(Some(match text {
+            Some(text) => reply.with_prompt_text(text),
+            None => reply,
+        }))
     }
 
-    fn end(&mut self, prompt: Vec<Token>) -> Vec<Token> {
-        let over = prompt.len().saturating_sub(self.limits.prompt);
-        self.data.cut_prompts += usize::from(over > 0);
-        prompt[over..].to_vec()
+    /// The last tokens of a prompt, and their text. A cut inside a character leaves tokens without
+    /// a text that stands for them.
+    fn end(&mut self, ids: Vec<Token>, prompt: &str) -> Result<(Vec<Token>, Option<String>)> {
+        let over = ids.len().saturating_sub(self.limits.prompt);
+        if over == 0 {
+            return Ok((ids, Some(prompt.to_owned())));
+        }
+        self.data.cut_prompts += 1;
+        let ids = ids[over..].to_vec();
+        let text = self.tokenizer.decode(&ids)?;
+        let same = self.tokenizer.encode(&text)? == ids;
+        Ok((ids, same.then_some(text)))
     }
 
     fn beginning(&mut self, mut reply: Vec<Token>) -> Vec<Token> {

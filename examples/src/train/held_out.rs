@@ -133,7 +133,7 @@ impl HeldOut {
 /// The beginnings of a reply, and the reply.
 fn sessions_of(guard: &GuardRewardModel, example: &GuardExample) -> Result<Vec<Session>> {
     let reply = example.replies()[0];
-    let session = Session::new(guard.vocabulary(), reply.prompt().to_vec())?;
+    let session = reply.session(guard.vocabulary())?;
     let part = |quarters: usize| (reply.reply().len() * quarters).div_ceil(4);
     (1..=4).map(|quarters| Ok(session.with_response(reply.reply()[..part(quarters)].to_vec())?)).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use saffron_core::PromptLayout;
+use saffron_core::ContextLayout;
 use saffron_train::Sample;
 use saffron_train::labels::{self, TokenRewards};
 
@@ -22,6 +22,8 @@ pub struct MrmData {
     pub cut: usize,
     /// Replies of which nothing was left.
     pub skipped: usize,
+    /// Whether prompts of text are encoded together with their layout.
+    pub together: bool,
     /// The files.
     pub files: Vec<PathBuf>,
 }
@@ -32,7 +34,7 @@ impl MrmData {
     /// # Errors
     ///
     /// Files that cannot be read, records that do not fit the vocabulary, nothing to learn from.
-    pub fn read(recipe: &MrmRecipe, layout: &PromptLayout, vocab_size: usize) -> Result<Self> {
+    pub fn read(recipe: &MrmRecipe, layout: &ContextLayout, vocab_size: usize) -> Result<Self> {
         let apart = recipe.held_out + recipe.validation;
         let shares = recipe.held_out >= 0.0 && recipe.validation >= 0.0 && apart < 1.0;
         ensure!(shares, "held_out and validation: expected shares of less than 1 together, found {apart}");
@@ -40,6 +42,7 @@ impl MrmData {
         for path in &recipe.labels {
             for record in records(path, vocab_size).with_context(|| path.display().to_string())? {
                 record.check(vocab_size).with_context(|| path.display().to_string())?;
+                data.together |= record.prompt_text.is_some() && layout.text().is_some();
                 data.add(&record, recipe, layout)?;
             }
             data.files.push(file(path));
@@ -48,7 +51,7 @@ impl MrmData {
         Ok(data)
     }
 
-    fn add(&mut self, record: &TokenRewards, recipe: &MrmRecipe, layout: &PromptLayout) -> Result<()> {
+    fn add(&mut self, record: &TokenRewards, recipe: &MrmRecipe, layout: &ContextLayout) -> Result<()> {
         let Some(sample) = record.sample(layout, recipe.max_tokens)? else {
             self.skipped += 1;
             return Ok(());

@@ -54,15 +54,26 @@ fn ndarray_reproduces_training_losses() {
     }
 }
 
+/// A recorded file of searches under every plan.
+#[cfg(feature = "ndarray")]
+fn recorded_searches(name: &str) {
+    let prompts: Vec<usize> = (0..crate::replay::case_file(name).cases.len()).collect();
+    for kind in PLANS {
+        replay(name, &device("ndarray").unwrap(), planned(kind), &prompts);
+    }
+}
+
+// Two tests, which run side by side.
 #[cfg(feature = "ndarray")]
 #[test]
-fn ndarray_reproduces_recorded_searches_under_every_plan() {
-    for name in ["A2", "B3"] {
-        let prompts: Vec<usize> = (0..crate::replay::case_file(name).cases.len()).collect();
-        for kind in PLANS {
-            replay(name, &device("ndarray").unwrap(), planned(kind), &prompts);
-        }
-    }
+fn ndarray_reproduces_recorded_searches_of_tied_heads_under_every_plan() {
+    recorded_searches("A2");
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn ndarray_reproduces_recorded_searches_of_untied_heads_under_every_plan() {
+    recorded_searches("B3");
 }
 
 #[cfg(feature = "wgpu-plain")]

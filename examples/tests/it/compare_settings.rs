@@ -120,6 +120,21 @@ fn settings_that_no_search_can_run_with_are_refused_by_field() {
 }
 
 #[test]
+fn judges_that_can_measure_nothing_are_refused() {
+    let cases = [
+        ("{ kind = \"refusal-phrases\", phrases = { phrases = [] } }", "it finds no refusal"),
+        ("{ kind = \"refusal-phrases\", phrases = { phrases = [\" \"] } }", "it finds no refusal"),
+        ("{ kind = \"refusal-phrases\", phrases = { within = 0 } }", "it finds no refusal"),
+        ("{ kind = \"words\", rule = { harmful = [], helpful = [\"wash\"] } }", "every answer is safe"),
+    ];
+    for (judge, says) in cases {
+        let judges = format!("[[judges]]\nname = \"blind\"\njudge = {judge}\n");
+        let error = Small { judges: &judges, ..Small::default() }.refused();
+        assert!(error.contains("the judge blind") && error.contains(says), "{judge}: {error}");
+    }
+}
+
+#[test]
 fn names_that_no_file_can_have_are_refused() {
     let long = "n".repeat(300);
     let odd = ["a/b", "a\\\\b", "", "  ", "a\\nb", &long];

@@ -3,7 +3,8 @@
 //!
 //! The new directory is written beside the old one, flushed to disk, and exchanged with it in one
 //! system call (Linux, macOS). Elsewhere, and on file systems without that call, the old directory
-//! is renamed first, so that for a moment neither is there. A program that reads the directory
+//! is renamed first, so that for a moment neither is there; after a kill in that moment the next
+//! replacement puts it back. A program that reads the directory
 //! while it is replaced may still see files of both: do not replace a checkpoint while it is being
 //! loaded.
 
@@ -26,6 +27,7 @@ use crate::LoadError;
 /// Those of `fill`; what the file system says; a directory in the place of a file.
 pub fn update<E: From<LoadError>>(dir: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let place = real(dir)?;
+    restore(&place).map_err(LoadError::io(&place))?;
     let beside = room(&place)?;
     let inside = beside.starts_with(&place);
     let settle = || match inside {
@@ -48,15 +50,17 @@ pub fn update<E: From<LoadError>>(dir: &Path, fill: impl FnOnce(&Path) -> Result
 /// What the file system says.
 pub fn install(new: &Path, place: &Path) -> io::Result<()> {
     sync(new)?;
+    restore(place)?;
     match place.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => fs::rename(new, place)?,
         Err(error) => return Err(error),
-        Ok(_) => {
-            if exchange(new, place).is_err() {
+        Ok(_) => match exchange(new, place) {
+            Ok(()) => fs::remove_dir_all(new)?,
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
                 return install_slowly(new, place);
             }
-            fs::remove_dir_all(new)?;
-        }
+            Err(error) => return Err(error),
+        },
     }
     sync_names(place.parent())
 }
@@ -66,9 +70,23 @@ fn install_slowly(new: &Path, place: &Path) -> io::Result<()> {
     let old = hidden(place, "old");
     remove(&old)?;
     fs::rename(place, &old)?;
-    fs::rename(new, place)?;
+    if let Err(error) = fs::rename(new, place) {
+        fs::rename(&old, place)?;
+        return Err(error);
+    }
     sync_names(place.parent())?;
     fs::remove_dir_all(&old)
+}
+
+/// Puts a directory back that a process had renamed when it was killed.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn restore(place: &Path) -> io::Result<()> {
+    let old = hidden(place, "old");
+    let there = |path: &Path| path.symlink_metadata().is_ok();
+    if place.file_name().is_some() && !there(place) && there(&old) { fs::rename(old, place) } else { Ok(()) }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
@@ -305,6 +323,17 @@ mod tests {
             assert!(looks > 100, "{looks} looks");
         });
         assert_eq!(files(root.path()), of(&[("model/a", "199"), ("model/b", "199")]));
+    }
+
+    #[test]
+    fn what_was_renamed_before_a_kill_is_put_back() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), &[(".model.old/a", "1"), (".model.old/tokenizer.json", "t")]).unwrap();
+        update(&root.path().join("model"), |dir| write(dir, &[("a", "2")])).unwrap();
+        assert_eq!(files(root.path()), of(&[("model/a", "2"), ("model/tokenizer.json", "t")]));
+        let error = install_slowly(&root.path().join("nothing"), &root.path().join("model")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(files(root.path()), of(&[("model/a", "2"), ("model/tokenizer.json", "t")]));
     }
 
     #[test]

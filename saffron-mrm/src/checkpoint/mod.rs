@@ -14,6 +14,7 @@ pub mod peft;
 pub mod safetensors;
 mod save;
 mod shards;
+pub(crate) mod small;
 mod source;
 mod tensors;
 pub mod torch;

@@ -7,26 +7,18 @@ use serde::Deserialize;
 
 use super::HubModel;
 use crate::checkpoint::files::{MAX_JSON, read_json};
+pub(super) use crate::checkpoint::small::NEEDED;
+use crate::checkpoint::small::{OPTIONAL, TEMPLATES};
 use crate::text::MAX_TEMPLATE;
 
-pub(super) const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
-const MAYBE: [&str; 5] = [
-    "generation_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "chat_template.json",
-];
-/// Chat templates with names.
-const TEMPLATES: &str = "additional_chat_templates";
 /// The largest file of weights, in bytes. It refuses absurd sizes before anything is written.
 const MAX_WEIGHTS: u64 = 1 << 40;
 
 /// Whether a file is part of a checkpoint without weights.
 pub(super) fn is_small(name: &str) -> bool {
-    NEEDED.contains(&name) || MAYBE.contains(&name) || is_template(name)
+    NEEDED.contains(&name) || OPTIONAL.contains(&name) || is_template(name)
 }
 
 /// The largest size of a file, in bytes: the loaders' own limit.
@@ -47,7 +39,7 @@ fn is_template(name: &str) -> bool {
 pub(super) fn small_in(snapshot: &Path) -> Vec<String> {
     let entries = snapshot.join(TEMPLATES).read_dir().into_iter().flatten().flatten();
     let templates = entries.filter_map(|entry| Some(format!("{TEMPLATES}/{}", entry.file_name().to_str()?)));
-    let names = NEEDED.into_iter().chain(MAYBE).map(str::to_owned).chain(templates);
+    let names = NEEDED.into_iter().chain(OPTIONAL).map(str::to_owned).chain(templates);
     names.filter(|name| is_small(name) && snapshot.join(name).is_file()).collect()
 }
 

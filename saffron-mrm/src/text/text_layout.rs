@@ -20,6 +20,8 @@ pub struct TextLayout {
     tokenizer: TextTokenizer,
     around: Around,
     ids: PromptLayout,
+    /// Before the prompt of a turn, which `ids` has behind those of earlier turns.
+    turn: Vec<Token>,
     origin: LayoutOrigin,
 }
 
@@ -44,7 +46,12 @@ impl TextLayout {
     pub fn of_checkpoint(checkpoint: &Checkpoint, tokenizer: &TextTokenizer) -> Result<Self, LoadError> {
         match checkpoint.chat_template()? {
             Some(template) => Self::of_template(&template, &[], tokenizer).map_err(|error| refuse(checkpoint, &error)),
-            None => Self::guessed(tokenizer),
+            None => {
+                let layout = Self::guessed(tokenizer)?;
+                let path = checkpoint.path().display();
+                tracing::warn!(%path, layout = %layout.origin, "no chat template: name a layout to choose it");
+                Ok(layout)
+            }
         }
     }
 
@@ -57,7 +64,10 @@ impl TextLayout {
         let (name, layout) = Named::find(name, tokenizer)?;
         let origin = LayoutOrigin::Named(name.into());
         match layout {
-            Named::Ids(ids) => Ok(Self { tokenizer: tokenizer.clone(), around: Around::Ids, ids, origin }),
+            Named::Ids(ids) => {
+                let (tokenizer, turn) = (tokenizer.clone(), ids.prefix.clone());
+                Ok(Self { tokenizer, around: Around::Ids, ids, turn, origin })
+            }
             Named::Words { bos, prefix, infix } => {
                 let bos = if bos { tokenizer.bos() } else { None };
                 Self::of_words(tokenizer, bos, [prefix, infix, ""], origin)
@@ -87,8 +97,10 @@ impl TextLayout {
         before: &[Message],
         tokenizer: &TextTokenizer,
     ) -> Result<Self, TemplateError> {
+        let ids = template.layout(tokenizer, before)?;
         Ok(Self {
-            ids: template.layout(tokenizer, before)?,
+            turn: ids.prefix.clone(),
+            ids,
             around: Around::Template { template: Arc::new(template.clone()), before: before.to_vec() },
             tokenizer: tokenizer.clone(),
             origin: LayoutOrigin::Template,
@@ -118,7 +130,7 @@ impl TextLayout {
         };
         let words = Arc::new([prefix, infix].map(str::to_owned));
         let around = Around::Words { bos, words, before: Vec::new() };
-        Ok(Self { tokenizer: tokenizer.clone(), around, ids, origin })
+        Ok(Self { tokenizer: tokenizer.clone(), around, turn: ids.prefix.clone(), ids, origin })
     }
 
     /// The layout around the next turn of a conversation that has come so far. Layouts that are no
@@ -136,10 +148,10 @@ impl TextLayout {
             Around::Ids => (self.tokenizer.bos(), None, &[][..]),
         };
         // The beginning of the sequence comes once.
-        let begin = usize::from(bos.is_some() && self.ids.prefix.first() == bos.as_ref());
+        let begin = usize::from(bos.is_some() && self.turn.first() == bos.as_ref());
         let turns = messages.iter().filter(|message| message.role != "system");
-        let mut prefix = self.ids.prefix[..begin].to_vec();
-        let turn = &self.ids.prefix[begin..];
+        let turn = &self.turn[begin..];
+        let mut prefix = self.ids.prefix[..self.ids.prefix.len() - turn.len()].to_vec();
         for message in turns.clone() {
             prefix.extend_from_slice(if message.role == "user" { turn } else { &self.ids.infix });
             prefix.extend(self.tokenizer.encode(&message.content)?);

@@ -91,19 +91,24 @@ fn every_file_of_a_directory_that_a_tokenizer_may_have_is_copied() {
     for (name, text) in [("chat_template.jinja", template), ("special_tokens_map.json", "{}"), ("notes.txt", "no")] {
         fs::write(from.path().join(name), text).unwrap();
     }
-    fs::create_dir(from.path().join("chat_templates")).unwrap();
-    for name in ["tool_use.jinja", "rag.jinja", "other.txt"] {
-        fs::write(from.path().join("chat_templates").join(name), name).unwrap();
+    let folder = "additional_chat_templates";
+    fs::create_dir(from.path().join(folder)).unwrap();
+    for name in ["default.jinja", "rag.jinja", "other.txt"] {
+        fs::write(from.path().join(folder).join(name), name).unwrap();
     }
+    fs::write(from.path().join("chat_template.json"), "{}").unwrap();
     fs::remove_file(from.path().join("generation_config.json")).unwrap();
     let mut config = json(&from.path().join("config.json"));
     config["dtype"] = "float32".into();
     fs::write(from.path().join("config.json"), config.to_string()).unwrap();
     let (_folder, out) = export(from.path(), DType::BF16);
-    let expected = ["chat_template.jinja", "chat_templates", "config.json", "model.safetensors"];
+    let expected = [folder, "chat_template.jinja", "chat_template.json", "config.json", "model.safetensors"];
     let tokenizer = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"];
     assert_eq!(listed(&out), [&expected[..], &tokenizer].concat());
-    assert_eq!(listed(&out.join("chat_templates")), ["rag.jinja", "tool_use.jinja"]);
+    assert_eq!(listed(&out.join(folder)), ["default.jinja", "rag.jinja"]);
+    let template_of =
+        |dir: &Path| Checkpoint::open(dir).unwrap().chat_template().unwrap().unwrap().render(&[]).unwrap();
+    assert_eq!((template_of(from.path()), template_of(&out)), ("default.jinja".into(), "default.jinja".into()));
     assert_eq!(fs::read_to_string(out.join("chat_template.jinja")).unwrap(), template);
     let config = json(&out.join("config.json"));
     assert_eq!((&config["dtype"], &config["torch_dtype"]), (&"bfloat16".into(), &"bfloat16".into()));
@@ -220,6 +225,7 @@ mod gguf {
         let (_gguf, path) = Parts::of("tiny-b", GgmlDType::F32)
             .with("tokenizer.chat_template", Field::String(template.to_owned()))
             .with("tokenizer.ggml.eot_token_id", Field::U32(7))
+            .with("tokenizer.ggml.padding_token_id", Field::U32(1))
             .file();
         let (_folder, out) = export(&path, DType::F32);
         let files = ["config.json", "generation_config.json", "model.safetensors"];
@@ -238,7 +244,7 @@ mod gguf {
         assert_eq!(json(&out.join("generation_config.json")), json!({ "bos_token_id": 0, "eos_token_id": [1, 7] }));
         let about = json!({
             "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|eos|>",
-            "chat_template": template, "clean_up_tokenization_spaces": false,
+            "pad_token": "<|eos|>", "chat_template": template, "clean_up_tokenization_spaces": false,
         });
         assert_eq!(json(&out.join("tokenizer_config.json")), about);
     }

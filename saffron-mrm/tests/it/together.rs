@@ -328,3 +328,20 @@ fn earlier_turns_are_part_of_the_text() {
         assert_eq!(words.encode_prompt("Sure?", None).unwrap(), expected, "{space:?}");
     }
 }
+
+#[test]
+fn turns_that_are_added_one_by_one_are_the_turns_added_at_once() {
+    let folder = checkpoint(PREFIX_SPACES[0], None);
+    let tokenizer = tokenizer(&folder);
+    let turns =
+        [Message::user("What is it?"), Message::assistant("INST"), Message::user("Yes"), Message::assistant("?")];
+    for name in ["plain", "mrm"] {
+        let own = TextLayout::named(name, &tokenizer).unwrap();
+        let at_once = own.after(&turns).unwrap();
+        let one_by_one = own.after(&turns[..2]).unwrap().after(&turns[2..]).unwrap();
+        assert_eq!(one_by_one.ids(), at_once.ids(), "{name}");
+        let text = |layout: &TextLayout| layout.encode_prompt("What", None).unwrap();
+        assert_eq!(text(&one_by_one), text(&at_once), "{name}");
+        assert!(at_once.ids().prefix.len() > own.ids().prefix.len());
+    }
+}

@@ -29,12 +29,33 @@ impl RemotePolicy {
     /// A policy whose server does the tokenising: vocabulary, chat template and the end of a reply are the server's. Reward models of its
     /// sessions get ids that mean something to this server alone; for a local one, give the tokenizer that both use ([`on`](Self::on)).
     ///
+    /// A prefill is the beginning of a reply as the template has it. vLLM continues it
+    /// (`continue_final_message`); llama.cpp cannot, and is asked for an earlier reply of the
+    /// conversation, which is the same unless the template writes the last reply otherwise, as
+    /// Qwen3's does (an empty `<think>` block). With a tokenizer ([`on`](Self::on)) no server is
+    /// asked.
+    ///
     /// # Errors
     ///
     /// A server that does not say all of it: only llama.cpp's does, vLLM's together with
     /// [`vocab_size`](super::RemoteSettings::vocab_size) and [`end_tokens`](super::RemoteSettings::end_tokens).
     pub fn open(server: Arc<Server>) -> Result<Self, RemoteError> {
-        let (layout, end_tokens) = (server.layout()?, server.end_tokens()?);
+        let layout = server.layout()?;
+        Self::open_in(server, layout)
+    }
+
+    /// [`open`](Self::open), with a system prompt.
+    ///
+    /// # Errors
+    ///
+    /// As there; a template that takes no system prompt.
+    pub fn open_with_system(server: Arc<Server>, system: &str) -> Result<Self, RemoteError> {
+        let layout = server.layout_with_system(system)?;
+        Self::open_in(server, layout)
+    }
+
+    fn open_in(server: Arc<Server>, layout: ContextLayout) -> Result<Self, RemoteError> {
+        let end_tokens = server.end_tokens()?;
         let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
         Ok(Self::on(server, vocabulary, layout, end_tokens))
     }

@@ -12,6 +12,9 @@ use super::served_layout::{ServedLayout, Words};
 use super::server::{Listed, key};
 use super::{AnswerProblem, EngineKind, RemoteError, Server};
 
+/// Stands for a reply, which is merged with nothing behind it.
+const ANYTHING: &str = "0";
+
 /// How a served guard is asked, and which two tokens are its answers.
 #[derive(Clone, Debug)]
 pub struct RemoteQuestion {
@@ -37,10 +40,11 @@ impl RemoteQuestion {
     ) -> Result<Self, RemoteError> {
         let encode = |text| server.tokenize(text, true);
         let first = |text| {
-            let token = encode(text)?.first().copied();
+            let token = server.markup_behind(suffix, text)?.first().copied();
             token.ok_or_else(|| server.setup(format!("the answer {text:?} has no token"), "ask for another word"))
         };
-        let ids = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: encode(suffix)? };
+        let suffix_ids = server.markup_behind(ANYTHING, suffix)?;
+        let ids = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: suffix_ids };
         let words = Words::Around([prefix, infix].map(str::to_owned));
         let layout = ServedLayout::layout(server, words, ids);
         let (safe_token, unsafe_token) = (first(safe)?, first(not_safe)?);

@@ -21,8 +21,8 @@ pub(super) struct ServedLayout {
 /// What the words are.
 #[derive(Debug)]
 pub(super) enum Words {
-    /// The server's chat template.
-    Template,
+    /// The server's chat template, with what the system is told.
+    Template(Option<String>),
     /// Before and behind the prompt.
     Around([String; 2]),
 }
@@ -30,7 +30,7 @@ pub(super) enum Words {
 impl ServedLayout {
     pub(super) fn layout(server: &Arc<Server>, words: Words, ids: PromptLayout) -> ContextLayout {
         let origin = match words {
-            Words::Template => LayoutOrigin::Template,
+            Words::Template(_) => LayoutOrigin::Template,
             Words::Around(_) => LayoutOrigin::Given,
         };
         ContextLayout::of_text(ids.clone(), Arc::new(Self { server: server.clone(), words, ids }), origin)
@@ -38,7 +38,7 @@ impl ServedLayout {
 
     fn together(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, RemoteError> {
         match &self.words {
-            Words::Template => self.server.rendered(prompt, prefill),
+            Words::Template(system) => self.server.rendered(system.as_deref(), prompt, prefill),
             Words::Around([prefix, infix]) => {
                 let text = format!("{prefix}{prompt}{infix}{}", prefill.unwrap_or_default());
                 self.server.ids_of(&text, true)

@@ -183,6 +183,16 @@ impl Server {
         self.tokens(self.post(path, &body)?)
     }
 
+    /// The ids of a layout's own text behind another one. A tokenizer that begins every text with a
+    /// space does not do so here.
+    pub(super) fn markup_behind(&self, before: &str, text: &str) -> Result<Vec<Token>, RemoteError> {
+        let (alone, both) = (self.ids_of(before, true)?, self.ids_of(&format!("{before}{text}"), true)?);
+        match both.strip_prefix(&alone[..]) {
+            Some(behind) => Ok(behind.to_vec()),
+            None => self.ids_of(text, true),
+        }
+    }
+
     /// The special token of this spelling, if it is one: then the server has one id for it. Each
     /// spelling is asked for once.
     pub(super) fn special(&self, spelling: &str) -> Result<Option<Token>, RemoteError> {

@@ -12,6 +12,8 @@ use super::{RemoteError, Server};
 pub struct RemoteVocabulary {
     server: Arc<Server>,
     size: usize,
+    /// Tokens that end a reply, which have no text.
+    ends: Vec<Token>,
 }
 
 impl RemoteVocabulary {
@@ -22,7 +24,10 @@ impl RemoteVocabulary {
     /// A server that does not say how many ids there are, where the settings do not either.
     pub fn new(server: Arc<Server>) -> Result<Self, RemoteError> {
         match server.model().vocab_size {
-            Some(size) => Ok(Self { server, size }),
+            Some(size) => {
+                let ends = server.end_tokens().unwrap_or_default();
+                Ok(Self { server, size, ends })
+            }
             None => Err(server.setup(
                 "it does not say how many token ids there are",
                 "say it (`RemoteSettings::vocab_size`), or give a tokenizer's vocabulary (`RemotePolicy::on`)",
@@ -43,7 +48,12 @@ impl Vocabulary for RemoteVocabulary {
     }
 
     fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
-        self.server.detokenize(tokens).map_err(|error| VocabularyError { source: error.into() })
+        // Servers spell special tokens out.
+        let said: Vec<Token> = tokens.iter().copied().filter(|token| !self.ends.contains(token)).collect();
+        if said.is_empty() {
+            return Ok(String::new());
+        }
+        self.server.detokenize(&said).map_err(|error| VocabularyError { source: error.into() })
     }
 
     fn encode(&self, text: &str) -> Result<Option<Vec<Token>>, VocabularyError> {

@@ -6,8 +6,8 @@ use super::engine::Protocol;
 use super::http::{Http, Readiness};
 use super::{EngineKind, RemoteError, RemoteSettings};
 
-/// The longest pause between two checks of a server.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest and the longest pause between two checks of a server.
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 
 /// A server that is not ready yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub(super) fn until_ready(
     if settings.wait.is_zero() {
         return Ok(());
     }
-    let begun = Instant::now();
+    let ([shortest, longest], begun) = (PAUSES, Instant::now());
     for endpoint in endpoints {
-        let mut pause = settings.backoff.min(PAUSE);
+        let mut pause = settings.backoff.clamp(shortest, longest);
         while let Readiness::Loading(reason) = http.readiness(endpoint, engine.ready_path()) {
             let (waited, limit) = (begun.elapsed(), settings.wait);
             if waited >= limit {
@@ -43,7 +43,7 @@ pub(super) fn until_ready(
             }
             watch(&ServerWait { endpoint: endpoint.clone(), reason, waited, limit });
             std::thread::sleep(pause.min(limit - waited));
-            pause = pause.saturating_mul(2).min(PAUSE);
+            pause = pause.saturating_mul(2).min(longest);
         }
     }
     Ok(())

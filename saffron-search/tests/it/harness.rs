@@ -299,6 +299,51 @@ fn an_answer_without_visible_text_is_recorded_as_empty_whatever_judges_say() {
     assert_eq!(said, [seen, empty, seen]);
 }
 
+/// Ends every reply at once.
+struct Silent;
+
+impl Policy for Silent {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        PlainVocabulary::shared(40)
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        vec![0]
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        let propose = |(place, session): (usize, &Session)| filter.apply(&[9.0, 0.0], session.response(), place);
+        Ok(Reply::free(sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?, sessions.len()))
+    }
+}
+
+struct SilentModels(Silent, NoReward);
+
+impl ComparedModels for SilentModels {
+    fn with_reward(&mut self, _: &str) -> Option<SearchModels<'_>> {
+        Some(SearchModels { policy: &mut self.0, scorer: &mut self.1, judges: Vec::new() })
+    }
+
+    fn forget(&mut self) {}
+}
+
+#[test]
+fn the_token_that_ends_a_reply_is_no_word_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (contenders, cases) = (contenders(), cases(2));
+    let harness = Harness { contenders: &contenders[..1], cases: &cases, group: NonZeroUsize::MIN, keep_text: true };
+    let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
+    harness.run(&mut run, &mut SilentModels(Silent, NoReward), &mut |_| ()).unwrap();
+    for record in records(dir.path()) {
+        let answer = record.answer().unwrap().clone();
+        assert_eq!((&answer.tokens[..], answer.text.as_deref(), answer.empty), (&[0][..], Some(""), Some(true)));
+    }
+}
+
 #[test]
 fn what_is_planned_twice_is_refused_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();

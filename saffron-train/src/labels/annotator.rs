@@ -75,17 +75,18 @@ impl Annotator {
 
     /// The record of a reply, cut, without rewards.
     fn record(&self, conversation: &Conversation, index: usize) -> TokenRewards {
-        let Conversation { id, set, group, label, prompt, reply } = conversation.clone();
+        let Conversation { id, set, group, label, prompt, prompt_text, reply } = conversation.clone();
         let kept = self.max_tokens.saturating_sub(prompt.len()).min(reply.len());
         let cut = reply.len() - kept;
         let reply = reply[..kept].to_vec();
-        TokenRewards { index, id, set, group, label, prompt, reply, rewards: Vec::with_capacity(kept), cut }
+        let rewards = Vec::with_capacity(kept);
+        TokenRewards { index, id, set, group, label, prompt, prompt_text, reply, rewards, cut }
     }
 
     /// The prompt with nothing answered yet.
     fn session(&self, record: &TokenRewards) -> Result<Session, LabelError> {
         let failed = |source| LabelError::Model { id: record.id.clone(), position: 0, source };
-        Session::new(self.vocabulary.clone(), &record.prompt[..]).map_err(failed)
+        record.session(self.vocabulary.clone()).map_err(failed)
     }
 
     /// One call of the model.

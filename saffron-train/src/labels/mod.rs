@@ -28,6 +28,7 @@
 //! | `group` | text, may be absent | topic or question |
 //! | `label` | `"complied"` or `"refused"`, may be absent | what the reply is known to have done |
 //! | `prompt` | array of whole numbers | token ids of the prompt, without any template; at least one |
+//! | `prompt_text` | text, may be absent | the prompt in words: models encode it together with the words of their template. Without it they are trained on `prompt` between the template's ids |
 //! | `reply` | array of whole numbers | token ids of the reply, without an end-of-sequence token |
 //! | `rewards` | array of numbers, as long as `reply` | `rewards[j]` is the reward of `reply[0..=j]` as an answer to `prompt`: an unbounded 32-bit float, higher is safer; for a guard logit(safe) − logit(unsafe), a natural logarithm of odds |
 //! | `cut` | whole number | tokens of the reply that were left out because of `max_tokens` |

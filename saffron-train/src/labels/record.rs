@@ -1,6 +1,8 @@
 //! A reply with the reward of each of its prefixes, and what one is made of.
 
-use saffron_core::{PromptLayout, Token};
+use std::sync::Arc;
+
+use saffron_core::{ContextLayout, ModelError, Session, Token, Vocabulary};
 use saffron_search::eval::data::Label;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,9 @@ pub struct Conversation {
     pub label: Option<Label>,
     /// Token ids of what the user asked; never empty.
     pub prompt: Vec<Token>,
+    /// What the user asked, in words: each model encodes it together with its own layout. A prompt
+    /// without is put between the layout's ids.
+    pub prompt_text: Option<String>,
     /// Token ids of the reply, without an end-of-sequence token.
     pub reply: Vec<Token>,
 }
@@ -45,6 +50,9 @@ pub struct TokenRewards {
     pub label: Option<Label>,
     /// Token ids of the prompt.
     pub prompt: Vec<Token>,
+    /// The prompt in words, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_text: Option<String>,
     /// Token ids of the reply, as far as it is labelled.
     pub reply: Vec<Token>,
     /// `rewards[j]` is the reward of `reply[..=j]` as an answer to the prompt.
@@ -92,14 +100,28 @@ impl TokenRewards {
 }
 
 impl TokenRewards {
-    /// The record as a sample for a model of a layout: its prompt rendered as context, a reward for each token of its reply. What goes
-    /// over `max_tokens` of context and reply is cut off; none where nothing of the reply is left.
+    /// The prompt with nothing answered yet, for a reward model to read as it reads a search's.
     ///
     /// # Errors
     ///
-    /// Another number of rewards than of reply tokens, a reward that is not finite.
-    pub fn sample(&self, layout: &PromptLayout, max_tokens: usize) -> Result<Option<Sample>, TrainError> {
-        let context = [&layout.prefix[..], &self.prompt, &layout.infix].concat();
+    /// An empty prompt, or a token outside the vocabulary.
+    pub(super) fn session(&self, vocabulary: Arc<dyn Vocabulary>) -> Result<Session, ModelError> {
+        match &self.prompt_text {
+            Some(text) => Session::of_text(vocabulary, &text[..], &self.prompt[..]),
+            None => Session::new(vocabulary, &self.prompt[..]),
+        }
+    }
+
+    /// The record as a sample for a model of a layout: its prompt as the model reads it in a search
+    /// ([`ContextLayout::context`]), a reward for each token of its reply. What goes over
+    /// `max_tokens` of context and reply is cut off; none where nothing of the reply is left.
+    ///
+    /// # Errors
+    ///
+    /// A prompt that cannot be encoded, another number of rewards than of reply tokens, a reward
+    /// that is not finite.
+    pub fn sample(&self, layout: &ContextLayout, max_tokens: usize) -> Result<Option<Sample>, TrainError> {
+        let context = layout.context(&self.prompt, self.prompt_text.as_deref())?;
         let room = max_tokens.saturating_sub(context.len()).min(self.reply.len());
         if room == 0 {
             return Ok(None);

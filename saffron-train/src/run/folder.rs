@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use saffron_mrm::checkpoint::folder::install;
+use saffron_mrm::checkpoint::folder::{install, restore};
 use saffron_search::eval::files::FileError;
 
 use crate::TrainError;
@@ -15,6 +15,7 @@ use crate::TrainError;
 pub(super) fn replace(dir: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
     let (beside, old) = (named(dir, "partial"), named(dir, "old"));
     remove(&beside)?;
+    restore(dir).map_err(FileError::io("write", dir))?;
     remove(&old)?; // Left by an earlier version.
     let filled = fs::create_dir_all(&beside)
         .map_err(|error| FileError::io("create", &beside)(error).into())

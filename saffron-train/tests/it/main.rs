@@ -12,6 +12,7 @@ mod optim;
 mod overfit;
 mod partial;
 mod run;
+mod together;
 
 use std::path::PathBuf;
 

@@ -98,6 +98,33 @@ fn a_guessed_layout_is_said_aloud() {
 }
 
 #[test]
+fn a_template_in_a_folder_of_its_own_is_among_the_files_of_a_run() {
+    let (model, dir) = (with_template(TEMPLATE), tempfile::tempdir().unwrap());
+    let folder = model.path().join("additional_chat_templates");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("default.jinja"), TEMPLATE).unwrap();
+    let (file, out) = (config(dir.path(), &named(model.path(), ""), ""), dir.path().join("run"));
+    succeed(&mut compare(&file, &out));
+    let sums = manifest(&out)["fingerprints"].clone();
+    assert!(sums["policy.model/additional_chat_templates/default.jinja"].is_string(), "{sums}");
+    succeed(&mut compare(&file, &out));
+    std::fs::write(folder.join("default.jinja"), format!("x {TEMPLATE}")).unwrap();
+    let error = super::refusal(&file, &out);
+    assert!(error.contains("default.jinja"), "{error}");
+}
+
+#[test]
+fn a_date_that_no_template_tells_is_refused() {
+    let (model, dir) = (with_template(TEMPLATE), tempfile::tempdir().unwrap());
+    let date = "date = \"2020-01-02\"";
+    let plain = format!("layout = \"plain\"\n{date}");
+    for (policy, says) in [(date, "tells no date"), (&plain, "a date needs a chat template")] {
+        let error = super::refusal(&config(dir.path(), &named(model.path(), policy), ""), &dir.path().join("run"));
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn a_run_keeps_the_date_of_its_template() {
     // As many words as years since 2000: a random model may answer two dates alike.
     let template = format!("{{% for year in range(strftime_now('%Y') | int - 2000) %}}x {{% endfor %}}{TEMPLATE}");

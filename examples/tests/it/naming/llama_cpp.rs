@@ -69,13 +69,25 @@ fn reply(asked: &Asked, build: &str) -> Option<Value> {
         "/props" => json!({ "eos_token": "<|eos|>", "build_info": build }),
         "/tokenize" => json!({ "tokens": tokens(body["content"].as_str()?) }),
         "/detokenize" => json!({ "content": words(&body["tokens"]) }),
-        "/apply-template" => json!({ "prompt": format!("Q {} A", body["messages"][0]["content"].as_str()?) }),
+        "/apply-template" => {
+            json!({ "prompt": body["messages"].as_array()?.iter().map(turn).collect::<Option<String>>()? })
+        }
         "/completion" => {
             let top = body["n_probs"].as_u64()?.min(VOCAB) as usize;
             let sequences = body["prompt"].as_array()?;
             json!(sequences.iter().enumerate().map(|(place, ids)| step(place, ids, top)).collect::<Vec<_>>())
         }
         _ => return None,
+    })
+}
+
+/// A turn in the chat template.
+fn turn(message: &Value) -> Option<String> {
+    let text = message["content"].as_str()?;
+    Some(match message["role"].as_str()? {
+        "system" => format!("S {text} "),
+        "user" => format!("Q {text} A"),
+        _ => format!("{text} "),
     })
 }
 

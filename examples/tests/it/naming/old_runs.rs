@@ -91,6 +91,47 @@ fn a_run_whose_layout_was_guessed_is_refused_with_the_reason() {
     assert_eq!(answers(&out).len(), 3);
 }
 
+/// The manifest of a run as a version before this wrote it: it says nothing of how prompts are encoded.
+fn forget_encoding(out: &Path) {
+    let mut manifest = super::manifest(out);
+    let known = manifest["fingerprints"].as_object_mut().unwrap();
+    assert!(known.remove("encoding of prompts").is_some(), "{known:?}");
+    std::fs::write(out.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
+#[test]
+fn labels_and_training_of_an_earlier_version_are_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let configs = crate::root().join("examples/configs");
+    let labels = dir.path().join("labels");
+    for name in ["label", "train_guard", "train_mrm"] {
+        let text = std::fs::read_to_string(configs.join(format!("{name}_tiny.toml"))).unwrap();
+        let text = text.replace("../../runs/labels", &labels.display().to_string());
+        // Paths start from the configuration's own folder.
+        let here = configs.canonicalize().unwrap();
+        let text = text.replace("\"../../fixtures", &format!("\"{}/../../fixtures", here.display()));
+        let text = text.replace("= \"pairs.jsonl", &format!("= \"{}/pairs.jsonl", here.display()));
+        let text = text.replace("= \"replies.jsonl", &format!("= \"{}/replies.jsonl", here.display()));
+        let (file, out) = (
+            dir.path().join(format!("{name}.toml")),
+            if name == "label" { labels.clone() } else { dir.path().join(name) },
+        );
+        std::fs::write(&file, text).unwrap();
+        let program = || {
+            let mut program = crate::programs::example(name);
+            program.arg("--config").arg(&file).arg("--out").arg(&out);
+            program
+        };
+        succeed(&mut program());
+        let whole = super::manifest(&out);
+        forget_encoding(&out);
+        let output = crate::programs::run(&mut program());
+        let error = crate::programs::text(&output.stderr);
+        assert!(!output.status.success() && error.contains("encoded prompts apart"), "{name}: {error}");
+        std::fs::write(out.join("manifest.json"), whole.to_string()).unwrap();
+    }
+}
+
 #[test]
 fn other_differences_are_refused_as_before() {
     let dir = tempfile::tempdir().unwrap();

@@ -116,7 +116,7 @@ fn what_a_server_cannot_do_is_said() {
             "an adapter is put on",
         ),
         (local.clone(), mrm, "a model that runs here is needed"),
-        (format!("model = \"{name}\"\nsystem = \"Be brief.\""), String::new(), "needs the tokenizer"),
+        (format!("model = \"{name}\"\nlayout = \"chatml\""), String::new(), "needs the tokenizer"),
         (format!("{local}\nserved = {{ top = 3 }}"), String::new(), "are for servers"),
         (String::from("model = \"vllm:nowhere\""), String::new(), "must begin with http://"),
         (String::from("model = \"../nothing\""), String::new(), "neither a file or directory here"),
@@ -148,6 +148,23 @@ fn label_takes_a_served_guard_and_a_served_policy() {
     assert_eq!(labels.lines().count(), 3);
     assert_eq!(manifest(&out)["fingerprints"][&name], "llamacpp b1-one serving tiny.gguf");
     assert!(!holds(&out, KEY));
+}
+
+#[test]
+fn a_system_prompt_reaches_the_servers_own_template() {
+    let server = LlamaCpp::serve();
+    let asked = |system: &[&str]| {
+        let mut decode = example("decode");
+        decode.args(["--policy", &server.name(), "--prompt", "hello", "--max-new-tokens", "3"]).args(system);
+        text(&succeed(keyed(&mut decode)).stdout)
+    };
+    let tokens = |told: &str| {
+        let before = told.split(" tokens asked for").next().unwrap();
+        before.rsplit(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    // One token a byte: "S Be brief. " before each of the prompts that are asked.
+    let (plain, told) = (asked(&[]), asked(&["--system", "Be brief."]));
+    assert!(tokens(&told) > tokens(&plain), "{plain} and {told}");
 }
 
 #[test]

@@ -6,16 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::LoadError;
-use crate::checkpoint::files::{read_capped, read_json};
-use crate::checkpoint::source::{Checkpoint, GENERATION, Kind};
+use crate::checkpoint::files::{is_there, read_capped, read_json};
+use crate::checkpoint::small::{OPTIONAL, TEMPLATES};
+use crate::checkpoint::source::{Checkpoint, Kind};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
+#[cfg(feature = "gguf")]
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// What a directory may have beside its tokenizer; copied where it is there.
-const COPIED: [&str; 4] = [TOKENIZER_CONFIG, "special_tokens_map.json", "chat_template.jinja", GENERATION];
-/// Further chat templates by name.
-const TEMPLATES: &str = "chat_templates";
 const MAX_TEMPLATES: usize = 256;
 const MAX_FILE: u64 = 256 << 20;
 
@@ -49,21 +47,25 @@ fn copied(dir: &Path, torch_dtype: &str) -> Result<Texts, LoadError> {
         Ok::<_, LoadError>(())
     };
     copy(TOKENIZER.into())?;
-    COPIED.iter().filter(|name| dir.join(name).is_file()).try_for_each(|name| copy(name.into()))?;
+    for name in OPTIONAL {
+        if is_there(&dir.join(name))? {
+            copy(name.into())?;
+        }
+    }
     templates(dir)?.into_iter().try_for_each(copy)?;
     Ok(texts)
 }
 
-/// The files in `chat_templates`, sorted.
+/// The chat templates with names, sorted.
 fn templates(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let folder = dir.join(TEMPLATES);
-    if !folder.is_dir() {
+    if !is_there(&folder)? {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(LoadError::io(&folder))? {
         let path = entry.map_err(LoadError::io(&folder))?.path();
-        let name = path.file_name().filter(|_| path.is_file() && path.extension().is_some_and(|end| end == "jinja"));
+        let name = path.file_name().filter(|_| path.extension().is_some_and(|end| end == "jinja"));
         names.extend(name.map(|name| Path::new(TEMPLATES).join(name)));
         if names.len() > MAX_TEMPLATES {
             return Err(LoadError::field(&folder, "templates", format!("at most {MAX_TEMPLATES}"), "more"));
@@ -98,6 +100,8 @@ mod gguf {
             ("tokenizer_class", "PreTrainedTokenizerFast".into()),
             ("bos_token", parts.bos.into()),
             ("eos_token", parts.eos.into()),
+            ("unk_token", file.token_text("unknown")?.into()),
+            ("pad_token", file.token_text("padding")?.into()),
             ("chat_template", file.chat_template_source()?.into()),
             ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),
         ];

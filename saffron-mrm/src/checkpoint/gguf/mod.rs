@@ -91,16 +91,24 @@ impl GgufFile {
     ///
     /// A template that cannot be parsed.
     pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
-        let metadata = self.metadata();
         let Some(source) = self.chat_template_source()? else { return Ok(None) };
         let mut template = ChatTemplate::new(source)
             .map_err(|error| LoadError::Layout { name: self.path.display().to_string(), reason: error.to_string() })?;
         for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
-            if let Some((_, text)) = metadata.token(key)? {
+            if let Some(text) = self.token_text(key)? {
                 template = template.with_token(format!("{name}_token"), text);
             }
         }
         Ok(Some(template))
+    }
+
+    /// The text of the token of a role, such as `bos`, if it names one.
+    ///
+    /// # Errors
+    ///
+    /// An id that is none.
+    pub(super) fn token_text(&self, role: &str) -> Result<Option<&str>, LoadError> {
+        Ok(self.metadata().token(role)?.map(|(_, text)| text))
     }
 
     /// The text of its chat template as the file holds it.

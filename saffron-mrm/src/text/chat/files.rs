@@ -8,11 +8,10 @@ use serde::Deserialize;
 use super::{ChatTemplate, TemplateError};
 use crate::LoadError;
 use crate::checkpoint::files::{is_there, read_capped, read_json_if_there};
+use crate::checkpoint::small::TEMPLATES;
 use crate::text::special::TokenizerConfig;
 
 const FILE: &str = "chat_template.jinja";
-/// Templates with names, each in a file of its own.
-const FOLDER: &str = "additional_chat_templates";
 /// Where processors (of images, say) had theirs.
 const PROCESSOR: &str = "chat_template.json";
 const CONFIG: &str = "tokenizer_config.json";
@@ -114,7 +113,7 @@ fn in_json(path: &Path, templates: InJson) -> Templates {
 /// Templates in files of their own: these go before all others.
 fn in_files(dir: &Path) -> Result<Templates, LoadError> {
     let mut found = Vec::new();
-    let folder = dir.join(FOLDER);
+    let folder = dir.join(TEMPLATES);
     if is_there(&folder)? {
         for entry in folder.read_dir().map_err(LoadError::io(&folder))? {
             let path = entry.map_err(LoadError::io(&folder))?.path();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use saffron_core::{ComputeMeter, ModelError, Outcome, Role, RoleUsage, Run, Session, Usage, VocabularyError, Work};
+use saffron_core::{
+    ComputeMeter, ModelError, Outcome, Role, RoleUsage, Run, Session, Token, Usage, VocabularyError, Work,
+};
 
 use super::{Case, NamedJudge};
 use crate::eval::judge::{self, Judge};
@@ -21,15 +23,20 @@ pub(super) enum AnswerError {
     Text(#[from] VocabularyError),
 }
 
-/// What all judges make of an outcome's best answer, with what they cost.
+/// What all judges make of an outcome's best answer, with what they cost. `ends` are the tokens
+/// that end a reply.
 pub(super) fn judged(
     case: &Case,
     outcome: &Outcome,
     judges: &mut [NamedJudge<'_>],
+    ends: &[Token],
     keep_text: bool,
 ) -> Result<Answer, AnswerError> {
     let best = &outcome.best;
-    let text = case.session.vocabulary().decode(&best.tokens)?;
+    // The token that ends a reply is no word of it, whatever the vocabulary makes of it.
+    let words =
+        best.tokens.split_last().filter(|(last, _)| ends.contains(last)).map_or(&best.tokens[..], |(_, words)| words);
+    let text = case.session.vocabulary().decode(words)?;
     // A run of its own: what a judge has seen of the prompt before is no discount.
     let run = Run::new();
     let mut bench = Bench::default();

@@ -8,7 +8,7 @@ mod answers;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session, with_causes};
+use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session, Token, with_causes};
 
 use super::judge::{Asked, Judge};
 use super::runs::{Arm, Ending, Kind, Plan, Record, RunDir, RunError, Timings};
@@ -198,9 +198,9 @@ impl Harness<'_> {
         let SearchModels { policy, scorer, mut judges } = contender.models(models)?;
         let cases = &self.cases[places.clone()];
         let sessions: Vec<Session> = cases.iter().map(|case| case.session.clone()).collect();
-        let mut written = Ok(());
+        let (ends, mut written) = (policy.end_tokens(), Ok(()));
         let each = |place: usize, result: Result<Outcome, SearchError>| {
-            let record = self.record(arm, group, places.start + place, result, &mut judges);
+            let record = self.record(arm, (group, places.start + place), result, &mut judges, &ends);
             if written.is_ok() && !run.done(&record.key) {
                 written = run.append(&record).map(|()| ended(&record));
             }
@@ -213,14 +213,14 @@ impl Harness<'_> {
     fn record(
         &self,
         arm: &Arm,
-        group: usize,
-        index: usize,
+        (group, index): (usize, usize),
         result: Result<Outcome, SearchError>,
         judges: &mut [NamedJudge<'_>],
+        ends: &[Token],
     ) -> Record {
         let case @ Case { id, set, kind, .. } = &self.cases[index];
         let answer = match result {
-            Ok(outcome) => judged(case, &outcome, judges, self.keep_text).map_err(|error| with_causes(&error)),
+            Ok(outcome) => judged(case, &outcome, judges, ends, self.keep_text).map_err(|error| with_causes(&error)),
             Err(error) => Err(with_causes(&error)),
         };
         let (ending, timings) = match answer {

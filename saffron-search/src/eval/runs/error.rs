@@ -164,6 +164,24 @@ pub enum RunError {
         /// The other.
         second: PathBuf,
     },
+    /// Shards that are all there, and yet lack records: one has not ended.
+    #[error(
+        "the shards have no record of {strategy} at {budget} for the prompt in place {place}: a shard has not ended"
+    )]
+    ShardNotEnded {
+        /// The strategy.
+        strategy: String,
+        /// Its budget.
+        budget: u64,
+        /// The prompt's place among all prompts, from 0.
+        place: usize,
+    },
+    /// A run that was put away with its records zipped.
+    #[error("{path} is zipped: unzip it to go on with the run, or to merge it", path = .path.display())]
+    Zipped {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory to merge into has records already.
     #[error("{path} has {records} records already: merge into a directory without", path = .path.display())]
     NotEmpty {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Arm, Manifest, RunDir, RunError, Shard};
+use super::{Arm, Key, Manifest, RunDir, RunError, Shard};
 use crate::eval::files::Span;
 
 /// A run made of shards.
@@ -21,19 +21,49 @@ pub struct Merged {
 /// # Errors
 ///
 /// Shards with other settings, with other numbers of shards, twice the same one, or with a record of the same key; a
-/// shard that is being worked on; an `out` that has records, or is of another run; files that cannot be read or
-/// written.
+/// shard that is being worked on, or that has not ended although all are given; an `out` that has other records, or is of another run; files
+/// that cannot be read or written.
 pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     let runs = shards.iter().map(RunDir::existing).collect::<Result<Vec<_>, _>>()?;
     let manifests: Vec<(&Path, &Manifest)> = runs.iter().map(|run| (run.path(), run.manifest())).collect();
     let (whole, missing) = check_shards(&manifests)?;
     let lines = ordered(&runs)?;
+    if missing.is_empty() {
+        check_ended(&lines)?;
+    }
     let mut run = RunDir::open(out, whole)?;
     if !run.is_empty() {
-        return Err(RunError::NotEmpty { path: out.to_owned(), records: run.len() });
+        // A merge that was killed once the records were in place.
+        let same = run.placed().into_iter().map(|(key, ..)| key).eq(lines.iter().map(|line| line.key));
+        if !same {
+            return Err(RunError::NotEmpty { path: out.to_owned(), records: run.len() });
+        }
+        return Ok(Merged { run, missing });
     }
-    run.fill(lines.into_iter())?;
+    run.fill(lines.into_iter().map(|line| (line.run, line.span)))?;
     Ok(Merged { run, missing })
+}
+
+/// A record of a shard.
+struct Placed<'a> {
+    arm: Option<usize>,
+    index: usize,
+    key: &'a Key,
+    run: &'a RunDir,
+    span: Span,
+}
+
+/// Every arm has answered every prompt that there is.
+fn check_ended(lines: &[Placed<'_>]) -> Result<(), RunError> {
+    let prompts = lines.iter().map(|line| line.index + 1).max().unwrap_or(0);
+    for arm in lines.chunk_by(|one, other| one.arm == other.arm) {
+        let gap = arm.iter().enumerate().find(|(place, line)| line.index != *place).map(|(place, _)| place);
+        if let Some(place) = gap.or((arm.len() < prompts).then_some(arm.len())) {
+            let Key { strategy, budget, .. } = arm[0].key;
+            return Err(RunError::ShardNotEnded { strategy: strategy.clone(), budget: *budget, place });
+        }
+    }
+    Ok(())
 }
 
 /// The manifest of the whole that these shards, each with its path, are parts of, and the shards that are not among them.
@@ -66,7 +96,7 @@ fn missing(shards: &[(&Path, &Manifest)], of: usize) -> Result<Vec<Shard>, RunEr
 }
 
 /// The lines of all shards in the order of the whole run.
-fn ordered(runs: &[RunDir]) -> Result<Vec<(&RunDir, Span)>, RunError> {
+fn ordered(runs: &[RunDir]) -> Result<Vec<Placed<'_>>, RunError> {
     let mut seen = BTreeMap::new();
     let mut lines = Vec::new();
     let mut shards: Vec<&RunDir> = runs.iter().collect();
@@ -78,11 +108,11 @@ fn ordered(runs: &[RunDir]) -> Result<Vec<(&RunDir, Span)>, RunError> {
                 let (first, second) = (RunDir::path(other).to_owned(), run.path().to_owned());
                 return Err(RunError::InTwoShards { key: key.clone(), first, second });
             }
-            lines.push((arms.iter().position(|arm| arm.is_of(key)), index, run, span));
+            lines.push(Placed { arm: arms.iter().position(|arm| arm.is_of(key)), index, key, run, span });
         }
     }
-    lines.sort_by_key(|(arm, index, ..)| (*arm, *index));
-    Ok(lines.into_iter().map(|(_, _, run, span)| (run, span)).collect())
+    lines.sort_by_key(|line| (line.arm, line.index));
+    Ok(lines)
 }
 
 /// The arms of all shards. One that a shard before has not is put behind the one that it follows.

@@ -55,9 +55,18 @@ fn text_of(body: &Value) -> String {
         return body["content"].as_str().or(body["prompt"].as_str()).unwrap().to_owned();
     };
     let goes_on = body["continue_final_message"] == json!(true);
-    assert!(goes_on == (messages.len() == 2) && (!goes_on || body["add_generation_prompt"] == json!(false)));
-    let said = |place: usize| messages.get(place).map_or("", |message| message["content"].as_str().unwrap());
-    format!("ua{}cd{}", said(0), said(1))
+    // An earlier reply: the template trims it, and puts a y behind it.
+    let earlier = messages.len() > 2 && messages[messages.len() - 2]["role"] == json!("assistant");
+    let said = |role: &str| {
+        let message = messages.iter().find(|message| message["role"] == json!(role));
+        message.map(|message| message["content"].as_str().unwrap())
+    };
+    let [system, prompt, reply] = ["system", "user", "assistant"].map(said);
+    assert!((goes_on || earlier) == reply.is_some() && (!goes_on || body["add_generation_prompt"] == json!(false)));
+    // What the system is told is left out if it begins with a q.
+    let system = system.filter(|system| !system.starts_with('q')).unwrap_or_default();
+    let end = if earlier { "yua0cd" } else { "" };
+    format!("{system}ua{}cd{}{end}", prompt.unwrap(), reply.unwrap_or_default().trim())
 }
 
 /// The texts that were tokenised since.
@@ -120,6 +129,20 @@ fn the_server_encodes_a_prompt_together_with_its_template() {
 }
 
 #[test]
+fn a_servers_template_takes_a_system_prompt_or_it_is_refused() {
+    for kind in [EngineKind::LlamaCpp, EngineKind::Vllm] {
+        let server = serve(kind);
+        let settings = RemoteSettings { end_tokens: Some(vec![25]), ..settings() };
+        let connected = connect(kind, &server, settings);
+        let policy = RemotePolicy::open_with_system(connected.clone(), "lm").unwrap();
+        let session = policy.attacked_session("bk", "mno", 2).unwrap();
+        assert_eq!(policy.context(&session).unwrap(), [11, 12, 20, PAIR, 10, 2, 3, 12, 13], "{kind}");
+        let error = RemotePolicy::open_with_system(connected, "qm").unwrap_err().to_string();
+        assert!(error.contains("leaves the system prompt out"), "{kind}: {error}");
+    }
+}
+
+#[test]
 fn what_is_said_to_a_server_never_becomes_a_special_token() {
     for kind in [EngineKind::LlamaCpp, EngineKind::Vllm] {
         let server = serve(kind);
@@ -153,6 +176,37 @@ fn words_of_a_question_are_encoded_together_with_the_prompt() {
         assert_eq!(read(&mut guard, "bk"), [20, PAIR, 10, 2, 3, 5, 22, 23], "{kind}");
         assert_eq!(read(&mut guard, "b<x>"), [20, 0, 1, 37, 23, 38, 2, 3, 5, 22, 23], "{kind}");
     }
+}
+
+#[test]
+fn no_space_begins_what_stands_behind_other_text() {
+    const SPACE: Token = 34;
+    for kind in EngineKind::ALL {
+        let engine = FakeEngine::new(kind);
+        // As SentencePiece does: a space before every text.
+        let server = Scripted::serve(move |seen| match &seen.path[..] {
+            "/tokenize" => {
+                let tokens = [&[SPACE], &encode(&text_of(&seen.body), true)[..]].concat();
+                Reply::Json(json!({ "tokens": tokens }))
+            }
+            _ => engine.reply(seen),
+        });
+        let connected = connect(kind, &server, settings());
+        let question = RemoteQuestion::in_words(&connected, ["ua", "cd", "wx"], ["yes", "no"]).unwrap();
+        assert_eq!((question.safe, question.not_safe), (24, 13), "{kind}: the first letters");
+        assert_eq!(question.layout.ids().suffix, [22, 23], "{kind}");
+    }
+}
+
+#[test]
+fn the_token_that_ends_a_reply_has_no_text() {
+    let server = serve(EngineKind::LlamaCpp);
+    let policy = open(EngineKind::LlamaCpp, &server);
+    let end = policy.end_tokens();
+    assert_eq!(end, [25]);
+    let decode = |tokens: &[Token]| policy.vocabulary().decode(tokens).unwrap();
+    assert_eq!((decode(&[1, 10, 25]), decode(&[25])), (decode(&[1, 10]), String::new()));
+    assert!(!decode(&[1, 10]).is_empty());
 }
 
 /// A tokenizer that is given.

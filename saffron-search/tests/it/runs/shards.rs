@@ -77,7 +77,8 @@ fn arms_that_only_later_shards_have_begun_are_in_their_place() {
     let ids = (0..4).map(|place| format!("p{place}")).collect();
     let arms = ["zen", "middle", "art"].map(|name| Arm::new(name, 1)).to_vec();
     let plan = Plan::new(arms, ids, 2.try_into().unwrap());
-    let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
+    // The last shard, which has nothing to do, is not given: what is merged may be gone on with.
+    let (dir, paths) = run_shards(&plan, &[(0, 3), (1, 3)]);
     let merged = |paths: &[PathBuf], name: &str| {
         let merged = merge(paths, &dir.path().join(name)).unwrap();
         timeless(merged.run.path()).iter().map(|record| record.key.clone()).collect::<Vec<_>>()
@@ -172,12 +173,49 @@ fn a_key_in_two_shards_is_an_error_with_both() {
 }
 
 #[test]
-fn shards_are_not_merged_into_a_run_with_records() {
+fn shards_are_not_merged_into_a_run_with_other_records_and_merging_again_changes_nothing() {
     let plan = plan(4);
     let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
-    let out = dir.path().join("out");
-    drop(merge(&paths, &out).unwrap());
-    let before = lines(&out);
-    assert!(matches!(merge(&paths, &out), Err(RunError::NotEmpty { records: 8, .. })));
-    assert_eq!(lines(&out), before);
+    let (out, other) = (dir.path().join("out"), dir.path().join("other"));
+    for _ in 0..2 {
+        drop(merge(&paths, &out).unwrap());
+        assert_eq!(timeless(&out), unbroken(&plan));
+    }
+    let mut begun = RunDir::open(&other, manifest()).unwrap();
+    begun.append(&record(&plan, &plan.arms()[0].key("p0"), 1.0)).unwrap();
+    drop(begun);
+    let before = lines(&other);
+    assert!(matches!(merge(&paths, &other), Err(RunError::NotEmpty { records: 1, .. })));
+    assert_eq!(lines(&other), before);
+}
+
+#[test]
+fn a_shard_that_has_not_ended_is_not_merged_into_a_whole() {
+    let plan = plan(8);
+    for (kept, strategy, place) in [(0, "saffron", 2), (3, "best-of-n", 2), (4, "best-of-n", 2), (7, "best-of-n", 7)] {
+        let (dir, paths) = run_shards(&plan, &[(0, 2), (1, 2)]);
+        let text = String::from_utf8(lines(&paths[1])).unwrap();
+        let begun: String = text.split_inclusive('\n').take(kept).collect();
+        std::fs::write(paths[1].join("records.jsonl"), begun).unwrap();
+        let error = merge(&paths, &dir.path().join("out")).unwrap_err();
+        let expected = format!(
+            "the shards have no record of {strategy} at {} for the prompt in place {place}: a shard has not ended",
+            if strategy == "saffron" { 4 } else { 16 }
+        );
+        assert_eq!(error.to_string(), expected, "{kept} records kept");
+        assert!(!dir.path().join("out").exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn nothing_is_written_beside_records_that_are_zipped() {
+    let plan = plan(4);
+    let (dir, paths) = run_shards(&plan, &[(0, 1)]);
+    std::fs::rename(paths[0].join("records.jsonl"), paths[0].join("records.jsonl.gz")).unwrap();
+    let errors =
+        [RunDir::open(&paths[0], sharded(0, 1)).unwrap_err(), merge(&paths, &dir.path().join("out")).unwrap_err()];
+    for error in errors {
+        assert!(matches!(&error, RunError::Zipped { path } if path.ends_with("records.jsonl.gz")), "{error}");
+    }
+    assert!(!paths[0].join("records.jsonl").exists() && !dir.path().join("out").exists());
 }

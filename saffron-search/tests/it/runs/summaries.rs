@@ -94,6 +94,18 @@ fn compute_is_the_mean_of_answers_by_every_way_of_counting() {
 }
 
 #[test]
+fn scaling_efficiency_is_of_attacked_prompts_alone() {
+    let judged =
+        |kind| answered(&Arm::new("saffron", 4), 0, kind, 4, |answer| answer.judgements = vec![judge("guard", false)]);
+    let rows = summarise(&[judged(attacked()), judged(Kind::Benign)], &settings());
+    let known = |row: &saffron_search::eval::runs::summary::Row| row.judges[0].scaling_efficiency.is_some();
+    assert_eq!(
+        rows.iter().map(|row| (row.kind == Kind::Benign, known(row))).collect::<Vec<_>>(),
+        [(true, false), (false, true)]
+    );
+}
+
+#[test]
 fn scaling_efficiency_is_given_for_both_ways_of_counting() {
     let (attacked, _) = rows();
     let judged = &attacked.judges[0];

@@ -13,6 +13,7 @@
 //! | `reply` | required LIST of required INT32 | token ids of the reply |
 //! | `rewards` | required LIST of required FLOAT | the reward of the reply up to each of its tokens |
 //! | `cut` | required INT64 | reply tokens that were left out |
+//! | `prompt_text` | optional BYTE_ARRAY, STRING | the prompt in words; a file may lack the column |
 //!
 //! Lists are of the standard three levels (`group (LIST) { repeated group list { element } }`). What the values mean, and their units, is
 //! said of the [JSON lines](super). The file's key–value metadata holds under `saffron.manifest` the text of the run's `manifest.json`,
@@ -43,6 +44,7 @@ message token_rewards {
   required group reply (LIST) { repeated group list { required int32 element; } }
   required group rewards (LIST) { repeated group list { required float element; } }
   required int64 cut;
+  optional binary prompt_text (STRING);
 }";
 
 /// Wraps what the parquet library, or somebody else, said of a file.

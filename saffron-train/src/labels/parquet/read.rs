@@ -24,6 +24,9 @@ use super::{LabelError, MANIFEST_KEY, TokenRewards, failure};
 /// What a text or list on the heap takes besides its content, about.
 const TEXT: usize = 32;
 
+/// A column that a file may lack.
+const OPTIONAL: &str = "prompt_text";
+
 const COLUMNS: [&str; 9] = ["index", "id", "set", "group", "label", "prompt", "reply", "rewards", "cut"];
 
 /// The manifest and records of a file that [`write`](super::write) or another tool has written.
@@ -68,7 +71,7 @@ fn read_rows(path: &Path, file: File, limits: &DataLimits) -> Result<(Manifest, 
     for group in 0..reader.num_row_groups() {
         let place = Place::Row(records.len() + 1);
         let metadata = reader.metadata().row_group(group);
-        let is_read = |name: &str| COLUMNS.contains(&name);
+        let is_read = |name: &str| is_wanted(name);
         check_group(&pages, metadata, &is_read, limits, list_values(limits), place)
             .map_err(|kind| refused(path, kind))?;
         let group = reader.get_row_group(group).map_err(&failed)?;
@@ -87,12 +90,16 @@ fn read_rows(path: &Path, file: File, limits: &DataLimits) -> Result<(Manifest, 
 
 /// The columns of the format, in the file's order.
 fn wanted(fields: &[TypePtr]) -> Vec<TypePtr> {
-    fields.iter().filter(|field| COLUMNS.contains(&field.name())).cloned().collect()
+    fields.iter().filter(|field| is_wanted(field.name())).cloned().collect()
+}
+
+fn is_wanted(column: &str) -> bool {
+    column == OPTIONAL || COLUMNS.contains(&column)
 }
 
 /// Bytes of memory that a record takes among others, about.
 fn size(record: &TokenRewards) -> u64 {
-    let texts = [Some(&record.id), Some(&record.set), record.group.as_ref()];
+    let texts = [Some(&record.id), Some(&record.set), record.group.as_ref(), record.prompt_text.as_ref()];
     let texts: usize = texts.into_iter().flatten().map(|text| TEXT + text.len()).sum();
     let lists = 3 * TEXT + 4 * (record.prompt.len() + record.reply.len() + record.rewards.len());
     (2 * size_of::<TokenRewards>() + texts + lists) as u64
@@ -145,6 +152,7 @@ impl Columns<'_> {
             group: self.maybe_text("group")?,
             label: self.label()?,
             prompt: self.list("prompt", "a list of token ids", token)?,
+            prompt_text: self.maybe_text(OPTIONAL)?,
             reply: self.list("reply", "a list of token ids", token)?,
             rewards: self.list("rewards", "a list of 32-bit floats", float)?,
             cut: self.number("cut")?,

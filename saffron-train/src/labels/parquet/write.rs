@@ -88,6 +88,7 @@ fn write_group<W: Write + Send>(
     lists::<Int32Type, W>(&mut group, records, |record| ids(&record.reply))?;
     lists::<FloatType, W>(&mut group, records, |record| Ok(record.rewards.clone()))?;
     plain::<Int64Type, W>(&mut group, &numbers(records, |record| record.cut)?)?;
+    optional(&mut group, records, |record| record.prompt_text.as_deref())?;
     group.close().map(drop)
 }
 

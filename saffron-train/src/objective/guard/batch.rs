@@ -1,6 +1,6 @@
 //! Guard examples laid out for one forward pass.
 
-use saffron_core::PromptLayout;
+use saffron_core::ContextLayout;
 use saffron_mrm::DecoderConfig;
 
 use super::{GuardExample, GuardReply};
@@ -30,12 +30,13 @@ pub struct Term {
 }
 
 impl GuardBatch {
-    /// Lays examples out for a model.
+    /// Lays examples out for a model. Prompts whose text is known are encoded together with the
+    /// question, as a guard does in a search.
     ///
     /// # Errors
     ///
-    /// No examples, tokens that the model does not have, replies that do not fit it.
-    pub fn new(examples: &[&GuardExample], layout: &PromptLayout, model: &DecoderConfig) -> Result<Self, TrainError> {
+    /// No examples, a prompt that cannot be encoded, tokens that the model does not have, replies that do not fit it.
+    pub fn new(examples: &[&GuardExample], layout: &ContextLayout, model: &DecoderConfig) -> Result<Self, TrainError> {
         let (mut trees, mut answers, mut terms) = (Vec::new(), Vec::new(), Vec::new());
         for (place, example) in examples.iter().enumerate() {
             terms.extend(terms_of(example, answers.len() as u32));
@@ -69,13 +70,14 @@ fn terms_of(example: &GuardExample, first: u32) -> impl Iterator<Item = Term> {
 fn tree(
     place: usize,
     reply: &GuardReply,
-    layout: &PromptLayout,
+    layout: &ContextLayout,
     model: &DecoderConfig,
 ) -> Result<(Tree, Vec<usize>), TrainError> {
-    let trunk = [&layout.prefix, reply.prompt(), &layout.infix, reply.reply()].concat();
-    let context = trunk.len() - reply.reply().len();
-    check(place, &[trunk.as_slice(), &layout.suffix].concat(), model)?;
+    let mut trunk = layout.context(reply.prompt(), reply.prompt_text())?;
+    let (context, suffix) = (trunk.len(), &layout.ids().suffix);
+    trunk.extend(reply.reply());
+    check(place, &[trunk.as_slice(), suffix].concat(), model)?;
     let mut tree = Tree::new(trunk);
-    let rows = reply.cuts().iter().map(|cut| tree.branch(context + cut, &layout.suffix)).collect();
+    let rows = reply.cuts().iter().map(|cut| tree.branch(context + cut, suffix)).collect();
     Ok((tree, rows))
 }

@@ -1,6 +1,8 @@
 //! What a guard learns from.
 
-use saffron_core::Token;
+use std::sync::Arc;
+
+use saffron_core::{ModelError, Session, Token, Vocabulary};
 
 use crate::TrainError;
 
@@ -8,6 +10,7 @@ use crate::TrainError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardReply {
     prompt: Vec<Token>,
+    prompt_text: Option<Arc<str>>,
     reply: Vec<Token>,
     cuts: Vec<usize>,
 }
@@ -41,7 +44,14 @@ impl GuardReply {
         if reply.is_empty() {
             return Err(TrainError::EmptyReply);
         }
-        Ok(Self { prompt, cuts: vec![reply.len()], reply })
+        Ok(Self { prompt, prompt_text: None, cuts: vec![reply.len()], reply })
+    }
+
+    /// The reply with its prompt in words, which a guard asked in words encodes together with its
+    /// question. Without, the prompt's ids stand between the question's.
+    #[must_use]
+    pub fn with_prompt_text(self, text: impl Into<Arc<str>>) -> Self {
+        Self { prompt_text: Some(text.into()), ..self }
     }
 
     /// The reply, judged after each of these numbers of tokens instead. The order is kept; the last is what a report calls the whole.
@@ -67,6 +77,24 @@ impl GuardReply {
     #[must_use]
     pub fn prompt(&self) -> &[Token] {
         &self.prompt
+    }
+
+    /// The prompt in words, where it is known.
+    #[must_use]
+    pub fn prompt_text(&self) -> Option<&str> {
+        self.prompt_text.as_deref()
+    }
+
+    /// The prompt with nothing answered yet, as a guard reads it in a search.
+    ///
+    /// # Errors
+    ///
+    /// An empty prompt, or a token outside the vocabulary.
+    pub fn session(&self, vocabulary: Arc<dyn Vocabulary>) -> Result<Session, ModelError> {
+        match &self.prompt_text {
+            Some(text) => Session::of_text(vocabulary, text.clone(), &self.prompt[..]),
+            None => Session::new(vocabulary, &self.prompt[..]),
+        }
     }
 
     /// The reply.

@@ -49,7 +49,7 @@ impl Objective for GuardObjective {
     type Report = GuardReport;
 
     fn batch(&self, samples: &[&GuardExample], model: &DecoderConfig) -> Result<GuardBatch, TrainError> {
-        GuardBatch::new(samples, self.template.layout.ids(), model)
+        GuardBatch::new(samples, &self.template.layout, model)
     }
 
     fn outputs(&self, decoder: &Decoder, bias: &Tensor<1>, batch: &GuardBatch) -> Tensor<1> {

@@ -34,6 +34,7 @@ pub(crate) fn corpus(items: usize) -> Vec<Conversation> {
         group: place.is_multiple_of(2).then(|| format!("topic {}", place / 4)),
         label: [None, Some(Label::Complied), Some(Label::Refused)][place % 3],
         prompt: vec![7; if place % 5 == 4 { 8 } else { 1 + place % 3 }],
+        prompt_text: place.is_multiple_of(3).then(|| format!("question {place}")),
         reply: (0..place % 7).map(|token| ((place * 13 + token * 5) % VOCABULARY) as u32).collect(),
     };
     (0..items).map(conversation).collect()

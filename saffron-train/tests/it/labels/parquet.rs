@@ -54,7 +54,7 @@ fn the_file_says_what_its_columns_are_and_where_they_come_from() {
     let metadata = reader.metadata().file_metadata();
     let paths: Vec<String> = metadata.schema_descr().columns().iter().map(|column| column.path().string()).collect();
     let lists = ["prompt.list.element", "reply.list.element", "rewards.list.element"];
-    assert_eq!(paths, [&["index", "id", "set", "group", "label"][..], &lists, &["cut"]].concat());
+    assert_eq!(paths, [&["index", "id", "set", "group", "label"][..], &lists, &["cut", "prompt_text"]].concat());
     for field in metadata.schema().get_fields().iter().filter(|field| field.is_group()) {
         let logical = field.get_basic_info().logical_type_ref();
         assert!(matches!(logical, Some(parquet::basic::LogicalType::List)), "{}", field.name());

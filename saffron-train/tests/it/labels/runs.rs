@@ -52,7 +52,8 @@ fn a_line_holds_what_the_format_says_and_no_more() {
     assert_eq!(line, expected);
     let skipped: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     let expected = json!({
-        "index": 0, "id": "reply 0", "set": "invented", "group": "topic 0", "prompt": [7], "reply": [], "rewards": [], "cut": 0,
+        "index": 0, "id": "reply 0", "set": "invented", "group": "topic 0", "prompt": [7], "prompt_text": "question 0", "reply": [],
+        "rewards": [], "cut": 0,
     });
     assert_eq!(skipped, expected);
     let manifest: Value = serde_json::from_slice(&fs::read(dir.path().join("manifest.json")).unwrap()).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::{Key, Manifest, Record, RunError, Shard};
-use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY};
+use super::{LOCK, Line, MANIFEST, RECORDS, RunDir, SUMMARY, ZIPPED};
 use crate::eval::files::{self, Claim, Journal, Lock};
 
 impl RunDir {
@@ -21,6 +21,7 @@ impl RunDir {
         let path = dir.join(MANIFEST);
         manifest.check_secrets()?;
         files::create_dir(&dir)?;
+        check_not_zipped(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
         if has_records(&dir)? && Manifest::read(&path)?.is_none() {
             return Err(RunError::NoManifest { path });
@@ -41,6 +42,7 @@ impl RunDir {
         let dir = dir.into();
         let path = dir.join(MANIFEST);
         let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
+        check_not_zipped(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
         let claim = Claim::take(dir.join(RECORDS))?;
         Self::load(dir, manifest, lock, claim)
@@ -60,6 +62,15 @@ impl RunDir {
         let path = self.dir.join(RECORDS);
         (self.journal, self.done) = load_records(Claim::take(&path)?, &path, self.manifest.shard)?;
         Ok(())
+    }
+}
+
+/// Nothing is written beside zipped records: they would no longer be found.
+fn check_not_zipped(dir: &Path) -> Result<(), RunError> {
+    let path = dir.join(ZIPPED);
+    match files::is_there(&path)? && !files::is_there(&dir.join(RECORDS))? {
+        true => Err(RunError::Zipped { path }),
+        false => Ok(()),
     }
 }
 

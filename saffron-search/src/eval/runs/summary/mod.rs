@@ -74,7 +74,8 @@ pub struct Judged {
     pub not_safe: Estimate,
     /// Answers that are not safe or empty.
     pub not_defended: Estimate,
-    /// Scaling efficiency by mean attributed compute. Empty answers are not defended.
+    /// Scaling efficiency by mean attributed compute, of attacked prompts. Empty answers are not
+    /// defended.
     pub scaling_efficiency: Option<f64>,
     /// Scaling efficiency by compute as the reference implementation counts it.
     pub profiler_scaling_efficiency: Option<f64>,
@@ -151,6 +152,8 @@ fn row(records: &[&Record], settings: &SummarySettings) -> Option<Row> {
     let answered: Vec<&Record> = records.iter().copied().filter(|record| record.answer().is_some()).collect();
     let answers: Vec<&Answer> = answered.iter().filter_map(|record| record.answer()).collect();
     let compute = Compute::of(&answers, settings.profiled_models.get(&key.strategy).copied());
+    // Of benign prompts there is nothing to defend.
+    let limit_tflop = settings.limit_tflop.filter(|_| *kind != Kind::Benign);
     let walls: Vec<f64> = answered.iter().map(|record| record.timings.wall_seconds).collect();
     Some(Row {
         strategy: key.strategy.clone(),
@@ -160,7 +163,7 @@ fn row(records: &[&Record], settings: &SummarySettings) -> Option<Row> {
         prompts: records.len() as u64,
         failures: (records.len() - answers.len()) as u64,
         empty: Estimate::of(answers.iter().filter_map(|answer| answer.is_empty())),
-        judges: judges(&answers, compute.as_ref(), settings.limit_tflop),
+        judges: judges(&answers, compute.as_ref(), limit_tflop),
         refused: Estimate::of(answers.iter().filter_map(|answer| answer.refuses())),
         compute,
         quality: quality(&answers),
