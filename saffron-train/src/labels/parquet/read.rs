@@ -72,7 +72,7 @@ fn read_rows(path: &Path, file: File, limits: &DataLimits) -> Result<(Manifest, 
         let place = Place::Row(records.len() + 1);
         let metadata = reader.metadata().row_group(group);
         let is_read = |name: &str| is_wanted(name);
-        check_group(&pages, metadata, &is_read, limits, list_values(limits), place)
+        check_group(&pages, metadata, &is_wanted, limits, list_values(limits), place)
             .map_err(|kind| refused(path, kind))?;
         let group = reader.get_row_group(group).map_err(&failed)?;
         for row in TreeBuilder::new().as_iter(descriptor.clone(), &*group).map_err(&failed)? {
