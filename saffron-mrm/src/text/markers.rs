@@ -7,6 +7,8 @@ use super::{ChatTemplate, Message, TextTokenizer};
 
 /// Signs that marks are written with.
 const SIGNS: [char; 11] = ['[', ']', '<', '>', '{', '}', '#', '|', '\u{ff5c}', '«', '»'];
+/// The most marks: a layout has a few.
+const MOST: usize = 64;
 /// The shortest mark, in characters.
 const SHORTEST: usize = 3;
 
@@ -34,7 +36,7 @@ pub(super) fn of_words<'a>(words: impl Iterator<Item = &'a str>, tokenizer: &Tex
         let text = tokenizer.without_controls(words);
         marks.extend(text.split_whitespace().filter(|word| is_mark(word)).map(str::to_owned));
     }
-    marks.into_iter().collect()
+    marks.into_iter().take(MOST).collect()
 }
 
 fn is_mark(word: &str) -> bool {

@@ -1,31 +1,21 @@
 //! Where a text spells a control token.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-/// Texts of control tokens, as a tree of their bytes: a place of a text is tried in as many steps
-/// as the longest of them has bytes.
-#[derive(Debug, Default)]
+/// Texts of control tokens. A place of a text is tried in as many steps as the longest of them has
+/// bytes.
+#[derive(Debug)]
 pub(super) struct Spellings {
-    children: HashMap<(usize, u8), usize>,
-    /// Of each node, whether a text ends there.
-    ends: Vec<bool>,
+    /// In order, so that those that begin alike stand together, the shortest first.
+    texts: Vec<String>,
+    /// The bytes that they begin with.
+    first: BTreeSet<u8>,
 }
 
 impl Spellings {
     pub(super) fn new(texts: impl Iterator<Item = String>) -> Self {
-        let mut spellings = Self { children: HashMap::new(), ends: vec![false] };
-        for text in texts.filter(|text| !text.is_empty()) {
-            let mut node = 0;
-            for byte in text.bytes() {
-                let next = spellings.ends.len();
-                node = *spellings.children.entry((node, byte)).or_insert(next);
-                if node == next {
-                    spellings.ends.push(false);
-                }
-            }
-            spellings.ends[node] = true;
-        }
-        spellings
+        let texts: BTreeSet<String> = texts.filter(|text| !text.is_empty()).collect();
+        Self { first: texts.iter().map(|text| text.as_bytes()[0]).collect(), texts: texts.into_iter().collect() }
     }
 
     /// Whether a text spells one.
@@ -66,11 +56,16 @@ impl Spellings {
 
     /// The lengths of those that begin at a place, in bytes, in order.
     fn lengths_at<'a>(&'a self, text: &'a str, place: usize) -> impl Iterator<Item = usize> + 'a {
-        let steps = text.as_bytes()[place..].iter().enumerate().scan(0, |node, (length, byte)| {
-            *node = *self.children.get(&(*node, *byte))?;
-            Some((*node, length + 1))
-        });
-        steps.filter(|(node, _)| self.ends[*node]).map(|(_, length)| length)
+        let rest = &text.as_bytes()[place..];
+        let begins = rest.first().is_some_and(|byte| self.first.contains(byte));
+        let steps =
+            rest.iter().enumerate().take_while(move |_| begins).scan(&self.texts[..], |alike, (length, byte)| {
+                let from = alike.partition_point(|text| text.as_bytes().get(length) < Some(byte));
+                let to = alike.partition_point(|text| text.as_bytes().get(length) <= Some(byte));
+                *alike = &alike[from..to];
+                Some((alike.first()?.len(), length + 1))
+            });
+        steps.filter(|(shortest, length)| shortest == length).map(|(_, length)| length)
     }
 }
 

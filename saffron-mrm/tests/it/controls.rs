@@ -17,10 +17,13 @@ fn checkpoint(files: &[(&str, String)]) -> TempDir {
     let folder = copy(&dir("tiny-b").join("policy"));
     let path = folder.path().join("tokenizer.json");
     let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    // Room for them in the vocabulary.
-    let few = |id: &Value| id.as_u64().unwrap() < u64::from(IDS.start);
+    // Room for them in the vocabulary, and for the bytes of `◁` and `▷`.
+    let few = |id: &Value| id.as_u64().unwrap() < u64::from(IDS.start) - 5;
     file["model"]["vocab"].as_object_mut().unwrap().retain(|_, id| few(id));
     file["model"]["merges"] = json!([]);
+    for (id, byte) in (IDS.start - 5..).zip(["â", "ģ", "Ĺ", "ĸ", "·"]) {
+        file["model"]["vocab"][byte] = json!(id);
+    }
     for (id, text) in IDS.zip(ADDED) {
         let mut token = file["added_tokens"][0].clone();
         (token["id"], token["content"], token["special"]) = (json!(id), json!(text), json!(false));

@@ -1,6 +1,7 @@
 //! A template's source in lexemes, as minijinja reads it.
 
 use super::TemplateError;
+use super::template::MAX_SOURCE;
 
 /// A part of a template's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +62,10 @@ pub(super) fn lexemes(source: &str) -> Result<Vec<Lexeme<'_>>, TemplateError> {
 }
 
 /// The texts that a template writes, or compares with: those outside of tags, and those in quotes.
+/// None of a source that is no template.
 pub(crate) fn literals(source: &str) -> Vec<String> {
-    let lexemes = lexemes(source).unwrap_or_default().into_iter();
+    let small = Some(source).filter(|source| source.len() <= MAX_SOURCE);
+    let lexemes = small.and_then(|source| lexemes(source).ok()).unwrap_or_default().into_iter();
     let texts = lexemes.filter_map(|lexeme| match lexeme.kind {
         Kind::Data => Some(lexeme.text),
         Kind::Quoted => Some(&lexeme.text[1..lexeme.text.len() - 1]),

@@ -17,7 +17,7 @@ use super::{Message, TemplateError, python};
 use crate::text::caught::caught;
 
 /// The largest template that is read, in bytes.
-const MAX_SOURCE: usize = 256 << 10;
+pub(super) const MAX_SOURCE: usize = 256 << 10;
 /// Steps that a template may take, and more of them for every message.
 const FUEL: u64 = 100_000;
 const FUEL_A_MESSAGE: u64 = 20_000;

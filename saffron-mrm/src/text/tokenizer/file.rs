@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use crate::LoadError;
 
 /// The longest text of an added token, in bytes.
-const MAX_ADDED: usize = 4 << 10;
+const MAX_ADDED: usize = 1 << 10;
 
 /// A file without its words.
 #[derive(Deserialize)]

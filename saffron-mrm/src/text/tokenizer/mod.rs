@@ -10,7 +10,7 @@ mod parts;
 mod patterns;
 mod refusal;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
@@ -30,7 +30,7 @@ use crate::LoadError;
 use crate::checkpoint::files::read_capped;
 
 /// The largest `tokenizer.json`, in bytes. Reading one takes some twenty times as much memory.
-const MAX_TOKENIZER: u64 = 64 << 20;
+const MAX_TOKENIZER: u64 = 48 << 20;
 /// transformers' switch for cleaning up what a BPE decodes, too.
 const CLEAN_UP_BPE: &str = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
 /// Text that stands before another and does not merge with it.
@@ -429,22 +429,25 @@ fn stands_in(places: &[Range<usize>], place: Range<usize>) -> bool {
 
 /// Adds the tokens that the configuration describes, and its special ones that are words of the
 /// model or have a `free` id: others have no embedding, and the model never sees them.
-fn add(markup: &mut Tokenizer, parts: &TokenizerParts, free: Range<usize>) -> tokenizers::Result<()> {
+fn add(markup: &mut Tokenizer, parts: &TokenizerParts, mut free: Range<usize>) -> tokenizers::Result<()> {
     let mut known: BTreeSet<String> =
         markup.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
     known.extend(parts.added.iter().map(|token| token.content.clone()));
     let special = parts.special.iter().filter(|text| !known.contains(*text)).map(|text| AddedToken::from(text, true));
-    let mut free = free;
-    for token in parts.added.iter().cloned().chain(special) {
-        let text = token.content.clone();
-        let id = markup.token_to_id(&text).or_else(|| u32::try_from(free.next()?).ok());
-        let Some(id) = id else { continue };
-        markup.add_tokens([token])?;
-        if markup.token_to_id(&text) != Some(id) {
-            return Err(format!("the added token {text:?} does not get the free id {id}").into());
-        }
+    let mut expected: BTreeMap<String, Token> = BTreeMap::new();
+    let mut tokens = Vec::new();
+    for token in parts.added.iter().cloned().chain(special).filter(|token| !token.content.is_empty()) {
+        let known = expected.get(&token.content).copied().or_else(|| markup.token_to_id(&token.content));
+        let Some(id) = known.or_else(|| u32::try_from(free.next()?).ok()) else { continue };
+        expected.insert(token.content.clone(), id);
+        tokens.push(token);
     }
-    check_added(markup)
+    // All at once: each call builds a table of all added tokens.
+    markup.add_tokens(tokens)?;
+    match expected.iter().find(|(text, id)| markup.token_to_id(text) != Some(**id)) {
+        Some((text, id)) => Err(format!("the added token {text:?} does not get the free id {id}").into()),
+        None => check_added(markup),
+    }
 }
 
 /// FNV-1a over the ordinary tokens and their ids, in order of ids. Special tokens are left out: models of one family rename them, and
