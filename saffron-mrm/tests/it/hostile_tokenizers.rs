@@ -49,7 +49,7 @@ fn files_that_end_in_the_middle_are_refused() {
     for length in (0..whole.len()).step_by(97).chain(decoder..decoder + 120) {
         std::fs::write(folder.path().join("tokenizer.json"), &whole[..length]).unwrap();
         let error = TextTokenizer::from_dir(folder.path(), 190).map(drop).unwrap_err();
-        assert!(matches!(error, LoadError::Json { .. }), "{length}: {error}");
+        assert!(matches!(error, LoadError::Tokenizer { .. }), "{length}: {error}");
     }
 }
 

@@ -47,7 +47,8 @@ struct Added {
 impl TokenizerFile {
     /// Reads and checks a file for a model with so many embeddings.
     pub(super) fn read(path: &Path, json: &[u8], vocab_size: usize) -> Result<Self, LoadError> {
-        let file: Self = serde_json::from_slice(json).map_err(LoadError::json(path))?;
+        let failed = |error| LoadError::Tokenizer { path: path.to_path_buf(), source: Box::new(error) };
+        let file: Self = serde_json::from_slice(json).map_err(failed)?;
         file.check(vocab_size).map_err(|refusal| refusal.at(path))?;
         Ok(file)
     }
