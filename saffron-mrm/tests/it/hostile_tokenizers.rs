@@ -185,7 +185,7 @@ fn expressions_that_try_without_end_are_refused() {
 fn words_are_no_longer_and_no_more_than_a_model_has() {
     let mut words = with("/model/vocab", json!({ "x".repeat(20_000): 0 }));
     words["model"]["merges"] = json!([]);
-    assert!(refusal(&words).contains("words of at most 16384 bytes"));
+    assert!(refusal(&words).contains("words of at most 4096 bytes"));
     let many: serde_json::Map<String, Value> = (0..500).map(|id| (id.to_string(), json!(id % 100))).collect();
     let mut more = with("/model/vocab", json!(many));
     more["model"]["merges"] = json!([]);
@@ -195,6 +195,11 @@ fn words_are_no_longer_and_no_more_than_a_model_has() {
     let model = json!({ "type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##",
         "max_input_chars_per_word": 100_000, "vocab": { "a": 0 } });
     assert!(refusal(&with("/model", model)).contains("max_input_chars_per_word"));
+    // Written for every letter, or every word.
+    for field in ["continuing_subword_prefix", "end_of_word_suffix", "unk_token"] {
+        let error = refusal(&with(&format!("/model/{field}"), json!("x".repeat(100_000))));
+        assert!(error.contains(field) && error.contains("at most 64 bytes"), "{error}");
+    }
 }
 
 #[test]

@@ -11,7 +11,10 @@ use tokenizers::models::bpe::BPE;
 use super::refusal::Refusal;
 
 /// The longest word of a vocabulary, in bytes. Those in use have up to some hundreds.
-const MAX_WORD: usize = 16 << 10;
+const MAX_WORD: usize = 4 << 10;
+/// The longest prefix or suffix of parts of words, and the longest word for unknown ones, in bytes:
+/// they are written for every letter, or for every word.
+const MAX_AFFIX: usize = 64;
 /// The longest piece of a Unigram model, in bytes: each is a path in a tree that is walked by
 /// recursion, and for every letter of a text.
 const MAX_PIECE: usize = 512;
@@ -24,6 +27,7 @@ const MAX_WORD_PIECE: u64 = 256;
 pub(super) struct ModelCheck {
     dropout: Option<f64>,
     continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
     max_input_chars_per_word: Option<u64>,
     unk_token: Option<String>,
     unk_id: Option<u32>,
@@ -56,6 +60,16 @@ impl ModelCheck {
         }
         if let Some(found) = self.max_input_chars_per_word.filter(|limit| *limit > MAX_WORD_PIECE) {
             return refuse("max_input_chars_per_word", format!("at most {MAX_WORD_PIECE}"), found.to_string());
+        }
+        let affixes = [
+            ("continuing_subword_prefix", &self.continuing_subword_prefix),
+            ("end_of_word_suffix", &self.end_of_word_suffix),
+            ("unk_token", &self.unk_token),
+        ];
+        for (name, affix) in affixes {
+            if let Some(found) = affix.as_ref().map(String::len).filter(|length| *length > MAX_AFFIX) {
+                return refuse(name, format!("at most {MAX_AFFIX} bytes"), found.to_string());
+            }
         }
         let prefix = self.continuing_subword_prefix.as_deref().unwrap_or_default();
         if self.merges.count > 0 && !self.merges.right.starts_with(prefix) {
