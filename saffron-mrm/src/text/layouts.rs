@@ -1,8 +1,9 @@
-//! Prompt layouts by name. Written as markup that the model's own tokenizer turns into ids, so that one name serves every model that
-//! knows its special tokens.
+//! Prompt layouts by name. Written as markup that the model's own tokenizer turns into ids, so that
+//! one name serves every model that has its control tokens.
 
 use saffron_core::PromptLayout;
 
+use super::llama3::FIRST_LLAMA3_CONTROL;
 use super::{TextLayout, TextTokenizer, llama_guard_3};
 use crate::LoadError;
 
@@ -53,14 +54,14 @@ const PLAIN: Named = Named::Words { bos: true, prefix: "", infix: "" };
 ///
 /// # Errors
 ///
-/// An unknown name, or a tokenizer that lacks a special token of the layout.
+/// An unknown name, or a tokenizer without a control token of the layout.
 pub fn layout(name: &str, tokenizer: &TextTokenizer) -> Result<PromptLayout, LoadError> {
     Ok(TextLayout::named(name, tokenizer)?.ids().clone())
 }
 
-/// The name of the layout that a tokenizer's special tokens suggest.
+/// The name of the layout that a tokenizer's control tokens suggest.
 pub(super) fn guess(tokenizer: &TextTokenizer) -> &'static str {
-    let has = |token| tokenizer.token_id(token).is_some();
+    let has = |token| is_control(tokenizer, token);
     if has("<|start_header_id|>") {
         "llama3"
     } else if has("<|im_start|>") {
@@ -68,6 +69,11 @@ pub(super) fn guess(tokenizer: &TextTokenizer) -> &'static str {
     } else {
         "plain"
     }
+}
+
+/// Whether a text is a control token: what a user says never becomes it.
+fn is_control(tokenizer: &TextTokenizer, token: &str) -> bool {
+    tokenizer.token_id(token).is_some_and(|id| tokenizer.is_control(id))
 }
 
 fn refuse(name: &str, reason: String) -> LoadError {
@@ -78,13 +84,19 @@ fn refuse(name: &str, reason: String) -> LoadError {
 fn guard_layout(name: &str, tokenizer: &TextTokenizer) -> Result<PromptLayout, LoadError> {
     let (safe, not_safe) = super::llama_guard_answers();
     if tokenizer.token_id("safe") == Some(safe) && tokenizer.token_id("unsafe") == Some(not_safe) {
-        return Ok(llama_guard_3());
+        let layout = llama_guard_3();
+        let mut marks = layout.prefix.iter().chain(&layout.suffix).filter(|id| **id >= FIRST_LLAMA3_CONTROL);
+        return match marks.find(|id| !tokenizer.is_control(**id)) {
+            Some(id) => Err(refuse(name, format!("{id} is no special token of this tokenizer"))),
+            None => Ok(layout),
+        };
     }
     Err(refuse(name, format!("it needs the Llama 3 vocabulary, in which safe and unsafe are {safe} and {not_safe}")))
 }
 
 impl Named {
-    /// The layout of a name, which the tokenizer has all special tokens for.
+    /// The layout of a name, whose marks are all control tokens of the tokenizer: in ordinary words,
+    /// the model would see no turns, and a user could write them.
     pub(super) fn find(name: &str, tokenizer: &TextTokenizer) -> Result<(&'static str, Self), LoadError> {
         let known = LAYOUT_NAMES.into_iter().find(|known| *known == name);
         let known = known.ok_or_else(|| refuse(name, format!("unknown; the names are {}", LAYOUT_NAMES.join(", "))))?;
@@ -100,6 +112,9 @@ impl Named {
             for token in special_tokens(prefix).chain(special_tokens(infix)) {
                 if tokenizer.token_id(token).is_none() {
                     return Err(refuse(known, format!("the tokenizer has no token {token}")));
+                }
+                if !is_control(tokenizer, token) {
+                    return Err(refuse(known, format!("{token} is no special token of this tokenizer")));
                 }
             }
         }

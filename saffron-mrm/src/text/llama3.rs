@@ -3,6 +3,9 @@
 
 use saffron_core::{PromptLayout, Token};
 
+/// The first control token of the Llama 3 vocabulary: the ids below are words.
+pub(super) const FIRST_LLAMA3_CONTROL: Token = 128_000;
+
 /// Llama Guard 3 1B's question about a user's prompt and an agent's reply.
 #[must_use]
 pub fn llama_guard_3() -> PromptLayout {

@@ -1,9 +1,11 @@
 //! Between text and token ids: tokenizers, prompt layouts by name, conversion between vocabularies.
 
+mod caught;
 mod chat;
 mod convert;
 mod layouts;
 mod llama3;
+mod markers;
 mod reader;
 mod special;
 mod spellings;

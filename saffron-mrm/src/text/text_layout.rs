@@ -6,6 +6,7 @@ use saffron_core::{ContextLayout, LayoutOrigin, ModelError, PromptEncoder, Promp
 
 use super::chat::Piece;
 use super::layouts::{Named, guess};
+use super::markers;
 use super::{ChatTemplate, Message, TemplateError, TextError, TextTokenizer};
 use crate::LoadError;
 use crate::checkpoint::Checkpoint;
@@ -23,6 +24,8 @@ pub struct TextLayout {
     /// Before the prompt of a turn, which `ids` has behind those of earlier turns.
     turn: Vec<Token>,
     origin: LayoutOrigin,
+    /// Marks of turns that are plain text.
+    markers: Arc<[String]>,
 }
 
 /// What stands around a prompt.
@@ -59,14 +62,14 @@ impl TextLayout {
     ///
     /// # Errors
     ///
-    /// An unknown name, or a tokenizer that lacks a special token of the layout.
+    /// An unknown name, or a tokenizer without a control token of the layout.
     pub fn named(name: &str, tokenizer: &TextTokenizer) -> Result<Self, LoadError> {
         let (name, layout) = Named::find(name, tokenizer)?;
         let origin = LayoutOrigin::Named(name.into());
         match layout {
             Named::Ids(ids) => {
                 let (tokenizer, turn) = (tokenizer.clone(), ids.prefix.clone());
-                Ok(Self { tokenizer, around: Around::Ids, ids, turn, origin })
+                Ok(Self { tokenizer, around: Around::Ids, ids, turn, origin, markers: Arc::default() })
             }
             Named::Words { bos, prefix, infix } => {
                 let bos = if bos { tokenizer.bos() } else { None };
@@ -97,12 +100,14 @@ impl TextLayout {
         before: &[Message],
         tokenizer: &TextTokenizer,
     ) -> Result<Self, TemplateError> {
-        let ids = template.layout(tokenizer, before)?;
+        let tokenizer = tokenizer.guarding(template.source())?;
+        let ids = template.layout(&tokenizer, before)?;
         Ok(Self {
             turn: ids.prefix.clone(),
             ids,
+            markers: markers::of_template(template, &tokenizer).into(),
             around: Around::Template { template: Arc::new(template.clone()), before: before.to_vec() },
-            tokenizer: tokenizer.clone(),
+            tokenizer,
             origin: LayoutOrigin::Template,
         })
     }
@@ -128,9 +133,10 @@ impl TextLayout {
             infix: tokenizer.encode_markup(infix)?,
             suffix: tokenizer.encode_markup_behind(suffix)?,
         };
+        let markers = markers::of_words([prefix, infix, suffix].into_iter(), tokenizer).into();
         let words = Arc::new([prefix, infix].map(str::to_owned));
         let around = Around::Words { bos, words, before: Vec::new() };
-        Ok(Self { tokenizer: tokenizer.clone(), around, turn: ids.prefix.clone(), ids, origin })
+        Ok(Self { tokenizer: tokenizer.clone(), around, turn: ids.prefix.clone(), ids, origin, markers })
     }
 
     /// The layout around the next turn of a conversation that has come so far. Layouts that are no
@@ -179,6 +185,21 @@ impl TextLayout {
         &self.origin
     }
 
+    /// The marks of turns that are plain text, not control tokens (`[INST]`, `User:`). The model cannot
+    /// tell them from a prompt that spells them.
+    #[must_use]
+    pub fn markers(&self) -> &[String] {
+        &self.markers
+    }
+
+    /// The [markers](Self::markers) that a prompt spells: to the model it looks as if a turn began or
+    /// ended there. Nothing is done about it, since the prompt may only speak of them; a program says
+    /// so.
+    #[must_use]
+    pub fn spells_markers(&self, prompt: &str) -> Vec<&str> {
+        self.markers.iter().map(String::as_str).filter(|marker| prompt.contains(marker)).collect()
+    }
+
     fn encode(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, TemplateError> {
         match &self.around {
             Around::Ids => {
@@ -202,9 +223,9 @@ impl TextLayout {
             }
             Around::Template { template, before } => {
                 let mut messages = [&before[..], &[Message::user(prompt)]].concat();
-                let Some(prefill) = prefill else { return template.tokens(&self.tokenizer, &messages) };
+                let Some(prefill) = prefill else { return template.guarded_tokens(&self.tokenizer, &messages) };
                 messages.push(Message::assistant(prefill));
-                template.continued_tokens(&self.tokenizer, &messages)
+                template.guarded_continued_tokens(&self.tokenizer, &messages)
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod chat;
 mod configs;
+mod controls;
 mod dense;
 mod export;
 mod files;
@@ -12,11 +13,14 @@ mod gguf;
 #[cfg(feature = "gguf")]
 mod gguf_split;
 mod heads;
+mod hostile_templates;
+mod hostile_tokenizers;
 #[cfg(feature = "hub")]
 mod hub;
 mod input;
 mod loaders;
 mod local;
+mod mutants;
 mod parity;
 mod save;
 mod sentence_piece;

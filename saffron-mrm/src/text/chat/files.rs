@@ -87,6 +87,11 @@ impl ChatTemplate {
     }
 }
 
+/// The sources of all templates of a checkpoint directory.
+pub(crate) fn template_sources(dir: &Path, config: &TokenizerConfig) -> Result<Vec<String>, LoadError> {
+    Ok(templates(dir, config)?.into_values().map(|(source, _)| source).collect())
+}
+
 fn templates(dir: &Path, config: &TokenizerConfig) -> Result<Templates, LoadError> {
     let files = in_files(dir)?;
     if !files.is_empty() {

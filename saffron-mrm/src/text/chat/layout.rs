@@ -18,6 +18,15 @@ impl ChatTemplate {
     /// A conversation that the template refuses, or on which its own words depend; text that the
     /// tokenizer cannot encode.
     pub fn tokens(&self, tokenizer: &TextTokenizer, messages: &[Message]) -> Result<Vec<Token>, TemplateError> {
+        self.guarded_tokens(&tokenizer.guarding(self.source())?, messages)
+    }
+
+    /// [`tokens`](Self::tokens) of a tokenizer that guards what the template writes.
+    pub(in crate::text) fn guarded_tokens(
+        &self,
+        tokenizer: &TextTokenizer,
+        messages: &[Message],
+    ) -> Result<Vec<Token>, TemplateError> {
         let mut text = String::new();
         Ok(tokenizer.encode_pieces(&self.pieces_until(messages, End::Reply, &mut text)?)?)
     }
@@ -29,6 +38,15 @@ impl ChatTemplate {
     ///
     /// As [`tokens`](Self::tokens); a template that leaves something of the last message out.
     pub fn continued_tokens(
+        &self,
+        tokenizer: &TextTokenizer,
+        messages: &[Message],
+    ) -> Result<Vec<Token>, TemplateError> {
+        self.guarded_continued_tokens(&tokenizer.guarding(self.source())?, messages)
+    }
+
+    /// [`continued_tokens`](Self::continued_tokens) of a tokenizer that guards what the template writes.
+    pub(in crate::text) fn guarded_continued_tokens(
         &self,
         tokenizer: &TextTokenizer,
         messages: &[Message],
@@ -45,6 +63,7 @@ impl ChatTemplate {
     /// A conversation that the template refuses; a template that does not put the last turn, as it
     /// is said, behind all others, or whose own words depend on what is said.
     pub fn layout(&self, tokenizer: &TextTokenizer, before: &[Message]) -> Result<PromptLayout, TemplateError> {
+        let tokenizer = &tokenizer.guarding(self.source())?;
         let messages = [before, &[Message::user(PROMPT)]].concat();
         let mut text = String::new();
         let pieces = self.pieces(&messages, &mut text)?;

@@ -5,21 +5,26 @@
 //! said: the template's own words are encoded with special tokens, what was said without.
 
 mod bounded;
+mod bounds;
 mod environment;
 mod error;
 mod files;
 mod generation;
 mod json;
 mod layout;
+mod lexer;
 mod message;
 mod pieces;
 mod python;
+mod shape;
 mod tags;
 mod template;
 
 pub use error::TemplateError;
 #[cfg(feature = "hub")]
 pub(crate) use files::MAX_FILE as MAX_TEMPLATE;
+pub(crate) use files::template_sources;
+pub(crate) use lexer::literals;
 pub use message::Message;
 pub(crate) use pieces::Piece;
 pub use template::ChatTemplate;

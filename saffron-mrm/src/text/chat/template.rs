@@ -8,13 +8,16 @@ use minijinja::Value;
 use serde::Deserialize;
 
 use super::bounded::{Bounded, MAX_RENDERED};
-use super::environment::{environment, reason, syntax};
+use super::bounds::Size;
+use super::environment::{environment, panicked, reason, syntax};
 use super::generation::without_generation;
+use super::shape::bounded_source;
 use super::tags::quoted_tags;
 use super::{Message, TemplateError, python};
+use crate::text::caught::caught;
 
 /// The largest template that is read, in bytes.
-const MAX_SOURCE: usize = 256 << 10;
+pub(super) const MAX_SOURCE: usize = 256 << 10;
 /// Steps that a template may take, and more of them for every message.
 const FUEL: u64 = 100_000;
 const FUEL_A_MESSAGE: u64 = 20_000;
@@ -25,12 +28,19 @@ const PRIVATE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
 ///
 /// Rendered as transformers does: blocks trimmed, loop controls, Python's methods of strings and
 /// lists, `raise_exception`, `strftime_now` (of a date that is given, not of a clock); `tools` and
-/// `documents` are none, special tokens are defined where they are named. A template's size, its
-/// steps and what it writes are bounded. It is part of a checkpoint all the same: one that was made
-/// to harm, by values that hold themselves, can still exhaust the stack.
+/// `documents` are none, special tokens are defined where they are named. A template is not trusted:
+/// its size, how deep it is nested, its steps, the values that it makes and what it writes are
+/// bounded. Recursive loops, namespaces within namespaces, and products of what is neither a text nor
+/// a small number are refused.
+///
+/// Control tokens are the template's alone. Where it marks turns by plain text instead (`[INST]`), a
+/// prompt that spells such a mark looks to the model as if a turn began there;
+/// [`TextLayout::spells_markers`](crate::text::TextLayout::spells_markers) tells.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
+    /// The source with checks in it.
+    bounded: String,
     tokens: BTreeMap<String, String>,
     options: BTreeMap<String, serde_json::Value>,
     date: Date,
@@ -50,7 +60,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// Source that is too large, or no Jinja.
+    /// Source that is too large, nested too deep, or no Jinja.
     pub fn new(source: impl Into<String>) -> Result<Self, TemplateError> {
         let source = source.into();
         if source.len() > MAX_SOURCE {
@@ -59,8 +69,9 @@ impl ChatTemplate {
         // Jinja reads every kind of line end as one.
         let source = without_generation(&source.replace("\r\n", "\n").replace('\r', "\n"));
         let date = jiff::civil::date(2024, 7, 26);
-        environment(&source, date)?;
-        Ok(Self { source, tokens: BTreeMap::new(), options: BTreeMap::new(), date })
+        let bounded = bounded_source(&source)?;
+        environment(&bounded, date, Size::default())?;
+        Ok(Self { source, bounded, tokens: BTreeMap::new(), options: BTreeMap::new(), date })
     }
 
     /// The template with the texts of the beginning and the end of a sequence.
@@ -173,15 +184,30 @@ impl ChatTemplate {
 
     fn fill(&self, messages: &[Message], reply: bool) -> Result<String, TemplateError> {
         check_roles(messages)?;
-        let mut environment = environment(&self.source, self.date)?;
+        let mut environment = environment(&self.bounded, self.date, self.limit(messages))?;
         environment.set_fuel(Some(FUEL + FUEL_A_MESSAGE * messages.len() as u64));
         let template = environment.get_template("chat").map_err(|error| syntax(&error))?;
         let mut bounded = Bounded::default();
-        match template.render_captured_to(self.variables(messages, reply)?, &mut bounded) {
-            Ok(_) => String::from_utf8(bounded.written).map_err(|error| TemplateError::Refused(error.to_string())),
+        let variables = self.variables(messages, reply)?;
+        let rendered = caught(|| template.render_captured_to(variables, &mut bounded).map(drop));
+        match rendered.unwrap_or_else(|| Err(panicked())) {
+            Ok(()) => String::from_utf8(bounded.written).map_err(|error| TemplateError::Refused(error.to_string())),
             Err(_) if bounded.full => Err(TemplateError::TooLong { limit: MAX_RENDERED }),
             Err(error) => Err(TemplateError::Refused(reason(&error))),
         }
+    }
+
+    /// The most that a value of the template may hold.
+    fn limit(&self, messages: &[Message]) -> Size {
+        let said = messages.iter().flat_map(|message| [&message.role[..], &message.content]);
+        let options = self.options.values().map(Size::of_given).fold(Size::default(), Size::and);
+        let given = Size::of_texts(said.chain(self.tokens.values().map(String::as_str))).and(options);
+        Size::limit(self.source.len(), given)
+    }
+
+    /// The source, with one kind of line ends.
+    pub(in crate::text) fn source(&self) -> &str {
+        &self.source
     }
 
     fn variables(&self, messages: &[Message], reply: bool) -> Result<Value, TemplateError> {

@@ -1,5 +1,15 @@
 //! A `tokenizer.json` with what `tokenizer_config.json` and `special_tokens_map.json` say about it.
 
+mod caught;
+mod charsmap;
+mod controls;
+mod file;
+mod growth;
+mod model;
+mod parts;
+mod patterns;
+mod refusal;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
@@ -8,16 +18,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
-use serde::Deserialize;
-use tokenizers::{AddedToken, ModelWrapper, Tokenizer};
+use tokenizers::{AddedToken, Decoder, Model, ModelWrapper, Tokenizer};
 
-use super::chat::Piece;
+use self::caught::caught;
+use self::controls::{Named, controls, with_words, written};
+use self::file::{TokenizerFile, check_added};
+use super::chat::{Piece, literals};
 use super::special::TokenizerConfig;
 use super::spellings::Spellings;
 use crate::LoadError;
 use crate::checkpoint::files::read_capped;
 
-const MAX_TOKENIZER: u64 = 256 << 20;
+/// The largest `tokenizer.json`, in bytes. Reading one takes some twenty times as much memory.
+const MAX_TOKENIZER: u64 = 48 << 20;
 /// transformers' switch for cleaning up what a BPE decodes, too.
 const CLEAN_UP_BPE: &str = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
 /// Text that stands before another and does not merge with it.
@@ -57,21 +70,29 @@ pub(crate) enum CleanUp {
 }
 
 /// A tokenizer that never takes a user's text for control tokens. Clones share its tables.
+///
+/// Control tokens are those that its files mark as special, or name (`bos_token`, `pad_token`,
+/// `eos_token_id`, …), those of the form `<|…|>`, and added tokens that the checkpoint's chat
+/// templates write. Other added tokens, such as runs of spaces or `<td>`, are ordinary words.
+///
+/// Its files are not trusted: what would make reading them or a text cost without bound is refused.
 #[derive(Clone)]
 pub struct TextTokenizer {
-    /// For text that was written by the author of a layout: special tokens in it are special.
+    /// For text that was written by the author of a layout: control tokens in it are such.
     markup: Arc<Tokenizer>,
-    /// For everybody else's text: special tokens in it are just letters.
+    /// For everybody else's text: control tokens in it are just letters.
     plain: Arc<Tokenizer>,
     /// Ids that no text from outside may become. The one of unknown words is not among them.
     special: Arc<BTreeSet<Token>>,
     /// The texts of these ids.
     spellings: Arc<Spellings>,
+    notices: Arc<Vec<String>>,
     /// Whether a text that stands alone begins with a space that it does not have.
     prefix_space: bool,
     clean_up: bool,
     bos: Option<Token>,
     eos: Option<Token>,
+    unknown: Option<Token>,
     id: VocabularyId,
     size: usize,
 }
@@ -101,53 +122,93 @@ impl TextTokenizer {
         };
         let (bos, eos) = (named.remove("bos_token"), named.remove("eos_token"));
         let (added, special) = (config.added(dir)?, config.special());
-        Self::from_parts(TokenizerParts { path, json, bos, eos, added, special, clean_up }, vocab_size)
+        let controls = Named::in_dir(dir, &config)?;
+        Self::build(TokenizerParts { path, json, bos, eos, added, special, clean_up }, controls, vocab_size)
     }
 
     /// A tokenizer of its parts.
+    #[cfg(feature = "gguf")]
     pub(crate) fn from_parts(parts: TokenizerParts, vocab_size: usize) -> Result<Self, LoadError> {
+        Self::build(parts, Named::default(), vocab_size)
+    }
+
+    fn build(parts: TokenizerParts, mut named: Named, vocab_size: usize) -> Result<Self, LoadError> {
         let path = &parts.path;
-        let wrap = |source| LoadError::Tokenizer { path: path.clone(), source };
-        let mut markup = Tokenizer::from_bytes(&parts.json).map_err(wrap)?;
-        // Training leaves its length limits in the file; a prompt is neither cut nor padded.
-        markup.with_truncation(None).map_err(wrap)?.with_padding(None);
+        let file = TokenizerFile::read(path, &parts.json, vocab_size)?;
+        let notices: Vec<String> = file.model.dropout().map(|share| dropout_notice(path, share)).into_iter().collect();
+        let (unknown_text, unknown_id) = file.model.unknown();
+        let (unknown_text, unknown_id) = (unknown_text.map(str::to_owned), unknown_id);
+        let mut markup = file.build(path, &parts.json)?;
         let highest = markup.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         if highest > vocab_size {
             let expected = format!("ids below the model's vocab_size = {vocab_size}");
             return Err(LoadError::field(path, "vocabulary", expected, format!("ids up to {}", highest - 1)));
         }
         let id = fingerprint(&markup);
-        add(&mut markup, &parts, highest..vocab_size).map_err(wrap)?;
-        let plain = without_control_tokens(&markup, &parts.special).map_err(wrap)?;
-        let token = |token: Option<String>| markup.token_to_id(&token?);
-        let unknown = unknown(&parts.json).map_err(LoadError::json(path))?;
-        let unknown = unknown.unk_id.or_else(|| token(unknown.unk_token));
-        let mut special: BTreeSet<Token> = BTreeSet::new();
-        for (id, token) in plain.get_added_tokens_decoder() {
-            if token.special && Some(id) != unknown {
-                special.insert(id);
-            }
-        }
-        let texts = special.iter().filter_map(|id| plain.id_to_token(*id)).collect();
-        Ok(Self {
-            bos: token(parts.bos),
-            eos: token(parts.eos),
+        let wrap = |source| LoadError::Tokenizer { path: path.clone(), source };
+        caught(|| add(&mut markup, &parts, highest..vocab_size)).map_err(wrap)?;
+        let token = |token: Option<&String>| markup.token_to_id(token?);
+        let unknown = unknown_id.or_else(|| token(unknown_text.as_ref()));
+        named.texts.extend([&parts.bos, &parts.eos].into_iter().flatten().chain(&parts.special).cloned());
+        let special = controls(&markup, &named, unknown);
+        let plain = caught(|| with_words(&markup, &special)).map_err(wrap)?;
+        let tokenizer = Self {
+            bos: token(parts.bos.as_ref()),
+            eos: token(parts.eos.as_ref()),
+            unknown,
             clean_up: match parts.clean_up {
                 CleanUp::Never => false,
                 CleanUp::UnlessBpe => !matches!(markup.get_model(), ModelWrapper::BPE(_)),
                 CleanUp::Always => true,
             },
             id,
+            spellings: Arc::new(spellings(&markup, &special)),
             special: Arc::new(special),
-            spellings: Arc::new(Spellings::new(texts)),
-            prefix_space: has_prefix_space(&plain).map_err(wrap)?,
+            notices: Arc::new(notices),
+            prefix_space: has_prefix_space(&plain).map_err(|TextError(source)| wrap(source))?,
             size: vocab_size,
             markup: Arc::new(markup),
             plain: Arc::new(plain),
+        };
+        Ok(tokenizer)
+    }
+
+    /// The tokenizer with added tokens that a template writes as control tokens, too.
+    pub(super) fn guarding(&self, template: &str) -> Result<Self, TextError> {
+        let mut new = written(&self.markup, &self.special, &literals(template));
+        new.retain(|id| Some(*id) != self.unknown);
+        if new.is_empty() {
+            return Ok(self.clone());
+        }
+        let plain = caught(|| with_words(&self.plain, &new)).map_err(TextError)?;
+        let special: BTreeSet<Token> = self.special.union(&new).copied().collect();
+        Ok(Self {
+            plain: Arc::new(plain),
+            spellings: Arc::new(spellings(&self.markup, &special)),
+            special: Arc::new(special),
+            ..self.clone()
         })
     }
 
-    /// Tokens of somebody's text. No special token comes of it, whatever it spells, and none is added.
+    /// What was changed on the way from the files, in words for a user.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// Whether a token is a control token: no text from outside becomes it.
+    #[must_use]
+    pub fn is_control(&self, token: Token) -> bool {
+        self.special.contains(&token)
+    }
+
+    /// A text in which blanks stand in place of control tokens.
+    pub(super) fn without_controls(&self, text: &str) -> String {
+        self.spellings.blanked(text)
+    }
+
+    /// Tokens of somebody's text, in time and memory linear in its length. No control token comes of
+    /// it, whatever it spells, and none is added.
     ///
     /// # Errors
     ///
@@ -230,8 +291,12 @@ impl TextTokenizer {
     /// transformers does. Where something that is said would become a special token, alone or
     /// together with what stands beside it, the pieces are encoded one by one, so that it does not.
     pub(super) fn encode_pieces(&self, pieces: &[Piece<'_>]) -> Result<Vec<Token>, TextError> {
+        let spells = |piece: &Piece<'_>| matches!(piece, Piece::Said { text, .. } if self.spellings.are_in(text));
+        if pieces.iter().any(spells) {
+            return self.one_by_one(pieces);
+        }
         let text: String = pieces.iter().map(|piece| piece.text()).collect();
-        let whole = self.markup.encode(&text[..], false).map_err(TextError)?;
+        let whole = caught(|| self.markup.encode(&text[..], false)).map_err(TextError)?;
         // Where the layout's own words stand, and how many special tokens they spell.
         let (mut words, mut expected, mut end) = (Vec::new(), 0, 0);
         for piece in pieces {
@@ -272,7 +337,7 @@ impl TextTokenizer {
     ///
     /// Tokens that the tokenizer cannot decode.
     pub fn decode_text(&self, tokens: &[Token]) -> Result<String, TextError> {
-        let text = self.markup.decode(tokens, true).map_err(TextError)?;
+        let text = caught(|| decoded(&self.markup, tokens)).map_err(TextError)?;
         Ok(if self.clean_up { clean_up_spaces(&text) } else { text })
     }
 
@@ -314,14 +379,39 @@ impl Vocabulary for TextTokenizer {
 }
 
 fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<Token>, TextError> {
-    Ok(tokenizer.encode(text, false).map_err(TextError)?.get_ids().to_vec())
+    let encoding = caught(|| tokenizer.encode_fast(text, false)).map_err(TextError)?;
+    Ok(encoding.get_ids().to_vec())
+}
+
+/// The text of tokens without special ones. Some decoders expect at least one token.
+fn decoded(tokenizer: &Tokenizer, tokens: &[Token]) -> tokenizers::Result<String> {
+    let added = tokenizer.get_added_vocabulary();
+    let text = |id: &Token| added.simple_id_to_token(*id).or_else(|| tokenizer.get_model().id_to_token(*id));
+    let texts: Vec<String> = tokens.iter().filter_map(text).filter(|text| !added.is_special_token(text)).collect();
+    match tokenizer.get_decoder() {
+        _ if texts.is_empty() => Ok(String::new()),
+        Some(decoder) => decoder.decode(texts),
+        None => Ok(texts.join(" ")),
+    }
 }
 
 /// Whether a letter that stands alone is another token than behind the anchor.
-fn has_prefix_space(tokenizer: &Tokenizer) -> tokenizers::Result<bool> {
-    let letter = tokenizer.encode("a", false)?;
-    let behind = tokenizer.encode(format!("{ANCHOR}a"), false)?;
-    Ok(!behind.get_ids().ends_with(letter.get_ids()))
+fn has_prefix_space(tokenizer: &Tokenizer) -> Result<bool, TextError> {
+    let (letter, behind) = (ids(tokenizer, "a")?, ids(tokenizer, &format!("{ANCHOR}a"))?);
+    Ok(!behind.ends_with(&letter))
+}
+
+fn spellings(tokenizer: &Tokenizer, tokens: &BTreeSet<Token>) -> Spellings {
+    let added = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
+    let text = |id: &Token| added.get(id).map(|token| token.content.clone());
+    Spellings::new(tokens.iter().filter_map(|id| text(id).or_else(|| tokenizer.id_to_token(*id))))
+}
+
+fn dropout_notice(path: &Path, share: f64) -> String {
+    format!(
+        "{}: its dropout of {share} leaves out merges by chance; it is switched off, so that equal texts have equal ids",
+        path.display()
+    )
 }
 
 /// A part of a text without the white space at its ends, which some special tokens take in.
@@ -337,56 +427,27 @@ fn stands_in(places: &[Range<usize>], place: Range<usize>) -> bool {
     places.get(candidate).is_some_and(|other| other.start <= place.start)
 }
 
-/// What a model has for words that it does not know, by its text or its id.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Unknown {
-    unk_token: Option<String>,
-    unk_id: Option<Token>,
-}
-
-fn unknown(json: &[u8]) -> serde_json::Result<Unknown> {
-    #[derive(Deserialize)]
-    struct Model {
-        model: Unknown,
-    }
-    serde_json::from_slice(json).map(|Model { model }| model)
-}
-
 /// Adds the tokens that the configuration describes, and its special ones that are words of the
 /// model or have a `free` id: others have no embedding, and the model never sees them.
-fn add(markup: &mut Tokenizer, parts: &TokenizerParts, free: Range<usize>) -> tokenizers::Result<()> {
+fn add(markup: &mut Tokenizer, parts: &TokenizerParts, mut free: Range<usize>) -> tokenizers::Result<()> {
     let mut known: BTreeSet<String> =
         markup.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
     known.extend(parts.added.iter().map(|token| token.content.clone()));
     let special = parts.special.iter().filter(|text| !known.contains(*text)).map(|text| AddedToken::from(text, true));
-    let mut free = free;
-    for token in parts.added.iter().cloned().chain(special) {
-        let text = token.content.clone();
-        let id = markup.token_to_id(&text).or_else(|| u32::try_from(free.next()?).ok());
-        let Some(id) = id else { continue };
-        markup.add_tokens([token])?;
-        if markup.token_to_id(&text) != Some(id) {
-            return Err(format!("the added token {text:?} does not get the free id {id}").into());
-        }
+    let mut expected: BTreeMap<String, Token> = BTreeMap::new();
+    let mut tokens = Vec::new();
+    for token in parts.added.iter().cloned().chain(special).filter(|token| !token.content.is_empty()) {
+        let known = expected.get(&token.content).copied().or_else(|| markup.token_to_id(&token.content));
+        let Some(id) = known.or_else(|| u32::try_from(free.next()?).ok()) else { continue };
+        expected.insert(token.content.clone(), id);
+        tokens.push(token);
     }
-    Ok(())
-}
-
-/// The tokenizer for text from outside: the control tokens in it are words. Those are the special
-/// ones, and added tokens that look like markup (`<…>`, `[…]`). Other added tokens (runs of spaces,
-/// say) are ordinary words.
-fn without_control_tokens(markup: &Tokenizer, special: &[String]) -> tokenizers::Result<Tokenizer> {
-    let control = |text: &String| {
-        special.contains(text)
-            || (text.starts_with('<') && text.ends_with('>'))
-            || (text.starts_with('[') && text.ends_with(']'))
-    };
-    let mut plain = markup.clone();
-    let added: BTreeMap<u32, AddedToken> = markup.get_added_tokens_decoder().into_iter().collect();
-    plain.add_tokens(added.into_values().filter(|token| control(&token.content)).map(|token| token.special(true)))?;
-    plain.set_encode_special_tokens(true);
-    Ok(plain)
+    // All at once: each call builds a table of all added tokens.
+    markup.add_tokens(tokens)?;
+    match expected.iter().find(|(text, id)| markup.token_to_id(text) != Some(**id)) {
+        Some((text, id)) => Err(format!("the added token {text:?} does not get the free id {id}").into()),
+        None => check_added(markup),
+    }
 }
 
 /// FNV-1a over the ordinary tokens and their ids, in order of ids. Special tokens are left out: models of one family rename them, and
