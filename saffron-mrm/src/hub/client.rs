@@ -187,7 +187,7 @@ impl<'a> Client<'a> {
         let path_there = format!("/{}/resolve/{}/{}", model.repo(), wanted.commit, wanted.name);
         let mut response = match self.get(&path_there, range) {
             Ok(response) => response,
-            Err(error) => return Ok(Part::Short(error.into())),
+            Err(error) => return Ok(Part::Short(error.to_string().into())),
         };
         let size = match response.status().as_u16() {
             200 => {
@@ -250,7 +250,7 @@ impl<'a> Client<'a> {
             let count = match body.read(&mut chunk) {
                 Ok(0) => break,
                 Ok(count) => count,
-                Err(error) => return Ok(Part::Short(error.into())),
+                Err(error) => return Ok(Part::Short(error.to_string().into())),
             };
             let left = now.size - now.done;
             if count as u64 > left {

@@ -52,7 +52,9 @@ impl<'a> Visit<'a> {
     pub(super) fn fetch(mut self) -> Result<PathBuf, HubError> {
         let path = match self.model.file() {
             Some(file) if self.revision.has(file) => {
-                self.files(Purpose::File(file), &[file.to_owned()])?;
+                let parts = files::parts(file);
+                self.check_listed(&parts, file)?;
+                self.files(Purpose::File(file), &parts)?;
                 self.snapshot.join(file)
             }
             Some(_) => {
@@ -94,11 +96,17 @@ impl<'a> Visit<'a> {
         let index = self.file(files::INDEX)?;
         let mut names =
             files::shards(&index).ok_or_else(|| self.client.answer("an index of plain file names", "another one"))?;
-        if let Some(name) = names.iter().find(|name| !self.revision.has(name)) {
-            return Err(self.client.answer(format!("a list with {name}, which the index names"), "one without"));
-        }
+        self.check_listed(&names, "the index")?;
         names.push(files::INDEX.to_owned());
         Ok(names)
+    }
+
+    /// Refuses a revision that lacks a file that another one names.
+    fn check_listed(&self, names: &[String], namer: &str) -> Result<(), HubError> {
+        match names.iter().find(|name| !self.revision.has(name)) {
+            Some(name) => Err(self.client.answer(format!("a list with {name}, which {namer} names"), "one without")),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a model that this crate cannot use, unless its weights are there already.

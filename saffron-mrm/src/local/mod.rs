@@ -4,7 +4,8 @@
 mod error;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use saffron_core::{HubModel, ModelName};
@@ -55,6 +56,15 @@ struct WatchedHub {
     watch: Box<dyn FnMut(&HubProgress)>,
 }
 
+/// Whether something of this path is there, if only a link. A path below a file is not.
+fn is_there(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl fmt::Debug for LocalModels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bases: Vec<&PathBuf> = self.bases.iter().map(|(path, _)| path).collect();
@@ -103,9 +113,10 @@ impl LocalModels {
             return Ok(found.clone());
         }
         // A link that leads nowhere is there, and no name of the hub: opening it fails.
-        let found = match name.path().filter(|path| path.symlink_metadata().is_ok()) {
-            Some(path) => LocalModel { path: path.to_path_buf(), commit: None },
-            None => self.fetch(name, weights)?,
+        let found = match name.path().map(|path| Ok((path, is_there(path)?))).transpose() {
+            Ok(Some((path, true))) => LocalModel { path: path.to_path_buf(), commit: None },
+            Ok(_) => self.fetch(name, weights)?,
+            Err(source) => return Err(LocalError::Path { name: name.clone(), source }),
         };
         self.found.push((name.clone(), weights, found.clone()));
         Ok(found)

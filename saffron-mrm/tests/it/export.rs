@@ -91,22 +91,46 @@ fn every_file_of_a_directory_that_a_tokenizer_may_have_is_copied() {
     for (name, text) in [("chat_template.jinja", template), ("special_tokens_map.json", "{}"), ("notes.txt", "no")] {
         fs::write(from.path().join(name), text).unwrap();
     }
-    fs::create_dir(from.path().join("chat_templates")).unwrap();
-    for name in ["tool_use.jinja", "rag.jinja", "other.txt"] {
-        fs::write(from.path().join("chat_templates").join(name), name).unwrap();
+    let folders = ["additional_chat_templates", "chat_templates"];
+    for folder in folders {
+        fs::create_dir(from.path().join(folder)).unwrap();
+        for name in ["tool_use.jinja", "rag.jinja", "other.txt"] {
+            fs::write(from.path().join(folder).join(name), name).unwrap();
+        }
     }
     fs::remove_file(from.path().join("generation_config.json")).unwrap();
     let mut config = json(&from.path().join("config.json"));
     config["dtype"] = "float32".into();
     fs::write(from.path().join("config.json"), config.to_string()).unwrap();
     let (_folder, out) = export(from.path(), DType::BF16);
-    let expected = ["chat_template.jinja", "chat_templates", "config.json", "model.safetensors"];
+    let expected =
+        ["additional_chat_templates", "chat_template.jinja", "chat_templates", "config.json", "model.safetensors"];
     let tokenizer = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"];
     assert_eq!(listed(&out), [&expected[..], &tokenizer].concat());
-    assert_eq!(listed(&out.join("chat_templates")), ["rag.jinja", "tool_use.jinja"]);
+    for folder in folders {
+        assert_eq!(listed(&out.join(folder)), ["rag.jinja", "tool_use.jinja"]);
+    }
     assert_eq!(fs::read_to_string(out.join("chat_template.jinja")).unwrap(), template);
     let config = json(&out.join("config.json"));
     assert_eq!((&config["dtype"], &config["torch_dtype"]), (&"bfloat16".into(), &"bfloat16".into()));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_there_and_cannot_be_read_is_not_left_out() {
+    for name in ["chat_template.json", "special_tokens_map.json", "additional_chat_templates", "chat_templates"] {
+        let from = copy(&dir("tiny-a").join("policy"));
+        // The map is not read beside a description of the added tokens, and the template not beside another.
+        let mut config = json(&from.path().join("tokenizer_config.json"));
+        config["added_tokens_decoder"] = serde_json::json!({});
+        config["chat_template"] = "{{ messages[0].content }}".into();
+        fs::write(from.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        std::os::unix::fs::symlink("nowhere", from.path().join(name)).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let error = Checkpoint::open(from.path()).unwrap().export(&out.path().join("out"), DType::F32).unwrap_err();
+        assert!(matches!(&error, LoadError::Io { path, .. } if path.ends_with(name)), "{error:?}");
+        assert!(!out.path().join("out").exists());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Integration tests over the tiny checkpoints in `fixtures/`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adapters;
 mod chat;
 mod configs;
 mod dense;
@@ -17,10 +18,12 @@ mod hub;
 mod input;
 mod loaders;
 mod local;
+mod mutants;
 mod parity;
 mod save;
 mod sentence_piece;
 mod templates;
 mod text;
 mod together;
+mod torch_archive;
 mod tokenizer_files;

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::LoadError;
-use crate::checkpoint::files::{read_capped, read_json};
+use crate::checkpoint::files::{is_there, read_capped, read_json};
 use crate::checkpoint::source::{Checkpoint, GENERATION, Kind};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// What a directory may have beside its tokenizer; copied where it is there.
-const COPIED: [&str; 4] = [TOKENIZER_CONFIG, "special_tokens_map.json", "chat_template.jinja", GENERATION];
-/// Further chat templates by name.
-const TEMPLATES: &str = "chat_templates";
+const COPIED: [&str; 5] =
+    [TOKENIZER_CONFIG, "special_tokens_map.json", "chat_template.jinja", "chat_template.json", GENERATION];
+/// Further chat templates by name: where they are read, and where earlier versions had them.
+const TEMPLATES: [&str; 2] = ["additional_chat_templates", "chat_templates"];
 const MAX_TEMPLATES: usize = 256;
 const MAX_FILE: u64 = 256 << 20;
 
@@ -49,22 +50,28 @@ fn copied(dir: &Path, torch_dtype: &str) -> Result<Texts, LoadError> {
         Ok::<_, LoadError>(())
     };
     copy(TOKENIZER.into())?;
-    COPIED.iter().filter(|name| dir.join(name).is_file()).try_for_each(|name| copy(name.into()))?;
-    templates(dir)?.into_iter().try_for_each(copy)?;
+    for name in COPIED {
+        if is_there(&dir.join(name))? {
+            copy(name.into())?;
+        }
+    }
+    for folder in TEMPLATES {
+        templates(dir, folder)?.into_iter().try_for_each(&mut copy)?;
+    }
     Ok(texts)
 }
 
-/// The files in `chat_templates`, sorted.
-fn templates(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let folder = dir.join(TEMPLATES);
-    if !folder.is_dir() {
+/// The templates in a folder, sorted.
+fn templates(dir: &Path, name: &str) -> Result<Vec<PathBuf>, LoadError> {
+    let folder = dir.join(name);
+    if !is_there(&folder)? {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(LoadError::io(&folder))? {
         let path = entry.map_err(LoadError::io(&folder))?.path();
-        let name = path.file_name().filter(|_| path.is_file() && path.extension().is_some_and(|end| end == "jinja"));
-        names.extend(name.map(|name| Path::new(TEMPLATES).join(name)));
+        let file = path.file_name().filter(|_| path.extension().is_some_and(|end| end == "jinja"));
+        names.extend(file.map(|file| Path::new(name).join(file)));
         if names.len() > MAX_TEMPLATES {
             return Err(LoadError::field(&folder, "templates", format!("at most {MAX_TEMPLATES}"), "more"));
         }

@@ -71,6 +71,11 @@ impl GgufFile {
         Ok(Self { path: path.to_path_buf(), parts, tensors, config })
     }
 
+    /// Its files, in order.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.parts.iter().map(|part| part.path.clone()).collect()
+    }
+
     /// The sizes of its model.
     pub(super) fn config(&self) -> &DecoderConfig {
         &self.config

@@ -26,7 +26,7 @@ fn a_configuration_that_is_not_supported() {
     let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
     config["model_type"] = "mamba".into();
     let error = refusal("config.json", config.to_string());
-    assert!(matches!(&error, LoadError::Field { field, .. } if field == "model_type"), "{error}");
+    assert!(matches!(&error, LoadError::Unsupported { field, .. } if field == "model_type"), "{error}");
 }
 
 #[test]
