@@ -8,7 +8,7 @@ mod export;
 pub(crate) mod files;
 pub mod folder;
 #[cfg(feature = "gguf")]
-mod gguf;
+pub(crate) mod gguf;
 pub mod head;
 mod listing;
 mod parts;

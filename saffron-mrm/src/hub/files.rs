@@ -74,6 +74,12 @@ pub(super) fn parts(name: &str) -> Vec<String> {
     (1..=count).map(|number| format!("{base}-{number:05}-of-{count:05}.gguf")).collect()
 }
 
+/// Whether a file begins with a model's header: a GGUF, and of several the first.
+#[cfg(feature = "gguf")]
+pub(super) fn has_header(name: &str) -> bool {
+    name.ends_with(".gguf") && parts(name).first().is_some_and(|first| first == name)
+}
+
 /// What the names of all parts begin with, and how many there are.
 fn split(name: &str) -> Option<(&str, usize)> {
     let (rest, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;

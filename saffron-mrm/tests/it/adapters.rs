@@ -142,7 +142,10 @@ fn patterns_give_ranks_and_alphas_in_the_order_of_the_file() {
         assert_eq!(AdapterConfig::from_file(file.path()).unwrap(), config, "written in its order");
     }
     // A rank that the tensors do not have.
-    assert!(matches!(error(&adapter(&all, &json!({ "rank_pattern": { "^model.*q_proj": 2 } }))), LoadError::Tensors { .. }));
+    assert!(matches!(
+        error(&adapter(&all, &json!({ "rank_pattern": { "^model.*q_proj": 2 } }))),
+        LoadError::Tensors { .. }
+    ));
 }
 
 #[test]

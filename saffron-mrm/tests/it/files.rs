@@ -87,7 +87,7 @@ fn assert_never_absent(from: &Path, file: &str, open: impl Fn(&Path) -> Result<(
         fs::remove_file(&path).ok();
         make(&path);
         let error = open(copy.path()).expect_err(file);
-        let LoadError::NotAFile { path: found, .. } | LoadError::Io { path: found, .. } = &error else {
+        let (LoadError::NotAFile { path: found, .. } | LoadError::Io { path: found, .. }) = &error else {
             panic!("{file}: {error:?}")
         };
         assert_eq!(*found, path, "{error:?}");
@@ -138,11 +138,8 @@ fn what_is_there_and_cannot_be_read_is_never_absent_and_never_waited_for() {
 #[test]
 #[cfg(unix)]
 fn a_folder_of_templates_that_is_none_is_never_absent() {
-    let ways: [fn(&Path); 3] = [
-        fifo,
-        |path| fs::write(path, "{{ x }}").unwrap(),
-        |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
-    ];
+    let ways: [fn(&Path); 3] =
+        [fifo, |path| fs::write(path, "{{ x }}").unwrap(), |path| std::os::unix::fs::symlink("nowhere", path).unwrap()];
     for make in ways {
         let error = policy_error(|dir| make(&dir.join("additional_chat_templates")));
         let named = matches!(&error, LoadError::Io { path, .. } if path.ends_with("additional_chat_templates"));

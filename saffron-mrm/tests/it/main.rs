@@ -25,5 +25,5 @@ mod sentence_piece;
 mod templates;
 mod text;
 mod together;
-mod torch_archive;
 mod tokenizer_files;
+mod torch_archive;
