@@ -21,11 +21,11 @@ pub(crate) const MAX_TOKENIZER: u64 = 256 << 20;
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Whether a directory has an entry of this name. A link that leads nowhere is there: only opening
-/// it fails.
+/// it fails. Below a file there is nothing.
 pub(crate) fn is_there(path: &Path) -> Result<bool, LoadError> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
         Err(error) => Err(LoadError::io(path)(error)),
     }
 }

@@ -4,14 +4,14 @@
 mod error;
 
 use std::fmt;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::Device;
 use saffron_core::{HubModel, ModelName};
 
 use crate::base::Base;
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::files::is_there;
 use crate::engine::ModelOptions;
 #[cfg(feature = "hub")]
 use crate::hub::{Hub, HubProgress, commit_of};
@@ -54,15 +54,6 @@ pub struct LocalModels {
 struct WatchedHub {
     hub: Hub,
     watch: Box<dyn FnMut(&HubProgress)>,
-}
-
-/// Whether something of this path is there, if only a link. A path below a file is not.
-fn is_there(path: &Path) -> io::Result<bool> {
-    match path.symlink_metadata() {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 impl fmt::Debug for LocalModels {
@@ -113,10 +104,9 @@ impl LocalModels {
             return Ok(found.clone());
         }
         // A link that leads nowhere is there, and no name of the hub: opening it fails.
-        let found = match name.path().map(|path| Ok((path, is_there(path)?))).transpose() {
-            Ok(Some((path, true))) => LocalModel { path: path.to_path_buf(), commit: None },
-            Ok(_) => self.fetch(name, weights)?,
-            Err(source) => return Err(LocalError::Path { name: name.clone(), source }),
+        let found = match name.path() {
+            Some(path) if is_there(path)? => LocalModel { path: path.to_path_buf(), commit: None },
+            _ => self.fetch(name, weights)?,
         };
         self.found.push((name.clone(), weights, found.clone()));
         Ok(found)
