@@ -70,7 +70,7 @@ pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
 /// An error's message and those of its causes. No message repeats that of its cause.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
     let messages: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(|error| error.to_string()).collect();
+        std::iter::successors(Some(error), |error| (*error).source()).map(|error| error.to_string()).collect();
     for pair in messages.windows(2) {
         assert!(!pair[0].contains(&pair[1]), "{:?} repeats {:?}", pair[0], pair[1]);
     }

@@ -1,5 +1,6 @@
 //! JSON objects in the order of their file: of several patterns that match, the first one counts.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -27,7 +28,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<T>, A::Error> {
-        let (mut entries, mut places) = (Vec::<(String, T)>::new(), std::collections::HashMap::new());
+        let (mut entries, mut places) = (Vec::<(String, T)>::new(), HashMap::<String, usize>::new());
         while let Some((key, value)) = map.next_entry::<String, T>()? {
             match places.get(&key) {
                 Some(place) => entries[*place].1 = value,
