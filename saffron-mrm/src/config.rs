@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use saffron_core::{DecoderShape, Token};
-use serde::Deserialize;
 
 use crate::LoadError;
 
 mod family;
+mod fields;
 mod read;
 mod rope;
 mod write;
 
+pub(crate) use fields::Fields;
 pub(crate) use write::ids_json;
 
 /// Everything that decides the shape and arithmetic of a Llama-family decoder.
@@ -78,23 +79,6 @@ impl RopeScaling {
         let waves = original_max_position_embeddings * frequency / (2.0 * std::f64::consts::PI);
         let blend = ((waves - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
         frequency * (blend + (1.0 - blend) / factor)
-    }
-}
-
-/// One end-of-sequence id or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OneOrMany {
-    One(Token),
-    Many(Vec<Token>),
-}
-
-impl OneOrMany {
-    pub(crate) fn into_vec(self) -> Vec<Token> {
-        match self {
-            Self::One(token) => vec![token],
-            Self::Many(tokens) => tokens,
-        }
     }
 }
 

@@ -4,12 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::brief::{cut, listed};
+
 /// A checkpoint, adapter or tokenizer cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot be read or written", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -30,6 +32,14 @@ pub enum LoadError {
         /// The path.
         path: PathBuf,
         /// What it leads to.
+        found: &'static str,
+    },
+    /// A text file in another encoding than UTF-8.
+    #[error("{}: expected UTF-8, found {found}", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes are of.
         found: &'static str,
     },
     /// A file that Git LFS has not fetched.
@@ -57,7 +67,7 @@ pub enum LoadError {
         limit: u64,
     },
     /// A JSON file that is none, or lacks what it must have.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot be used as JSON", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -65,7 +75,7 @@ pub enum LoadError {
         source: serde_json::Error,
     },
     /// A safetensors header that does not hold together.
-    #[error("{}: not a safetensors file: {source}", path.display())]
+    #[error("{}: cannot be read or written as safetensors", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
@@ -73,7 +83,7 @@ pub enum LoadError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// A file that is no GGUF, or one that cannot be read.
-    #[error("{}: not a GGUF: {source}", path.display())]
+    #[error("{}: not a GGUF", path.display())]
     Gguf {
         /// The file.
         path: PathBuf,
@@ -104,6 +114,28 @@ pub enum LoadError {
         /// What it is.
         found: String,
     },
+    /// A kind of model, or a way to store its weights, that this crate does not do.
+    #[error("{}: {field}: {found} is not supported{}", path.display(), other_than(supported))]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// What it asks for.
+        found: String,
+        /// What is supported, if there is a list of it.
+        supported: &'static str,
+    },
+    /// An adapter for another kind of model: none of its tensors has the prefix of a causal language model.
+    #[error("{}: tensors are named {found}…, expected base_model.model.model.layers.…: {hint}", path.display())]
+    AdapterPrefix {
+        /// The file of the tensors.
+        path: PathBuf,
+        /// What their names begin with.
+        found: String,
+        /// Where such names come from.
+        hint: &'static str,
+    },
     /// Tensors that are missing, superfluous or of the wrong shape; all of them.
     #[error("{}: {mismatch}", path.display())]
     Tensors {
@@ -122,18 +154,18 @@ pub enum LoadError {
         /// The name.
         shard: String,
     },
-    /// A `.pt` file that is not one bare tensor of the kind expected.
-    #[error("{}: expected a torch archive of one bare tensor ({expected}), found {found}", path.display())]
+    /// A torch archive that does not hold what is expected.
+    #[error("{}: expected a torch archive ({expected}), found {found}", path.display())]
     Torch {
         /// The file.
         path: PathBuf,
-        /// Which tensor.
+        /// Which tensors.
         expected: String,
         /// What it is.
         found: String,
     },
     /// A tokenizer that cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: the tokenizer cannot be used", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
@@ -170,15 +202,16 @@ impl LoadError {
     ) -> Self {
         Self::Field {
             path: path.to_path_buf(),
-            field: field.into(),
+            field: cut(field.into()),
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: cut(found.to_string()),
         }
     }
 }
 
-/// How many names of tensors an error lists before it gives their number alone.
-const LISTED: usize = 10;
+fn other_than(supported: &str) -> String {
+    if supported.is_empty() { String::new() } else { format!("; supported: {supported}") }
+}
 
 /// What does not fit between a checkpoint and its configuration. Its text lists the first ten of
 /// each kind.
@@ -215,13 +248,4 @@ impl fmt::Display for TensorMismatch {
 
 fn counted(what: &str, names: &[String], list: String) -> Option<String> {
     (!names.is_empty()).then(|| format!("{} {what} tensors: {list}", names.len()))
-}
-
-/// The first items of a list and how many more there are.
-fn listed<T>(items: &[T], separator: &str, text: impl Fn(&T) -> String) -> String {
-    let list = items.iter().take(LISTED).map(text).collect::<Vec<_>>().join(separator);
-    match items.len().saturating_sub(LISTED) {
-        0 => list,
-        more => format!("{list} and {more} more"),
-    }
 }

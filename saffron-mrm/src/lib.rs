@@ -30,6 +30,7 @@
 //! | [`engine`] | a decoder with its cache, answering batches of contexts |
 
 mod base;
+mod brief;
 pub mod checkpoint;
 mod config;
 pub mod engine;

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum SnapshotError {
     /// Reading or writing failed; a file that is cut short fails so.
-    #[error("snapshot {path}: {source}")]
+    #[error("snapshot {path}: cannot be read or written")]
     Io {
         /// The file.
         path: String,
@@ -33,6 +33,6 @@ pub enum SnapshotError {
         what: String,
     },
     /// The store did not give or take rows.
-    #[error("moving rows: {0}")]
+    #[error("rows cannot be moved")]
     Store(#[from] StoreError),
 }

@@ -164,3 +164,15 @@ fn no_damaged_file_is_believed_wherever_the_damage_is() {
     }
     assert!(open(&[&whole[..], &[0]].concat()).is_err(), "a byte too many");
 }
+
+#[test]
+fn a_cause_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = open(&folder.path().join("none")).err().unwrap();
+    assert!(matches!(error, SnapshotError::Io { .. }), "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(error.to_string().contains("none") && !error.to_string().contains(&cause), "{error}: {cause}");
+    let error = SnapshotError::from(StoreError::Device(String::from("gone")));
+    assert_eq!(error.to_string(), "rows cannot be moved");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the device failed: gone");
+}

@@ -144,7 +144,10 @@ fn is_mount_point(_: &Path) -> bool {
 
 /// Adds to a new directory whatever the old one holds besides.
 fn keep(old: &Path, new: &Path) -> Result<(), LoadError> {
-    let Ok(found) = old.metadata() else { return Ok(()) };
+    let found = match old.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(LoadError::io(old))?,
+    };
     fs::set_permissions(new, found.permissions()).map_err(LoadError::io(new))?;
     for entry in old.read_dir().map_err(LoadError::io(old))? {
         let entry = entry.map_err(LoadError::io(old))?;

@@ -9,7 +9,7 @@ use saffron_core::TokenSet;
 
 use super::files::is_there;
 use super::folder::update;
-use super::safetensors::SafetensorsFile;
+use super::safetensors::{SafetensorsFile, failed};
 use super::torch::{TorchVector, read_vector, write_vector};
 use crate::LoadError;
 
@@ -81,13 +81,10 @@ impl RewardHead {
         let bias: Vec<u8> = self.bias.iter().flat_map(|value| value.to_le_bytes()).collect();
         let mask: Vec<u8> = self.mask().iter().map(|unseen| u8::from(*unseen)).collect();
         let shape = vec![self.bias.len()];
-        let wrap = |source: safetensors::SafeTensorError| LoadError::Safetensors {
-            path: path.to_path_buf(),
-            source: Box::new(source),
-        };
-        let bias = TensorView::new(Dtype::F32, shape.clone(), &bias).map_err(wrap)?;
-        let mask = TensorView::new(Dtype::BOOL, shape, &mask).map_err(wrap)?;
-        safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, path).map_err(wrap)
+        let bias = TensorView::new(Dtype::F32, shape.clone(), &bias).map_err(failed(path))?;
+        let mask = TensorView::new(Dtype::BOOL, shape, &mask).map_err(failed(path))?;
+        safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, path)
+            .map_err(failed(path))
     }
 
     /// Writes the head in the reference's form; the bias is rounded to bf16. Both files appear

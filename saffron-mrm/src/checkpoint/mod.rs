@@ -3,12 +3,14 @@
 //! Hugging Face directory. Trusts nothing it reads: sizes are capped, paths stay inside their
 //! directory, no pickle is executed.
 
+mod bare;
 mod export;
 pub(crate) mod files;
 pub mod folder;
 #[cfg(feature = "gguf")]
-mod gguf;
+pub(crate) mod gguf;
 pub mod head;
+mod listing;
 mod parts;
 pub mod peft;
 pub mod safetensors;
@@ -21,6 +23,6 @@ pub mod torch;
 mod weights;
 
 pub use head::RewardHead;
-pub use peft::{AdapterConfig, AdapterFile, LoraPair, LoraWeights, Projection};
+pub use peft::{AdapterConfig, AdapterFile, LoraPair, LoraWeights, Projection, Targets};
 pub use source::Checkpoint;
 pub(crate) use weights::load_decoder;

@@ -8,6 +8,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::Dtype;
 use safetensors::tensor::View;
 
+use super::safetensors::failed;
 use crate::LoadError;
 
 /// A type of weights, as each library spells it.
@@ -87,6 +88,5 @@ impl View for Part {
 /// Writes tensors by name. The file appears whole or not at all.
 pub(super) fn write_parts(parts: impl IntoIterator<Item = (String, impl View)>, path: &Path) -> Result<(), LoadError> {
     let format = HashMap::from([(String::from("format"), String::from("pt"))]);
-    safetensors::serialize_to_file(parts, Some(format), path)
-        .map_err(|source| LoadError::Safetensors { path: path.to_owned(), source: source.into() })
+    safetensors::serialize_to_file(parts, Some(format), path).map_err(failed(path))
 }

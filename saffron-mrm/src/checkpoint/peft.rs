@@ -1,26 +1,43 @@
-//! LoRA adapters in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`. What is not supported is refused by name.
+//! LoRA adapters in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`, or the
+//! older `adapter_model.bin`. What is not supported is refused by name.
+//!
+//! An adapter loads if its tensors are pairs of factors for modules of a decoder and its
+//! configuration says the same: the modules that it adapts are exactly those that have pairs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
-use super::files::read_json;
+use self::names::{module_name, refuse_foreign, tensor_name, todays};
+use self::pattern::first_matches;
+use self::rule::{Rule, Verdict};
+use super::files::{is_there, read_json};
 use super::folder::update;
 use super::parts::{Kind, Part, write_parts};
 use super::safetensors::SafetensorsFile;
+use super::tensors::TensorSource;
+use super::torch::TorchTensors;
 use crate::LoadError;
 use crate::config::DecoderConfig;
 use crate::error::TensorMismatch;
 
 mod config;
+mod fields;
+mod names;
+mod ordered;
+mod pattern;
+mod rule;
 
 pub use config::AdapterConfig;
+pub use rule::Targets;
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
+/// What PEFT wrote before safetensors.
+const OLD_WEIGHTS: &str = "adapter_model.bin";
 
 /// A linear layer of a decoder block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,8 +158,8 @@ impl LoraWeights {
 #[derive(Debug)]
 pub struct AdapterFile {
     config: AdapterConfig,
-    file: SafetensorsFile,
-    slots: BTreeMap<(usize, Projection), Slot>,
+    tensors: Box<dyn TensorSource>,
+    slots: Slots,
     /// The file's name for every tensor.
     names: BTreeMap<String, String>,
 }
@@ -154,13 +171,18 @@ impl AdapterFile {
     /// # Errors
     ///
     /// A configuration with anything unsupported, by name; tensors that are missing, superfluous or
-    /// misshapen.
+    /// misshapen, or of an adapter for another kind of model.
     pub fn open(dir: &Path, model: &DecoderConfig) -> Result<Self, LoadError> {
-        let config = AdapterConfig::from_file(&dir.join(CONFIG))?;
-        let file = SafetensorsFile::open(&dir.join(WEIGHTS))?;
-        let slots = expected(&config, model, &dir.join(CONFIG))?;
-        let names = match_names(&file, &slots)?;
-        Ok(Self { config, file, slots, names })
+        let path = dir.join(CONFIG);
+        let config = AdapterConfig::from_file(&path)?;
+        refuse_biases(&config, model, &path)?;
+        let tensors = open_tensors(dir)?;
+        let (found, twice) = todays(&*tensors);
+        refuse_foreign(&found, tensors.path())?;
+        let slots = slots(&config, model, &path, |name| found.contains_key(name))?;
+        let names = match_names(&*tensors, &slots, found, twice)?;
+        refuse_none(&slots, &path)?;
+        Ok(Self { config, tensors, slots, names })
     }
 
     /// Its configuration.
@@ -178,13 +200,42 @@ impl AdapterFile {
         let mut pairs = BTreeMap::new();
         for (place, slot) in &self.slots {
             let mut read = |shape: [usize; 2], which: &str| -> Result<Tensor<2>, LoadError> {
-                let values = self.file.read_f32(&self.names[&slot.key(which)])?;
+                let values = self.tensors.read_f32(&self.names[&slot.key(which)])?;
                 Ok(Tensor::from_data(TensorData::new(values, shape), device))
             };
             let (a, b) = (read([slot.rank, slot.shape[1]], "lora_A")?, read([slot.shape[0], slot.rank], "lora_B")?);
             pairs.insert(*place, LoraPair { a, b, scale: slot.scale });
         }
         Ok(LoraWeights { pairs })
+    }
+
+    /// Reads every tensor once and keeps nothing: whether the whole of it can be loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn verify(&mut self) -> Result<(), LoadError> {
+        self.names.values().try_for_each(|name| self.tensors.read_f32(name).map(drop))
+    }
+}
+
+/// The tensors of a directory, in today's form if that is there.
+fn open_tensors(dir: &Path) -> Result<Box<dyn TensorSource>, LoadError> {
+    let (path, old) = (dir.join(WEIGHTS), dir.join(OLD_WEIGHTS));
+    if is_there(&path)? {
+        return Ok(Box::new(SafetensorsFile::open(&path)?));
+    }
+    match is_there(&old)? {
+        true => Ok(Box::new(TorchTensors::open(&old)?)),
+        false => Err(LoadError::NotFound { path: dir.to_path_buf(), expected: vec![WEIGHTS, OLD_WEIGHTS] }),
+    }
+}
+
+/// Biases are trained with `bias: all` where the base has some: they are no pairs.
+fn refuse_biases(config: &AdapterConfig, model: &DecoderConfig, path: &Path) -> Result<(), LoadError> {
+    match config.bias == "none" || !(model.attention_bias || model.mlp_bias) {
+        true => Ok(()),
+        false => Err(LoadError::field(path, "bias", "\"none\", as the base has biases", &config.bias)),
     }
 }
 
@@ -195,18 +246,27 @@ pub type AdaptedLayers = BTreeMap<(usize, Projection), (usize, f64)>;
 ///
 /// # Errors
 ///
-/// Modules that a decoder block does not have, no module at all, a rank of 0, patterns that contradict each other.
+/// Modules that a decoder block does not have, no module at all, a rank of 0, patterns that are not
+/// evaluated here.
 pub fn adapted_layers(config: &AdapterConfig, model: &DecoderConfig) -> Result<AdaptedLayers, LoadError> {
     let path = Path::new(CONFIG);
-    let slots = expected(config, model, path)?;
-    if slots.is_empty() {
-        let names = Projection::ALL.map(Projection::target).join(", ");
-        return Err(LoadError::field(path, "target_modules", format!("some of {names}"), "none"));
-    }
+    let slots = slots(config, model, path, |_| false)?;
+    refuse_none(&slots, path)?;
     match slots.values().find(|slot| slot.rank == 0) {
         Some(_) => Err(LoadError::field(path, "r", "at least 1", 0)),
         None => Ok(slots.into_iter().map(|(place, slot)| (place, (slot.rank, slot.scale))).collect()),
     }
+}
+
+fn refuse_none(slots: &Slots, path: &Path) -> Result<(), LoadError> {
+    match slots.is_empty() {
+        true => Err(LoadError::field(path, "target_modules", format!("some of {}", all_targets()), "none of them")),
+        false => Ok(()),
+    }
+}
+
+fn all_targets() -> String {
+    Projection::ALL.map(Projection::target).join(", ")
 }
 
 /// What the configuration asks of one layer.
@@ -225,51 +285,43 @@ impl Slot {
     }
 }
 
-fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
-    format!("base_model.model.model.layers.{layer}.{}.{which}.weight", projection.module())
-}
+type Slots = BTreeMap<(usize, Projection), Slot>;
 
-/// The layers that the configuration adapts.
-fn expected(
+/// The layers that the configuration adapts. Where it leaves that open, those of which a tensor is
+/// there.
+fn slots(
     config: &AdapterConfig,
     model: &DecoderConfig,
     path: &Path,
-) -> Result<BTreeMap<(usize, Projection), Slot>, LoadError> {
-    let targets: BTreeSet<&str> = config.target_modules.iter().map(String::as_str).collect();
-    let known = |target: &str| Projection::ALL.iter().any(|projection| matches_module(projection.module(), target));
-    if let Some(unknown) = targets.iter().find(|target| !known(target)) {
-        let names = Projection::ALL.map(Projection::target).join(", ");
-        return Err(LoadError::field(path, "target_modules", format!("some of {names}"), unknown));
+    is_stored: impl Fn(&str) -> bool,
+) -> Result<Slots, LoadError> {
+    let all = (0..model.num_hidden_layers).flat_map(|layer| Projection::ALL.map(|projection| (layer, projection)));
+    let modules: Vec<String> = all.clone().map(|(layer, projection)| module_name(layer, projection)).collect();
+    let rule = Rule::of(config, path)?;
+    if let Some(unknown) = rule.unknown_target(&modules) {
+        return Err(LoadError::field(path, "target_modules", format!("some of {}", all_targets()), unknown));
     }
-    let mut slots = BTreeMap::new();
-    for layer in 0..model.num_hidden_layers {
-        for projection in Projection::ALL {
-            if targets.iter().any(|target| matches_module(projection.module(), target)) {
-                let module = format!("model.layers.{layer}.{}", projection.module());
-                if let Some(field) = config.ambiguous(&module) {
-                    return Err(LoadError::field(path, field, "one value a module", format!("several for {module}")));
-                }
-                let (rank, scale) = config.rank_and_scale(&module);
-                let slot = Slot { layer, projection, rank, scale, shape: projection.shape(model) };
-                slots.insert((layer, projection), slot);
-            }
-        }
-    }
-    Ok(slots)
+    let is_adapted = |layer, projection, module: &str| match rule.verdict(module) {
+        Verdict::Yes => true,
+        Verdict::No => false,
+        Verdict::Maybe => ["lora_A", "lora_B"].iter().any(|which| is_stored(&tensor_name(layer, projection, which))),
+    };
+    let (places, modules): (Vec<_>, Vec<_>) =
+        all.zip(modules).filter(|((layer, projection), module)| is_adapted(*layer, *projection, module)).unzip();
+    let scales = config.ranks_and_scales(&modules, path)?;
+    let slot = |((layer, projection), (rank, scale)): ((usize, Projection), (usize, f64))| {
+        ((layer, projection), Slot { layer, projection, rank, scale, shape: projection.shape(model) })
+    };
+    Ok(places.into_iter().zip(scales).map(slot).collect())
 }
 
-/// Whether a module's dotted name ends with the pattern, at a dot.
-pub(crate) fn matches_module(module: &str, pattern: &str) -> bool {
-    module.strip_suffix(pattern).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-/// The file's name for every tensor that is expected, PEFT's older names with `.default` included.
+/// The file's name for every tensor that is expected.
 fn match_names(
-    file: &SafetensorsFile,
-    expected: &BTreeMap<(usize, Projection), Slot>,
+    tensors: &dyn TensorSource,
+    expected: &Slots,
+    mut found: BTreeMap<String, String>,
+    twice: Vec<String>,
 ) -> Result<BTreeMap<String, String>, LoadError> {
-    let mut found: BTreeMap<String, String> =
-        file.names().map(|name| (name.replace(".default.weight", ".weight"), name.to_owned())).collect();
     let mut mismatch = TensorMismatch::default();
     let mut names = BTreeMap::new();
     for slot in expected.values() {
@@ -279,18 +331,18 @@ fn match_names(
                 mismatch.missing.push(key);
                 continue;
             };
-            match file.shape(&name) {
+            match tensors.shape(&name) {
                 Some(there) if there == shape => {}
-                there => mismatch.misshapen.push((key.clone(), shape.to_vec(), there.unwrap_or_default().to_vec())),
+                there => mismatch.misshapen.push((key.clone(), shape.to_vec(), there.unwrap_or_default())),
             }
             names.insert(key, name);
         }
     }
-    mismatch.unexpected = found.into_values().collect();
+    mismatch.unexpected = found.into_values().chain(twice).collect();
     if mismatch.is_empty() {
         return Ok(names);
     }
-    Err(LoadError::Tensors { path: file.path().to_path_buf(), mismatch: Box::new(mismatch) })
+    Err(LoadError::Tensors { path: tensors.path().to_path_buf(), mismatch: Box::new(mismatch) })
 }
 
 /// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory,
@@ -304,7 +356,7 @@ pub fn base_of_adapter(dir: &Path) -> Result<ModelName, LoadError> {
     let raw: Map<String, Value> = read_json(&path)?;
     let text = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default();
     let beside = dir.join(text);
-    let name = match !text.is_empty() && (beside.is_file() || beside.join("config.json").is_file()) {
+    let name = match !text.is_empty() && is_model(&beside)? {
         true => ModelName::from_path(beside).ok(),
         false => text.parse().ok().filter(|name: &ModelName| name.hub().is_some()),
     };
@@ -312,4 +364,12 @@ pub fn base_of_adapter(dir: &Path) -> Result<ModelName, LoadError> {
         let found = if text.is_empty() { String::from("nothing") } else { format!("{text:?}") };
         LoadError::field(&path, "base_model_name_or_path", "a model directory, relative to the adapter's", found)
     })
+}
+
+/// Whether a file or a checkpoint directory is there, if only by name.
+fn is_model(path: &Path) -> Result<bool, LoadError> {
+    match is_there(path)? {
+        true if path.is_dir() => is_there(&path.join("config.json")),
+        there => Ok(there),
+    }
 }

@@ -6,14 +6,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
-use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensorError};
 
 use super::files::open_regular;
+use super::tensors::TensorSource;
 use crate::LoadError;
 
-/// The format's own cap on its header.
-const MAX_HEADER: u64 = 100_000_000;
+/// The largest header. A decoder of 4,096 layers has one of 6 MB; one takes about ten times its
+/// bytes in memory. The format's own cap is 100 MB.
+const MAX_HEADER: u64 = 16 << 20;
 
 /// An open safetensors file: its header is checked, its tensors still on disk.
 #[derive(Debug)]
@@ -115,6 +117,29 @@ impl SafetensorsFile {
         self.file.read_exact(&mut bytes).map_err(LoadError::io(&self.path))?;
         Ok((info.dtype, bytes))
     }
+}
+
+impl TensorSource for SafetensorsFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn names(&self) -> Vec<&str> {
+        SafetensorsFile::names(self).collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        SafetensorsFile::shape(self, name).map(<[usize]>::to_vec)
+    }
+
+    fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, LoadError> {
+        SafetensorsFile::read_f32(self, name)
+    }
+}
+
+/// The error of the library, whose messages repeat their causes.
+pub(crate) fn failed(path: &Path) -> impl FnOnce(SafeTensorError) -> LoadError + '_ {
+    move |error| LoadError::Safetensors { path: path.to_path_buf(), source: error.to_string().into() }
 }
 
 /// Little-endian floats of a type, widened; none for types that are no floats.

@@ -9,6 +9,7 @@ use super::files::{is_there, read_json};
 use super::safetensors::SafetensorsFile;
 use super::tensors::TensorSource;
 use crate::LoadError;
+use crate::brief::cut;
 use crate::error::TensorMismatch;
 
 const SINGLE: &str = "model.safetensors";
@@ -24,6 +25,8 @@ struct ShardIndex {
 pub(super) struct Shards {
     dir: PathBuf,
     files: Vec<SafetensorsFile>,
+    /// Whether there are several, with an index.
+    indexed: bool,
     /// Which file has a tensor.
     place: BTreeMap<String, usize>,
 }
@@ -39,7 +42,7 @@ impl Shards {
         if is_there(&single)? {
             let file = SafetensorsFile::open(&single)?;
             let place = file.names().map(|name| (name.to_owned(), 0)).collect();
-            return Ok(Self { dir: dir.to_path_buf(), files: vec![file], place });
+            return Ok(Self { dir: dir.to_path_buf(), files: vec![file], indexed: false, place });
         }
         if is_there(&index)? {
             return Self::open_index(dir, &index);
@@ -47,13 +50,19 @@ impl Shards {
         Err(LoadError::NotFound { path: dir.to_path_buf(), expected: vec![SINGLE, INDEX] })
     }
 
+    /// The files: those of the weights and the index, if there is one.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let index = self.indexed.then(|| self.dir.join(INDEX));
+        self.files.iter().map(|file| file.path().to_path_buf()).chain(index).collect()
+    }
+
     fn open_index(dir: &Path, path: &Path) -> Result<Self, LoadError> {
         let index: ShardIndex = read_json(path)?;
         if let Some((tensor, shard)) = index.weight_map.iter().find(|(_, shard)| !is_plain_name(shard)) {
             return Err(LoadError::ShardOutside {
                 path: path.to_path_buf(),
-                tensor: tensor.clone(),
-                shard: shard.clone(),
+                tensor: cut(tensor.clone()),
+                shard: cut(shard.clone()),
             });
         }
         let names: BTreeSet<&String> = index.weight_map.values().collect();
@@ -69,7 +78,7 @@ impl Shards {
             mismatch.unexpected.extend(unlisted.map(str::to_owned));
         }
         if mismatch.is_empty() {
-            return Ok(Self { dir: dir.to_path_buf(), files, place });
+            return Ok(Self { dir: dir.to_path_buf(), files, indexed: true, place });
         }
         Err(LoadError::Tensors { path: path.to_path_buf(), mismatch: Box::new(mismatch) })
     }

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use saffron_core::Token;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::files::read_json_if_there;
+use super::bare;
+use super::files::{kind_of, read_json_if_there};
 #[cfg(feature = "gguf")]
 use super::gguf::GgufFile;
 use super::shards::Shards;
 use super::tensors::TensorSource;
 use crate::LoadError;
-use crate::config::{DecoderConfig, OneOrMany};
+use crate::config::{DecoderConfig, Fields};
 use crate::text::{ChatTemplate, TextTokenizer};
 
 pub(super) const GENERATION: &str = "generation_config.json";
@@ -29,11 +30,6 @@ pub(super) enum Kind {
     Directory,
     #[cfg(feature = "gguf")]
     Gguf(Box<GgufFile>),
-}
-
-#[derive(Deserialize)]
-struct GenerationConfig {
-    eos_token_id: Option<OneOrMany>,
 }
 
 impl Checkpoint {
@@ -133,7 +129,7 @@ impl Checkpoint {
     /// Its tensors.
     pub(crate) fn tensors(&self) -> Result<Box<dyn TensorSource>, LoadError> {
         match &self.kind {
-            Kind::Directory => Ok(Box::new(Shards::open(&self.path)?)),
+            Kind::Directory => Ok(bare::whole(Box::new(Shards::open(&self.path)?))),
             #[cfg(feature = "gguf")]
             Kind::Gguf(_) => Ok(Box::new(GgufFile::open(&self.path)?)),
         }
@@ -142,24 +138,28 @@ impl Checkpoint {
 
 /// The end-of-sequence tokens of a directory's `generation_config.json`, if it is there and names some.
 fn generation_end_tokens(dir: &Path) -> Result<Vec<Token>, LoadError> {
-    let config: Option<GenerationConfig> = read_json_if_there(&dir.join(GENERATION))?;
-    Ok(config.and_then(|config| config.eos_token_id).map(OneOrMany::into_vec).unwrap_or_default())
+    let path = dir.join(GENERATION);
+    let config: Map<String, Value> = read_json_if_there(&path)?.unwrap_or_default();
+    Fields::of(&config, &path).tokens("eos_token_id")
 }
 
 impl Kind {
-    #[cfg(feature = "gguf")]
     fn of(path: &Path) -> Result<Self, LoadError> {
-        if !path.is_file() {
-            return Ok(Self::Directory);
+        let found = path.metadata().map_err(LoadError::io(path))?;
+        match () {
+            () if found.is_dir() => Ok(Self::Directory),
+            () if found.is_file() => Self::of_file(path),
+            () => Err(LoadError::NotAFile { path: path.to_path_buf(), found: kind_of(found.file_type()) }),
         }
+    }
+
+    #[cfg(feature = "gguf")]
+    fn of_file(path: &Path) -> Result<Self, LoadError> {
         GgufFile::open(path).map(|file| Self::Gguf(Box::new(file)))
     }
 
     #[cfg(not(feature = "gguf"))]
-    fn of(path: &Path) -> Result<Self, LoadError> {
-        match path.is_file() {
-            true => Err(LoadError::field(path, "path", "a directory (a GGUF needs the feature `gguf`)", "a file")),
-            false => Ok(Self::Directory),
-        }
+    fn of_file(path: &Path) -> Result<Self, LoadError> {
+        Err(LoadError::field(path, "path", "a directory (a GGUF needs the feature `gguf`)", "a file"))
     }
 }

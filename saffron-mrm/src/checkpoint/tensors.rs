@@ -1,13 +1,14 @@
 //! Tensors by name, wherever they are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use crate::LoadError;
 use crate::error::TensorMismatch;
 
 /// Tensors by Hugging Face's names.
-pub(crate) trait TensorSource {
+pub(crate) trait TensorSource: fmt::Debug {
     /// The file or directory.
     fn path(&self) -> &Path;
 

@@ -1,25 +1,35 @@
-//! Bare tensors in PyTorch's zip archive, the one form in which the reference releases its bias and mask.
+//! Tensors in PyTorch's zip archives: bare ones, the form in which the reference releases its bias
+//! and mask, and dictionaries of them, the older form of adapters.
 //!
-//! The archive's `data.pkl` is a pickle, that is, a program. It is never run: it is compared, opcode by opcode, with the one program
-//! that `torch.save` writes for a contiguous one-dimensional tensor (or parameter), and whatever differs is refused.
+//! The archive's `data.pkl` is a pickle, that is, a program. It is never run: it is compared, opcode
+//! by opcode, with the programs that `torch.save` writes for contiguous tensors (or parameters), and
+//! whatever differs is refused.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use half::bf16;
 use safetensors::Dtype;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, ZipWriter};
 
-use super::files::read_capped;
+use self::archive::Archive;
+pub(crate) use self::tensors::TorchTensors;
+use super::files::open_regular;
 use super::safetensors::floats;
+use super::tensors::TensorSource;
 use crate::LoadError;
 
+mod archive;
+mod grammar;
 mod pickle;
+mod tensors;
 
 /// Larger than any vocabulary's bias.
-const MAX_ARCHIVE: u64 = 64 << 20;
+const MAX_ARCHIVE: u64 = 8 << 20;
+/// The real program has some 300 bytes.
+const MAX_PROGRAM: u64 = 16 << 10;
 
 /// A bare vector out of an archive.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,48 +46,24 @@ pub enum TorchVector {
 ///
 /// Anything else: no archive, another pickle, another type or shape, a storage of another length.
 pub fn read_vector(path: &Path) -> Result<TorchVector, LoadError> {
-    let refuse = |found: String| LoadError::Torch {
-        path: path.to_path_buf(),
-        expected: String::from("one dimension, f32, f16, bf16 or bool"),
-        found,
+    let wrong = |found| refuse(path, "one dimension, f32, f16, bf16 or bool", found);
+    let mut archive = Archive::open(path, MAX_ARCHIVE)?.map_err(wrong)?;
+    let mut read = || {
+        archive.check_order()?;
+        let header = grammar::tensor(&archive.program(MAX_PROGRAM)?)?;
+        let [length] = header.shape[..] else { return Err(format!("dimensions {:?}", header.shape)) };
+        let data = archive.storage(&header.key, length, header.size())?;
+        Ok((header, data))
     };
-    let bytes = read_capped(path, MAX_ARCHIVE)?;
-    let mut archive =
-        ZipArchive::new(Cursor::new(bytes.as_slice())).map_err(|error| refuse(format!("no zip archive ({error})")))?;
-    let (_, program) = entry(&mut archive, "/data.pkl").map_err(&refuse)?;
-    let header = pickle::recognise(&program).map_err(&refuse)?;
-    if let Ok((_, order)) = entry(&mut archive, "/byteorder")
-        && order != b"little"
-    {
-        return Err(refuse(format!("byte order {:?}", String::from_utf8_lossy(&order))));
-    }
-    let (_, data) = entry(&mut archive, &format!("/data/{}", header.key)).map_err(&refuse)?;
-    let size = if header.dtype == Dtype::BOOL { 1 } else { header.dtype.bitsize() / 8 };
-    if data.len() != header.length * size {
-        return Err(refuse(format!("{} bytes of storage for {} elements of {size}", data.len(), header.length)));
-    }
+    let (header, data) = read().map_err(wrong)?;
     match floats(header.dtype, &data) {
         Some(values) => Ok(TorchVector::Floats(values)),
         None => Ok(TorchVector::Bools(data.iter().map(|byte| *byte != 0).collect())),
     }
 }
 
-/// The archive's only entry with this ending, in any top folder.
-fn entry(archive: &mut ZipArchive<Cursor<&[u8]>>, ending: &str) -> Result<(String, Vec<u8>), String> {
-    let names = (0..archive.len()).filter_map(|index| archive.name_for_index(index).and_then(Result::ok));
-    let names: Vec<String> = names.map(|name| name.into_owned()).collect();
-    let found: Vec<&String> =
-        names.iter().filter(|name| name.strip_suffix(ending).is_some_and(|top| !top.contains('/'))).collect();
-    let [name] = found.as_slice() else {
-        return Err(format!("{} entries named *{ending}", found.len()));
-    };
-    let file = archive.by_name(name).map_err(|error| format!("entry {name}: {error}"))?;
-    if file.size() > MAX_ARCHIVE {
-        return Err(format!("entry {name} of {} bytes", file.size()));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_ARCHIVE).read_to_end(&mut bytes).map_err(|error| format!("entry {name}: {error}"))?;
-    Ok(((*name).clone(), bytes))
+fn refuse(path: &Path, expected: &str, found: String) -> LoadError {
+    LoadError::Torch { path: path.to_path_buf(), expected: expected.to_owned(), found }
 }
 
 /// Writes a vector as `torch.save` would, floats as bf16 (as the reference releases its bias).
@@ -100,10 +86,10 @@ pub fn write_vector(path: &Path, vector: &TorchVector) -> Result<(), LoadError> 
     let file = File::create(path).map_err(LoadError::io(path))?;
     let mut archive = ZipWriter::new(file);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).with_alignment(64);
-    let program = pickle::program(dtype, length);
+    let program = grammar::vector_program(dtype, length);
     let entries: [(&str, &[u8]); 4] =
         [("data.pkl", &program), ("byteorder", b"little"), ("data/0", &data), ("version", b"3\n")];
-    let zip_error = |error: zip::result::ZipError| LoadError::Io { path: path.to_path_buf(), source: error.into() };
+    let zip_error = |error: zip::result::ZipError| LoadError::io(path)(std::io::Error::other(error.to_string()));
     for (name, bytes) in entries {
         archive.start_file(format!("{stem}/{name}"), options).map_err(zip_error)?;
         archive.write_all(bytes).map_err(LoadError::io(path))?;

@@ -9,6 +9,7 @@ use super::peft::Projection;
 use super::source::Checkpoint;
 use super::tensors::{TensorSource, check_tensors};
 use crate::LoadError;
+use crate::brief::cut;
 use crate::config::DecoderConfig;
 use crate::nn::{Block, Decoder, Linear, RmsNorm};
 
@@ -55,8 +56,26 @@ pub(super) fn checked_tensors(
     config: &DecoderConfig,
 ) -> Result<BTreeMap<String, Vec<usize>>, LoadError> {
     let tensors = expected(config, Stored::of(config, source));
-    check_tensors(source, &tensors, is_ignored)?;
-    Ok(tensors)
+    match check_tensors(source, &tensors, is_ignored) {
+        Ok(()) => Ok(tensors),
+        Err(error) => Err(quantised(source).unwrap_or(error)),
+    }
+}
+
+/// What a quantised weight is stored with, by the method: GPTQ and AWQ, bitsandbytes, FP8 and
+/// compressed tensors.
+const QUANTISED: [&str; 6] = [".qweight", ".absmax", ".SCB", ".weight_scale", ".weight_scale_inv", ".weight_packed"];
+
+/// Why tensors do not fit whose configuration does not say that they are quantised.
+fn quantised(source: &dyn TensorSource) -> Option<LoadError> {
+    let names = source.names();
+    let name = names.into_iter().find(|name| QUANTISED.iter().any(|ending| name.ends_with(ending)))?;
+    Some(LoadError::Unsupported {
+        path: source.path().to_path_buf(),
+        field: cut(name.to_owned()),
+        found: String::from("a quantised weight"),
+        supported: "",
+    })
 }
 
 /// Which of embedding and unembedding a checkpoint stores.

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::fields::present;
 use crate::LoadError;
+use crate::brief::cut;
 
 /// Families that the decoder computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +24,21 @@ impl Family {
     pub(super) fn of(raw: &Map<String, Value>, path: &Path) -> Result<Self, LoadError> {
         let family = match present(raw, "model_type") {
             Some(Value::String(kind)) => {
-                Self::of_kind(kind).ok_or_else(|| LoadError::field(path, "model_type", SUPPORTED, kind))
+                Self::of_kind(kind).ok_or_else(|| unsupported(path, "model_type", kind, SUPPORTED))
             }
             Some(other) => Err(LoadError::field(path, "model_type", SUPPORTED, other)),
             None => Self::of_architectures(raw, path),
         }?;
         refuse_quantised(raw, path)?;
         Ok(family)
+    }
+
+    /// The context that transformers takes where a file names none.
+    pub(super) fn positions(self) -> usize {
+        match self {
+            Self::Llama => 2048,
+            Self::Mistral => 131_072,
+        }
     }
 
     fn of_kind(kind: &str) -> Option<Self> {
@@ -40,30 +50,45 @@ impl Family {
     }
 
     fn of_architectures(raw: &Map<String, Value>, path: &Path) -> Result<Self, LoadError> {
-        let expected = "LlamaForCausalLM or MistralForCausalLM, as there is no model_type";
-        let refuse = |found: &dyn std::fmt::Display| LoadError::field(path, "architectures", expected, found);
-        let Some(found) = present(raw, "architectures") else { return Err(refuse(&"nothing")) };
+        let supported = "LlamaForCausalLM or MistralForCausalLM, where there is no model_type";
+        let Some(found) = present(raw, "architectures") else {
+            return Err(LoadError::field(path, "architectures", supported, "nothing"));
+        };
         match found.as_array().map(Vec::as_slice) {
             Some([Value::String(name)]) if name == "LlamaForCausalLM" => Ok(Self::Llama),
             Some([Value::String(name)]) if name == "MistralForCausalLM" => Ok(Self::Mistral),
-            _ => Err(refuse(found)),
+            _ => Err(unsupported(path, "architectures", &found.to_string(), supported)),
         }
     }
-}
-
-/// A field that is there and not null.
-pub(super) fn present<'a>(raw: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
-    raw.get(field).filter(|value| !value.is_null())
 }
 
 /// Refuses quantised weights by the method's name. MLX calls the field `quantization`.
 fn refuse_quantised(raw: &Map<String, Value>, path: &Path) -> Result<(), LoadError> {
     let fields = ["quantization_config", "quantization", "compression_config"];
-    let Some((field, value)) = fields.iter().find_map(|field| Some((*field, present(raw, field)?))) else {
-        return Ok(());
-    };
-    let method = ["quant_method", "quant_algo", "format", "mode"].iter().find_map(|key| value.get(key)?.as_str());
-    let bits = value.get("bits").and_then(Value::as_u64).map(|bits| format!("{bits} bits"));
-    let found = method.map(str::to_owned).or(bits).unwrap_or_else(|| String::from("a method without a name"));
-    Err(LoadError::field(path, field, "nothing: quantised weights are not supported", found))
+    match fields.iter().find_map(|field| Some((*field, present(raw, field)?))) {
+        Some((field, value)) => Err(unsupported(path, field, &method(value), "")),
+        None => Ok(()),
+    }
+}
+
+/// The name of a method of quantisation.
+fn method(value: &Value) -> String {
+    let named = ["quant_method", "quant_algo", "format", "mode"].iter().find_map(|key| value.get(key)?.as_str());
+    let bits = || value.get("bits").and_then(Value::as_u64).map(|bits| format!("{bits} bits"));
+    // bitsandbytes did not name itself before it had rivals.
+    let unnamed = || ["load_in_4bit", "load_in_8bit"].iter().any(|key| value.get(key).is_some());
+    match named {
+        Some(named) => named.to_owned(),
+        None if unnamed() => String::from("bitsandbytes"),
+        None => bits().unwrap_or_else(|| String::from("a method without a name")),
+    }
+}
+
+fn unsupported(path: &Path, field: &str, found: &str, supported: &'static str) -> LoadError {
+    LoadError::Unsupported {
+        path: path.to_path_buf(),
+        field: field.to_owned(),
+        found: cut(found.to_owned()),
+        supported,
+    }
 }

@@ -2,96 +2,65 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::family::{Family, present};
-use super::{DecoderConfig, OneOrMany, rope};
+use super::family::Family;
+use super::fields::{Fields, present};
+use super::{DecoderConfig, rope};
 use crate::LoadError;
-use crate::checkpoint::files::{MAX_JSON, read_capped};
+use crate::checkpoint::files::read_json;
 
-/// The fields that matter here, as they stand.
-#[derive(Deserialize)]
-struct RawConfig {
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    num_key_value_heads: Option<usize>,
-    head_dim: Option<usize>,
-    vocab_size: usize,
-    max_position_embeddings: usize,
-    #[serde(default = "default_eps")]
-    rms_norm_eps: f64,
-    #[serde(default)]
-    tie_word_embeddings: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    hidden_act: Option<String>,
-    sliding_window: Option<u64>,
-    layer_types: Option<Vec<String>>,
-    eos_token_id: Option<OneOrMany>,
-}
-
-fn default_eps() -> f64 {
-    1e-6
-}
+/// What transformers takes for `rms_norm_eps` where a file has none.
+const EPS: f64 = 1e-6;
 
 /// The configuration in a file, its values not yet checked against each other.
 pub(super) fn config(path: &Path) -> Result<DecoderConfig, LoadError> {
-    let text = read_capped(path, MAX_JSON)?;
-    let json: Map<String, Value> = serde_json::from_slice(&text).map_err(LoadError::json(path))?;
+    let json: Map<String, Value> = read_json(path)?;
     let family = Family::of(&json, path)?;
-    let raw: RawConfig = serde_json::from_slice(&text).map_err(LoadError::json(path))?;
-    raw.refuse_unsupported(family, &json, path)?;
-    let rope = rope::resolve(&json, raw.max_position_embeddings, path)?;
+    let fields = Fields::of(&json, path);
+    refuse_unsupported(family, fields)?;
+    let positions = fields.or_default("max_position_embeddings", Fields::count, family.positions())?;
+    let (hidden_size, heads) = (fields.needed_count("hidden_size")?, fields.needed_count("num_attention_heads")?);
+    let rope = rope::resolve(&json, positions, path)?;
     Ok(DecoderConfig {
-        hidden_size: raw.hidden_size,
-        intermediate_size: raw.intermediate_size,
-        num_hidden_layers: raw.num_hidden_layers,
-        num_attention_heads: raw.num_attention_heads,
-        num_key_value_heads: raw.num_key_value_heads.unwrap_or(raw.num_attention_heads),
-        head_dim: raw.head_dim.unwrap_or(raw.hidden_size / raw.num_attention_heads.max(1)),
-        vocab_size: raw.vocab_size,
-        max_position_embeddings: raw.max_position_embeddings,
-        rms_norm_eps: raw.rms_norm_eps,
+        hidden_size,
+        intermediate_size: fields.needed_count("intermediate_size")?,
+        num_hidden_layers: fields.needed_count("num_hidden_layers")?,
+        num_attention_heads: heads,
+        num_key_value_heads: fields.count("num_key_value_heads")?.unwrap_or(heads),
+        head_dim: fields.count("head_dim")?.unwrap_or(hidden_size / heads.max(1)),
+        vocab_size: fields.needed_count("vocab_size")?,
+        max_position_embeddings: positions,
+        rms_norm_eps: fields.or_default("rms_norm_eps", Fields::number, EPS)?,
         rope_theta: rope.theta,
         rope_scaling: rope.scaling,
-        tie_word_embeddings: raw.tie_word_embeddings,
-        attention_bias: raw.attention_bias,
-        mlp_bias: raw.mlp_bias,
-        eos_token_ids: raw.eos_token_id.map(OneOrMany::into_vec).unwrap_or_default(),
+        tie_word_embeddings: fields.flag("tie_word_embeddings")?,
+        attention_bias: fields.flag("attention_bias")?,
+        mlp_bias: fields.flag("mlp_bias")?,
+        eos_token_ids: fields.tokens("eos_token_id")?,
     })
 }
 
-impl RawConfig {
-    fn refuse_unsupported(&self, family: Family, json: &Map<String, Value>, path: &Path) -> Result<(), LoadError> {
-        // Mistral's own defaults, where the file is silent: a window, and eight key heads.
-        let defaults = [("sliding_window", "null", 4096), ("num_key_value_heads", "a number", 8)];
-        let mut silent = defaults.iter().filter(|(field, ..)| family == Family::Mistral && !json.contains_key(*field));
-        if let Some((field, expected, default)) = silent.next() {
-            return Err(LoadError::field(
-                path,
-                *field,
-                expected,
-                format!("nothing, so Mistral's default of {default}"),
-            ));
-        }
-        if let Some(window) = self.sliding_window {
-            return Err(LoadError::field(path, "sliding_window", "null", window));
-        }
-        let mut layers = self.layer_types.iter().flatten();
-        if let Some(other) = layers.find(|layer| *layer != "full_attention") {
-            return Err(LoadError::field(path, "layer_types", "full_attention alone", other));
-        }
-        if let Some(factor) = present(json, "partial_rotary_factor").filter(|factor| factor.as_f64() != Some(1.0)) {
-            return Err(LoadError::field(path, "partial_rotary_factor", "1", factor));
-        }
-        match self.hidden_act.as_deref() {
-            None | Some("silu") => Ok(()),
-            Some(other) => Err(LoadError::field(path, "hidden_act", "silu", other)),
-        }
+fn refuse_unsupported(family: Family, fields: Fields<'_>) -> Result<(), LoadError> {
+    // Mistral's own defaults, where the file is silent: a window, and eight key heads.
+    let defaults = [("sliding_window", "null", 4096), ("num_key_value_heads", "a number", 8)];
+    let mut silent =
+        defaults.iter().filter(|(field, ..)| family == Family::Mistral && !fields.json.contains_key(*field));
+    if let Some((field, expected, default)) = silent.next() {
+        return Err(fields.refuse(field, expected, format!("nothing, so Mistral's default of {default}")));
+    }
+    if let Some(window) = fields.count("sliding_window")? {
+        return Err(fields.refuse("sliding_window", "null", window));
+    }
+    let layers = fields.texts("layer_types")?;
+    if let Some(other) = layers.into_iter().find(|layer| *layer != "full_attention") {
+        return Err(fields.refuse("layer_types", "full_attention alone", other));
+    }
+    if let Some(factor) = present(fields.json, "partial_rotary_factor").filter(|factor| factor.as_f64() != Some(1.0)) {
+        return Err(fields.refuse("partial_rotary_factor", "1", factor));
+    }
+    match fields.text("hidden_act")? {
+        None | Some("silu") => Ok(()),
+        Some(other) => Err(fields.refuse("hidden_act", "silu", other)),
     }
 }

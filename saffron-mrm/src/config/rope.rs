@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::RopeScaling;
-use super::family::present;
+use super::fields::{Fields, present};
 use crate::LoadError;
 
 const DEFAULT_THETA: f64 = 10_000.0;
@@ -27,51 +27,9 @@ pub(super) struct Resolved {
     pub(super) scaling: RopeScaling,
 }
 
-/// An object's fields, by the object's name; the top level has none.
-#[derive(Clone, Copy)]
-struct Fields<'a> {
-    json: &'a Map<String, Value>,
-    name: &'a str,
-    path: &'a Path,
-}
-
-impl<'a> Fields<'a> {
-    fn number(self, field: &str) -> Result<Option<f64>, LoadError> {
-        self.read(field, "a number", Value::as_f64)
-    }
-
-    fn text(self, field: &str) -> Result<Option<&'a str>, LoadError> {
-        self.read(field, "a text", Value::as_str)
-    }
-
-    fn read<T>(
-        self,
-        field: &str,
-        expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, LoadError> {
-        let Some(value) = present(self.json, field) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| self.refuse(field, expected, value))
-    }
-
-    /// A number that must be there and above 0.
-    fn positive(self, field: &str) -> Result<f64, LoadError> {
-        let value = self.number(field)?;
-        value.filter(|value| *value > 0.0 && value.is_finite()).ok_or_else(|| {
-            let found = value.map_or_else(|| String::from("nothing"), |value| value.to_string());
-            self.refuse(field, "a finite number above 0", found)
-        })
-    }
-
-    fn refuse(self, field: &str, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> LoadError {
-        let field = if self.name.is_empty() { field.to_owned() } else { format!("{}.{field}", self.name) };
-        LoadError::field(self.path, field, expected, found)
-    }
-}
-
 /// Base and stretching of a model with room for `positions` tokens.
 pub(super) fn resolve(json: &Map<String, Value>, positions: usize, path: &Path) -> Result<Resolved, LoadError> {
-    let top = Fields { json, name: "", path };
+    let top = Fields::of(json, path);
     let read = |name| object(top, name)?.map(|object| resolved(top, object, positions)).transpose();
     match (read("rope_scaling")?, read("rope_parameters")?) {
         (Some(one), Some(other)) if one != other => {
@@ -86,7 +44,7 @@ pub(super) fn resolve(json: &Map<String, Value>, positions: usize, path: &Path) 
 /// A field's object, if it is there and not empty.
 fn object<'a>(top: Fields<'a>, name: &'a str) -> Result<Option<Fields<'a>>, LoadError> {
     let Some(json) = top.read(name, "an object or null", Value::as_object)? else { return Ok(None) };
-    let fields = Fields { json, name, ..top };
+    let fields = top.within(json, name);
     // Families whose layers differ have an object a kind of layer.
     match json.iter().find(|(_, value)| value.is_object()) {
         Some((inner, _)) => Err(fields.refuse(inner, "one value for all layers", "an object")),

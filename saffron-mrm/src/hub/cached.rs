@@ -6,6 +6,10 @@ use super::HubModel;
 use super::files;
 use super::record::{Entry, Known, Record, is_sound};
 use super::store::{Folder, linked_digest};
+use crate::checkpoint::files::{read_capped, read_json};
+
+/// The longest file that names a commit.
+const MAX_REFERENCE: u64 = 1 << 10;
 
 /// What counts as a complete model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,21 @@ impl Purpose<'_> {
                 names.push(files::INDEX.to_owned());
                 names.iter().all(|name| has(name)).then_some(names)
             }
-            Self::File(file) => has(file).then(|| vec![file.to_owned()]),
+            Self::File(file) => {
+                let parts = files::parts(file);
+                parts.iter().all(|name| has(name)).then_some(parts)
+            }
+        }
+    }
+}
+
+impl Purpose<'_> {
+    /// Whether a record has all files that the name of one stands for. Earlier versions fetched one
+    /// part of a file that was split.
+    fn is_covered(self, record: &Record) -> bool {
+        match self {
+            Self::File(file) => files::parts(file).iter().all(|name| record.files.contains_key(name)),
+            Self::Checkpoint | Self::Weights => true,
         }
     }
 }
@@ -63,7 +81,10 @@ pub(super) fn purposes(model: &HubModel, weights: bool) -> Vec<Purpose<'_>> {
 pub(super) fn find(folder: &Folder, model: &HubModel, weights: bool, complete: Complete) -> Option<PathBuf> {
     let commit = match model.is_pinned() {
         true => model.revision().to_owned(),
-        false => std::fs::read_to_string(folder.reference(model.revision())).ok()?.trim().to_owned(),
+        false => String::from_utf8(read_capped(&folder.reference(model.revision()), MAX_REFERENCE).ok()?)
+            .ok()?
+            .trim()
+            .to_owned(),
     };
     if !HubModel::is_commit(&commit) {
         return None;
@@ -79,7 +100,7 @@ pub(super) fn find(folder: &Folder, model: &HubModel, weights: bool, complete: C
 /// Whether all files of a purpose exist and are correct.
 fn holds(folder: &Folder, commit: &str, purpose: Purpose<'_>, complete: Complete) -> bool {
     let snapshot = folder.snapshot(commit);
-    let listed = read(folder, commit, &purpose.name());
+    let listed = read(folder, commit, &purpose.name()).filter(|record| purpose.is_covered(record));
     if listed.is_none() && complete == Complete::AsListed {
         return false;
     }
@@ -125,7 +146,7 @@ fn check(snapshot: &Path, names: Vec<String>, record: &Record) -> Option<Record>
 
 /// Reads a record; `None` if there is none that can be read.
 pub(super) fn read(folder: &Folder, commit: &str, name: &str) -> Option<Record> {
-    serde_json::from_slice(&std::fs::read(folder.record(commit, name)).ok()?).ok()
+    read_json(&folder.record(commit, name)).ok()
 }
 
 pub(super) fn write(folder: &Folder, commit: &str, name: &str, record: &Record) -> Result<(), super::HubError> {

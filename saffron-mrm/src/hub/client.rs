@@ -83,11 +83,19 @@ pub(super) struct Wanted<'a> {
     pub(super) known: &'a Known,
     /// Its largest size.
     pub(super) limit: u64,
+    /// How many bytes of it are wanted for now; none for all.
+    pub(super) beginning: Option<u64>,
+}
+
+impl Wanted<'_> {
+    fn is_enough(&self, done: u64) -> bool {
+        self.beginning.is_some_and(|beginning| done >= beginning)
+    }
 }
 
 /// What became of one request for a file.
 pub(super) enum Part {
-    /// All of it is here.
+    /// All that is wanted is here.
     Whole,
     /// Some is, or nothing; another request may bring more.
     Short(Box<dyn std::error::Error + Send + Sync>),
@@ -177,6 +185,7 @@ impl<'a> Client<'a> {
         let mut done = file.metadata().map_err(io)?.len();
         match wanted.known.size {
             Some(size) if done == size && done > 0 => return Ok(Part::Whole),
+            Some(size) if done < size && wanted.is_enough(done) => return Ok(Part::Whole),
             Some(size) if done > size => {
                 file = File::create(path).map_err(io)?;
                 done = 0;
@@ -187,7 +196,7 @@ impl<'a> Client<'a> {
         let path_there = format!("/{}/resolve/{}/{}", model.repo(), wanted.commit, wanted.name);
         let mut response = match self.get(&path_there, range) {
             Ok(response) => response,
-            Err(error) => return Ok(Part::Short(error.into())),
+            Err(error) => return Ok(Part::Short(error.to_string().into())),
         };
         let size = match response.status().as_u16() {
             200 => {
@@ -210,7 +219,8 @@ impl<'a> Client<'a> {
         };
         let size = self.agreed(wanted, size)?;
         let now = HubProgress { file: wanted.name.to_owned(), done, size };
-        self.receive(response.body_mut().as_reader(), now, watch, |bytes| file.write_all(bytes).map_err(io))
+        let body = response.body_mut().as_reader();
+        self.receive(body, wanted, now, watch, |bytes| file.write_all(bytes).map_err(io))
     }
 
     /// The size of a file by the answer to a range request.
@@ -239,6 +249,7 @@ impl<'a> Client<'a> {
     fn receive(
         &self,
         body: impl Read,
+        wanted: Wanted<'_>,
         mut now: HubProgress,
         watch: &mut dyn FnMut(&HubProgress),
         mut write: impl FnMut(&[u8]) -> Result<(), HubError>,
@@ -250,7 +261,7 @@ impl<'a> Client<'a> {
             let count = match body.read(&mut chunk) {
                 Ok(0) => break,
                 Ok(count) => count,
-                Err(error) => return Ok(Part::Short(error.into())),
+                Err(error) => return Ok(Part::Short(error.to_string().into())),
             };
             let left = now.size - now.done;
             if count as u64 > left {
@@ -259,6 +270,9 @@ impl<'a> Client<'a> {
             }
             write(&chunk[..count])?;
             now.done += count as u64;
+            if wanted.is_enough(now.done) {
+                return Ok(Part::Whole);
+            }
         }
         Ok(if now.done == now.size { Part::Whole } else { Part::Short("it ended early".into()) })
     }

@@ -114,7 +114,7 @@ pub enum HubError {
         found: String,
     },
     /// A download that broke off. What has come is kept, and the next try goes on from there.
-    #[error("{file} of {model}: {source}; the next try goes on where this one ended")]
+    #[error("{file} of {model}: the download broke off; the next try goes on where this one ended")]
     Broken {
         /// The model.
         model: HubModel,
@@ -124,7 +124,7 @@ pub enum HubError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The folder of models cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot be read or written", path.display())]
     Cache {
         /// The file or folder.
         path: PathBuf,

@@ -16,6 +16,10 @@ use crate::checkpoint::Checkpoint;
 /// The pauses before requests for a file that made no progress.
 const WAITS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
+/// How much of a GGUF is fetched before it is looked at, and then if its header is not in it.
+#[cfg(feature = "gguf")]
+const BEGINNINGS: [u64; 3] = [256 << 10, 16 << 20, 128 << 20];
+
 /// Fetches one model. All files are of one commit, even if a branch moves meanwhile.
 pub(super) struct Visit<'a> {
     hub: &'a Hub,
@@ -52,7 +56,9 @@ impl<'a> Visit<'a> {
     pub(super) fn fetch(mut self) -> Result<PathBuf, HubError> {
         let path = match self.model.file() {
             Some(file) if self.revision.has(file) => {
-                self.files(Purpose::File(file), &[file.to_owned()])?;
+                let parts = files::parts(file);
+                self.check_listed(&parts, file)?;
+                self.files(Purpose::File(file), &parts)?;
                 self.snapshot.join(file)
             }
             Some(_) => {
@@ -94,11 +100,17 @@ impl<'a> Visit<'a> {
         let index = self.file(files::INDEX)?;
         let mut names =
             files::shards(&index).ok_or_else(|| self.client.answer("an index of plain file names", "another one"))?;
-        if let Some(name) = names.iter().find(|name| !self.revision.has(name)) {
-            return Err(self.client.answer(format!("a list with {name}, which the index names"), "one without"));
-        }
+        self.check_listed(&names, "the index")?;
         names.push(files::INDEX.to_owned());
         Ok(names)
+    }
+
+    /// Refuses a revision that lacks a file that another one names.
+    fn check_listed(&self, names: &[String], namer: &str) -> Result<(), HubError> {
+        match names.iter().find(|name| !self.revision.has(name)) {
+            Some(name) => Err(self.client.answer(format!("a list with {name}, which {namer} names"), "one without")),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a model that this crate cannot use, unless its weights are there already.
@@ -167,7 +179,8 @@ impl<'a> Visit<'a> {
         let here = |path: &Path| self.is_there(path, known, name);
         let there = here(&slot.place)? || blob.is_some_and(|blob| here(&blob).unwrap_or(false));
         if !there {
-            let downloaded = self.download(&slot, Wanted { commit: &sha, name, known, limit });
+            let wanted = Wanted { commit: &sha, name, known, limit, beginning: None };
+            let downloaded = self.look(&slot, wanted).and_then(|()| self.download(&slot, wanted));
             if matches!(downloaded, Err(HubError::Length { .. })) {
                 // These bytes belong to another file.
                 fs::remove_file(&slot.part).map_err(cache_error(&slot.part))?;
@@ -177,6 +190,30 @@ impl<'a> Visit<'a> {
         }
         slot.link()?;
         drop(held);
+        Ok(())
+    }
+
+    /// Fetches the header of a large GGUF first, and refuses a model that cannot be used.
+    #[cfg(feature = "gguf")]
+    fn look(&mut self, slot: &Slot, wanted: Wanted<'_>) -> Result<(), HubError> {
+        let Some(size) = wanted.known.size.filter(|_| files::has_header(wanted.name)) else { return Ok(()) };
+        for beginning in BEGINNINGS.into_iter().take_while(|beginning| *beginning < size) {
+            self.parts(slot, Wanted { beginning: Some(beginning), ..wanted })?;
+            match crate::checkpoint::gguf::look(&slot.part, &slot.place, size) {
+                Ok(false) => {}
+                Ok(true) => break,
+                Err(source) => {
+                    fs::remove_file(&slot.part).map_err(cache_error(&slot.part))?;
+                    return Err(HubError::Unusable { model: self.model.clone(), source: Box::new(source) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "gguf"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the feature it looks")]
+    fn look(&mut self, _: &Slot, _: Wanted<'_>) -> Result<(), HubError> {
         Ok(())
     }
 

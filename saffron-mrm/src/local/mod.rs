@@ -11,6 +11,7 @@ use saffron_core::{HubModel, ModelName};
 
 use crate::base::Base;
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::files::is_there;
 use crate::engine::ModelOptions;
 #[cfg(feature = "hub")]
 use crate::hub::{Hub, HubProgress, commit_of};
@@ -103,9 +104,9 @@ impl LocalModels {
             return Ok(found.clone());
         }
         // A link that leads nowhere is there, and no name of the hub: opening it fails.
-        let found = match name.path().filter(|path| path.symlink_metadata().is_ok()) {
-            Some(path) => LocalModel { path: path.to_path_buf(), commit: None },
-            None => self.fetch(name, weights)?,
+        let found = match name.path() {
+            Some(path) if is_there(path)? => LocalModel { path: path.to_path_buf(), commit: None },
+            _ => self.fetch(name, weights)?,
         };
         self.found.push((name.clone(), weights, found.clone()));
         Ok(found)

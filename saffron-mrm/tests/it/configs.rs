@@ -4,7 +4,7 @@
 use saffron_mrm::{DecoderConfig, LoadError, RopeScaling};
 use serde_json::{Value, json};
 
-use crate::fixtures::assert_says;
+use crate::fixtures::{assert_says, chain};
 
 /// A configuration with some fields changed. A field of the value `"absent"` is taken out.
 fn read(changes: &Value) -> Result<DecoderConfig, LoadError> {
@@ -146,8 +146,14 @@ fn defaults_of_mistral_are_not_taken_for_those_of_llama() {
 fn foreign_and_nested_configurations_are_refused_by_their_kind() {
     let text = json!({ "model_type": "llama", "hidden_size": 64 });
     let cases = [
-        (json!({ "model_type": "gpt2", "n_embd": 64, "hidden_size": "absent" }), ["model_type", "gpt2"]),
-        (json!({ "model_type": "llava", "text_config": text, "hidden_size": "absent" }), ["model_type", "llava"]),
+        (
+            json!({ "model_type": "gpt2", "n_embd": 64, "hidden_size": "absent" }),
+            ["model_type: gpt2 is not supported", "supported: llama"],
+        ),
+        (
+            json!({ "model_type": "llava", "text_config": text, "hidden_size": "absent" }),
+            ["model_type: llava is not supported", "supported: llama"],
+        ),
         (
             json!({
                 "model_type": "absent", "architectures": ["Mistral3ForConditionalGeneration"], "text_config": text,
@@ -163,7 +169,12 @@ fn foreign_and_nested_configurations_are_refused_by_their_kind() {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "[1, 2]").unwrap();
-    assert_says(&DecoderConfig::from_file(file.path()).unwrap_err(), &["sequence", "expected a map"]);
+    let error = DecoderConfig::from_file(file.path()).unwrap_err();
+    assert_says(&error, &["cannot be used as JSON"]);
+    assert!(chain(&error)[1].contains("expected a map"), "{error:?}");
+    // A long name is not repeated.
+    let said = read(&json!({ "model_type": "x".repeat(1 << 20) })).unwrap_err().to_string();
+    assert!(said.len() < 1000 && said.contains("(1048576 bytes)"), "{said}");
 }
 
 #[test]
@@ -171,13 +182,64 @@ fn quantised_weights_are_refused_by_their_method() {
     let cases = [
         ("quantization_config", json!({ "quant_method": "bitsandbytes", "load_in_4bit": true }), "bitsandbytes"),
         ("quantization_config", json!({ "quant_method": "gptq", "bits": 4 }), "gptq"),
+        ("quantization_config", json!({ "quant_method": "awq" }), "awq"),
+        ("quantization_config", json!({ "quant_method": "fp8", "weight_block_size": [128, 128] }), "fp8"),
+        ("quantization_config", json!({ "load_in_8bit": true }), "bitsandbytes"),
         ("quantization_config", json!({}), "a method without a name"),
         ("quantization", json!({ "group_size": 64, "bits": 4 }), "4 bits"),
         ("compression_config", json!({ "format": "pack-quantized" }), "pack-quantized"),
     ];
     for (field, value, method) in cases {
         // A field that is missing, too, is not what the reader must hear of.
-        assert_refused(&json!({ field: value, "hidden_size": "absent" }), &[field, "not supported", method]);
+        let said = format!("{field}: {method} is not supported");
+        assert_refused(&json!({ field: value, "hidden_size": "absent" }), &[&said]);
     }
     assert!(read(&json!({ "quantization_config": null })).is_ok());
+}
+
+/// What transformers takes where a file is silent or says null.
+#[test]
+fn what_a_file_leaves_out_has_the_familys_default() {
+    let silent = json!({ "max_position_embeddings": "absent", "rms_norm_eps": "absent" });
+    let config = read(&silent).unwrap();
+    assert_eq!((config.max_position_embeddings, config.rms_norm_eps), (2048, 1e-6));
+    let mut mistral = silent.clone();
+    mistral["model_type"] = json!("mistral");
+    mistral["sliding_window"] = Value::Null;
+    assert_eq!(read(&mistral).unwrap().max_position_embeddings, 131_072);
+    let nulls = json!({
+        "tie_word_embeddings": null, "attention_bias": null, "mlp_bias": null, "head_dim": null, "eos_token_id": null,
+        "num_key_value_heads": null, "layer_types": null, "sliding_window": null, "hidden_act": null,
+    });
+    let config = read(&nulls).unwrap();
+    assert!(!config.tie_word_embeddings && !config.attention_bias && !config.mlp_bias);
+    assert_eq!((config.num_key_value_heads, config.head_dim, config.eos_token_ids.len()), (2, 8, 0));
+    assert_eq!(read(&json!({ "eos_token_id": 7 })).unwrap().eos_token_ids, [7]);
+    assert_eq!(read(&json!({ "eos_token_id": [7, 8] })).unwrap().eos_token_ids, [7, 8]);
+}
+
+#[test]
+fn what_cannot_be_taken_is_refused_by_field() {
+    let cases = [
+        (json!({ "max_position_embeddings": null }), ["max_position_embeddings", "null"]),
+        (json!({ "rms_norm_eps": null }), ["rms_norm_eps", "null"]),
+        (json!({ "hidden_size": null }), ["hidden_size: expected a whole number", "nothing"]),
+        (json!({ "vocab_size": "absent" }), ["vocab_size: expected a whole number", "nothing"]),
+        (json!({ "vocab_size": 30.5 }), ["vocab_size", "30.5"]),
+        (json!({ "num_hidden_layers": -1 }), ["num_hidden_layers", "-1"]),
+        (json!({ "tie_word_embeddings": "yes" }), ["tie_word_embeddings: expected true or false", "yes"]),
+        (json!({ "attention_bias": 1 }), ["attention_bias: expected true or false", "found 1"]),
+        (json!({ "eos_token_id": "</s>" }), ["eos_token_id: expected a token id or a list of them", "</s>"]),
+        (json!({ "eos_token_id": [1, -2] }), ["eos_token_id: expected a token id or a list of them", "[1,-2]"]),
+        (json!({ "eos_token_id": { "id": 1 } }), ["eos_token_id", "{\"id\":1}"]),
+        (json!({ "layer_types": "full_attention" }), ["layer_types: expected a list of texts", "full"]),
+        (json!({ "hidden_act": 3 }), ["hidden_act: expected a text", "3"]),
+        (json!({ "sliding_window": "wide" }), ["sliding_window", "wide"]),
+    ];
+    for (changes, says) in cases {
+        let error = read(&changes).expect_err(&changes.to_string());
+        assert!(matches!(error, LoadError::Field { .. }), "{error}");
+        assert_says(&error, &says);
+        assert!(!error.to_string().contains("enum"), "{error}");
+    }
 }

@@ -290,3 +290,32 @@ fn a_tied_configuration_uses_the_head_that_is_stored() {
     let error = open(&equal).unwrap_err().to_string();
     assert!(error.contains("1 missing tensors: model.embed_tokens.weight"), "{error}");
 }
+
+/// A checkpoint that was saved from the model below its head has lost the prefix of all names.
+#[test]
+fn a_bare_model_is_read_as_the_one_that_it_is_of() {
+    let open = |checkpoint: &Checkpoint| {
+        let dir = tempfile::tempdir().unwrap();
+        checkpoint.save(dir.path(), Dtype::F32);
+        Engine::open(dir.path(), &Device::flex(), ModelOptions::default())
+    };
+    let bare = |mut checkpoint: Checkpoint| {
+        let stripped = |name: String| name.strip_prefix("model.").map_or(name.clone(), str::to_owned);
+        checkpoint.tensors = checkpoint.tensors.into_iter().map(|(name, tensor)| (stripped(name), tensor)).collect();
+        checkpoint.config["architectures"] = json!(["LlamaModel"]);
+        checkpoint
+    };
+    let context = [vec![3, 1, 4, 7]];
+    let tied = Checkpoint::random(json!({ "tie_word_embeddings": true }));
+    let expected = logits(&mut open(&tied).unwrap(), &context);
+    let tied = bare(tied);
+    assert_eq!(logits(&mut open(&tied).unwrap(), &context), expected);
+    // An unembedding of its own is not in it, unless it is stored beside.
+    let whole = Checkpoint::random(json!({}));
+    let expected = logits(&mut open(&whole).unwrap(), &context);
+    let mut untied = bare(whole);
+    assert_eq!(logits(&mut open(&untied).unwrap(), &context), expected);
+    untied.tensors.remove("lm_head.weight");
+    let error = open(&untied).unwrap_err().to_string();
+    assert!(error.contains("1 missing tensors: lm_head.weight"), "{error}");
+}

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
+use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::{GuardRewardModel, GuardTemplate, LmPolicy, LoadError, ModelOptions, Mrm, TensorMismatch};
 
-use crate::fixtures::{assert_says, copy, dir, edit_json};
+use crate::fixtures::{assert_says, chain, copy, dir, edit_json};
 
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 
@@ -23,15 +24,31 @@ fn fifo(path: &Path) {
 
 #[test]
 fn a_git_lfs_pointer_is_recognised() {
-    for file in
-        ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "model.safetensors"]
-    {
+    for file in [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "generation_config.json",
+        "chat_template.jinja",
+        "model.safetensors",
+    ] {
         let error = policy_error(|dir| fs::write(dir.join(file), POINTER).unwrap());
         assert!(matches!(&error, LoadError::LfsPointer { path } if path.ends_with(file)), "{error}");
         assert_says(&error, &["a Git LFS pointer, not the file"]);
     }
-    for file in ["adapter_config.json", "adapter_model.safetensors", "lm_head_bias.pt", "unseen_mask.pt"] {
+    for file in [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "adapter_model.bin",
+        "lm_head_bias.pt",
+        "unseen_mask.pt",
+        "reward_head.safetensors",
+    ] {
         let copy = copy(&dir("tiny-a").join("mrm"));
+        if file == "adapter_model.bin" {
+            fs::remove_file(copy.path().join("adapter_model.safetensors")).unwrap();
+        }
         fs::write(copy.path().join(file), POINTER).unwrap();
         let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
         let error = base.with_adapter(copy.path()).unwrap_err();
@@ -49,32 +66,184 @@ fn a_git_lfs_pointer_is_recognised_in_place_of_a_gguf() {
     assert!(matches!(&error, LoadError::LfsPointer { path: found } if *found == path), "{error}");
 }
 
+/// Ways to put something in a file's place that cannot be read as one.
+#[cfg(unix)]
+fn unreadable() -> [fn(&Path); 4] {
+    [
+        fifo,
+        |path| fs::create_dir(path).unwrap(),
+        |path| std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+        |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
+    ]
+}
+
+/// Puts each of them in a file's place; opening it must fail and name the file.
+#[cfg(unix)]
+fn assert_never_absent(from: &Path, file: &str, open: impl Fn(&Path) -> Result<(), LoadError>) {
+    for make in unreadable() {
+        let copy = copy(from);
+        let path = copy.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::remove_file(&path).ok();
+        make(&path);
+        let error = open(copy.path()).expect_err(file);
+        let (LoadError::NotAFile { path: found, .. } | LoadError::Io { path: found, .. }) = &error else {
+            panic!("{file}: {error:?}")
+        };
+        assert_eq!(*found, path, "{error:?}");
+    }
+}
+
+#[cfg(unix)]
+fn open_policy(dir: &Path) -> Result<(), LoadError> {
+    LmPolicy::open(dir, &Device::flex()).map(drop)
+}
+
 #[test]
 #[cfg(unix)]
-fn what_is_no_file_is_refused_and_not_waited_for() {
-    for file in
-        ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "model.safetensors"]
-    {
-        type Way = (fn(&Path), &'static str);
-        let ways: [Way; 3] = [
-            (fifo, "a device, pipe or socket"),
-            (|path| fs::create_dir(path).unwrap(), "a directory"),
-            (|path| std::os::unix::fs::symlink("/dev/null", path).unwrap(), "a device, pipe or socket"),
-        ];
-        for (make, expected) in ways {
-            let error = policy_error(|dir| {
-                fs::remove_file(dir.join(file)).unwrap();
-                make(&dir.join(file));
-            });
-            let LoadError::NotAFile { path, found } = &error else { panic!("{error}") };
-            assert!(path.ends_with(file) && *found == expected, "{error}");
-        }
-        let error = policy_error(|dir| {
-            fs::remove_file(dir.join(file)).unwrap();
-            std::os::unix::fs::symlink("nowhere", dir.join(file)).unwrap();
-        });
-        assert!(matches!(&error, LoadError::Io { path, .. } if path.ends_with(file)), "{error}");
+fn what_is_there_and_cannot_be_read_is_never_absent_and_never_waited_for() {
+    let policy = dir("tiny-a").join("policy");
+    for file in [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "generation_config.json",
+        "chat_template.jinja",
+        "chat_template.json",
+        "additional_chat_templates/tool_use.jinja",
+        "model.safetensors",
+    ] {
+        assert_never_absent(&policy, file, open_policy);
     }
+    let shards = copy(&policy);
+    let (index, shard) = ("model.safetensors.index.json", "model-00001-of-00001.safetensors");
+    fs::rename(shards.path().join("model.safetensors"), shards.path().join(shard)).unwrap();
+    fs::write(shards.path().join(index), format!(r#"{{"weight_map": {{"model.norm.weight": "{shard}"}}}}"#)).unwrap();
+    for file in [index, shard] {
+        assert_never_absent(shards.path(), file, open_policy);
+    }
+    let adapter = |dir: &Path| {
+        let base = Mrm::open(crate::fixtures::dir("tiny-a").join("guard"), &Device::flex())?;
+        base.neutral_where_absent().with_adapter(dir).map(drop)
+    };
+    for file in ["adapter_config.json", "adapter_model.safetensors", "unseen_mask.pt", "lm_head_bias.pt"] {
+        assert_never_absent(&dir("tiny-a").join("mrm"), file, adapter);
+    }
+    let old = copy(&dir("tiny-a").join("mrm"));
+    fs::remove_file(old.path().join("adapter_model.safetensors")).unwrap();
+    assert_never_absent(old.path(), "adapter_model.bin", adapter);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_of_templates_that_is_none_is_never_absent() {
+    let ways: [fn(&Path); 3] =
+        [fifo, |path| fs::write(path, "{{ x }}").unwrap(), |path| std::os::unix::fs::symlink("nowhere", path).unwrap()];
+    for make in ways {
+        let error = policy_error(|dir| make(&dir.join("additional_chat_templates")));
+        let named = matches!(&error, LoadError::Io { path, .. } if path.ends_with("additional_chat_templates"));
+        assert!(named, "{error:?}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_path_that_is_neither_file_nor_directory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let error = LmPolicy::open(&path, &Device::flex()).unwrap_err();
+    assert!(matches!(&error, LoadError::Io { path: found, .. } if *found == path), "{error:?}");
+    fifo(&path);
+    let error = LmPolicy::open(&path, &Device::flex()).unwrap_err();
+    assert!(matches!(&error, LoadError::NotAFile { path: found, .. } if *found == path), "{error:?}");
+}
+
+#[test]
+fn text_in_another_encoding_is_named() {
+    let utf16 = |text: &str| {
+        let units = std::iter::once(0xFEFF).chain(text.encode_utf16());
+        units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+    };
+    for file in
+        ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"]
+    {
+        let error = policy_error(|dir| fs::write(dir.join(file), utf16("{}")).unwrap());
+        assert!(matches!(&error, LoadError::Encoding { path, .. } if path.ends_with(file)), "{error}");
+        assert_says(&error, &["expected UTF-8, found UTF-16"]);
+    }
+    let error = policy_error(|dir| fs::write(dir.join("config.json"), "\u{feff}{}").unwrap());
+    assert_says(&error, &["found UTF-8 with a byte order mark"]);
+    let copy = copy(&dir("tiny-a").join("mrm"));
+    fs::write(copy.path().join("adapter_config.json"), utf16("{}")).unwrap();
+    let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
+    assert_says(&base.with_adapter(copy.path()).unwrap_err(), &["adapter_config.json", "UTF-16"]);
+}
+
+#[test]
+fn a_cause_is_said_once() {
+    let cases: [(&str, &[u8]); 4] = [
+        ("config.json", b"{"),
+        ("tokenizer.json", b"{"),
+        ("model.safetensors", b"\x02\0\0\0\0\0\0\0[]"),
+        ("generation_config.json", b"[]"),
+    ];
+    for (file, bytes) in cases {
+        let error = policy_error(|dir| fs::write(dir.join(file), bytes).unwrap());
+        // No message repeats its cause, and the last one tells something.
+        let messages = chain(&error);
+        assert!(messages.len() > 1 && messages[0].contains(file), "{messages:?}");
+    }
+    let error = policy_error(|dir| fs::remove_file(dir.join("config.json")).unwrap());
+    assert_eq!(chain(&error).len(), 2, "{error:?}");
+}
+
+#[test]
+fn chat_templates_of_another_kind_are_refused_by_field() {
+    for value in ["3", "[3]", r#"[{"name": "default"}]"#, "{}", "true"] {
+        let error = policy_error(|dir| {
+            edit_json(&dir.join("tokenizer_config.json"), |config| {
+                config["chat_template"] = serde_json::from_str(value).unwrap();
+            });
+        });
+        assert!(matches!(&error, LoadError::Field { field, .. } if field == "chat_template"), "{error:?}");
+        assert_says(&error, &["tokenizer_config.json", "a text, or a list of objects"]);
+    }
+}
+
+#[test]
+fn weights_that_are_quantised_without_saying_so_are_named() {
+    for ending in [".qweight", ".weight.absmax", ".weight_scale_inv"] {
+        let error = policy_error(|dir| {
+            let path = dir.join("model.safetensors");
+            let bytes = fs::read(&path).unwrap();
+            let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let name = |name: &str| name.replace("0.mlp.up_proj.weight", &format!("0.mlp.up_proj{ending}"));
+            let renamed: Vec<_> = tensors.iter().map(|(own, tensor)| (name(own), tensor)).collect();
+            safetensors::serialize_to_file(renamed, None, &path).unwrap();
+        });
+        let name = format!("model.layers.0.mlp.up_proj{ending}: a quantised weight is not supported");
+        assert_says(&error, &[&name]);
+    }
+}
+
+#[test]
+fn all_files_that_a_directory_is_read_from_are_listed() {
+    let copy = copy(&dir("tiny-a").join("policy"));
+    fs::write(copy.path().join("README.md"), "not read").unwrap();
+    fs::create_dir(copy.path().join("additional_chat_templates")).unwrap();
+    fs::write(copy.path().join("additional_chat_templates/rag.jinja"), "{{ x }}").unwrap();
+    let files = Checkpoint::open(copy.path()).unwrap().files().unwrap();
+    let names: Vec<_> = files.iter().map(|file| file.strip_prefix(copy.path()).unwrap().to_str().unwrap()).collect();
+    let expected = [
+        "additional_chat_templates/rag.jinja",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

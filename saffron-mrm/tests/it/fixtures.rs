@@ -1,5 +1,6 @@
 //! The tiny checkpoints, their reference numbers, and damaged copies of them.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -66,8 +67,18 @@ pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
     copy
 }
 
+/// An error's message and those of its causes. No message repeats that of its cause.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    let messages: Vec<String> =
+        std::iter::successors(Some(error), |error| (*error).source()).map(|error| error.to_string()).collect();
+    for pair in messages.windows(2) {
+        assert!(!pair[0].contains(&pair[1]), "{:?} repeats {:?}", pair[0], pair[1]);
+    }
+    messages
+}
+
 pub(crate) fn assert_says(error: &LoadError, parts: &[&str]) {
-    let text = error.to_string();
+    let text = chain(error).join(": ");
     for part in parts {
         assert!(text.contains(part), "{text:?} says nothing of {part:?}");
     }

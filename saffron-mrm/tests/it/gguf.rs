@@ -288,6 +288,27 @@ fn a_gguf_encodes_prompts_together_with_its_template() {
     }
 }
 
+/// Pieces that are all made of each other: as many merges as the square of their lengths.
+#[test]
+fn a_vocabulary_of_too_many_merges_is_refused_before_they_are_made() {
+    let mut pieces: Vec<String> = ('a'..='z').map(String::from).collect();
+    for pair in [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"], ["i", "j"], ["k", "l"], ["m", "n"], ["o", "p"]] {
+        for length in 2..=250 {
+            for first in 0..2 {
+                pieces.push((0..length).map(|place| pair[(place + first) % 2]).collect());
+            }
+        }
+    }
+    let parts = Parts::of("tiny-b", GgmlDType::F32).without("tokenizer.ggml.pre").without("tokenizer.ggml.merges");
+    let parts = parts
+        .with("tokenizer.ggml.model", Value::String(String::from("llama")))
+        .with("tokenizer.ggml.tokens", texts(pieces.iter().map(String::as_str)))
+        .with("tokenizer.ggml.token_type", Value::Array(vec![Value::I32(1); pieces.len()]))
+        .with("tokenizer.ggml.scores", Value::Array(vec![Value::F32(0.0); pieces.len()]));
+    let error = parts.error();
+    assert!(error.contains("tokenizer.ggml.tokens: expected pieces of a language, with at most"), "{error}");
+}
+
 #[test]
 fn every_type_of_weights_is_widened() {
     let exact = Decoder::from_dir(&dir("tiny-a").join("policy"), DType::F32, &Device::flex()).unwrap();

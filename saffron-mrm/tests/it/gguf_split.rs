@@ -44,6 +44,8 @@ fn a_split_file_is_read_whole_whichever_part_is_named() {
                 assert_eq!(file.tokenizer().unwrap().id(), directory.tokenizer().unwrap().id());
                 assert!(file.chat_template().unwrap().is_some());
                 file.verify().unwrap();
+                let all: Vec<PathBuf> = (1..=count).map(|number| place(folder.path(), number, count)).collect();
+                assert_eq!(file.files().unwrap(), all, "whichever part is named");
                 let mut engine = Engine::open(&path, &Device::flex(), ModelOptions::default()).unwrap();
                 for (found, expected) in logits(&mut engine, &known.sequences).iter().zip(&known.logits) {
                     assert!(gap(found, expected) <= 1e-4, "{model}, part {number} of {count}");

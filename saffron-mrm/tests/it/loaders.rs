@@ -198,7 +198,7 @@ fn configurations_that_are_not_supported_are_refused_by_name() {
         ("hidden_size", json!(1u64 << 40), vec!["hidden_size"]),
         ("rms_norm_eps", json!(-1.0), vec!["rms_norm_eps", "-1"]),
         ("rope_theta", json!(0.0), vec!["rope_theta"]),
-        ("hidden_size", json!("wide"), vec!["config.json", "wide"]),
+        ("hidden_size", json!("wide"), vec!["hidden_size", "a whole number", "wide"]),
     ];
     for (field, value, says) in cases {
         let error = policy_error("tiny-a", |dir| edit_json(&dir.join("config.json"), |config| config[field] = value));
@@ -244,16 +244,14 @@ fn adapters_that_are_not_supported_are_refused_by_name() {
     let cases = [
         ("peft_type", json!("IA3")),
         ("use_dora", json!(true)),
-        ("bias", json!("lora_only")),
+        ("bias", json!("some")),
         ("fan_in_fan_out", json!(true)),
         ("modules_to_save", json!(["lm_head"])),
         ("layer_replication", json!([[0, 1]])),
-        ("layers_to_transform", json!([0])),
         ("init_lora_weights", json!("pissa_niter_4")),
-        ("target_modules", json!("all-linear")),
+        ("init_lora_weights", json!("lora_ga")),
         ("target_modules", json!(["q_proj", "w_pack"])),
-        ("rank_pattern", json!({ "^model.*": 2 })),
-        ("alpha_pattern", json!({ "q_proj": 16, "layers.0.self_attn.q_proj": 32 })),
+        ("rank_pattern", json!({ "(?=model).*": 2 })),
         ("r", json!(0)),
         ("lora_alpha", json!("eight")),
         ("some_new_method", json!({ "on": true })),
@@ -274,10 +272,11 @@ fn ranks_and_alphas_by_pattern_and_rank_stabilised_scales_are_honoured() {
         alpha_pattern: [(String::from("layers.1.self_attn.q_proj"), 6.0)].into(),
         ..AdapterConfig::new(4, 8.0, vec![String::from("q_proj"), String::from("v_proj")])
     };
-    assert_eq!(config.rank_and_scale("model.layers.0.self_attn.q_proj"), (4, 4.0));
-    assert_eq!(config.rank_and_scale("model.layers.0.self_attn.v_proj"), (16, 2.0));
-    assert_eq!(config.rank_and_scale("model.layers.1.self_attn.q_proj"), (4, 3.0));
-    assert_eq!(config.rank_and_scale("model.layers.11.self_attn.q_proj"), (4, 4.0), "names match at dots only");
+    let found = |module: &str| config.rank_and_scale(module).unwrap();
+    assert_eq!(found("model.layers.0.self_attn.q_proj"), (4, 4.0));
+    assert_eq!(found("model.layers.0.self_attn.v_proj"), (16, 2.0));
+    assert_eq!(found("model.layers.1.self_attn.q_proj"), (4, 3.0));
+    assert_eq!(found("model.layers.11.self_attn.q_proj"), (4, 4.0), "names match at dots only");
     let file = tempfile::NamedTempFile::new().unwrap();
     config.save(file.path()).unwrap();
     assert_eq!(AdapterConfig::from_file(file.path()).unwrap(), config);
@@ -326,6 +325,48 @@ fn a_pickle_of_something_else_is_refused_and_not_run() {
         assert!(matches!(error, LoadError::Torch { .. }), "{error}");
         assert_says(&error, &["lm_head_bias.pt", found]);
     }
+}
+
+/// Programs whose opcodes take many times their bytes where they are kept, and archives whose
+/// directories do.
+#[test]
+fn a_pickle_or_a_directory_without_end_is_refused_by_its_size() {
+    let marks = |count: usize| [&b"\x80\x02"[..], &vec![b'('; count]].concat();
+    let error = adapter_error("tiny-a", |dir| archive(&dir.join("lm_head_bias.pt"), &marks(7 << 20), &[]));
+    assert_says(&error, &["lm_head_bias.pt", "data.pkl of 7340034 bytes", "at most 16384"]);
+    let error = adapter_error("tiny-a", |dir| archive(&dir.join("unseen_mask.pt"), &marks(9 << 20), &[]));
+    assert!(matches!(error, LoadError::TooLarge { limit: 8_388_608, .. }), "{error}");
+    let old = |dir: &Path| {
+        fs::remove_file(dir.join("adapter_model.safetensors")).unwrap();
+        dir.join("adapter_model.bin")
+    };
+    let error = adapter_error("tiny-a", |dir| archive(&old(dir), &marks(5 << 20), &[]));
+    assert_says(&error, &["adapter_model.bin", "at most 4194304"]);
+    let error = adapter_error("tiny-a", |dir| {
+        let mut zip = zip::ZipWriter::new(fs::File::create(old(dir)).unwrap());
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        for number in 0..60_000 {
+            zip.start_file(format!("archive/{number:030}"), options).unwrap();
+        }
+        zip.finish().unwrap();
+    });
+    assert_says(&error, &["adapter_model.bin", "no zip archive", "its directory takes more than 4194304 bytes"]);
+}
+
+/// A header that is larger than any decoder's: it would take ten times its bytes.
+#[test]
+fn a_header_of_too_many_tensors_is_refused_by_its_size() {
+    let path_of = |dir: &Path| dir.join(WEIGHTS);
+    let error = policy_error("tiny-a", |dir| {
+        let file = fs::File::create(path_of(dir)).unwrap();
+        (&file).write_all(&(20u64 << 20).to_le_bytes()).unwrap();
+        file.set_len(8 + (20 << 20)).unwrap();
+    });
+    assert!(matches!(error, LoadError::TooLarge { found: 20_971_520, limit: 16_777_216, .. }), "{error}");
+    let error = policy_error("tiny-a", |dir| {
+        fs::write(dir.join("config.json"), format!("{{\"a\": [{}0]}}", "0,".repeat(9 << 20))).unwrap();
+    });
+    assert!(matches!(error, LoadError::TooLarge { limit: 16_777_216, .. }), "{error}");
 }
 
 #[test]

@@ -74,3 +74,26 @@ fn a_model_of_the_hub_is_found_with_its_commit() {
     let error = models.find(&name("org/other"), true).unwrap_err();
     assert!(matches!(error, LocalError::Hub { .. }), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_base_that_an_adapter_names_is_there_if_only_by_name() {
+    use saffron_mrm::checkpoint::peft::base_of_adapter;
+    let folder = tempfile::tempdir().unwrap();
+    let config = |base: &str| {
+        let text = format!(r#"{{"base_model_name_or_path": "{base}"}}"#);
+        std::fs::write(folder.path().join("adapter_config.json"), text).unwrap();
+        base_of_adapter(folder.path())
+    };
+    assert_eq!(config("org/name").unwrap(), name("org/name"));
+    std::os::unix::fs::symlink("nowhere", folder.path().join("base.gguf")).unwrap();
+    let found = config("base.gguf").unwrap();
+    assert_eq!(found.path().unwrap(), folder.path().join("base.gguf"));
+    assert!(matches!(models().base(&found), Err(LocalError::Path { .. })));
+    // A directory that is no checkpoint may have the name of one on the hub.
+    std::fs::create_dir_all(folder.path().join("org/name")).unwrap();
+    assert_eq!(config("org/name").unwrap(), name("org/name"));
+    std::os::unix::fs::symlink("nowhere", folder.path().join("org/name/config.json")).unwrap();
+    assert_eq!(config("org/name").unwrap().path().unwrap(), folder.path().join("org/name"));
+    assert!(config("base.gguf/x/y").is_err() && config("").is_err());
+}

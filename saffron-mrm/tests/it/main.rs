@@ -1,6 +1,8 @@
 //! Integration tests over the tiny checkpoints in `fixtures/`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adapter_mutants;
+mod adapters;
 mod chat;
 mod configs;
 mod controls;
@@ -28,3 +30,4 @@ mod templates;
 mod text;
 mod together;
 mod tokenizer_files;
+mod torch_archive;

@@ -35,16 +35,30 @@ pub(super) struct Audit {
     fields: u64,
     tensors: u64,
     length: u64,
+    #[cfg_attr(not(feature = "hub"), allow(dead_code, reason = "a download is looked at before it is whole"))]
+    end: u64,
 }
 
 /// Looks at a file's header.
 pub(super) fn audit(path: &Path) -> Result<Audit, LoadError> {
     let (file, length) = open_regular(path)?;
+    audit_of(file, path, length)
+}
+
+/// The same of a file that is called `path` in errors and will have this length when all of it is
+/// here.
+pub(super) fn audit_of(file: File, path: &Path, length: u64) -> Result<Audit, LoadError> {
     let mut walk = Walk { path: path.to_path_buf(), file: BufReader::new(file), at: 0, length, values: 0 };
     walk.header()
 }
 
 impl Audit {
+    /// Where the header ends.
+    #[cfg(feature = "hub")]
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Checks what was read of the file: that no name came twice, and that every tensor lies within the file.
     pub(super) fn check(&self, path: &Path, content: &Content) -> Result<(), LoadError> {
         let counts =
@@ -116,7 +130,7 @@ impl Walk {
         for _ in 0..tensors {
             self.tensor()?;
         }
-        Ok(Audit { fields, tensors, length: self.length })
+        Ok(Audit { fields, tensors, length: self.length, end: self.at })
     }
 
     fn field(&mut self) -> Result<(), LoadError> {

@@ -5,6 +5,8 @@
 //! ([`audit`]), and what the file's names, sizes and tokenizer are called in Hugging Face's layout, which the rest of the crate knows.
 
 mod audit;
+#[cfg(feature = "hub")]
+mod begun;
 mod metadata;
 mod names;
 mod part;
@@ -16,6 +18,11 @@ mod tokenizer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "hub")]
+use candle_core::quantized::gguf_file::Content;
+
+#[cfg(feature = "hub")]
+pub(crate) use self::begun::look;
 use self::metadata::Metadata;
 use self::part::Part;
 use super::tensors::TensorSource;
@@ -25,6 +32,7 @@ use crate::text::{ChatTemplate, TokenizerParts};
 
 /// The first bytes of a GGUF.
 const MAGIC: &[u8; 4] = b"GGUF";
+const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// An open GGUF of a Llama-family model, in one file or in several: headers are checked, tensors
 /// still on disk.
@@ -71,6 +79,11 @@ impl GgufFile {
         Ok(Self { path: path.to_path_buf(), parts, tensors, config })
     }
 
+    /// Its files, in order.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.parts.iter().map(|part| part.path.clone()).collect()
+    }
+
     /// The sizes of its model.
     pub(super) fn config(&self) -> &DecoderConfig {
         &self.config
@@ -91,15 +104,7 @@ impl GgufFile {
     ///
     /// A template that cannot be parsed.
     pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>, LoadError> {
-        let Some(source) = self.chat_template_source()? else { return Ok(None) };
-        let mut template = ChatTemplate::new(source)
-            .map_err(|error| LoadError::Layout { name: self.path.display().to_string(), reason: error.to_string() })?;
-        for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
-            if let Some(text) = self.token_text(key)? {
-                template = template.with_token(format!("{name}_token"), text);
-            }
-        }
-        Ok(Some(template))
+        template(&self.metadata())
     }
 
     /// The text of the token of a role, such as `bos`, if it names one.
@@ -117,12 +122,26 @@ impl GgufFile {
     ///
     /// A value that is no text.
     pub(super) fn chat_template_source(&self) -> Result<Option<&str>, LoadError> {
-        self.metadata().text("tokenizer.chat_template")
+        self.metadata().text(TEMPLATE)
     }
 
     fn metadata(&self) -> Metadata<'_> {
         Metadata::new(&self.parts[0].path, &self.parts[0].content)
     }
+}
+
+fn template(metadata: &Metadata<'_>) -> Result<Option<ChatTemplate>, LoadError> {
+    let Some(source) = metadata.text(TEMPLATE)? else { return Ok(None) };
+    let mut template = ChatTemplate::new(source).map_err(|error| LoadError::Layout {
+        name: metadata.path().display().to_string(),
+        reason: error.to_string(),
+    })?;
+    for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
+        if let Some((_, text)) = metadata.token(key)? {
+            template = template.with_token(format!("{name}_token"), text);
+        }
+    }
+    Ok(Some(template))
 }
 
 impl TensorSource for GgufFile {
@@ -161,6 +180,12 @@ impl Shapes {
     fn of(parts: &[Part]) -> Self {
         let infos = parts.iter().flat_map(|part| &part.content.tensor_infos);
         Self(infos.map(|(name, info)| (name.clone(), info.shape.dims().to_vec())).collect())
+    }
+
+    /// Those of one file.
+    #[cfg(feature = "hub")]
+    fn of_content(content: &Content) -> Self {
+        Self(content.tensor_infos.iter().map(|(name, info)| (name.clone(), info.shape.dims().to_vec())).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&[usize]> {

@@ -52,7 +52,7 @@ pub(super) fn config(
 }
 
 /// Refuses models that are not of the family, or are stretched in a way that is not known here.
-fn refuse_others(metadata: &Metadata<'_>) -> Result<(), LoadError> {
+pub(super) fn refuse_others(metadata: &Metadata<'_>) -> Result<(), LoadError> {
     let key = "general.architecture";
     let found = metadata.need(key, metadata.text(key))?;
     if found != "llama" {

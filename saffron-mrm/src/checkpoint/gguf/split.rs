@@ -32,6 +32,12 @@ pub(super) fn open(path: &Path) -> Result<Vec<Part>, LoadError> {
     Ok(parts)
 }
 
+/// Whether a file says that it is one of several.
+#[cfg(feature = "hub")]
+pub(super) fn is_one_of_several(metadata: &Metadata<'_>) -> Result<bool, LoadError> {
+    Ok(metadata.count(COUNT)?.is_some_and(|count| count > 1))
+}
+
 /// What a part says of the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Split {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{ChatTemplate, TemplateError};
 use crate::LoadError;
-use crate::checkpoint::files::{is_there, read_capped, read_json_if_there};
+use crate::brief::listed;
+use crate::checkpoint::files::{is_there, read_json_if_there, read_text};
 use crate::checkpoint::small::TEMPLATES;
 use crate::text::special::TokenizerConfig;
 
@@ -15,6 +16,8 @@ const FILE: &str = "chat_template.jinja";
 /// Where processors (of images, say) had theirs.
 const PROCESSOR: &str = "chat_template.json";
 const CONFIG: &str = "tokenizer_config.json";
+/// The field of either.
+const TEMPLATE: &str = "chat_template";
 /// The name of the template that serves where none is named.
 const DEFAULT: &str = "default";
 /// The largest template in a file of its own, in bytes.
@@ -24,25 +27,6 @@ const MAX_FILES: usize = 64;
 /// A checkpoint's templates by name, each with the file that it is in. One without a name is the
 /// default.
 type Templates = BTreeMap<String, (String, PathBuf)>;
-
-/// One template, or several with names.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum InJson {
-    One(String),
-    Named(Vec<Named>),
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-    template: String,
-}
-
-#[derive(Deserialize)]
-struct Processor {
-    chat_template: Option<InJson>,
-}
 
 impl ChatTemplate {
     /// The chat template of a checkpoint directory: that of its files (`chat_template.jinja`,
@@ -79,7 +63,8 @@ impl ChatTemplate {
     fn find(dir: &Path, templates: &Templates, name: &str, config: &TokenizerConfig) -> Result<Self, LoadError> {
         let Some((source, path)) = templates.get(name) else {
             let known: Vec<&str> = templates.keys().map(String::as_str).collect();
-            let error = TemplateError::NoSuchName { wanted: name.to_owned(), known: known.join(", ") };
+            let known = listed(&known, ", ", |name| (*name).to_owned());
+            let error = TemplateError::NoSuchName { wanted: name.to_owned(), known };
             return Err(refuse(dir, error.to_string()));
         };
         let template = Self::new(&source[..]).map_err(|error| refuse(path, error.to_string()))?;
@@ -98,21 +83,27 @@ fn templates(dir: &Path, config: &TokenizerConfig) -> Result<Templates, LoadErro
         return Ok(files);
     }
     let path = dir.join(CONFIG);
-    if let Some(value) = config.get("chat_template") {
-        return Ok(in_json(&path, InJson::deserialize(value).map_err(LoadError::json(&path))?));
+    if let Some(value) = config.get(TEMPLATE) {
+        return in_json(&path, value);
     }
     let path = dir.join(PROCESSOR);
-    let processor: Option<Processor> = read_json_if_there(&path)?;
-    let templates = processor.and_then(|processor| processor.chat_template);
-    Ok(templates.map(|templates| in_json(&path, templates)).unwrap_or_default())
+    let processor: Option<Map<String, Value>> = read_json_if_there(&path)?;
+    let templates = processor.as_ref().and_then(|processor| processor.get(TEMPLATE)).filter(|value| !value.is_null());
+    templates.map_or_else(|| Ok(Templates::new()), |value| in_json(&path, value))
 }
 
-fn in_json(path: &Path, templates: InJson) -> Templates {
-    let named = match templates {
-        InJson::One(source) => vec![(DEFAULT.to_owned(), source)],
-        InJson::Named(named) => named.into_iter().map(|named| (named.name, named.template)).collect(),
+/// One template, or several with names.
+fn in_json(path: &Path, value: &Value) -> Result<Templates, LoadError> {
+    let text = |value: &Value, key: &str| value.get(key)?.as_str().map(str::to_owned);
+    let named = |value: &Value| Some((text(value, "name")?, text(value, "template")?));
+    let templates: Option<Vec<(String, String)>> = match value {
+        Value::String(source) => Some(vec![(DEFAULT.to_owned(), source.clone())]),
+        Value::Array(templates) => templates.iter().map(named).collect(),
+        _ => None,
     };
-    named.into_iter().map(|(name, source)| (name, (source, path.to_path_buf()))).collect()
+    let expected = "a text, or a list of objects with a name and a template each";
+    let templates = templates.ok_or_else(|| LoadError::field(path, TEMPLATE, expected, value))?;
+    Ok(templates.into_iter().map(|(name, source)| (name, (source, path.to_path_buf()))).collect())
 }
 
 /// Templates in files of their own: these go before all others.
@@ -140,7 +131,7 @@ fn in_files(dir: &Path) -> Result<Templates, LoadError> {
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {
-    String::from_utf8(read_capped(path, MAX_FILE)?).map_err(|error| refuse(path, error.to_string()))
+    String::from_utf8(read_text(path, MAX_FILE)?).map_err(|error| refuse(path, error.to_string()))
 }
 
 fn refuse(path: &Path, reason: String) -> LoadError {

@@ -27,7 +27,7 @@ use super::chat::{Piece, literals};
 use super::special::TokenizerConfig;
 use super::spellings::Spellings;
 use crate::LoadError;
-use crate::checkpoint::files::read_capped;
+use crate::checkpoint::files::read_text;
 
 /// The largest `tokenizer.json`, in bytes. Reading one takes some twenty times as much memory.
 const MAX_TOKENIZER: u64 = 48 << 20;
@@ -112,7 +112,7 @@ impl TextTokenizer {
     /// Unreadable files, or a tokenizer with ids that the model has no embedding for.
     pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
         let path = dir.join("tokenizer.json");
-        let json = read_capped(&path, MAX_TOKENIZER)?;
+        let json = read_text(&path, MAX_TOKENIZER)?;
         let config = TokenizerConfig::from_dir(dir)?;
         let mut named = config.named();
         let clean_up = match config.is_on("clean_up_tokenization_spaces") {

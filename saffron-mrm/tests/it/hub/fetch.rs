@@ -180,6 +180,35 @@ fn shards_are_found_by_their_index_and_single_files_by_name() {
 }
 
 #[test]
+fn all_parts_of_a_split_file_are_fetched_whichever_is_named() {
+    let name = |number: usize| format!("tiny-{number:05}-of-00003.gguf");
+    let mut all = files();
+    (1..=3).for_each(|number| drop(all.insert(name(number), vec![number as u8; 100])));
+    let (server, cache) = (Server::new(all.clone(), Manners::default()), tempfile::tempdir().unwrap());
+    let path = server.hub(cache.path()).fetch(&model(&format!("org/tiny/{}", name(2)))).unwrap();
+    assert!(path.ends_with(name(2)));
+    for number in 1..=3 {
+        assert_eq!(std::fs::read(path.with_file_name(name(number))).unwrap(), [number as u8; 100]);
+    }
+    server.asked();
+    // Another part is there, too, and a part that is lost is fetched again.
+    server.hub(cache.path()).fetch(&model(&format!("org/tiny/{}", name(1)))).unwrap();
+    assert_eq!(server.asked(), [LIST]);
+    std::fs::remove_file(std::fs::canonicalize(path.with_file_name(name(3))).unwrap()).unwrap();
+    let error = server.hub(cache.path()).offline().fetch(&model(&format!("org/tiny/{}", name(1)))).unwrap_err();
+    assert!(matches!(error, HubError::NotCached { .. }), "{error}");
+    server.hub(cache.path()).fetch(&model(&format!("org/tiny/{}", name(1)))).unwrap();
+    let asked = server.asked();
+    assert_eq!(downloads(&asked), [name(3)]);
+    // A list without one of them.
+    all.remove(&name(3));
+    let (server, cache) = (Server::new(all, Manners::default()), tempfile::tempdir().unwrap());
+    let error = server.hub(cache.path()).fetch(&model(&format!("org/tiny/{}", name(1)))).unwrap_err();
+    assert!(error.to_string().contains("a list with tiny-00003-of-00003.gguf"), "{error}");
+    assert_eq!(downloads(&server.asked()), [""; 0]);
+}
+
+#[test]
 fn what_the_hub_refuses_is_said() {
     let cache = tempfile::tempdir().unwrap();
     let server = Server::new(files(), Manners::default());

@@ -1,8 +1,10 @@
 //! Byte-level BPE, as GPT-2, Llama 3 and SmolLM have it.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
-use super::Vocabulary;
+use super::{Bpe, Vocabulary};
 use crate::LoadError;
 use crate::checkpoint::gguf::metadata::Metadata;
 
@@ -11,16 +13,14 @@ const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p
 /// The names of pre-tokenizers that are known.
 const KNOWN: &str = "llama-bpe (also llama3, llama-v3), smollm or gpt-2";
 
-pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Result<Value, LoadError> {
+pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Result<Vec<u8>, LoadError> {
     let key = "tokenizer.ggml.merges";
     let merges = metadata.need(key, metadata.texts(key))?;
     let ids = vocabulary.ids();
-    let known = |merge: &str| match merge.split_once(' ') {
-        Some((left, right)) => [left, right, &format!("{left}{right}")].iter().all(|piece| ids.contains_key(*piece)),
-        None => false,
-    };
-    if let Some(found) = merges.iter().find(|merge| !known(merge)) {
-        return Err(metadata.refuse(key, "two pieces a merge that are tokens and make one", format!("{found:?}")));
+    let mut pairs = Vec::with_capacity(merges.len());
+    for merge in merges {
+        let expected = "two pieces a merge that are tokens and make one";
+        pairs.push(pair(merge, &ids).ok_or_else(|| metadata.refuse(key, expected, format!("{merge:?}")))?);
     }
     let key = "tokenizer.ggml.pre";
     let (pre_tokenizer, whole_words) = match metadata.text(key)? {
@@ -29,12 +29,16 @@ pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) ->
         Some("gpt-2") => (byte_level(true), false),
         found => return Err(metadata.refuse(key, KNOWN, found.unwrap_or("none"))),
     };
-    let model = json!({
-        "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
-        "fuse_unk": false, "byte_fallback": false, "ignore_merges": whole_words,
-        "vocab": ids, "merges": merges,
-    });
-    Ok(vocabulary.json(model, Value::Null, pre_tokenizer, byte_level(true)))
+    let model = Bpe { ignore_merges: whole_words, ..Bpe::new(&ids, &pairs) };
+    let json = vocabulary.json(&model, Value::Null, pre_tokenizer, byte_level(true));
+    json.map_err(LoadError::json(metadata.path()))
+}
+
+/// The two pieces of a merge, if they are tokens and so is what they make.
+fn pair<'a>(merge: &'a str, ids: &HashMap<&str, usize>) -> Option<(&'a str, &'a str)> {
+    let (left, right) = merge.split_once(' ')?;
+    let whole = format!("{left}{right}");
+    [left, right, &whole].iter().all(|piece| ids.contains_key(*piece)).then_some((left, right))
 }
 
 fn byte_level(use_regex: bool) -> Value {

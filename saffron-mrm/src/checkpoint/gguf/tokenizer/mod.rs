@@ -3,6 +3,9 @@
 mod byte_level;
 mod sentence_piece;
 
+use std::collections::HashMap;
+
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::metadata::Metadata;
@@ -34,7 +37,7 @@ pub(super) fn parts(metadata: &Metadata<'_>) -> Result<TokenizerParts, LoadError
     let special = |name| Ok::<_, LoadError>(metadata.token(name)?.map(|(_, text)| text.to_owned()));
     Ok(TokenizerParts {
         path: metadata.path().to_path_buf(),
-        json: serde_json::to_vec(&json).map_err(LoadError::json(metadata.path()))?,
+        json,
         bos: special("bos")?,
         eos: special("eos")?,
         added: Vec::new(),
@@ -51,12 +54,8 @@ struct Vocabulary<'a> {
 
 impl Vocabulary<'_> {
     /// Ids by text. Of equal texts the last counts.
-    fn ids(&self) -> serde_json::Map<String, Value> {
-        let mut ids = serde_json::Map::new();
-        for (id, token) in self.tokens.iter().enumerate() {
-            ids.insert((*token).to_owned(), id.into());
-        }
-        ids
+    fn ids(&self) -> HashMap<&str, usize> {
+        self.tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect()
     }
 
     /// Tokens that text is searched for before it is cut to pieces: control tokens, and those that were added to the vocabulary.
@@ -77,12 +76,81 @@ impl Vocabulary<'_> {
         self.kinds[id] == NORMAL
     }
 
-    /// A whole `tokenizer.json`.
-    fn json(&self, model: Value, normalizer: Value, pre_tokenizer: Value, decoder: Value) -> Value {
-        json!({
-            "version": "1.0", "truncation": null, "padding": null, "post_processor": null,
-            "added_tokens": self.added(), "normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "decoder": decoder,
-            "model": model,
-        })
+    /// A whole `tokenizer.json`. It is written without being built as a value first, which would
+    /// take several times the memory.
+    fn json(
+        &self,
+        model: &Bpe<'_>,
+        normalizer: Value,
+        pre_tokenizer: Value,
+        decoder: Value,
+    ) -> serde_json::Result<Vec<u8>> {
+        let file = File {
+            version: "1.0",
+            truncation: (),
+            padding: (),
+            added_tokens: self.added(),
+            normalizer,
+            pre_tokenizer,
+            post_processor: (),
+            decoder,
+            model,
+        };
+        serde_json::to_vec(&file)
     }
+}
+
+/// A `tokenizer.json`, with null for what is not there.
+#[derive(Serialize)]
+struct File<'a> {
+    version: &'a str,
+    truncation: (),
+    padding: (),
+    added_tokens: Vec<Value>,
+    normalizer: Value,
+    pre_tokenizer: Value,
+    post_processor: (),
+    decoder: Value,
+    model: &'a Bpe<'a>,
+}
+
+/// A model of byte pairs.
+#[derive(Serialize)]
+struct Bpe<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    dropout: (),
+    unk_token: Option<&'a str>,
+    continuing_subword_prefix: (),
+    end_of_word_suffix: (),
+    fuse_unk: bool,
+    byte_fallback: bool,
+    ignore_merges: bool,
+    #[serde(serialize_with = "ids")]
+    vocab: &'a HashMap<&'a str, usize>,
+    merges: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Bpe<'a> {
+    fn new(vocab: &'a HashMap<&'a str, usize>, merges: &'a [(&'a str, &'a str)]) -> Self {
+        Self {
+            kind: "BPE",
+            dropout: (),
+            unk_token: None,
+            continuing_subword_prefix: (),
+            end_of_word_suffix: (),
+            fuse_unk: false,
+            byte_fallback: false,
+            ignore_merges: false,
+            vocab,
+            merges,
+        }
+    }
+}
+
+/// In the order of the ids, so that equal vocabularies give equal bytes.
+fn ids<S: Serializer>(vocabulary: &&HashMap<&str, usize>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut ids: Vec<(&str, usize)> = vocabulary.iter().map(|(token, id)| (*token, *id)).collect();
+    ids.sort_unstable_by_key(|(_, id)| *id);
+    serializer.collect_map(ids)
 }

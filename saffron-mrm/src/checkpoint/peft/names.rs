@@ -1,0 +1,53 @@
+//! Names of an adapter's tensors.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Projection;
+use crate::LoadError;
+use crate::checkpoint::tensors::TensorSource;
+
+/// What the names of a causal language model's tensors begin with.
+const PREFIX: &str = "base_model.model.model.layers.";
+
+/// PEFT's name of a factor, `lora_A` or `lora_B`.
+pub(super) fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
+    format!("{PREFIX}{layer}.{}.{which}.weight", projection.module())
+}
+
+/// The name of a decoder's module, as configurations match it.
+pub(super) fn module_name(layer: usize, projection: Projection) -> String {
+    format!("model.layers.{layer}.{}", projection.module())
+}
+
+/// A file's names by those that PEFT gives today: older ones have `.default` in them. Names that
+/// come twice so are given back, too.
+pub(super) fn todays(tensors: &dyn TensorSource) -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut names, mut twice) = (BTreeMap::new(), Vec::new());
+    for name in tensors.names() {
+        twice.extend(names.insert(name.replace(".default.weight", ".weight"), name.to_owned()));
+    }
+    (names, twice)
+}
+
+/// Refuses an adapter none of whose tensors has the prefix, and says where such names come from.
+pub(super) fn refuse_foreign(names: &BTreeMap<String, String>, path: &Path) -> Result<(), LoadError> {
+    let Some(name) = names.values().next() else { return Ok(()) };
+    if names.keys().any(|name| name.starts_with(PREFIX)) {
+        return Ok(());
+    }
+    let found = name.find("layers.").map_or(&name[..], |end| &name[..end + "layers.".len()]);
+    let hint = match found {
+        "base_model.model.layers." => {
+            "the adapter was trained on a bare model (AutoModel, LlamaModel); train it on \
+             AutoModelForCausalLM, or rename its tensors"
+        }
+        "model.layers." | "layers." => "the adapter was saved without PEFT's prefix",
+        _ if found.contains("language_model") || found.contains("vision") => {
+            "the adapter was trained on a multimodal model"
+        }
+        _ if found.contains("_orig_mod") => "the adapter was saved from a compiled model (torch.compile)",
+        _ => "the adapter was made by another tool or for another kind of model",
+    };
+    Err(LoadError::AdapterPrefix { path: path.to_path_buf(), found: crate::brief::cut(found.to_owned()), hint })
+}
