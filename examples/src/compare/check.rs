@@ -7,7 +7,10 @@ use anyhow::{Context, Result, bail, ensure};
 use saffron_core::Thresholds;
 use saffron_search::eval::models::NO_REWARD;
 
-use super::config::{Config, ContenderConfig, DataConfig, JudgeModelSettings, JudgeSettings};
+use super::config::{
+    Config, ContenderConfig, DataConfig, GuardSettings, JudgeModelSettings, JudgeSettings, RewardModelSettings,
+    RewardSettings,
+};
 use super::published;
 
 /// The longest name, in bytes: names are parts of file names.
@@ -32,6 +35,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     let reserved = config.rewards.iter().any(|reward| reward.name == NO_REWARD);
     ensure!(!reserved, "a reward model is called {NO_REWARD}, the name for no reward model: give it another name");
     config.judges.iter().try_for_each(judge)?;
+    config.rewards.iter().try_for_each(reward)?;
     config.data.iter().try_for_each(data)?;
     config.strategies.iter().try_for_each(|strategy| contender(config, strategy))?;
     Ok(published::check(config)?)
@@ -60,8 +64,20 @@ fn plural(what: &str) -> String {
 }
 
 fn judge(settings: &JudgeSettings) -> Result<()> {
-    let JudgeModelSettings::Guard { threshold, .. } = &settings.judge else { return Ok(()) };
+    let JudgeModelSettings::Guard { threshold, guard } = &settings.judge else { return Ok(()) };
     ensure!(threshold.is_finite(), "the judge {}: threshold must be finite, found {threshold}", settings.name);
+    asked(guard).with_context(|| format!("the judge {}", settings.name))
+}
+
+fn reward(settings: &RewardSettings) -> Result<()> {
+    let RewardModelSettings::Guard(guard) = &settings.model else { return Ok(()) };
+    asked(guard).with_context(|| format!("the reward model {}", settings.name))
+}
+
+/// A server has no template of a guard's own. Whether a model that runs here has one is seen later.
+fn asked(guard: &GuardSettings) -> Result<()> {
+    let GuardSettings { model, question, .. } = guard;
+    ensure!(model.server().is_none() || question.is_some(), "{model} is a server: set `question`");
     Ok(())
 }
 
