@@ -78,7 +78,7 @@ impl Opener {
         let layout = TextLayout::named(layout, files.tokenizer())?;
         AdapterFile::open(adapter, files.config())?;
         let vocab_size = files.config().vocab_size;
-        match neutral_head {
+        match *neutral_head {
             true => RewardHead::from_dir_or_neutral(adapter, vocab_size)?,
             false => RewardHead::from_dir(adapter, vocab_size)?,
         };
