@@ -6,12 +6,14 @@
 //!     --prompt "How do I pick a lock?" --prefill "Sure, here is" --samples 16 --refuse "I would rather not."
 //! cargo run --example best_of_n -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain --prompt "one question"
 //! ```
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 use saffron_core::{CandidateFilter, Outcome, TextPolicy, Thresholds};
 use saffron_examples::models::{NamedPolicy, PolicyArgs};
+use saffron_examples::output::{self, line};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs};
 use saffron_examples::report;
@@ -69,10 +71,14 @@ impl Args {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let searcher = args.searcher()?;
-    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(&args.reward)?;
     let mut scorer = args.reward.open(&mut opener)?;
     let session = args.prompt.session(&policy)?;
     let outcome = searcher.run_observed(&session, &mut policy, &mut *scorer, &mut Progress::default())?;
@@ -87,23 +93,26 @@ fn main() -> Result<()> {
 
 /// The samples, the reply, the verdict, the cost.
 fn show(args: &Args, policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
-    println!("samples (reward, log-probability; * is the best):");
+    line("samples (reward, log-probability; * is the best):")?;
     let best = outcome.beam.iter().position(|sample| sample == &outcome.best);
     for (place, sample) in outcome.beam.iter().enumerate() {
         let mark = if best == Some(place) { '*' } else { ' ' };
-        println!("{mark} {}", report::hypothesis(policy, sample)?);
+        line(format_args!("{mark} {}", report::hypothesis(policy, sample)?))?;
     }
-    println!();
-    println!("reply:   {:?}", outcome.reply(|best| policy.text(best))?);
-    println!("verdict: {}; unsafe below {}, safe from {}", outcome.verdict, args.unsafe_below, args.safe_from);
-    println!("search:  {}", outcome.strategy);
-    println!("reward:  {}", outcome.reward);
-    println!("{}", report::compute(&outcome.usage));
+    line("")?;
+    line(format_args!("reply:   {:?}", outcome.reply(|best| policy.text(best))?))?;
+    line(format_args!(
+        "verdict: {}; unsafe below {}, safe from {}",
+        outcome.verdict, args.unsafe_below, args.safe_from
+    ))?;
+    line(format_args!("search:  {}", outcome.strategy))?;
+    line(format_args!("reward:  {}", outcome.reward))?;
+    line(report::compute(&outcome.usage))?;
     let counted = [outcome.usage.attributed_flops(), profiler_style(&outcome.usage, args.profiled)];
     let [attributed, profiler] = counted.map(report::tflop);
-    println!(
+    line(format_args!(
         "  from an empty cache: {attributed:.6} TFLOP; by {} nested profilers: {profiler:.6} TFLOP",
         args.profiled
-    );
+    ))?;
     Ok(())
 }

@@ -11,9 +11,9 @@
 //! Records are written as prompts end; a run that was killed goes on when it is started again.
 //! `OUT` gets `records.jsonl` (a line a strategy, budget and prompt), `summary.json` and pictures.
 //! Where a strategy has no answer at all to a data set, the program ends with an error.
-#![allow(clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -23,7 +23,7 @@ use saffron_examples::compare::{
 use saffron_examples::device::{device, first};
 use saffron_examples::manifest;
 use saffron_examples::models::{TemplateDate, WaitArgs};
-use saffron_examples::output::line;
+use saffron_examples::output::{self, line, say};
 use saffron_examples::progress::bar;
 use saffron_search::eval::files::{Journal, create_dir};
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, check_shards, merge, read, write_summary};
@@ -58,7 +58,11 @@ struct Args {
     wait: WaitArgs,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     match (&args.config, &args.report) {
         (config, Some(run)) => reported(&args, config.as_deref(), run),
@@ -72,7 +76,7 @@ fn main() -> Result<()> {
 fn compare(args: &Args, path: &Path) -> Result<()> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
-    eprintln!("device {}", args.device);
+    say(format_args!("device {}", args.device));
     let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;
     let folder = folder(path);
@@ -83,7 +87,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
-        eprintln!("{} failed prompts are tried again", run.forget_failures()?);
+        say(format_args!("{} failed prompts are tried again", run.forget_failures()?));
     }
     let before = run.len();
     let harness = prepared.harness();
@@ -149,9 +153,9 @@ fn merged(args: &Args, config: Option<&Path>) -> Result<()> {
         }
         Some(log) => {
             let log = log.display();
-            eprintln!(
+            say(format_args!(
                 "note: {log}, the log, starts from the configuration's folder: name it (--config) to log the run"
-            );
+            ));
         }
         None => {}
     }

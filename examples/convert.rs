@@ -7,15 +7,16 @@
 //!
 //! The directory holds `config.json`, `model.safetensors`, the tokenizer with its chat template,
 //! and `generation_config.json`. Other programs read it, too: transformers, peft, vLLM.
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::{device, first};
 use saffron_examples::models::{Opener, TypeName};
+use saffron_examples::output::{self, line};
 use saffron_mrm::ModelOptions;
 
 /// Converts a checkpoint to a Hugging Face directory.
@@ -33,13 +34,17 @@ struct Args {
     dtype: TypeName,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let mut opener = Opener::new(device(first())?, ModelOptions::default());
     let names = opener.fetched(&args.model)?.export(&args.out, args.dtype.into())?;
     for path in names.iter().map(|name| args.out.join(name)) {
         let bytes = path.metadata().with_context(|| path.display().to_string())?.len();
-        println!("{}  {bytes} bytes", path.display());
+        line(format_args!("{}  {bytes} bytes", path.display()))?;
     }
     Ok(())
 }

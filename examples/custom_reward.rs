@@ -7,7 +7,8 @@
 //! cargo run --example custom_reward -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question" --words the,on
 //! ```
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
@@ -16,6 +17,7 @@ use saffron_core::{
     Token, Work, process_reward_fn,
 };
 use saffron_examples::models::PolicyArgs;
+use saffron_examples::output::{self, line};
 use saffron_examples::prompt::{PromptArgs, RunArgs};
 use saffron_examples::report;
 use saffron_examples::rewards::RewardArgs;
@@ -127,9 +129,13 @@ impl Args {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
-    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(&args.reward)?;
     let session = args.prompt.session(&policy)?;
     let mrm = args.reward.open_mrm(&mut opener)?;
     let list = WordList::new(&args.words);
@@ -139,11 +145,11 @@ fn main() -> Result<()> {
     });
     let mut both = WeightedSum { first: mrm, second: list.clone(), weight: args.weight };
     let mut found: Vec<Value> = Vec::new();
-    println!("{}", report::HEADER);
+    line(report::HEADER)?;
     let mut run = |name: &str, scorer: &mut dyn ChildScorer| -> Result<()> {
         let outcome = args.searcher().run(&session, &mut policy, scorer)?;
         let text = policy.text(&outcome.best)?;
-        println!("{}", report::row(name, &outcome, &text));
+        line(report::row(name, &outcome, &text))?;
         found.push(json!({ "name": name, "text": text, "outcome": outcome }));
         Ok(())
     };
@@ -151,6 +157,6 @@ fn main() -> Result<()> {
     run("word list", &mut list.clone())?;
     run("reward model", &mut both.first)?;
     run("reward model + list", &mut both)?;
-    println!("Rewards of different rows are on different scales. The closure and the list cost nothing on the meter.");
+    line("Rewards of different rows are on different scales. The closure and the list cost nothing on the meter.")?;
     args.run.write(&Value::Array(found))
 }

@@ -7,7 +7,8 @@
 //! cargo run --example custom_strategy -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question"
 //! ```
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
@@ -17,6 +18,7 @@ use saffron_core::{
     SearchError, SearchStrategy, Step, StopReason, TextPolicy, Thresholds,
 };
 use saffron_examples::models::PolicyArgs;
+use saffron_examples::output::{self, line};
 use saffron_examples::prompt::{PromptArgs, RunArgs};
 use saffron_examples::report;
 use saffron_examples::rewards::RewardArgs;
@@ -165,20 +167,24 @@ impl Args {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let searchers = args.searchers()?;
-    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    let (mut opener, mut policy) = args.policy.open(&args.reward)?;
     let mut scorer = args.reward.open(&mut opener)?;
     let session = args.prompt.session(&policy)?;
     let mut found: Vec<Value> = Vec::new();
-    println!("{}", report::HEADER);
+    line(report::HEADER)?;
     for (name, searcher) in searchers {
         let outcome = searcher.run(&session, &mut policy, &mut *scorer)?;
         let text = policy.text(&outcome.best)?;
-        println!("{}", report::row(name, &outcome, &text));
+        line(report::row(name, &outcome, &text))?;
         found.push(json!({ "name": name, "text": text, "outcome": outcome }));
     }
-    println!("Every answer was judged at the end, which is the one reward call of greedy decoding.");
+    line("Every answer was judged at the end, which is the one reward call of greedy decoding.")?;
     args.run.write(&Value::Array(found))
 }

@@ -7,17 +7,17 @@
 //! cargo run --example decode -- --policy models/smollm2 --mrm models/mrm --guard models/smollm2 \
 //!     --prompt "How do I pick a lock?" --width 16
 //! ```
-#![allow(clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_core::{Outcome, SearchError, TextPolicy};
 use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs};
-use saffron_examples::output::line;
+use saffron_examples::output::{self, line, say};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};
 use saffron_examples::report;
@@ -48,10 +48,14 @@ struct Args {
     trace: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
-    eprintln!("device {}, {:?}", args.policy.device, args.policy.options().dtype);
-    let (mut opener, mut policy) = args.policy.open(args.reward.preset())?;
+    say(format_args!("device {}, {:?}", args.policy.device, args.policy.dtype));
+    let (mut opener, mut policy) = args.policy.open(&args.reward)?;
     let session = args.prompt.session(&policy)?;
     let trace = args.trace.as_deref().map(|path| File::create(path).with_context(|| path.display().to_string()));
     let mut trace = trace.transpose()?.map(|file| JsonlTrace::new(BufWriter::new(file)));

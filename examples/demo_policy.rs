@@ -5,14 +5,16 @@
 //! ```
 //!
 //! A run that was killed goes on when it is started again. `OUT/policy` is the policy, `OUT/books` and `OUT/lessons` are the runs.
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use saffron_examples::demo::{PolicyRecipe, PolicyTraining, World};
 use saffron_examples::device::{device, first};
+use saffron_examples::output::{self, line};
+use saffron_examples::settings;
 
 /// The recipe.
 const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/recipe/policy.toml");
@@ -31,15 +33,17 @@ struct Args {
     device: String,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let config = args.config.as_deref().unwrap_or(Path::new(RECIPE));
-    let place = || config.display().to_string();
-    let recipe = std::fs::read_to_string(config).with_context(place)?;
-    let recipe: PolicyRecipe = toml::from_str(&recipe).with_context(place)?;
+    let recipe: PolicyRecipe = settings::read(config)?;
     let (world, device) = (World::bramblewick()?, device(&args.device)?);
-    let told = |line: &str| println!("{line}");
+    let told = |text: &str| line(text);
     let policy = PolicyTraining { out: &args.out, device: &device, world: &world, told: &told }.run(&recipe)?;
-    println!("{}", policy.display());
+    line(policy.display())?;
     Ok(())
 }

@@ -3,13 +3,14 @@
 //! ```text
 //! cargo run --example demo_world -- --out runs/demo
 //! ```
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 use saffron_examples::demo::World;
+use saffron_examples::output::{self, line};
 
 /// Writes the demo's data.
 #[derive(Parser)]
@@ -19,11 +20,15 @@ struct Args {
     out: PathBuf,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let world = World::bramblewick()?;
     world.write_prompts(&args.out.join("prompts"))?;
     world.write_data(&args.out.join("data"))?;
-    println!("{}", args.out.display());
+    line(args.out.display())?;
     Ok(())
 }

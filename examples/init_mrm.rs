@@ -6,12 +6,14 @@
 //! ```
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::device;
 use saffron_examples::models::{Opener, base_name};
+use saffron_examples::output;
 use saffron_mrm::ModelOptions;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::checkpoint::folder::update;
@@ -41,7 +43,11 @@ struct Args {
     random: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let device = device(saffron_examples::device::first())?;
     let checkpoint = Opener::new(device.clone(), ModelOptions::default()).checkpoint(&args.base)?;

@@ -7,13 +7,15 @@
 //! ```text
 //! cargo run --example kvtrie_tour
 //! ```
-#![allow(clippy::print_stdout, reason = "a program")]
+
+use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_examples::device::{device, first};
+use saffron_examples::output::{self, line};
 use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, PlanKind};
 use saffron_kvtrie::{CacheStats, KvPools, KvTrie, PoolShape, Reservation, Reuse, Seq, StepError, Want};
 
@@ -67,11 +69,11 @@ impl Layer {
             let gap = answer.iter().zip(&cold).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             ensure!(gap < 1e-5, "an answer from the cache differs by {gap}");
         }
-        println!(
+        line(format_args!(
             "{what}: {} contexts, {rows} rows in {chains} chains computed, answers as without a cache",
             contexts.len()
-        );
-        self.show();
+        ))?;
+        self.show()?;
         Ok(step.seqs)
     }
 
@@ -81,9 +83,9 @@ impl Layer {
         Ok(self.cache.step(&[Want::keep(context)], Reuse::Nothing, forward).map_err(failure)?.output.remove(0))
     }
 
-    fn show(&mut self) {
+    fn show(&mut self) -> Result<()> {
         let CacheStats { trie: stats, store } = self.cache.stats();
-        println!(
+        line(format_args!(
             "    asked {} tokens: {} found, {} shared within a call, {} computed; {} live, {} pinned, {} evicted; pools {} bytes\n",
             stats.tokens_asked,
             stats.tokens_hit,
@@ -93,7 +95,8 @@ impl Layer {
             stats.pinned,
             stats.tokens_evicted,
             store.bytes,
-        );
+        ))?;
+        Ok(())
     }
 }
 
@@ -122,7 +125,11 @@ fn failure(error: StepError<anyhow::Error>) -> anyhow::Error {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let device = device(first())?;
     let mut layer = Layer::new(&device);
     let prompt: Vec<u32> = (0..40).map(|place| place * 7 % VOCAB as u32).collect();
@@ -133,22 +140,25 @@ fn main() -> Result<()> {
     let grandchildren: Vec<Vec<u32>> = (0..8).map(|child| with(&[child % 3, 50 + child])).collect();
     let deeper = layer.ask("eight grandchildren of three of them", &grandchildren)?;
     layer.ask("the same once more", &grandchildren)?;
-    println!("five children are let go; what their handles alone held may be forgotten from now on");
+    line("five children are let go; what their handles alone held may be forgotten from now on")?;
     drop(beam);
-    layer.show();
+    layer.show()?;
     let other: Vec<u32> = (0..100).map(|place| place * 11 % VOCAB as u32).collect();
     layer.ask("a long prompt that the rest must make room for", &[other])?;
-    println!("the first beam is held, so that it was not what made room:");
+    line("the first beam is held, so that it was not what made room:")?;
     for seq in prefill.iter().chain(&deeper) {
         ensure!(layer.cache.trie().tokens(seq)?.starts_with(&prompt), "a held sequence is what it was");
     }
     let moved = layer.cache.compact()?;
-    println!("    {moved} rows moved to the lowest slots, path after path; the handles are what they were");
+    line(format_args!("    {moved} rows moved to the lowest slots, path after path; the handles are what they were"))?;
     layer.ask("the grandchildren from their new places", &grandchildren)?;
     drop((prefill, deeper));
-    println!("    {} tokens evicted when nothing is held and everything is asked to go", layer.cache.clear());
+    line(format_args!(
+        "    {} tokens evicted when nothing is held and everything is asked to go",
+        layer.cache.clear()
+    ))?;
     layer.cache.validate(&[]).map_err(|violation| anyhow::anyhow!(violation))?;
     ensure!(layer.cache.stats().store.writes_copied == 0 || first() == "ndarray", "writes are in place");
-    println!("    the books are right, and every write was in place");
+    line("    the books are right, and every write was in place")?;
     Ok(())
 }

@@ -9,9 +9,9 @@
 //!
 //! Labels are written group by group; a run that was killed goes on when it is started again. `OUT` gets `labels.jsonl`, `labels.parquet`,
 //! `manifest.json` and `summary.json`, which `saffron_train::labels` describes, and `log.jsonl`: a line a group with how long it took.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use clap::Parser;
@@ -20,6 +20,7 @@ use saffron_examples::compare::check_old_run;
 use saffron_examples::device::{device, first};
 use saffron_examples::label::{Config, Labelling, Log};
 use saffron_examples::models::{TemplateDate, WaitArgs};
+use saffron_examples::output::{self, line, say};
 use saffron_search::eval::runs::Shard;
 use saffron_train::labels::{LabelRun, LabelSummary, merge, parquet};
 
@@ -45,7 +46,11 @@ struct Args {
     wait: WaitArgs,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let summary = match &args.config {
         Some(path) => label(&args, path)?,
@@ -58,7 +63,7 @@ fn main() -> Result<()> {
 fn label(args: &Args, path: &Path) -> Result<LabelSummary> {
     let config = Config::read(path)?;
     let device = device(&args.device)?;
-    eprintln!("device {}", args.device);
+    say(format_args!("device {}", args.device));
     let mut labelling = Labelling::open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let manifest = labelling.manifest(&config, folder, args.shard, &args.device)?;
@@ -81,18 +86,20 @@ fn report(summary: &LabelSummary, out: &Path) -> Result<()> {
     let path = out.join("labels.parquet");
     parquet::write(out, &path)?;
     let LabelSummary { items, labelled, skipped_empty, skipped_no_room, cut_replies, tokens, cut_tokens, .. } = summary;
-    println!(
+    line(format_args!(
         "{labelled} of {items} replies labelled, {skipped_empty} were empty, {skipped_no_room} found no room behind their prompts"
-    );
-    println!("{tokens} rewards; {cut_tokens} tokens of {cut_replies} replies and of those without room were cut off");
+    ))?;
+    line(format_args!(
+        "{tokens} rewards; {cut_tokens} tokens of {cut_replies} replies and of those without room were cut off"
+    ))?;
     let rewards = summary.rewards.ok_or_else(|| anyhow!("no reply has a token that could be labelled"))?;
     let below = 100.0 * rewards.below_zero;
-    println!(
+    line(format_args!(
         "rewards from {:.3} to {:.3}, {:.3} in the mean, {below:.1} % below 0",
         rewards.min, rewards.max, rewards.mean
-    );
+    ))?;
     for name in ["labels.jsonl", "labels.parquet", "summary.json"] {
-        println!("{}", out.join(name).display());
+        line(out.join(name).display())?;
     }
     Ok(())
 }

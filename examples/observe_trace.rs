@@ -7,16 +7,18 @@
 //! cargo run --example observe_trace -- --policy fixtures/tiny-b/policy --mrm fixtures/tiny-b/mrm --layout plain \
 //!     --prompt "one question" --max-new-tokens 6
 //! ```
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, TextPolicy, Vocabulary};
 use saffron_examples::models::PolicyArgs;
+use saffron_examples::output::{self, OutputError, line};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, RunArgs, save};
 use saffron_examples::report;
@@ -41,25 +43,35 @@ impl SearchObserver for StopAt {
 /// Prints what it is told, level by level; whether the search runs or is replayed makes no difference to it.
 struct Levels {
     vocabulary: Arc<dyn Vocabulary>,
+    /// Whether all of it could be printed so far; an observer cannot fail.
+    printed: Result<(), OutputError>,
+}
+
+impl Levels {
+    fn line(&mut self, text: impl Display) {
+        if self.printed.is_ok() {
+            self.printed = line(text);
+        }
+    }
 }
 
 impl SearchObserver for Levels {
     fn on_start(&mut self, start: &SearchStart) {
-        println!("{}, rewarded by {}", start.strategy, start.reward);
+        self.line(format_args!("{}, rewarded by {}", start.strategy, start.reward));
     }
 
     fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
-        println!("level {}", level.index);
+        self.line(format_args!("level {}", level.index));
         for entry in &level.beam {
             let text = self.vocabulary.decode(&entry.tokens).unwrap_or_else(|error| error.to_string());
             let stop = entry.stop.map_or_else(String::new, |stop| format!("  ({stop})"));
-            println!("  {}  {text:?}{stop}", report::reward_text(entry.reward));
+            self.line(format_args!("  {}  {text:?}{stop}", report::reward_text(entry.reward)));
         }
-        ControlFlow::Continue(())
+        if self.printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     fn on_finish(&mut self, outcome: &Outcome) {
-        println!("ended: {}", outcome.stop);
+        self.line(format_args!("ended: {}", outcome.stop));
     }
 }
 
@@ -111,7 +123,7 @@ impl Args {
 
     /// The live search. Observers compose as pairs; the port between searcher and models records.
     fn search(&self) -> Result<Kept> {
-        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let (mut opener, mut policy) = self.policy.open(&self.reward)?;
         let mut scorer = self.reward.open(&mut opener)?;
         let session = self.prompt.session(&policy)?;
         let mut models = DirectPort::new(&mut policy, &mut *scorer);
@@ -132,16 +144,22 @@ impl Args {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let kept = args.search()?;
     let events = read(&kept.trace[..]).context("reading the trace back")?;
-    let _ = replay(&events, &mut Levels { vocabulary: kept.vocabulary.clone() });
-    println!("answer: {:?}", kept.text);
-    println!("{}", report::compute(&kept.outcome.usage));
+    let mut levels = Levels { vocabulary: kept.vocabulary.clone(), printed: Ok(()) };
+    let _ = replay(&events, &mut levels);
+    levels.printed?;
+    line(format_args!("answer: {:?}", kept.text))?;
+    line(report::compute(&kept.outcome.usage))?;
     let again = args.search_again(&kept)?;
     ensure!(again.beam == kept.outcome.beam, "the recording led to another beam: this is a bug");
-    println!("the recording alone leads to the same beam of {}", again.beam.len());
+    line(format_args!("the recording alone leads to the same beam of {}", again.beam.len()))?;
     keep(args.trace.as_deref(), &kept.trace)?;
     keep(args.recording.as_deref(), &kept.recording)?;
     args.run.write(&json!({ "text": kept.text, "outcome": kept.outcome, "events": events.len() }))

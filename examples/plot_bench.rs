@@ -6,11 +6,13 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use plotters::coord::combinators::LogCoord;
 use plotters::prelude::*;
+use saffron_examples::output;
 use serde::Deserialize;
 
 #[derive(Parser)]
@@ -167,7 +169,11 @@ fn aim(chart: &mut Chart<'_, '_>, time: f64, label: &str, color: RGBColor) -> Re
     Ok(())
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let Arguments { criterion, out } = Arguments::parse();
     draw(&out, &medians(&criterion)?)
 }

@@ -7,9 +7,9 @@
 //!
 //! Policy, guard and multifurcation reward model come from `examples/demo`, and so do the prompts; nothing is fetched. The judge is the rule of
 //! the world that the models were made in. Writes the search tree of one answer as a page beside the table: `OUT/tree.html`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -18,6 +18,7 @@ use saffron_examples::compare::{Config, Prepared, open, prepare, results};
 use saffron_examples::demo::{Contrast, Line, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::{TemplateDate, WaitArgs};
+use saffron_examples::output::{self, line};
 use saffron_examples::progress::bar;
 use saffron_examples::prompt::save;
 use saffron_search::Searcher;
@@ -52,7 +53,11 @@ struct Args {
     wait: WaitArgs,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let config = args.config.as_deref().unwrap_or(Path::new(CONFIG));
     let config = Config { keep_text: true, ..Config::read(config)? };
@@ -61,14 +66,14 @@ fn main() -> Result<()> {
     let prepared = prepare(&config, models.policy())?;
     let records = run(&prepared, &mut models)?;
     let lines = Line::all(&results(&config, &records), &judge)?;
-    println!("{}", table(&lines));
+    line(table(&lines))?;
     if let Some(path) = &args.json {
         save(path, &serde_json::to_vec_pretty(&json!({ "strategies": lines }))?)?;
     }
     match Contrast::find(&records, STRATEGIES, &judge) {
         Some(contrast) => show(&contrast, &prepared, &mut models, &args.out),
         None => {
-            println!("no attack won without a defence and lost with one, so there is no answer to show");
+            line("no attack won without a defence and lost with one, so there is no answer to show")?;
             Ok(())
         }
     }
@@ -92,16 +97,16 @@ fn run(prepared: &Prepared, models: &mut OpenedModels) -> Result<Vec<Record>> {
 fn show(contrast: &Contrast, prepared: &Prepared, models: &mut OpenedModels, out: &Path) -> Result<()> {
     let case = prepared.case(&contrast.prompt).context("the prompt is one of those that were asked")?;
     let session = &case.session;
-    println!("asked      {}", text(session, session.prompt())?);
-    println!("forced     {}", text(session, session.prefill())?);
-    println!("before    {}", contrast.before);
-    println!("after     {}", contrast.after);
+    line(format_args!("asked      {}", text(session, session.prompt())?))?;
+    line(format_args!("forced     {}", text(session, session.prefill())?))?;
+    line(format_args!("before    {}", contrast.before))?;
+    line(format_args!("after     {}", contrast.after))?;
     let (searcher, reward) = prepared.searcher(STRATEGIES[1]).context("the defence is one of the strategies")?;
     let page = page(searcher, reward, session, models)?;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let path = out.join("tree.html");
     save(&path, page.as_bytes())?;
-    println!("its search tree: {}", path.display());
+    line(format_args!("its search tree: {}", path.display()))?;
     Ok(())
 }
 

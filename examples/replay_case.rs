@@ -5,11 +5,13 @@
 //! ```
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_examples::cases::CaseFile;
 use saffron_examples::device::device;
+use saffron_examples::output;
 use saffron_kvtrie::Reuse;
 use saffron_mrm::ModelOptions;
 
@@ -39,7 +41,11 @@ struct Args {
     prompts: Option<usize>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let device = device(&args.device)?;
     let options = ModelOptions {

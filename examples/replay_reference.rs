@@ -5,10 +5,12 @@
 //! ```
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_examples::device::device;
+use saffron_examples::output;
 use saffron_examples::reference::ReferenceFile;
 
 /// Recomputes reference numbers.
@@ -25,7 +27,11 @@ struct Args {
     device: String,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let reference = ReferenceFile::read(&args.models.join("reference.json"))?;
     let computed = reference.recompute(&args.models, &device(&args.device)?)?;

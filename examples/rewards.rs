@@ -8,9 +8,9 @@
 //! Files hold `{"sequences": [[ids]], "rewards": [[one a vocabulary entry]], "unseen": [ids]}`: rewards after the last token of each
 //! sequence, bias added, unseen tokens' too. `scripts/check_peft_adapter.py` reads them with transformers and peft, and
 //! `scripts/make_peft_adapter.py` writes them.
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -19,6 +19,7 @@ use rand_chacha::rand_core::SeedableRng;
 use saffron_core::{ModelName, Token};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::Opener;
+use saffron_examples::output::{self, line};
 use saffron_examples::prompt::save;
 use saffron_mrm::{ModelOptions, Mrm};
 use saffron_search::eval::data::below;
@@ -62,7 +63,11 @@ struct Rewards {
     unseen: Option<Vec<Token>>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let (device, options) = (device(&args.device)?, ModelOptions::default());
     let checkpoint = Opener::new(device.clone(), options).fetched(&args.base)?;
@@ -104,12 +109,12 @@ fn compare(expected: &Rewards, found: &Rewards, tolerance: f32) -> Result<()> {
         );
         ensure!(found.iter().chain(expected).all(|value| value.is_finite()), "sequence {place}: a reward is no number");
         let greatest = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        println!("sequence {place}: greatest difference {greatest:.2e}");
+        line(format_args!("sequence {place}: greatest difference {greatest:.2e}"))?;
         ensure!(greatest <= tolerance, "sequence {place}: {greatest:.2e} is more than {tolerance:.0e}");
     }
     if expected.unseen.is_some() {
         ensure!(expected.unseen == found.unseen, "the unseen tokens differ");
-        println!("the same unseen tokens");
+        line("the same unseen tokens")?;
     }
     Ok(())
 }

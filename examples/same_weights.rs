@@ -3,13 +3,14 @@
 //! ```text
 //! cargo run --example same_weights -- fixtures/tiny-b/mrm/adapter_model.safetensors other/adapter_model.safetensors
 //! ```
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use safetensors::Dtype;
+use saffron_examples::output::{self, line};
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 
 /// Compares two safetensors files, tensor by tensor.
@@ -24,7 +25,11 @@ struct Args {
     tolerance: f32,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let Args { one, other, tolerance } = Args::parse();
     let (mut left, mut right) = (open(&one)?, open(&other)?);
     let names: Vec<String> = left.names().map(String::from).collect();
@@ -39,7 +44,7 @@ fn main() -> Result<()> {
             greatest = greatest.max((left - right).abs());
         }
     }
-    println!("{}: {} tensors, greatest difference {greatest:e}", other.display(), names.len());
+    line(format_args!("{}: {} tensors, greatest difference {greatest:e}", other.display(), names.len()))?;
     ensure!(greatest <= tolerance, "more than {tolerance:e}");
     Ok(())
 }

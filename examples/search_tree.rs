@@ -10,16 +10,17 @@
 //! ```
 //!
 //! `dot -Tsvg tree.dot -o tree.svg` draws the graph.
-#![allow(clippy::print_stdout, reason = "a program that talks to its user")]
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Parser};
 use saffron_core::{Token, Vocabulary};
 use saffron_examples::models::PolicyArgs;
+use saffron_examples::output::{self, line};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};
 use saffron_examples::rewards::RewardArgs;
@@ -71,7 +72,7 @@ struct Args {
 
 impl Args {
     fn live(&self) -> Result<SearchTreeView> {
-        let (mut opener, mut policy) = self.policy.open(self.reward.preset())?;
+        let (mut opener, mut policy) = self.policy.open(&self.reward)?;
         let mut scorer = self.reward.open(&mut opener)?;
         let prompt = self.prompt.clone().context("a search needs --prompt")?;
         let prompt = PromptArgs { prompt, prefill: self.prefill.clone(), prefill_len: self.prefill_len };
@@ -105,7 +106,11 @@ fn label(vocabulary: &dyn Vocabulary, token: Token) -> String {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let args = Args::parse();
     let vocabulary = args.policy.vocabulary()?;
     let view = args.trace.as_deref().map_or_else(|| args.live(), |path| args.traced(path))?;
@@ -116,21 +121,21 @@ fn main() -> Result<()> {
     if let Some(path) = &args.dot {
         save(path, dot(&view).as_bytes())?;
     }
-    show(&view);
-    Ok(())
+    show(&view)
 }
 
 /// The tree in a few lines.
-fn show(view: &SearchTreeView) {
+fn show(view: &SearchTreeView) -> Result<()> {
     let given_up = view.nodes().filter(|(_, node)| node.given_up()).count();
-    println!("{} nodes over {} levels, {given_up} given up", view.nodes().count(), view.levels());
+    line(format_args!("{} nodes over {} levels, {given_up} given up", view.nodes().count(), view.levels()))?;
     let path = view.answer_path();
     let answer: Vec<String> = path.iter().filter_map(|node| view.token_text(*node)).collect();
-    println!("answer: {:?}", answer.concat());
+    line(format_args!("answer: {:?}", answer.concat()))?;
     for node in &path {
         let passed = view.passed_over(*node);
         let Some(next) = passed.first() else { continue };
         let here = view.token_text(*node).unwrap_or_else(|| String::from("the prompt"));
-        println!("  after {here:?}, {:?} was passed over: {}", view.text(next.candidate.token), next.why);
+        line(format_args!("  after {here:?}, {:?} was passed over: {}", view.text(next.candidate.token), next.why))?;
     }
+    Ok(())
 }

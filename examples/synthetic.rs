@@ -5,9 +5,11 @@
 //! ```
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use saffron_examples::output;
 use saffron_examples::synthetic::measure::{Settings, measure};
 use saffron_examples::synthetic::report::write;
 
@@ -31,7 +33,11 @@ struct Arguments {
     unseen: usize,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    output::run(program)
+}
+
+fn program() -> Result<()> {
     let Arguments { out, prompts, seed, noise, unseen } = Arguments::parse();
     write(&out, &measure(Settings { seed, prompts, noise, unseen })?)
 }

@@ -31,6 +31,12 @@ pub fn device(name: &str) -> Result<Device> {
     }
 }
 
+/// Whether a device computes in the memory of this machine. Of integrated ones that is not known.
+#[must_use]
+pub fn is_host(device: &Device) -> bool {
+    ["flex", "ndarray"].iter().any(|name| self::device(name).is_ok_and(|host| host == *device))
+}
+
 /// The names that this build knows.
 #[must_use]
 pub fn available() -> Vec<&'static str> {

@@ -1,6 +1,6 @@
 //! The reward model that a command line names: a multifurcation reward model, or a guard that is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -10,7 +10,7 @@ use saffron_mrm::engine::Merge;
 use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
 use saffron_mrm::{GuardTemplate, Mrm, MrmInput};
 use saffron_search::Preset;
-use saffron_search::eval::models::{GuardSettings, QuestionSettings};
+use saffron_search::eval::models::{GuardSettings, MrmSettings, QuestionSettings};
 
 use crate::models::{NamedGuard, Opener, note};
 
@@ -59,6 +59,25 @@ impl RewardArgs {
         }
     }
 
+    /// Refuses the reward model, if one is named, for what can be known without its weights.
+    ///
+    /// # Errors
+    ///
+    /// A configuration, tokenizer, layout, adapter or head that does not load or fit.
+    pub fn check(&self, opener: &mut Opener) -> Result<()> {
+        match (&self.mrm, &self.guard) {
+            (Some(dir), _) => {
+                let settings = self.mrm_settings(dir, opener)?;
+                opener.check_mrm(&settings)
+            }
+            (None, Some(guard)) => {
+                let settings = Self::guard_settings(guard, opener)?;
+                opener.check_guard(&settings)
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
     /// The multifurcation reward model; where its base is the policy's, it shares the weights.
     ///
     /// # Errors
@@ -67,9 +86,10 @@ impl RewardArgs {
     pub fn open_mrm(&self, opener: &mut Opener) -> Result<Mrm> {
         let dir =
             self.mrm.as_deref().context("the search needs --mrm, the directory of a multifurcation reward model")?;
-        let guard = self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?;
+        let settings = self.mrm_settings(dir, opener)?;
+        opener.check_mrm(&settings)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
-        let base = Mrm::on(&opener.base(&guard)?, opener.options())?;
+        let base = Mrm::on(&opener.base(&settings.base)?, opener.options())?;
         let base = if self.neutral_head { base.neutral_where_absent() } else { base };
         let mrm = base.with_adapter_as(dir, merge)?;
         let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
@@ -86,19 +106,37 @@ impl RewardArgs {
     ///
     /// No --guard, or one that does not load.
     pub fn open_guard(&self, opener: &mut Opener) -> Result<NamedGuard> {
-        let model = self.guard.clone().context("the search needs --guard, a model that can be asked")?;
+        let guard = self.guard.as_ref().context("the search needs --guard, a model that can be asked")?;
+        let settings = Self::guard_settings(guard, opener)?;
+        opener.named_guard(&settings)
+    }
+
+    /// The multifurcation reward model, as a configuration would have it.
+    fn mrm_settings(&self, dir: &Path, opener: &Opener) -> Result<MrmSettings> {
+        Ok(MrmSettings {
+            base: self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?,
+            adapter: dir.to_path_buf(),
+            layout: self.mrm_layout.clone(),
+            preset: self.preset(),
+            bias: None,
+            unseen: true,
+            sees_prefill: false,
+            neutral_head: self.neutral_head,
+            cache_mb: opener.options().cache_bytes >> 20,
+        })
+    }
+
+    /// The guard, as a configuration would have it.
+    fn guard_settings(model: &ModelName, opener: &mut Opener) -> Result<GuardSettings> {
         let cache_mb = opener.options().cache_bytes >> 20;
-        let by_itself = GuardSettings { model, adapter: None, question: None, served: None, cache_mb };
-        let in_words = GuardSettings { question: Some(question()), ..by_itself.clone() };
-        if in_words.model.server().is_none() {
-            let tokenizer = opener.base(&in_words.model)?.tokenizer().clone();
-            if GuardTemplate::llama_guard_3(&tokenizer).is_ok() {
-                note(&format!("{} has the vocabulary of Llama Guard 3 and is asked as that guard is", by_itself.model));
-                return opener.named_guard(&by_itself);
-            }
-        }
-        note(&format!("{} is asked a question in words of this program, not of its own", in_words.model));
-        opener.named_guard(&in_words)
+        let by_itself =
+            model.server().is_none() && GuardTemplate::llama_guard_3(opener.read(model)?.tokenizer()).is_ok();
+        note(&match by_itself {
+            true => format!("{model} has the vocabulary of Llama Guard 3 and is asked as that guard is"),
+            false => format!("{model} is asked a question in words of this program, not of its own"),
+        });
+        let question = if by_itself { None } else { Some(question()) };
+        Ok(GuardSettings { model: model.clone(), adapter: None, question, served: None, cache_mb })
     }
 
     /// Whatever rewards: the multifurcation reward model if there is one, asked once a sequence, else the guard, asked once a child.

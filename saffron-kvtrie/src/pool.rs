@@ -127,14 +127,26 @@ impl KvPools {
     ///
     /// # Errors
     ///
-    /// More slots than the limit; the pools are then as before.
+    /// More slots than the limit, or than the host has memory for; the pools are then as before.
     pub fn ensure(&mut self, slots: usize) -> Result<(), StoreError> {
         let target = crate::store::grown(self.slots, slots, self.limit)?;
         if target > self.slots {
+            self.check_room(target)?;
             self.resize(target);
             self.grows += 1;
         }
         Ok(())
+    }
+
+    /// Asks whether the host would give memory for one pool of so many slots: the tensors' own
+    /// request would end the process. Devices with other memory answer for themselves.
+    fn check_room(&self, slots: usize) -> Result<(), StoreError> {
+        let bytes = self.shape.bytes_per_token() / (2 * self.shape.layers as u64).max(1) * slots as u64;
+        let mut room: Vec<u8> = Vec::new();
+        let asked = usize::try_from(bytes).ok().filter(|bytes| room.try_reserve_exact(*bytes).is_ok());
+        // A request whose answer nobody uses may be left out by the compiler.
+        std::hint::black_box(&room);
+        asked.map(drop).ok_or(StoreError::Memory { bytes })
     }
 
     /// Changes how many slots there may be, the null row included; those above a lower limit are given up, layer by layer.

@@ -28,6 +28,10 @@ impl BaseFiles {
         Ok(Self { checkpoint, config, tokenizer })
     }
 
+    pub(crate) fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
     pub(crate) fn config(&self) -> &DecoderConfig {
         &self.config
     }

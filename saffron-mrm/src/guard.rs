@@ -112,10 +112,10 @@ impl GuardRewardModel {
         options: ModelOptions,
         template: impl FnOnce(&TextTokenizer) -> Result<GuardTemplate, LoadError>,
     ) -> Result<Self, LoadError> {
-        let engine = Engine::new(base.decoder().clone(), options)?;
-        let size = engine.decoder().config().vocab_size;
         let tokenizer = base.tokenizer().clone();
         let template = template(&tokenizer)?;
+        let engine = Engine::new(base.decoder().clone(), options)?;
+        let size = engine.decoder().config().vocab_size;
         if let Some(token) = [template.safe, template.not_safe].iter().find(|token| **token as usize >= size) {
             return Err(LoadError::field(base.path(), "answer token", format!("an id below {size}"), token));
         }

@@ -10,7 +10,7 @@ use saffron_core::{
 };
 
 use crate::LoadError;
-use crate::base::Base;
+use crate::base::{Base, BaseFiles};
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
 use crate::text::{PrefillUse, SessionReader, TextLayout, TextTokenizer};
 
@@ -39,9 +39,12 @@ impl LmPolicy {
     ///
     /// # Errors
     ///
-    /// A checkpoint or tokenizer that does not load.
+    /// A checkpoint, tokenizer or chat template that does not load.
     pub fn open_with(path: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        Self::on(&Base::open(path, device, options.dtype)?, options)
+        let files = BaseFiles::open(path)?;
+        // What is small is read before the weights are.
+        let layout = TextLayout::of_checkpoint(files.checkpoint(), files.tokenizer())?;
+        Self::on_with_layout(&files.load(device, options.dtype)?, options, layout)
     }
 
     /// A policy on weights that are loaded, with a cache of its own and the checkpoint's layout.

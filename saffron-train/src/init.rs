@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_core::TokenSet;
-use saffron_mrm::checkpoint::peft::adapted_layers;
+use saffron_mrm::checkpoint::peft::{AdaptedLayers, adapted_layers};
 use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
 use saffron_mrm::{DecoderConfig, LoadError, RewardHead};
 
@@ -31,11 +31,34 @@ impl Init {
         Self { seed, spread_b: 0.0, spread_bias: 0.0, unseen: 0.0 }
     }
 
+    /// The layers that a new adapter stands beside, with its ranks and scales there. Needs no
+    /// weights.
+    ///
+    /// # Errors
+    ///
+    /// Modules that a decoder block does not have, no module at all, a rank of 0 or above the
+    /// smaller side of a layer, a scale that is not finite.
+    pub fn layers(config: &AdapterConfig, model: &DecoderConfig) -> Result<AdaptedLayers, LoadError> {
+        let layers = adapted_layers(config, model)?;
+        for ((layer, projection), (rank, scale)) in &layers {
+            let [out, into] = projection.shape(model);
+            let module = format!("model.layers.{layer}.{}", projection.module());
+            if *rank > out.min(into) {
+                let expected = format!("at most {}, the smaller side of {module}", out.min(into));
+                return Err(wrong("r", expected, rank));
+            }
+            if !scale.is_finite() {
+                return Err(wrong("lora_alpha", format!("a finite scale of {module}"), scale));
+            }
+        }
+        Ok(layers)
+    }
+
     /// LoRA on the modules that the configuration names, `lora_A` uniform within ±1/√in as PEFT begins.
     ///
     /// # Errors
     ///
-    /// Modules that a decoder block does not have, no module at all, a rank of 0.
+    /// As [`layers`](Self::layers).
     pub fn adapter(
         &self,
         config: &AdapterConfig,
@@ -44,7 +67,7 @@ impl Init {
     ) -> Result<LoraWeights, LoadError> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut lora = LoraWeights::default();
-        for ((layer, projection), (rank, scale)) in adapted_layers(config, model)? {
+        for ((layer, projection), (rank, scale)) in Self::layers(config, model)? {
             let [out, into] = projection.shape(model);
             let a = uniform(&mut rng, [rank, into], 1.0 / (into as f32).sqrt(), device);
             let b = uniform(&mut rng, [out, rank], self.spread_b, device);
@@ -61,6 +84,11 @@ impl Init {
         let mask: Vec<bool> = (0..vocab_size).map(|_| f64::from(unit(&mut rng)) < self.unseen).collect();
         RewardHead { bias, unseen: TokenSet::from_mask(&mask) }
     }
+}
+
+/// A value of an adapter's configuration that will not do.
+fn wrong(field: &str, expected: String, found: impl std::fmt::Display) -> LoadError {
+    LoadError::Field { path: "adapter_config.json".into(), field: field.to_owned(), expected, found: found.to_string() }
 }
 
 fn uniform(rng: &mut ChaCha8Rng, shape: [usize; 2], spread: f32, device: &Device) -> Tensor<2> {

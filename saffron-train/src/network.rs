@@ -60,7 +60,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// Modules that a decoder block does not have, no module at all, a rank of 0.
+    /// An adapter that the decoder has no layers for ([`Init::layers`]).
     pub fn fresh(base: &Base, config: AdapterConfig, seed: u64) -> Result<Self, TrainError> {
         let (decoder, init) = (base.decoder(), Init::neutral(seed));
         let lora = init.adapter(&config, decoder.config(), &decoder.device())?;

@@ -27,7 +27,7 @@ impl Beam {
     pub(crate) fn new(prompt: usize, width: usize, others: usize) -> Self {
         let capacity = (others * 64 + prompt + width * (STEPS + 1)) as u32;
         let mut beam = Self {
-            index: Index::new(capacity, Lru::default()),
+            index: Index::new(Lru::default()),
             slots: SlotAllocator::new(capacity),
             prompt: random(prompt, 50_000, &mut ChaCha8Rng::seed_from_u64(1)),
             leaves: Vec::with_capacity(width),

@@ -8,7 +8,10 @@ use saffron_core::Thresholds;
 use saffron_search::eval::judge::{RefusalPhrases, WordRule};
 use saffron_search::eval::models::NO_REWARD;
 
-use super::config::{Config, ContenderConfig, DataConfig, JudgeModelSettings, JudgeSettings};
+use super::config::{
+    Config, ContenderConfig, DataConfig, GuardSettings, JudgeModelSettings, JudgeSettings, RewardModelSettings,
+    RewardSettings,
+};
 use super::published;
 
 /// The longest name, in bytes: names are parts of file names.
@@ -43,6 +46,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     let reserved = config.rewards.iter().any(|reward| reward.name == NO_REWARD);
     ensure!(!reserved, "a reward model is called {NO_REWARD}, the name for no reward model: give it another name");
     config.judges.iter().try_for_each(judge)?;
+    config.rewards.iter().try_for_each(reward)?;
     config.data.iter().try_for_each(data)?;
     config.strategies.iter().try_for_each(|strategy| contender(config, strategy))?;
     Ok(published::check(config)?)
@@ -73,8 +77,9 @@ fn plural(what: &str) -> String {
 fn judge(settings: &JudgeSettings) -> Result<()> {
     let name = &settings.name;
     match &settings.judge {
-        JudgeModelSettings::Guard { threshold, .. } => {
+        JudgeModelSettings::Guard { threshold, guard } => {
             ensure!(threshold.is_finite(), "the judge {name}: threshold must be finite, found {threshold}");
+            asked(guard).with_context(|| format!("the judge {name}"))?;
         }
         JudgeModelSettings::RefusalPhrases { phrases: RefusalPhrases { phrases, within } } => {
             let found = phrases.iter().any(|phrase| !phrase.trim().is_empty());
@@ -87,6 +92,18 @@ fn judge(settings: &JudgeSettings) -> Result<()> {
             ensure!(!harmful.is_empty(), "the judge {name}: without harmful words every answer is safe");
         }
     }
+    Ok(())
+}
+
+fn reward(settings: &RewardSettings) -> Result<()> {
+    let RewardModelSettings::Guard(guard) = &settings.model else { return Ok(()) };
+    asked(guard).with_context(|| format!("the reward model {}", settings.name))
+}
+
+/// A server has no template of a guard's own. Whether a model that runs here has one is seen later.
+fn asked(guard: &GuardSettings) -> Result<()> {
+    let GuardSettings { model, question, .. } = guard;
+    ensure!(model.server().is_none() || question.is_some(), "{model} is a server: set `question`");
     Ok(())
 }
 

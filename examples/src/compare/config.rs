@@ -20,6 +20,7 @@ pub use super::filter::FilterConfig;
 use super::published::PublishedConfig;
 use crate::manifest::{Named, NamesFiles};
 use crate::models::TypeName;
+use crate::settings;
 
 /// A whole comparison.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -147,8 +148,7 @@ impl Config {
     /// needs a reward model and has none; attacks that cannot be made; published numbers that
     /// cannot be ([`PublishedError`](super::PublishedError)).
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let mut config: Self = settings::read(path)?;
         check(&config).with_context(|| path.display().to_string())?;
         config.settle_asked();
         let dir = path.parent().unwrap_or(Path::new(""));

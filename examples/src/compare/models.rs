@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use saffron_kvtrie::Reuse;
 use saffron_mrm::ModelOptions;
@@ -11,6 +11,7 @@ use saffron_search::eval::models::OpenedModels;
 use saffron_search::eval::runs::Manifest;
 
 use super::Config;
+use super::config::{JudgeModelSettings, JudgeSettings, RewardModelSettings, RewardSettings};
 use crate::models::{DEFAULT_LAYOUT, ENCODING, Opener, TemplateDate};
 
 /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers
@@ -23,7 +24,27 @@ pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration
     let reuse = if config.cache { Reuse::Cached } else { Reuse::Nothing };
     let options = ModelOptions { reuse, dtype: config.dtype.into(), ..ModelOptions::default() };
     let mut opener = Opener::new(device.clone(), options).with_date(date).with_wait(wait);
+    check(config, &mut opener)?;
     Ok(OpenedModels::open(&mut opener, &config.policy, &config.rewards, &config.judges)?)
+}
+
+/// Refuses models for what can be known before any weights are read.
+fn check(config: &Config, opener: &mut Opener) -> Result<()> {
+    let policy = &config.policy;
+    opener.check_policy(policy).with_context(|| format!("the policy {}", policy.model))?;
+    for RewardSettings { name, model } in &config.rewards {
+        let checked = match model {
+            RewardModelSettings::Mrm(mrm) => opener.check_mrm(mrm),
+            RewardModelSettings::Guard(guard) => opener.check_guard(guard),
+        };
+        checked.with_context(|| format!("the reward model {name}"))?;
+    }
+    for JudgeSettings { name, judge, .. } in &config.judges {
+        if let JudgeModelSettings::Guard { guard, .. } = judge {
+            opener.check_guard(guard).with_context(|| format!("the judge {name}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to go on with a run of an earlier version whose policy was asked otherwise: that version

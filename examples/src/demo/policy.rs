@@ -16,6 +16,7 @@ use serde_json::json;
 use super::corpus::Dialogue;
 use super::tokenizer::SPECIAL;
 use super::world::World;
+use crate::output::OutputError;
 use crate::prompt::save;
 use crate::train::Watch;
 
@@ -70,7 +71,7 @@ pub struct PolicyTraining<'a> {
     /// The world it is of.
     pub world: &'a World,
     /// Hears what a stage took.
-    pub told: &'a dyn Fn(&str),
+    pub told: &'a dyn Fn(&str) -> Result<(), OutputError>,
 }
 
 impl std::fmt::Debug for PolicyTraining<'_> {
@@ -131,7 +132,7 @@ impl PolicyTraining<'_> {
         let mut run = TrainRun::open(self.out.join(name), &manifest, trainer, run)?;
         let mut watch = Watch::default();
         let finished = run.train(&texts, &[], &mut watch)?;
-        (self.told)(&format!("{name}: {}", watch.finish(finished.steps)));
+        (self.told)(&format!("{name}: {}", watch.finish(finished.steps)))?;
         ensure!(finished.complete, "{name}: stopped after step {}; the same command goes on", finished.steps);
         Ok(run.trainer().network().clone())
     }

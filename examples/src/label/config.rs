@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::config::{self, FilterConfig, PolicySettings, QuestionSettings, ServedSettings, of_format};
 use crate::manifest::{self, Named, NamesFiles};
+use crate::settings;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,8 +155,10 @@ impl Config {
     ///
     /// A file that cannot be read or says something unknown.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mut config: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let mut config: Self = settings::read(path)?;
+        let guard = &config.guard;
+        let asked = guard.base.server().is_none() || guard.question.is_some();
+        ensure!(asked, "{}: guard: {} is a server: set `question`", path.display(), guard.base);
         if let Some(sampled) = &config.corpus.sampled {
             sampled.check().with_context(|| path.display().to_string())?;
         }

@@ -51,8 +51,10 @@ impl Labelling {
     /// Whatever does not load or does not answer.
     pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration) -> Result<Self> {
         let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date).with_wait(wait);
+        let guard = config.guard.settings();
+        opener.check_guard(&guard).context("the guard")?;
         let replies = replies(config, &mut opener)?;
-        let guard = opener.named_guard(&config.guard.settings()).context("the guard")?;
+        let guard = opener.named_guard(&guard).context("the guard")?;
         let mut fingerprints = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
         let data = &config.corpus.data;
         for file in data_files(&data.path, &data.format) {

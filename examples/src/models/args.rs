@@ -11,7 +11,6 @@ use saffron_core::{ModelName, Vocabulary};
 use saffron_kvtrie::Reuse;
 use saffron_mrm::ModelOptions;
 use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TEMPLATE};
-use saffron_search::Preset;
 use saffron_search::eval::models::{PolicySettings, ServedSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +18,8 @@ use serde_json::Value;
 use super::opener::for_preset;
 use super::{NamedPolicy, Opener, TemplateDate, WaitArgs};
 use crate::device::{device, first};
+use crate::memory::cache_bytes;
+use crate::rewards::RewardArgs;
 
 /// Types of weights by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -104,27 +105,30 @@ pub struct PolicyArgs {
 
 impl PolicyArgs {
     /// How models run.
-    #[must_use]
-    pub fn options(&self) -> ModelOptions {
-        ModelOptions {
+    fn options(&self) -> Result<ModelOptions> {
+        Ok(ModelOptions {
             dtype: self.dtype.into(),
-            cache_bytes: self.cache_mb << 20,
+            cache_bytes: cache_bytes(self.cache_mb, None)?,
             reuse: if self.no_cache { Reuse::Nothing } else { Reuse::Cached },
             ..ModelOptions::default()
-        }
+        })
     }
 
     /// The policy, and what opens other models, which share its weights where they stand on the
-    /// same.
+    /// same. What can be refused of policy and reward model without their weights is refused before
+    /// any are read.
     ///
     /// # Errors
     ///
     /// No such device, a checkpoint that does not load, a tokenizer without the layout's tokens, a
-    /// server that does not do what is needed of it.
-    pub fn open(&self, preset: Preset) -> Result<(Opener, NamedPolicy)> {
-        let mut opener = self.opener()?;
-        let policy = opener.named_policy(&self.settings()?)?;
-        Ok((opener, for_preset(policy, preset)))
+    /// server that does not do what is needed of it; a reward model of which any of that can be
+    /// told.
+    pub fn open(&self, reward: &RewardArgs) -> Result<(Opener, NamedPolicy)> {
+        let (mut opener, settings) = (self.opener()?, self.settings()?);
+        opener.check_policy(&settings)?;
+        reward.check(&mut opener)?;
+        let policy = opener.named_policy(&settings)?;
+        Ok((opener, for_preset(policy, reward.preset())))
     }
 
     /// The policy's vocabulary alone.
@@ -147,7 +151,7 @@ impl PolicyArgs {
     }
 
     fn opener(&self) -> Result<Opener> {
-        Ok(Opener::new(device(&self.device)?, self.options()).with_wait(self.wait.limit()))
+        Ok(Opener::new(device(&self.device)?, self.options()?).with_wait(self.wait.limit()))
     }
 
     /// The policy, as a configuration would have it.

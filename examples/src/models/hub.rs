@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use saffron_mrm::hub::Hub;
 use saffron_mrm::{LocalModels, ModelOptions};
 
+use crate::output::visible;
 use crate::progress;
 
 /// Models on a device, with those of the hub that the environment names (`HF_ENDPOINT`, `HF_TOKEN`,
@@ -16,7 +17,8 @@ pub(super) fn local_models(device: Device, options: ModelOptions) -> LocalModels
         let shown = bar.get_or_insert_with(progress::download);
         shown.set_length(now.size);
         shown.set_position(now.done);
-        shown.set_message(now.file.clone());
+        // A terminal shows it, and it is the hub's.
+        shown.set_message(visible(&now.file, true).into_owned());
         if now.done == now.size {
             shown.finish_and_clear();
             bar = None;

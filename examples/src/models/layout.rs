@@ -9,7 +9,7 @@ use saffron_mrm::text::{ChatTemplate, Message, TEMPLATE, TextLayout, TextTokeniz
 use saffron_search::eval::models::PolicySettings;
 use serde_json::Value;
 
-use super::{TemplateDate, note};
+use super::TemplateDate;
 
 /// What a user says of how prompts are put.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Chosen {
     pub(super) layout: TextLayout,
     /// Whether it is a chat template that tells the date.
     pub(super) dated: bool,
+    /// What the user is to be told of a guess.
+    pub(super) guessed: Option<String>,
 }
 
 impl LayoutChoice {
@@ -63,8 +65,8 @@ impl LayoutChoice {
         Ok(Some(options.fold(template, |template, (name, value)| template.with_option(name, value.clone()))))
     }
 
-    /// The layout for a checkpoint. A guess is said aloud; putting prompts as they are is for those
-    /// who ask for it.
+    /// The layout for a checkpoint. A guess is to be said aloud; putting prompts as they are is for
+    /// those who ask for it.
     pub(super) fn choose(
         &self,
         model: &ModelName,
@@ -79,7 +81,7 @@ impl LayoutChoice {
                 let layout = layout.with_context(|| format!("the chat template of {model}; name another layout"))?;
                 let dated = template.is_dated();
                 ensure!(dated || self.date.is_none(), "the chat template of {model} tells no date: leave the date out");
-                return Ok(Chosen { layout, dated });
+                return Ok(Chosen { layout, dated, guessed: None });
             }
             ensure!(self.name.is_none(), "{model} has no chat template");
         }
@@ -87,23 +89,22 @@ impl LayoutChoice {
         ensure!(self.system.is_none(), without("a system prompt"));
         ensure!(self.options.is_empty(), without("an option of the template"));
         ensure!(self.date.is_none(), without("a date"));
-        let layout = match &self.name {
-            Some(name) => TextLayout::named(name, tokenizer)?,
-            None => guess(model, tokenizer)?,
-        };
-        Ok(Chosen { layout, dated: false })
+        match &self.name {
+            Some(name) => Ok(Chosen { layout: TextLayout::named(name, tokenizer)?, dated: false, guessed: None }),
+            None => guess(model, tokenizer),
+        }
     }
 }
 
 /// The layout that special tokens suggest.
-fn guess(model: &ModelName, tokenizer: &TextTokenizer) -> Result<TextLayout> {
+fn guess(model: &ModelName, tokenizer: &TextTokenizer) -> Result<Chosen> {
     let layout = TextLayout::guessed(tokenizer)?;
-    match layout.origin() {
+    let guessed = match layout.origin() {
         LayoutOrigin::Guessed(name) if name == "plain" => bail!(
             "{model} has no chat template, and no special tokens that suggest a layout: name one (plain puts prompts as \
              they are)"
         ),
-        origin => note(&format!("{model} has no chat template; its layout is {origin} (name a layout to choose)")),
-    }
-    Ok(layout)
+        origin => format!("{model} has no chat template; its layout is {origin} (name a layout to choose)"),
+    };
+    Ok(Chosen { layout, dated: false, guessed: Some(guessed) })
 }

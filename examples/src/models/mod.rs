@@ -4,24 +4,29 @@
 mod adapted;
 mod args;
 mod date;
+mod files;
 mod guard;
 mod hub;
 mod layout;
 mod opener;
+mod parts;
 mod policy;
 mod served;
 
 pub use adapted::base_name;
 pub use args::{PolicyArgs, TypeName};
 pub use date::{DATE, TemplateDate};
+pub use files::ModelFiles;
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
 pub use opener::{DEFAULT_LAYOUT, Opener};
+pub use parts::needs_question;
 pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
 pub use served::WaitArgs;
 
+use crate::output::say;
+
 /// Says something about models that the user should know, on standard error.
-#[allow(clippy::print_stderr, reason = "a note to the user of a program")]
 pub(crate) fn note(text: &str) {
-    eprintln!("note: {text}");
+    say(format_args!("note: {text}"));
 }

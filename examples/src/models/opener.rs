@@ -9,10 +9,9 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use saffron_core::{LayoutOrigin, ModelName, ServerAddress, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
-use saffron_mrm::text::{ChatTemplate, TextLayout, TextTokenizer};
+use saffron_mrm::text::{ChatTemplate, TextLayout};
 use saffron_mrm::{
-    Base, BiasUse, GuardRewardModel, GuardTemplate, LmPolicy, LocalModels, ModelOptions, Mrm, MrmInput, PrefillUse,
-    RewardHead,
+    Base, BiasUse, GuardRewardModel, LmPolicy, LocalModels, ModelOptions, Mrm, MrmInput, PrefillUse, RewardHead,
 };
 use saffron_search::Preset;
 use saffron_search::eval::models::{
@@ -22,8 +21,10 @@ use saffron_search::eval::models::{
 use saffron_search::remote::{RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server};
 
 use super::layout::{Chosen, LayoutChoice};
-use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, hub, served};
+use super::{DATE, ModelFiles, NamedGuard, NamedPolicy, TemplateDate, hub, note, served};
 use crate::compare::fingerprints;
+use crate::device::is_host;
+use crate::memory::{cache_bytes, memory};
 
 /// The name, among a manifest's fingerprints, of the layout that a run took because none was named.
 pub const DEFAULT_LAYOUT: &str = "layout of the policy";
@@ -33,21 +34,29 @@ pub const DEFAULT_LAYOUT: &str = "layout of the policy";
 pub struct Opener {
     local: LocalModels,
     today: TemplateDate,
+    /// The memory that caches lie in, in bytes, where that is known.
+    memory: Option<u64>,
     /// The longest wait for a server that is still loading.
     wait: Duration,
     /// Files and directories of models that were opened.
     files: BTreeSet<PathBuf>,
     /// What else a manifest says of them: commits, versions, dates.
     sources: BTreeMap<String, BTreeSet<String>>,
+    /// What was read beside the weights.
+    read: Vec<(ModelName, Arc<ModelFiles>)>,
+    /// Notes to the user so far.
+    notes: BTreeSet<String>,
 }
 
 impl Opener {
     /// Nothing opened yet. Chat templates tell today's date.
     #[must_use]
     pub fn new(device: Device, options: ModelOptions) -> Self {
+        let memory = if is_host(&device) { memory() } else { None };
         let local = hub::local_models(device, options);
         let (today, wait) = (TemplateDate::today(), RemoteSettings::default().wait);
-        Self { local, today, wait, files: BTreeSet::new(), sources: BTreeMap::new() }
+        let (files, sources) = (BTreeSet::new(), BTreeMap::new());
+        Self { local, today, memory, wait, files, sources, read: Vec::new(), notes: BTreeSet::new() }
     }
 
     /// The same, with the longest wait for a server that is still loading.
@@ -72,10 +81,16 @@ impl Opener {
     ///
     /// # Errors
     ///
-    /// A server, a name that leads nowhere, a checkpoint that does not load.
+    /// A server, a name that leads nowhere, a checkpoint that does not load; a model on the hub that
+    /// has changed since its other files were read.
     pub fn base(&mut self, name: &ModelName) -> Result<Base> {
         let base = self.local.base(name)?;
         self.remember(name, true)?;
+        let read = self.read.iter().find(|(known, _)| known == name);
+        ensure!(
+            read.is_none_or(|(_, files)| same_place(files.checkpoint().path(), base.path())),
+            "{name} has changed on the hub since its tokenizer was read: start again"
+        );
         Ok(base)
     }
 
@@ -117,10 +132,9 @@ impl Opener {
         match settings.model.server() {
             Some(address) => self.served_policy(address, settings, &choice),
             None => {
-                refuse_served(settings.served.as_ref(), &settings.model)?;
+                let (options, layout) = self.policy_parts(settings, &choice)?;
                 let base = self.base(&settings.model)?;
-                let layout = self.chosen(&choice, &settings.model, base.checkpoint(), base.tokenizer())?;
-                let policy = LmPolicy::on_with_layout(&base, self.options_with(settings.cache_mb), layout)?;
+                let policy = LmPolicy::on_with_layout(&base, options, layout)?;
                 Ok(NamedPolicy::Local(Box::new(policy)))
             }
         }
@@ -167,13 +181,9 @@ impl Opener {
         if let Some(address) = settings.model.server() {
             return self.served_guard(address, settings);
         }
-        refuse_served(settings.served.as_ref(), &settings.model)?;
+        let (options, template) = self.guard_parts(settings)?;
         let base = self.base(&settings.model)?;
-        let template = |tokenizer: &_| match &settings.question {
-            None => GuardTemplate::llama_guard_3(tokenizer),
-            Some(asked) => GuardTemplate::in_words(tokenizer, parts(asked), answers(asked)),
-        };
-        let guard = GuardRewardModel::on(&base, self.options_with(settings.cache_mb), template)?;
+        let guard = GuardRewardModel::on(&base, options, |_| Ok(template))?;
         let guard = match &settings.adapter {
             Some(adapter) => guard.with_adapter(self.file(adapter))?,
             None => guard,
@@ -187,11 +197,10 @@ impl Opener {
     ///
     /// Whatever does not load.
     pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<Mrm> {
-        let base = self.base(&settings.base)?;
-        let base = Mrm::on(&base, self.options_with(settings.cache_mb))?;
+        let (options, layout) = self.mrm_parts(settings)?;
+        let base = Mrm::on(&self.base(&settings.base)?, options)?;
         let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
         let mrm = base.with_adapter(self.file(&settings.adapter))?;
-        let layout = TextLayout::named(&settings.layout, mrm.tokenizer())?;
         let head = mrm.head();
         let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
         let head = RewardHead { bias: head.bias.clone(), unseen };
@@ -218,21 +227,21 @@ impl Opener {
             };
             return Ok(NamedPolicy::Served(Box::new(policy), None));
         };
-        let checkpoint = self.checkpoint(name)?;
-        let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));
-        let layout = self.chosen(choice, name, &checkpoint, &tokenizer)?;
-        let end_tokens = checkpoint.end_tokens(&tokenizer)?;
+        let files = self.read(name)?;
+        let (config, tokenizer) = (files.config(), files.tokenizer());
+        let layout = self.chosen(choice, name, &files)?;
+        let end_tokens = files.checkpoint().end_tokens(tokenizer)?;
         let server = self.connect(address, settings.served.as_ref(), Some(config.vocab_size))?;
         let policy = RemotePolicy::on(server, tokenizer.clone(), layout, end_tokens).with_shape(config.shape());
-        Ok(NamedPolicy::Served(Box::new(policy), Some(tokenizer)))
+        Ok(NamedPolicy::Served(Box::new(policy), Some(tokenizer.clone())))
     }
 
     fn served_guard(&mut self, address: &ServerAddress, settings: &GuardSettings) -> Result<NamedGuard> {
         let GuardSettings { model, adapter, question, served, .. } = settings;
         ensure!(adapter.is_none(), "{model} is a server: an adapter is put on where the model runs");
         let question = question.as_ref();
-        let question =
-            question.with_context(|| format!("{model} is a server: a guard there needs a question in words"))?;
+        let question = question
+            .with_context(|| format!("{model} is a server, and a guard there is asked in words: set `question`"))?;
         let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));
         let Some(name) = tokenizer_of(served.as_ref()) else {
             let server = self.connect(address, served.as_ref(), None)?;
@@ -241,12 +250,12 @@ impl Opener {
             let guard = RemoteGuard::new(server, vocabulary, asked).through_text();
             return Ok(NamedGuard::Served(Box::new(guard), None));
         };
-        let checkpoint = self.checkpoint(name)?;
-        let (config, tokenizer) = (checkpoint.config()?, Arc::new(checkpoint.tokenizer()?));
+        let files = self.read(name)?;
+        let (config, tokenizer) = (files.config(), files.tokenizer());
         let server = self.connect(address, served.as_ref(), Some(config.vocab_size))?;
         let asked = ask(&server)?;
         let guard = RemoteGuard::new(server, tokenizer.clone(), asked).with_shape(config.shape()).through_text();
-        Ok(NamedGuard::Served(Box::new(guard), Some(tokenizer)))
+        Ok(NamedGuard::Served(Box::new(guard), Some(tokenizer.clone())))
     }
 
     fn connect(
@@ -260,15 +269,33 @@ impl Opener {
         Ok(server)
     }
 
+    /// What a checkpoint says beside its weights. It is read once.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint); what a model cannot be opened without.
+    pub fn read(&mut self, name: &ModelName) -> Result<Arc<ModelFiles>> {
+        if let Some((_, files)) = self.read.iter().find(|(known, _)| known == name) {
+            return Ok(files.clone());
+        }
+        let files = Arc::new(ModelFiles::read(self.checkpoint(name)?)?);
+        self.read.push((name.clone(), files.clone()));
+        Ok(files)
+    }
+
     /// The layout for a policy. What a manifest cannot tell from the settings is remembered.
-    fn chosen(
+    pub(super) fn chosen(
         &mut self,
         choice: &LayoutChoice,
         model: &ModelName,
-        checkpoint: &Checkpoint,
-        tokenizer: &TextTokenizer,
+        files: &ModelFiles,
     ) -> Result<TextLayout> {
-        let Chosen { layout, dated } = choice.choose(model, checkpoint, tokenizer, self.today)?;
+        let Chosen { layout, dated, guessed } =
+            choice.choose(model, files.checkpoint(), files.tokenizer(), self.today)?;
+        if let Some(text) = guessed.filter(|text| !self.notes.contains(text)) {
+            note(&text);
+            self.notes.insert(text);
+        }
         if choice.name.is_none() && *layout.origin() == LayoutOrigin::Template {
             self.say(DEFAULT_LAYOUT, "chat template");
         }
@@ -279,8 +306,9 @@ impl Opener {
         Ok(layout)
     }
 
-    fn options_with(&self, cache_mb: u64) -> ModelOptions {
-        ModelOptions { cache_bytes: cache_mb << 20, ..self.local.options() }
+    /// How a model with a cache of so many megabytes runs.
+    pub(super) fn options_with(&self, cache_mb: u64) -> Result<ModelOptions> {
+        Ok(ModelOptions { cache_bytes: cache_bytes(cache_mb, self.memory)?, ..self.local.options() })
     }
 
     fn remember(&mut self, name: &ModelName, weights: bool) -> Result<()> {
@@ -345,20 +373,11 @@ fn same_place(one: &Path, other: &Path) -> bool {
     one == other || real(one).is_some_and(|one| real(other).is_some_and(|other| one == other))
 }
 
-/// What is said of a server would be passed over in silence where there is none.
-fn refuse_served(settings: Option<&ServedSettings>, model: &ModelName) -> Result<()> {
-    ensure!(
-        settings.is_none_or(|served| *served == ServedSettings::default()),
-        "{model} runs here: a tokenizer, a served model's name and a number of log-probabilities are for servers"
-    );
-    Ok(())
-}
-
-fn parts(question: &QuestionSettings) -> [&str; 3] {
+pub(super) fn parts(question: &QuestionSettings) -> [&str; 3] {
     [&question.prefix, &question.infix, &question.suffix]
 }
 
-fn answers(question: &QuestionSettings) -> [&str; 2] {
+pub(super) fn answers(question: &QuestionSettings) -> [&str; 2] {
     [&question.safe, &question.not_safe]
 }
 

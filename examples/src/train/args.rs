@@ -1,13 +1,11 @@
 //! What both training programs are told.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::{DType, Device};
 use clap::Args;
-use saffron_core::ModelName;
-use saffron_mrm::{Base, ModelOptions};
+use saffron_mrm::ModelOptions;
 use saffron_search::eval::models::ModelOpener;
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::RunSettings;
@@ -42,19 +40,17 @@ impl TrainArgs {
         device(&self.device)
     }
 
-    /// The model that is trained, in float32, and what a manifest says of it.
+    /// Opens the model that is trained, in float32.
     ///
     /// # Errors
     ///
-    /// No such device, a model that does not load or runs on a server.
-    pub fn open(&self, name: &ModelName) -> Result<(Base, BTreeMap<String, String>)> {
+    /// No such device.
+    pub fn opener(&self) -> Result<Opener> {
         let options = ModelOptions { dtype: DType::F32, ..ModelOptions::default() };
-        let mut opener = Opener::new(self.device()?, options);
-        let base = opener.base(name)?;
-        Ok((base, opener.fingerprints().map_err(anyhow::Error::from_boxed)?))
+        Ok(Opener::new(self.device()?, options))
     }
 
-    /// With what the run is begun: the recipe, the device, what is known of the `model`, the
+    /// With what the run is begun: the recipe, the device, what is known of the model, the
     /// checksums of files and of all files in directories, and whether prompts are encoded `together` with their layout. The run may
     /// be made longer.
     ///
@@ -64,12 +60,12 @@ impl TrainArgs {
     pub fn manifest<'a>(
         &self,
         recipe: &impl NamesFiles,
-        model: &BTreeMap<String, String>,
+        opener: &Opener,
         paths: impl IntoIterator<Item = &'a PathBuf>,
         together: bool,
     ) -> Result<Manifest> {
         let folder = self.config.parent().unwrap_or(Path::new(""));
-        let mut sums = model.clone();
+        let mut sums = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
         for path in paths {
             sums.extend(fingerprints(path)?);
         }

@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use saffron_core::ModelName;
-use saffron_mrm::checkpoint::AdapterConfig;
+use saffron_mrm::DecoderConfig;
+use saffron_mrm::checkpoint::{AdapterConfig, AdapterFile};
 use saffron_search::eval::data::{Format, Share};
 use saffron_search::eval::runs::Counts;
-use saffron_train::{AdamWSettings, RunSettings};
+use saffron_train::{AdamWSettings, Init, RunSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::config::{QuestionSettings, of_format};
 use crate::manifest::{Named, NamesFiles};
 use crate::models::TypeName;
+use crate::settings;
 
 /// `train_guard`: a guard from labelled replies and preference pairs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -150,6 +152,23 @@ impl AdapterRecipe {
         from.is_some() && (*rank, *alpha, targets, *seed) != (plain.rank, plain.alpha, &plain.targets, plain.seed)
     }
 
+    /// Refuses an adapter that cannot be put beside a model's layers.
+    ///
+    /// # Errors
+    ///
+    /// Settings of a new adapter beside one to begin from; one that does not load; modules that the
+    /// model does not have; a rank beyond a layer's sides.
+    pub fn check(&self, model: &DecoderConfig) -> Result<()> {
+        ensure!(
+            !self.is_contradictory(),
+            "adapter.from: rank, alpha, targets and seed are those of the adapter that it names"
+        );
+        match &self.from {
+            Some(dir) => AdapterFile::open(dir, model).map(drop).with_context(|| dir.display().to_string()),
+            None => Init::layers(&self.config(), model).map(drop).context("adapter"),
+        }
+    }
+
     /// The configuration of a new adapter.
     #[must_use]
     pub fn config(&self) -> AdapterConfig {
@@ -195,8 +214,7 @@ pub trait Recipe: DeserializeOwned + NamesFiles {
     ///
     /// A file that cannot be read or says something unknown.
     fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mut recipe: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let mut recipe: Self = settings::read(path)?;
         recipe.resolve(path.parent().unwrap_or(Path::new("")));
         Ok(recipe)
     }

@@ -26,12 +26,9 @@ const VALIDATION: u64 = 0x7661_6c69;
 ///
 /// # Errors
 ///
-/// An adapter that does not load.
+/// An adapter that does not load, or that the base has no layers for.
 pub fn network(base: &Base, name: &ModelName, adapter: &AdapterRecipe) -> Result<Network> {
-    ensure!(
-        !adapter.is_contradictory(),
-        "adapter.from: rank, alpha, targets and seed are those of the adapter that it names"
-    );
+    adapter.check(base.decoder().config())?;
     let network = match &adapter.from {
         Some(dir) => Network::open(base, dir).with_context(|| dir.display().to_string())?,
         None => Network::fresh(base, adapter.config(), adapter.seed)?,

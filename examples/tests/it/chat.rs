@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use saffron_core::PromptEncoder;
 use saffron_examples::conversation::Conversation;
@@ -14,7 +14,7 @@ const TEMPLATE: &str = "{{ bos_token }}{% for turn in messages %}<|{{ turn.role 
                         {% if add_generation_prompt %}<|assistant|>{% endif %}";
 
 /// A tiny policy that knows how conversations are put before it.
-fn policy() -> tempfile::TempDir {
+pub(crate) fn policy() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(crate::fixtures().join("tiny-b/policy")).unwrap() {
         let path = entry.unwrap().path();
@@ -31,10 +31,15 @@ fn chat(policy: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn said(policy: &Path, arguments: &[&str], questions: &str) -> String {
+/// A whole conversation.
+fn talk(policy: &Path, arguments: &[&str], questions: &[u8]) -> Output {
     let mut child = chat(policy, arguments).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(questions.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    child.stdin.take().unwrap().write_all(questions).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn said(policy: &Path, arguments: &[&str], questions: &str) -> String {
+    let output = talk(policy, arguments, questions.as_bytes());
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
 }
@@ -82,6 +87,48 @@ fn what_was_said_enters_the_next_turn_without_its_reasoning() {
     assert_eq!(found.ids().prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
     assert_eq!(found.ids().infix, encode("<|assistant|>"));
     assert_eq!(talk.messages()[1].content, "Hm , <|user|></think>Paris !", "the text that was generated is kept");
+}
+
+/// Lines that are refused, and what is said of each.
+fn bad_lines() -> [(Vec<u8>, &'static str); 3] {
+    [
+        (b"hi \xff\xfe".to_vec(), "the line is not UTF-8 from byte 3 on"),
+        (vec![b'a'; (1 << 20) + 1], "the line has more than 1048576 bytes"),
+        ("a long question ".repeat(1000).into_bytes(), "tokens, the model has room for"),
+    ]
+}
+
+#[test]
+fn a_bad_line_is_refused_and_the_conversation_goes_on() {
+    let policy = policy();
+    let mrm = crate::fixtures().join("tiny-b/mrm").display().to_string();
+    for search in [&["--max-new-tokens", "6"][..], &["--max-new-tokens", "6", "--mrm", &mrm, "--width", "2"]] {
+        let expected = said(policy.path(), search, "one question\nanother question\n");
+        for (line, says) in bad_lines() {
+            let questions = [b"one question\n", &line[..], b"\nanother question\n"].concat();
+            let output = talk(policy.path(), search, &questions);
+            let error = text(&output.stderr);
+            assert!(output.status.success(), "{says}: {error}");
+            assert_eq!(error.matches("not answered, and the conversation goes on without it: ").count(), 1, "{error}");
+            assert!(error.contains(says), "{says}: {error}");
+            assert_eq!(text(&output.stdout), expected, "{says}");
+        }
+    }
+}
+
+#[test]
+fn the_exit_code_says_whether_the_last_question_was_answered() {
+    let policy = policy();
+    let search = ["--max-new-tokens", "4"];
+    let answer = said(policy.path(), &search, "one question\n");
+    for (line, says) in bad_lines() {
+        let output = talk(policy.path(), &search, &[b"one question\n", &line[..]].concat());
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{says}: {error}");
+        assert!(error.contains(says) && error.ends_with("Error: the last question was not answered\n"), "{error}");
+        assert_eq!(text(&output.stdout), answer, "{says}");
+    }
+    assert_eq!(said(policy.path(), &search, "\n  \n"), "", "no question, nothing that was not answered");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session, TextPolicy};
 use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, TypeName, WaitArgs};
+use saffron_examples::rewards::{PresetName, RewardArgs};
 use saffron_mrm::Mrm;
-use saffron_search::{Preset, Saffron, Searcher};
+use saffron_search::{Saffron, Searcher};
 
 /// Contexts that are compared.
 const CONTEXTS: usize = 500;
@@ -43,7 +44,15 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         cache_mb: 512,
         no_cache: false,
     };
-    args.open(Preset::Paper).unwrap()
+    let reward = RewardArgs {
+        mrm: None,
+        guard: None,
+        preset: PresetName::Paper,
+        mrm_layout: String::from("mrm"),
+        neutral_head: false,
+        unmerged: false,
+    };
+    args.open(&reward).unwrap()
 }
 
 /// Questions with beginnings of replies of several lengths.

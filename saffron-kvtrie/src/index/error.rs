@@ -64,6 +64,12 @@ pub enum CacheError {
         /// Bytes a token takes in all layers.
         per_token: u64,
     },
+    /// The host has no memory for what the cache would hold.
+    #[error("no memory for another {bytes} bytes of the cache")]
+    Memory {
+        /// Bytes asked for.
+        bytes: u64,
+    },
     /// A reservation is open: its rows must not move.
     #[error("{open} reservations are open; rows can only be moved when there is none")]
     ReservationsOpen {

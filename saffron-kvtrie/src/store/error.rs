@@ -59,6 +59,12 @@ pub enum StoreError {
         /// Slots allowed.
         limit: usize,
     },
+    /// The host has no memory for more slots.
+    #[error("no memory for another {bytes} bytes of keys or values")]
+    Memory {
+        /// Bytes asked for at once.
+        bytes: u64,
+    },
     /// The device or the host failed.
     #[error("the device failed: {0}")]
     Device(String),

@@ -59,6 +59,17 @@ impl HostStore {
         }
     }
 
+    /// Asks for the memory that so many slots take.
+    fn reserve(&mut self, slots: usize) -> Result<(), StoreError> {
+        let len = slots * self.shape.width();
+        let mut vectors = self.layers.iter_mut().flat_map(|rows| [&mut rows.keys, &mut rows.values]);
+        vectors.try_for_each(|numbers| {
+            let missing = len.saturating_sub(numbers.len());
+            let refused = StoreError::Memory { bytes: (missing * size_of::<f32>()) as u64 };
+            numbers.try_reserve_exact(missing).map_err(|_| refused)
+        })
+    }
+
     fn resize(&mut self, slots: usize) {
         let len = slots * self.shape.width();
         for HostRows { keys, values } in &mut self.layers {
@@ -145,6 +156,7 @@ impl KvStore for HostStore {
     fn ensure(&mut self, slots: usize) -> Result<(), StoreError> {
         let target = grown(self.slots, slots, self.limit)?;
         if target > self.slots {
+            self.reserve(target)?;
             self.resize(target);
             self.grows += 1;
         }

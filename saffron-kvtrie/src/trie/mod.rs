@@ -52,7 +52,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     pub fn with_policy(capacity: u32, policy: E) -> Self {
         let capacity = capacity.min(MOST_SLOTS);
         Self {
-            index: Index::new(capacity, policy),
+            index: Index::new(policy),
             slots: SlotAllocator::new(capacity),
             inbox: Arc::new(Inbox::new()),
             open: 0,

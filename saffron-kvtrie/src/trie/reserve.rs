@@ -18,7 +18,8 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     /// # Errors
     ///
     /// [`CacheError::OutOfBudget`] when even eviction does not make room; the trie is then as before, but for what was evicted.
-    /// [`CacheError::EmptyContext`] for a context without tokens, [`CacheError::Foreign`] for one after a handle of another trie.
+    /// [`CacheError::EmptyContext`] for a context without tokens, [`CacheError::Foreign`] for one after a handle of another trie,
+    /// [`CacheError::Memory`] where the host has none for the tokens.
     pub fn reserve(&mut self, wants: &[Want<'_>], reuse: Reuse) -> Result<Reservation, CacheError> {
         self.settle();
         let mut held = Held::default();
@@ -122,11 +123,16 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             self.stats.tokens_evicted += self.index.evict(missing, &mut self.slots) as u64;
         }
         let taken = u32::try_from(need).ok().and_then(|need| self.slots.take(need));
-        taken.ok_or_else(|| {
+        let Some(taken) = taken else {
             let (free, capacity) = (self.slots.free_slots(), self.slots.capacity());
             let pinned = self.index.pinned();
             let evictable = self.index.live() - pinned;
-            CacheError::OutOfBudget { need, free, evictable, pinned: pinned + self.pending, capacity }
-        })
+            return Err(CacheError::OutOfBudget { need, free, evictable, pinned: pinned + self.pending, capacity });
+        };
+        if let Err(error) = taken.iter().try_for_each(|slots| self.index.cover(*slots)) {
+            taken.into_iter().for_each(|slots| self.slots.give(slots));
+            return Err(error);
+        }
+        Ok(taken)
     }
 }

@@ -75,7 +75,10 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
             taken.into_iter().for_each(|extent| self.slots.give(extent));
             return None;
         };
-        let node = self.index.insert_extents(parent, tokens, [extent], |_, _| {}).ok()?;
-        Some((node, extent))
+        let stored = self.index.insert_extents(parent, tokens, [extent], |_, _| {});
+        if stored.is_err() {
+            self.slots.give(extent);
+        }
+        stored.ok().map(|node| (node, extent))
     }
 }

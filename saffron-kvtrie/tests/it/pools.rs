@@ -141,3 +141,13 @@ fn a_lower_limit_gives_memory_back_and_a_higher_one_is_grown_into() {
     KvStore::write(&mut pools, 1, &[(0, extent)], &pair(8.0, 1)).unwrap();
     assert_eq!(pools.copied_writes(), 0, "writes are in place at every size");
 }
+
+#[test]
+fn pools_that_the_host_has_no_memory_for_are_refused_and_change_nothing() {
+    let shape = PoolShape { layers: 1, kv_heads: 1 << 7, head_dim: 1 << 8, dtype: DType::F32 };
+    // 2³¹ slots of 2¹⁷ bytes are more than a process can address.
+    let mut pools = KvPools::new(shape, u32::MAX - 1, &Device::flex());
+    let slots = pools.slots();
+    assert_eq!(pools.ensure(1 << 31), Err(StoreError::Memory { bytes: 1 << 49 }));
+    assert_eq!(pools.slots(), slots);
+}

@@ -110,7 +110,7 @@ fn a_pinned_leaf_itself_survives_the_eviction_of_everything() {
 fn a_reference_to_what_was_evicted_is_stale_also_when_its_place_is_used_again() {
     use saffron_kvtrie::index::{Index, SlotAllocator};
     let mut slots = SlotAllocator::new(4);
-    let mut index: Index = Index::new(4, Lru::default());
+    let mut index: Index = Index::new(Lru::default());
     let first = slots.take(2).unwrap()[0];
     let (old, _) = index.insert(index.root(), &[1, 2], &[first.base, first.base + 1]).unwrap();
     index.evict(usize::MAX, &mut slots);

@@ -84,3 +84,13 @@ fn the_counts_are_of_what_was_done() {
     store.ensure(4).unwrap();
     assert_eq!(store.read(0, &[extent(2, 2)]).unwrap(), rows(&[2., 2., 0., 0.]), "what was given up is gone");
 }
+
+#[test]
+fn slots_that_the_host_has_no_memory_for_are_refused_and_change_nothing() {
+    // 2²⁸ slots of 2²⁰ numbers are more than a process can address.
+    let mut store = HostStore::new(1, 1 << 10, 1 << 10, u32::MAX - 1);
+    assert!(matches!(store.ensure(1 << 28), Err(StoreError::Memory { bytes }) if bytes > 1 << 49));
+    assert_eq!((store.slots(), store.stats().grows), (1, 0));
+    store.ensure(2).unwrap();
+    assert_eq!(store.slots(), 2);
+}

@@ -127,7 +127,7 @@ fn a_million_single_token_nodes_in_a_chain_are_walked_and_evicted() {
     use saffron_kvtrie::index::{Index, SlotAllocator};
     let length = 1_000_000u32;
     let mut slots = SlotAllocator::new(2 * length);
-    let mut index: Index = Index::new(2 * length, Lru::default());
+    let mut index: Index = Index::new(Lru::default());
     let all = slots.take(2 * length).unwrap();
     assert_eq!(all.len(), 1);
     let mut at = index.root();
@@ -263,8 +263,25 @@ fn a_score_that_is_no_number_and_books_that_cannot_be_right_are_refused() {
     let mut trie = Trie::new(4);
     let seq = store(&mut trie, &[1]);
     assert_eq!(trie.set_score(&seq, f32::NAN), Err(CacheError::ScoreIsNan));
-    let mut index: Index = Index::new(4, Lru::default());
+    let mut index: Index = Index::new(Lru::default());
     assert_eq!(index.insert(index.root(), &[1, 2], &[1]).unwrap_err(), CacheError::SlotCount { tokens: 2, slots: 1 });
     let (node, _) = index.insert(index.root(), &[1, 2], &[1, 2]).unwrap();
     assert!(matches!(index.unpin(node), Err(CacheError::NotPinned { .. })));
+}
+
+#[test]
+fn a_trie_takes_memory_as_it_is_used_whatever_its_capacity() {
+    // The tokens of all slots would take 16 GiB.
+    let mut trie = Trie::new(u32::MAX);
+    let seqs: Vec<_> = (0..50).map(|first| store(&mut trie, &[first, 1, 2])).collect();
+    assert_eq!(trie.stats().live, 150);
+    trie.compact::<CacheError>(|_| Ok(())).unwrap();
+    for (first, seq) in (0..).zip(&seqs) {
+        assert_eq!(trie.tokens(seq).unwrap(), [first, 1, 2]);
+    }
+    trie.set_capacity(150).unwrap();
+    assert!(matches!(trie.set_capacity(149), Err(CacheError::SlotInUse { slot: 150, capacity: 149 })));
+    trie.set_capacity(u32::MAX - 1).unwrap();
+    store(&mut trie, &[7, 8]);
+    trie.validate(&[]).unwrap();
 }

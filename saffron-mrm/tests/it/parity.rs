@@ -173,3 +173,13 @@ fn an_evicted_cache_changes_nothing() {
     assert!(engine.cache_stats().tokens_evicted > 0);
     assert!(engine.pools().bytes() <= bytes);
 }
+
+#[test]
+fn a_cache_budget_beyond_any_memory_costs_what_is_used() {
+    let reference = reference("tiny-b");
+    for bytes in [100_000_000 << 20, u64::MAX] {
+        let mut engine = engine("tiny-b", ModelOptions { cache_bytes: bytes, ..ModelOptions::default() });
+        assert_rows(&logits(&mut engine, &reference.sequences), &reference.logits, "a vast cache");
+        assert!(engine.pools().bytes() < 1 << 20, "{}", engine.pools().bytes());
+    }
+}

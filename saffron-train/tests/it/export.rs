@@ -88,6 +88,36 @@ fn a_new_adapter_of_any_modules_is_read_back() {
 }
 
 #[test]
+fn a_rank_beyond_the_layer_is_refused() {
+    let base = base("tiny-a");
+    let fresh = |rank, alpha, target: &str| {
+        Network::fresh(&base, AdapterConfig::new(rank, alpha, vec![target.to_owned()]), 1)
+            .map_err(|error| error.to_string())
+    };
+    // The smaller side of each.
+    let shapes = ["k_proj", "q_proj", "down_proj"].map(|target| {
+        let pairs = fresh(1, 4.0, target).unwrap().lora().pairs;
+        let pair = pairs.values().next().unwrap();
+        (target, pair.a.dims()[1].min(pair.b.dims()[0]))
+    });
+    for (target, side) in shapes {
+        assert!(fresh(side, 4.0, target).is_ok(), "{target} at {side}");
+        for rank in [side + 1, 100_000_000, usize::MAX] {
+            let error = fresh(rank, 4.0, target).unwrap_err();
+            assert!(
+                error.contains(&format!("r: expected at most {side}, the smaller side of model.layers.0.")),
+                "{error}"
+            );
+            assert!(error.ends_with(&format!("{target}, found {rank}")), "{error}");
+        }
+    }
+    for alpha in [f64::NAN, f64::INFINITY] {
+        let error = fresh(2, alpha, "q_proj").unwrap_err();
+        assert!(error.contains("lora_alpha: expected a finite scale"), "{error}");
+    }
+}
+
+#[test]
 fn a_trainer_that_was_written_goes_on_with_the_same_bits() {
     let mut one = trainer("tiny-b", 1e-2);
     one.step(&samples()).unwrap();

@@ -1,6 +1,7 @@
 //! Models by name in every program: directories, GGUFs, the hub, servers; layouts; runs that are
 //! resumed.
 
+mod conversation;
 mod gguf;
 mod hub;
 mod layouts;

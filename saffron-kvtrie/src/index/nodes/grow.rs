@@ -13,7 +13,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     ///
     /// # Errors
     ///
-    /// A stale node; slots that are not as many as the tokens.
+    /// A stale node; slots that are not as many as the tokens; no memory for them.
     pub fn insert(&mut self, below: NodeRef, tokens: &[u32], slots: &[u32]) -> Result<(NodeRef, Vec<u32>), CacheError> {
         if tokens.len() != slots.len() {
             return Err(CacheError::SlotCount { tokens: tokens.len(), slots: slots.len() });
@@ -33,7 +33,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     ///
     /// # Errors
     ///
-    /// A stale node.
+    /// A stale node; no memory for the tokens.
     pub(crate) fn insert_extents(
         &mut self,
         below: NodeRef,
@@ -46,6 +46,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         while done < tokens.len() {
             let Some(child) = self.children.get(&(at, tokens[done])).copied() else {
                 let Some(run) = supply.take(tokens.len() - done) else { break };
+                self.cover(run)?;
                 at = self.add(at, &tokens[done..done + run.len as usize], run.base);
                 settled(run, Fate::Stored);
                 done += run.len as usize;
@@ -59,6 +60,24 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         }
         self.touch(at);
         Ok(self.reference(at))
+    }
+
+    /// Makes room in the log for the tokens of some slots. Whoever has done so can store them
+    /// without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::Memory`]; nothing has changed then.
+    pub(crate) fn cover(&mut self, slots: Extent) -> Result<(), CacheError> {
+        let (end, len) = (slots.end() as usize, self.log.len());
+        if end > len {
+            let missing = end - len;
+            self.log
+                .try_reserve(missing)
+                .map_err(|_| CacheError::Memory { bytes: (missing * size_of::<u32>()) as u64 })?;
+            self.log.resize(end, 0);
+        }
+        Ok(())
     }
 
     fn add(&mut self, parent: u32, tokens: &[u32], base: u32) -> u32 {

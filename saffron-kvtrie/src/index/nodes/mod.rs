@@ -68,7 +68,8 @@ impl Node {
 pub struct Index<E = Lru, H = FxBuildHasher> {
     nodes: Vec<Node>,
     vacant: Vec<u32>,
-    /// The token of every slot; a run's tokens are contiguous because its slots are.
+    /// The token of every slot up to the highest that was in use; a run's tokens are contiguous
+    /// because its slots are.
     log: Vec<u32>,
     children: HashMap<(u32, u32), u32, H>,
     policy: E,
@@ -80,9 +81,9 @@ pub struct Index<E = Lru, H = FxBuildHasher> {
 }
 
 impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
-    /// An empty index over slots `1..=capacity`.
+    /// An empty index. Its memory grows with the slots that are in use.
     #[must_use]
-    pub fn new(capacity: u32, policy: E) -> Self {
+    pub fn new(policy: E) -> Self {
         let root = Node {
             parent: ROOT,
             run: Extent { base: 0, len: 0 },
@@ -96,7 +97,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
         Self {
             nodes: vec![root],
             vacant: Vec::new(),
-            log: vec![0; capacity as usize + 1],
+            log: Vec::new(),
             children: HashMap::default(),
             policy,
             clock: 0,

@@ -47,7 +47,8 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     /// As [`SlotAllocator::resize`].
     pub fn resize(&mut self, capacity: u32, slots: &mut SlotAllocator) -> Result<(), CacheError> {
         slots.resize(capacity)?;
-        self.log.resize(capacity as usize + 1, 0);
+        self.log.truncate(capacity as usize + 1);
+        self.log.shrink_to_fit();
         Ok(())
     }
 }

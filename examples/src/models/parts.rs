@@ -1,0 +1,101 @@
+//! What a model is put together from beside its weights. All of it is read and checked before they
+//! are, which may take long.
+
+use anyhow::{Context, Result, ensure};
+use saffron_core::ModelName;
+use saffron_mrm::checkpoint::{AdapterFile, RewardHead};
+use saffron_mrm::text::TextLayout;
+use saffron_mrm::{GuardTemplate, ModelOptions};
+use saffron_search::eval::models::{GuardSettings, MrmSettings, PolicySettings, ServedSettings};
+
+use super::layout::LayoutChoice;
+use super::opener::{Opener, answers, parts};
+
+impl Opener {
+    /// Refuses a policy that runs here for what can be known without its weights.
+    ///
+    /// # Errors
+    ///
+    /// A configuration, tokenizer or layout that does not load or fit.
+    pub fn check_policy(&mut self, settings: &PolicySettings) -> Result<()> {
+        if settings.model.server().is_none() {
+            self.policy_parts(settings, &LayoutChoice::of(settings)?)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a guard that runs here for what can be known without its weights.
+    ///
+    /// # Errors
+    ///
+    /// A configuration, tokenizer, question or adapter that does not load or fit.
+    pub fn check_guard(&mut self, settings: &GuardSettings) -> Result<()> {
+        if settings.model.server().is_none() {
+            self.guard_parts(settings)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a multifurcation reward model for what can be known without its weights.
+    ///
+    /// # Errors
+    ///
+    /// A configuration, tokenizer, layout, adapter or head that does not load or fit.
+    pub fn check_mrm(&mut self, settings: &MrmSettings) -> Result<()> {
+        self.mrm_parts(settings).map(drop)
+    }
+
+    pub(super) fn policy_parts(
+        &mut self,
+        settings: &PolicySettings,
+        choice: &LayoutChoice,
+    ) -> Result<(ModelOptions, TextLayout)> {
+        refuse_served(settings.served.as_ref(), &settings.model)?;
+        let options = self.options_with(settings.cache_mb)?;
+        let files = self.read(&settings.model)?;
+        Ok((options, self.chosen(choice, &settings.model, &files)?))
+    }
+
+    pub(super) fn guard_parts(&mut self, settings: &GuardSettings) -> Result<(ModelOptions, GuardTemplate)> {
+        let GuardSettings { model, adapter, question, served, cache_mb } = settings;
+        refuse_served(served.as_ref(), model)?;
+        let options = self.options_with(*cache_mb)?;
+        let files = self.read(model)?;
+        let template = match question {
+            Some(asked) => GuardTemplate::in_words(files.tokenizer(), parts(asked), answers(asked))?,
+            None => GuardTemplate::llama_guard_3(files.tokenizer()).with_context(|| needs_question(model))?,
+        };
+        if let Some(adapter) = adapter {
+            AdapterFile::open(adapter, files.config())?;
+        }
+        Ok((options, template))
+    }
+
+    pub(super) fn mrm_parts(&mut self, settings: &MrmSettings) -> Result<(ModelOptions, TextLayout)> {
+        let MrmSettings { base, adapter, layout, neutral_head, cache_mb, .. } = settings;
+        let options = self.options_with(*cache_mb)?;
+        let files = self.read(base)?;
+        let layout = TextLayout::named(layout, files.tokenizer())?;
+        AdapterFile::open(adapter, files.config())?;
+        let vocab_size = files.config().vocab_size;
+        match *neutral_head {
+            true => RewardHead::from_dir_or_neutral(adapter, vocab_size)?,
+            false => RewardHead::from_dir(adapter, vocab_size)?,
+        };
+        Ok((options, layout))
+    }
+}
+
+/// What to do about a guard that nobody said how to ask.
+pub fn needs_question(model: impl std::fmt::Display) -> String {
+    format!("{model} is no Llama Guard 3, and a guard that is not is asked in words: set `question`")
+}
+
+/// What is said of a server would be passed over in silence where there is none.
+fn refuse_served(settings: Option<&ServedSettings>, model: &ModelName) -> Result<()> {
+    ensure!(
+        settings.is_none_or(|served| *served == ServedSettings::default()),
+        "{model} runs here: a tokenizer, a served model's name and a number of log-probabilities are for servers"
+    );
+    Ok(())
+}
