@@ -91,7 +91,7 @@ fn judge(recipe: &GuardRecipe, base: &Base, data: &GuardData, model: &Path) -> R
 
 fn template(recipe: &GuardRecipe, tokenizer: &TextTokenizer) -> Result<GuardTemplate> {
     let Some(asked) = &recipe.question else {
-        return GuardTemplate::llama_guard_3(tokenizer).with_context(|| needs_question(recipe.base.display()));
+        return GuardTemplate::llama_guard_3(tokenizer).with_context(|| needs_question(&recipe.base));
     };
     let parts = [&asked.prefix, &asked.infix, &asked.suffix].map(String::as_str);
     Ok(GuardTemplate::in_words(tokenizer, parts, [&asked.safe, &asked.not_safe])?)
