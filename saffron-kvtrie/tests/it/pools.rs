@@ -148,6 +148,6 @@ fn pools_that_the_host_has_no_memory_for_are_refused_and_change_nothing() {
     // 2³¹ slots of 2¹⁷ bytes are more than a process can address.
     let mut pools = KvPools::new(shape, u32::MAX - 1, &Device::flex());
     let slots = pools.slots();
-    assert_eq!(pools.ensure(1 << 31), Err(StoreError::Memory { bytes: 1 << 49 }));
+    assert_eq!(pools.ensure(1 << 31), Err(StoreError::Memory { bytes: 1 << 48 }));
     assert_eq!(pools.slots(), slots);
 }

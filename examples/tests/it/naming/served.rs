@@ -109,7 +109,7 @@ fn what_a_server_cannot_do_is_said() {
         fixture("tiny-b/mrm")
     );
     let cases = [
-        (local.clone(), judge(&format!("model = \"{name}\"")), "needs a question in words"),
+        (local.clone(), judge(&format!("model = \"{name}\"")), "is a server: set `question`"),
         (
             local.clone(),
             judge(&format!("model = \"{name}\", question = {QUESTION}, adapter = \"x\"")),
