@@ -215,6 +215,7 @@ fn basic_tag(rest: &str, name: &str, signed: bool) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::{Kind, lexemes, literals};
 

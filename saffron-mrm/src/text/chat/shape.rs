@@ -262,6 +262,7 @@ fn with_inserted(source: &str, inserted: Vec<(usize, String)>) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::bounded_source;
 
@@ -319,9 +320,7 @@ mod tests {
         }
         assert!(bounded_source(&nested("{{ [1", ", 1 + 2", 300, "] }}")).is_ok(), "items stand beside each other");
         let branches = nested("{% if a %}", "{% elif b %}", 120, "{% endif %}");
-        assert!(
-            bounded_source(&branches).unwrap_err().to_string().contains("120 ") || bounded_source(&branches).is_err()
-        );
+        assert!(bounded_source(&branches).unwrap_err().to_string().contains("101 blocks and branches"));
         assert!(bounded_source(&nested("", "{% if a %}", 120, "")).is_err());
         assert!(bounded_source(&nested("", "{% if a %}{% elif b %}{% endif %}", 300, "")).is_ok());
     }

@@ -154,7 +154,7 @@ mod tests {
             table(768, 5, "bcd\0"),
             table(768, 1, "é"),
             table(512, 0, "bcd\0"),
-            table(300, 0, "bcd\0"),
+            table(400, 0, "bcd\0"),
             table(768, 0, "").split_at(400).0.to_owned(),
         ] {
             assert!(growth(&table).is_err(), "{table:.40}");
