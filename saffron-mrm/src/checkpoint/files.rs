@@ -13,9 +13,8 @@ use crate::LoadError;
 /// The largest configuration or index. An index of 600 billion parameters takes 9 MB; a value of JSON
 /// takes up to 16 times its bytes in memory.
 pub(crate) const MAX_JSON: u64 = 16 << 20;
-/// The largest `tokenizer.json`.
-#[cfg(feature = "hub")]
-pub(crate) const MAX_TOKENIZER: u64 = 256 << 20;
+/// The largest `tokenizer.json`. Reading one takes some twenty times as much memory.
+pub(crate) const MAX_TOKENIZER: u64 = 48 << 20;
 
 /// How a Git LFS pointer begins. Git leaves one in place of a large file that was not fetched.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";

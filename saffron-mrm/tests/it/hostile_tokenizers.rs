@@ -168,7 +168,8 @@ fn an_added_token_is_something() {
     let mut token = file["added_tokens"][3].clone();
     (token["content"], token["normalized"], token["special"]) = (json!("  "), json!(true), json!(false));
     file["added_tokens"].as_array_mut().unwrap().push(token);
-    assert!(refusal(&file).contains("makes nothing of the added token"));
+    let error = refusal(&file);
+    assert!(error.contains("makes nothing of the added token"), "{error}");
 }
 
 #[test]

@@ -31,3 +31,4 @@ mod text;
 mod together;
 mod tokenizer_files;
 mod torch_archive;
+mod zz_templates;

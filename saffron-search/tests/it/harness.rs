@@ -96,7 +96,7 @@ fn cases(count: u32) -> Vec<Case> {
 fn contenders() -> Vec<Contender> {
     let contender = |arm: Arm, searcher: Searcher| Contender {
         arm,
-        searcher: searcher.max_new_tokens(4).min_new_tokens(0),
+        searcher: searcher.max_new_tokens(4).min_new_tokens(1),
         reward: String::from("prm"),
     };
     vec![
@@ -334,8 +334,10 @@ impl ComparedModels for SilentModels {
 #[test]
 fn the_token_that_ends_a_reply_is_no_word_of_it() {
     let dir = tempfile::tempdir().unwrap();
-    let (contenders, cases) = (contenders(), cases(2));
-    let harness = Harness { contenders: &contenders[..1], cases: &cases, group: NonZeroUsize::MIN, keep_text: true };
+    let searcher = Searcher::new(Greedy).max_new_tokens(4).min_new_tokens(0);
+    let contenders = [Contender { arm: Arm::new("greedy", 1), searcher, reward: String::from("prm") }];
+    let cases = cases(2);
+    let harness = Harness { contenders: &contenders, cases: &cases, group: NonZeroUsize::MIN, keep_text: true };
     let mut run = RunDir::open(dir.path(), manifest(Shard::WHOLE)).unwrap();
     harness.run(&mut run, &mut SilentModels(Silent, NoReward), &mut |_| ()).unwrap();
     for record in records(dir.path()) {

@@ -27,10 +27,8 @@ use super::chat::{Piece, literals};
 use super::special::TokenizerConfig;
 use super::spellings::Spellings;
 use crate::LoadError;
-use crate::checkpoint::files::read_text;
+use crate::checkpoint::files::{MAX_TOKENIZER, read_text};
 
-/// The largest `tokenizer.json`, in bytes. Reading one takes some twenty times as much memory.
-const MAX_TOKENIZER: u64 = 48 << 20;
 /// transformers' switch for cleaning up what a BPE decodes, too.
 const CLEAN_UP_BPE: &str = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
 /// Text that stands before another and does not merge with it.

@@ -91,8 +91,12 @@ impl FakeEngine {
             }
             // As llama.cpp does: without the token that begins a sequence, which the tokeniser then adds.
             "/apply-template" => {
-                let prompt = seen.body["messages"][0]["content"].as_str().unwrap();
-                Reply::Json(json!({ "prompt": format!("{prompt}cd") }))
+                let turn = |message: &Value| {
+                    let end = if message["role"] == json!("user") { "cd" } else { "" };
+                    format!("{}{end}", message["content"].as_str().unwrap())
+                };
+                let turns = seen.body["messages"].as_array().unwrap().iter().map(turn);
+                Reply::Json(json!({ "prompt": turns.collect::<String>() }))
             }
             "/props" => Reply::Json(json!({ "eos_token": "a", "build_info": "b1-one" })),
             "/version" => Reply::Json(json!({ "version": "0.1" })),
