@@ -71,7 +71,6 @@ fn read_rows(path: &Path, file: File, limits: &DataLimits) -> Result<(Manifest, 
     for group in 0..reader.num_row_groups() {
         let place = Place::Row(records.len() + 1);
         let metadata = reader.metadata().row_group(group);
-        let is_read = |name: &str| is_wanted(name);
         check_group(&pages, metadata, &is_wanted, limits, list_values(limits), place)
             .map_err(|kind| refused(path, kind))?;
         let group = reader.get_row_group(group).map_err(&failed)?;
