@@ -345,6 +345,7 @@ impl<'de> VariantAccess<'de> for Content {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use serde::Deserialize;
     use serde_json::json;
