@@ -13,7 +13,7 @@ fn refused(manners: Manners) -> (HubError, u64) {
 
 #[test]
 fn a_file_larger_than_the_loaders_read_is_refused_before_a_byte_is_written() {
-    for (name, cap) in [("config.json", 256 << 20), ("tokenizer.json", 256 << 20), ("model.safetensors", 1 << 40)] {
+    for (name, cap) in [("config.json", 16 << 20), ("tokenizer.json", 256 << 20), ("model.safetensors", 1 << 40)] {
         let manners = Manners { tells: Tells::Nothing, announces: Some((name, 1 << 62)), ..Manners::default() };
         let (error, written) = refused(manners);
         let HubError::TooLarge { file, found, limit, .. } = &error else { panic!("{error}") };
