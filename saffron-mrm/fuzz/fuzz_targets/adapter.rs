@@ -10,9 +10,9 @@ use std::cell::RefCell;
 use std::fs;
 
 use libfuzzer_sys::fuzz_target;
+use saffron_mrm::checkpoint::AdapterFile;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::checkpoint::torch::read_vector;
-use saffron_mrm::checkpoint::AdapterFile;
 use saffron_mrm::{DecoderConfig, RopeScaling};
 use tempfile::TempDir;
 
