@@ -56,6 +56,7 @@ fn program() -> Result<()> {
     let args = Args::parse();
     say(format_args!("device {}, {:?}", args.policy.device, args.policy.dtype));
     let (mut opener, mut policy) = args.policy.open(&args.reward)?;
+    opener.warn_of_marks(&args.prompt.prompt);
     let session = args.prompt.session(&policy)?;
     let trace = args.trace.as_deref().map(|path| File::create(path).with_context(|| path.display().to_string()));
     let mut trace = trace.transpose()?.map(|file| JsonlTrace::new(BufWriter::new(file)));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use saffron_core::{Budget, ContextSettings, Session};
 use saffron_search::eval::attack::read_templates;
-use saffron_search::eval::data::{self, Item};
+use saffron_search::eval::data::{self, Choice, Item};
 use saffron_search::eval::harness::{Case, Contender, Harness};
 use saffron_search::eval::models::{ComparedPolicy, NO_REWARD};
 use saffron_search::eval::runs::{Arm, Kind};
@@ -90,16 +90,21 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
 ///
 /// Files that cannot be read, templates that cannot be used, a choice of nothing.
 pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>> {
-    let mut set = data::read(&data.path, &data.format)?;
-    if let Some(names) = &data.groups {
-        set = set.of_groups(names);
-        ensure!(!set.items.is_empty(), "no prompt is of the groups {names:?}");
+    let choice = Choice {
+        groups: data.groups.clone(),
+        sample: data.sample.map(|count| (count, seed)),
+        take: data.take,
+        skip: data.skip,
+        ..Choice::default()
+    };
+    // What comes behind the rows that are wanted is not read.
+    let mut set = data::read_chosen(&data.path, &data.format, &choice)?;
+    match &data.groups {
+        _ if !set.items.is_empty() => {}
+        Some(names) if data.skip == 0 => bail!("no prompt is of the groups {names:?}"),
+        Some(names) => bail!("no prompt is of the groups {names:?}, or none is left after the first {}", data.skip),
+        None => bail!("no prompt is left after the first {}", data.skip),
     }
-    if let Some(count) = data.sample {
-        set = set.sample(count, seed);
-    }
-    set = set.take(data.take.unwrap_or(usize::MAX)).skip(data.skip);
-    ensure!(data.skip == 0 || !set.items.is_empty(), "no prompt is left after the first {}", data.skip);
     if let Some(path) = &data.templates {
         let templates = read_templates(path)?;
         set = set.under_templates(&templates).with_context(|| path.display().to_string())?;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use saffron_mrm::checkpoint::Checkpoint;
 use saffron_search::eval::data::Format;
 
 /// A file's path and the checksum of its bytes.
@@ -29,6 +30,10 @@ pub fn is_of_model(within: &Path) -> bool {
 ///
 /// A file that cannot be read.
 pub fn fingerprints(path: &Path) -> Result<Vec<(String, String)>> {
+    if path.extension().is_some_and(|end| end == "gguf") {
+        // All parts of a model that is split.
+        return Checkpoint::open(path)?.files()?.iter().map(|part| fingerprint(part)).collect();
+    }
     if !path.is_dir() {
         return Ok(vec![fingerprint(path)?]);
     }

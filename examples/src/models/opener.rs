@@ -46,6 +46,8 @@ pub struct Opener {
     read: Vec<(ModelName, Arc<ModelFiles>)>,
     /// Notes to the user so far.
     notes: BTreeSet<String>,
+    /// The policy's layout.
+    layout: Option<TextLayout>,
 }
 
 impl Opener {
@@ -56,7 +58,7 @@ impl Opener {
         let local = hub::local_models(device, options);
         let (today, wait) = (TemplateDate::today(), RemoteSettings::default().wait);
         let (files, sources) = (BTreeSet::new(), BTreeMap::new());
-        Self { local, today, memory, wait, files, sources, read: Vec::new(), notes: BTreeSet::new() }
+        Self { local, today, memory, wait, files, sources, read: Vec::new(), notes: BTreeSet::new(), layout: None }
     }
 
     /// The same, with the longest wait for a server that is still loading.
@@ -279,8 +281,30 @@ impl Opener {
             return Ok(files.clone());
         }
         let files = Arc::new(ModelFiles::read(self.checkpoint(name)?)?);
+        for notice in files.tokenizer().notices() {
+            self.note_once(format!("{name}: {notice}"));
+        }
         self.read.push((name.clone(), files.clone()));
         Ok(files)
+    }
+
+    /// Says which turns' marks a prompt spells, where the policy's chat template writes them as plain
+    /// text: the model cannot tell them from the template's own.
+    pub fn warn_of_marks(&mut self, prompt: &str) {
+        let spelled = self.layout.as_ref().map(|layout| layout.spells_markers(prompt).join(", ")).unwrap_or_default();
+        if !spelled.is_empty() {
+            self.note_once(format!(
+                "the prompt spells {spelled}, which the chat template writes as plain text: to the model a turn begins or \
+                 ends there"
+            ));
+        }
+    }
+
+    fn note_once(&mut self, text: String) {
+        if !self.notes.contains(&text) {
+            note(&text);
+            self.notes.insert(text);
+        }
     }
 
     /// The layout for a policy. What a manifest cannot tell from the settings is remembered.
@@ -292,10 +316,10 @@ impl Opener {
     ) -> Result<TextLayout> {
         let Chosen { layout, dated, guessed } =
             choice.choose(model, files.checkpoint(), files.tokenizer(), self.today)?;
-        if let Some(text) = guessed.filter(|text| !self.notes.contains(text)) {
-            note(&text);
-            self.notes.insert(text);
+        if let Some(text) = guessed {
+            self.note_once(text);
         }
+        self.layout = Some(layout.clone());
         if choice.name.is_none() && *layout.origin() == LayoutOrigin::Template {
             self.say(DEFAULT_LAYOUT, "chat template");
         }
