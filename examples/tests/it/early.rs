@@ -188,5 +188,5 @@ fn what_the_language_calls_values_of_several_shapes_does_not_reach_the_user() {
     let strategies = "[[strategies]]\nname = \"mine\"\nstrategy = 3\n";
     let config = Small { strategies, ..Small::default() }.write(dir.path());
     let error = refusal(example("compare").arg("--config").arg(&config).arg("--out").arg(dir.path().join("out")));
-    assert!(error.contains("strategy = 3") && error.contains("a table with `kind`"), "{error}");
+    assert!(error.contains("strategy = 3") && error.contains("a table whose `kind`"), "{error}");
 }

@@ -34,7 +34,7 @@ fn with(part: &str, value: Value) -> Value {
 }
 
 fn refusal(tokenizer: &Value) -> String {
-    open(tokenizer).map(drop).unwrap_err().to_string()
+    saffron_core::with_causes(&open(tokenizer).map(drop).unwrap_err())
 }
 
 fn replace(pattern: &Value, content: &str) -> Value {

@@ -31,4 +31,3 @@ mod text;
 mod together;
 mod tokenizer_files;
 mod torch_archive;
-mod zz_templates;

@@ -353,3 +353,23 @@ fn a_file_that_is_there_is_read_or_is_an_error() {
         assert!(made.success() && ChatTemplate::from_dir(folder.path()).is_err(), "a pipe: {name}");
     }
 }
+
+#[test]
+fn what_is_iterable_and_a_sequence_is_what_jinja2_says() {
+    let of = |value: &str| {
+        let source = format!("{{{{ {value} is iterable }}}} {{{{ {value} is sequence }}}}");
+        ChatTemplate::new(&source).unwrap().render(&[Message::user("x")]).unwrap().to_lowercase()
+    };
+    let cases = [
+        ("tools", "false false"),
+        ("none", "false false"),
+        ("3", "false false"),
+        ("'ab'", "true true"),
+        ("[1]", "true true"),
+        ("{'a': 1}", "true true"),
+        ("messages", "true true"),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(of(value), expected, "{value}");
+    }
+}

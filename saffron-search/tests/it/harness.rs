@@ -140,7 +140,8 @@ fn every_contender_answers_every_prompt_and_a_failure_stays_with_its_own() {
                 assert_eq!(judges, ["guard", "phrases"]);
                 assert_eq!((answer.refused, answer.usage.judge.calls), (Some(false), 2));
                 assert_eq!((answer.empty, answer.is_empty()), (Some(false), Some(false)));
-                assert_eq!(answer.text.as_ref().unwrap().split(' ').count(), answer.tokens.len());
+                let words = answer.tokens.iter().filter(|token| **token != 0).count();
+                assert_eq!(answer.text.as_ref().unwrap().split(' ').count(), words);
                 assert_eq!(answer.judgements[0].safe, answer.tokens == [1]);
             }
         }

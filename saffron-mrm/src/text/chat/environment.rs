@@ -35,6 +35,8 @@ pub(super) fn environment(source: &str, date: Date, limit: Size) -> Result<Envir
     });
     environment.add_filter("tojson", super::json::to_json);
     environment.add_filter("trim", python::trim_filter);
+    environment.add_test("iterable", python::is_iterable);
+    environment.add_test("sequence", python::is_sequence);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });

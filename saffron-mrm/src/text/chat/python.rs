@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use minijinja::value::StringInput;
+use minijinja::value::{StringInput, ValueKind};
 use minijinja::{Error, State, Value};
 
 use super::bounds::{Size, written_bytes};
@@ -64,4 +64,14 @@ pub(super) fn trim_filter(value: StringInput<'_>, characters: Option<Cow<'_, str
         Some(characters) => value.as_str().trim_matches(|character| characters.contains(character)).to_owned(),
         None => trim(value.as_str()).to_owned(),
     }
+}
+
+/// Jinja2's test `iterable`: texts are, and none is not.
+pub(super) fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && (value.kind() == ValueKind::String || value.try_iter().is_ok())
+}
+
+/// Jinja2's test `sequence`: what has a length and items.
+pub(super) fn is_sequence(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::String | ValueKind::Bytes | ValueKind::Seq | ValueKind::Map)
 }
