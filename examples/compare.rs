@@ -104,7 +104,7 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     }
     match check_answered(&results, &records) {
         // Its part may be a few prompts: the whole run is judged when it is merged.
-        Err(error) if args.shard != Shard::WHOLE => eprintln!("note: {error:#}"),
+        Err(error) if args.shard != Shard::WHOLE => say(format_args!("note: {error:#}")),
         checked => checked?,
     }
     Ok(())

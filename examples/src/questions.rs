@@ -59,7 +59,8 @@ impl<R: BufRead> Questions<R> {
             }
         }
         let too_long = LineError::TooLong { limit: self.limit };
-        Ok(begun.then(|| if fits { Ok(line) } else { Err(too_long) }))
+        let line = if fits { Ok(line) } else { Err(too_long) };
+        Ok(begun.then_some(line))
     }
 }
 
@@ -78,6 +79,7 @@ fn text(mut line: Vec<u8>) -> Result<String, LineError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::io::BufReader;
 

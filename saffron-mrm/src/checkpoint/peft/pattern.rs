@@ -66,6 +66,7 @@ pub(super) fn first_matches<T: Copy>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -162,6 +162,7 @@ fn layer_of(module: &str, patterns: &[String]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
