@@ -1,7 +1,9 @@
 //! A template's source in lexemes, as minijinja reads it.
 
 use super::TemplateError;
-use super::template::MAX_SOURCE;
+
+/// The largest template that is read, in bytes.
+pub(super) const MAX_SOURCE: usize = 256 << 10;
 
 /// A part of a template's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

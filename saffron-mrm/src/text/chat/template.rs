@@ -11,13 +11,12 @@ use super::bounded::{Bounded, MAX_RENDERED};
 use super::bounds::Size;
 use super::environment::{environment, panicked, reason, syntax};
 use super::generation::without_generation;
+use super::lexer::MAX_SOURCE;
 use super::shape::bounded_source;
 use super::tags::quoted_tags;
 use super::{Message, TemplateError, python};
 use crate::text::caught::caught;
 
-/// The largest template that is read, in bytes.
-pub(super) const MAX_SOURCE: usize = 256 << 10;
 /// Steps that a template may take, and more of them for every message.
 const FUEL: u64 = 100_000;
 const FUEL_A_MESSAGE: u64 = 20_000;
