@@ -45,7 +45,7 @@ pub fn line(text: impl Display) -> Result<(), OutputError> {
 ///
 /// # Errors
 ///
-/// As [`line`].
+/// As [`line()`].
 pub fn piece(text: &str) -> Result<(), OutputError> {
     to_stdout(text)
 }
