@@ -8,10 +8,10 @@
 //!
 //! Questions are lines of standard input; it ends the conversation, and so does Ctrl-C while nothing is being answered.
 //!
-//! A line that is too long or no text is refused, and so is a question that cannot be answered, such
-//! as one for which the context has no room: standard error says why, and the conversation goes on
-//! as if it had not been asked. It ends with an error where the model itself is gone. At the end of
-//! the questions the exit code is 0 if the last one was answered, else 1.
+//! A line that is too long or no text is refused, and so is a question that cannot be answered,
+//! such as one for which the context has no room: standard error says why, and the conversation
+//! goes on as if it had not been asked. It ends with an error where the model itself is gone. At
+//! the end of the questions the exit code is 0 if the last one was answered, else 1.
 
 use std::io::{BufRead, IsTerminal};
 use std::ops::ControlFlow;
@@ -116,7 +116,8 @@ impl Chat {
         Ok(Self { policy, search, conversation: Conversation::new(template, args.policy.system.as_deref()) })
     }
 
-    /// Answers a question, showing what is certain. Where that fails, the conversation is as before.
+    /// Answers a question, showing what is certain. Where that fails, the conversation is as
+    /// before.
     fn answer(self, question: &str) -> (Self, Result<()>) {
         let layout = self.policy.tokenizer().context("the policy's tokenizer");
         let layout = match layout.and_then(|tokenizer| self.conversation.layout(tokenizer)) {

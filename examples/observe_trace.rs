@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use saffron_core::{DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, TextPolicy, Vocabulary};
+use saffron_core::{
+    DirectPort, Level, Outcome, Policy, SearchObserver, SearchStart, TextPolicy, Vocabulary, with_causes,
+};
 use saffron_examples::models::PolicyArgs;
 use saffron_examples::output::{self, OutputError, line};
 use saffron_examples::progress::Progress;
@@ -63,7 +65,7 @@ impl SearchObserver for Levels {
     fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
         self.line(format_args!("level {}", level.index));
         for entry in &level.beam {
-            let text = self.vocabulary.decode(&entry.tokens).unwrap_or_else(|error| error.to_string());
+            let text = self.vocabulary.decode(&entry.tokens).unwrap_or_else(|error| with_causes(&error));
             let stop = entry.stop.map_or_else(String::new, |stop| format!("  ({stop})"));
             self.line(format_args!("  {}  {text:?}{stop}", report::reward_text(entry.reward)));
         }

@@ -126,7 +126,8 @@ pub enum LoadError {
         /// What is supported, if there is a list of it.
         supported: &'static str,
     },
-    /// An adapter for another kind of model: none of its tensors has the prefix of a causal language model.
+    /// An adapter for another kind of model: none of its tensors has the prefix of a causal
+    /// language model.
     #[error("{}: tensors are named {found}…, expected base_model.model.model.layers.…: {hint}", path.display())]
     AdapterPrefix {
         /// The file of the tensors.

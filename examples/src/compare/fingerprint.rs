@@ -23,8 +23,8 @@ pub fn is_of_model(within: &Path) -> bool {
     within.components().count() < 2 || within.starts_with(TEMPLATES)
 }
 
-/// A file's path and checksum, or those of all files in a model's directory, so that a run is not taken up again with other weights
-/// or templates.
+/// A file's path and checksum, or those of all files in a model's directory, so that a run is not
+/// taken up again with other weights or templates.
 ///
 /// # Errors
 ///

@@ -22,7 +22,7 @@ pub fn table(results: &Results) -> String {
     parts.join("\n")
 }
 
-/// A line for every row with empty answers, and what such answers mean; no line if there are none.
+/// Says which rows have empty answers, and what such answers mean. Without any it says nothing.
 fn empty(rows: &[Row]) -> Vec<String> {
     let of_row = |row: &Row| {
         let found = row.empty?.share;

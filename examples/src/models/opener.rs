@@ -83,8 +83,8 @@ impl Opener {
     ///
     /// # Errors
     ///
-    /// A server, a name that leads nowhere, a checkpoint that does not load; a model on the hub that
-    /// has changed since its other files were read.
+    /// A server, a name that leads nowhere, a checkpoint that does not load; a model on the hub
+    /// that has changed since its other files were read.
     pub fn base(&mut self, name: &ModelName) -> Result<Base> {
         let base = self.local.base(name)?;
         self.remember(name, true)?;
@@ -288,8 +288,8 @@ impl Opener {
         Ok(files)
     }
 
-    /// Says which turns' marks a prompt spells, where the policy's chat template writes them as plain
-    /// text: the model cannot tell them from the template's own.
+    /// Says which turns' marks a prompt spells, where the policy's chat template writes them as
+    /// plain text: the model cannot tell them from the template's own.
     pub fn warn_of_marks(&mut self, prompt: &str) {
         let spelled = self.layout.as_ref().map(|layout| layout.spells_markers(prompt).join(", ")).unwrap_or_default();
         if !spelled.is_empty() {

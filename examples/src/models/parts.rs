@@ -91,7 +91,7 @@ pub fn needs_question(model: impl std::fmt::Display) -> String {
     format!("{model} is no Llama Guard 3, and a guard that is not is asked in words: set `question`")
 }
 
-/// What is said of a server would be passed over in silence where there is none.
+/// Refuses settings of a server for a model that runs here: they would have no effect.
 fn refuse_served(settings: Option<&ServedSettings>, model: &ModelName) -> Result<()> {
     ensure!(
         settings.is_none_or(|served| *served == ServedSettings::default()),

@@ -51,8 +51,8 @@ impl TrainArgs {
     }
 
     /// With what the run is begun: the recipe, the device, what is known of the model, the
-    /// checksums of files and of all files in directories, and whether prompts are encoded `together` with their layout. The run may
-    /// be made longer.
+    /// checksums of files and of all files in directories, and whether prompts are encoded
+    /// `together` with their layout. The run may be made longer.
     ///
     /// # Errors
     ///

@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::compare_settings::Small;
 use crate::programs::{example, run, text};
 
-/// A copy of a fixture's model whose weights are none: whoever reads them fails by their name.
+/// A copy of a fixture's model with weights that cannot be read. An error that names them shows
+/// that somebody tried to.
 pub(crate) fn unreadable(model: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(crate::fixtures().join(model)).unwrap() {

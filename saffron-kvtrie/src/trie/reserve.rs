@@ -17,9 +17,10 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Trie<E, H> {
     ///
     /// # Errors
     ///
-    /// [`CacheError::OutOfBudget`] when even eviction does not make room; the trie is then as before, but for what was evicted.
-    /// [`CacheError::EmptyContext`] for a context without tokens, [`CacheError::Foreign`] for one after a handle of another trie,
-    /// [`CacheError::Memory`] where the host has none for the tokens.
+    /// [`CacheError::OutOfBudget`] when even eviction does not make room; the trie is then as
+    /// before, but for what was evicted. [`CacheError::EmptyContext`] for a context without tokens,
+    /// [`CacheError::Foreign`] for one after a handle of another trie, [`CacheError::Memory`] where
+    /// the host has none for the tokens.
     pub fn reserve(&mut self, wants: &[Want<'_>], reuse: Reuse) -> Result<Reservation, CacheError> {
         self.settle();
         let mut held = Held::default();

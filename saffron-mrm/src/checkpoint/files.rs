@@ -1,6 +1,6 @@
-//! Files of a checkpoint: whether they are there, and small ones read whole and with a cap. All
-//! reading of checkpoints goes through here: a file that is there by name and cannot be read is an
-//! error, never absent.
+//! Reads the files of a checkpoint, small ones whole and up to a limit, and says whether one is
+//! there. Everything that reads a checkpoint goes through here: a file that is there by name and
+//! cannot be read is an error, never absent.
 
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{ErrorKind, Read, Seek};
@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::LoadError;
 
-/// The largest configuration or index. An index of 600 billion parameters takes 9 MB; a value of JSON
-/// takes up to 16 times its bytes in memory.
+/// The largest configuration or index. An index of 600 billion parameters takes 9 MB; a value of
+/// JSON takes up to 16 times its bytes in memory.
 pub(crate) const MAX_JSON: u64 = 16 << 20;
 /// The largest `tokenizer.json`. Reading one takes some twenty times as much memory.
 pub(crate) const MAX_TOKENIZER: u64 = 48 << 20;

@@ -1,9 +1,9 @@
 //! Tensors in PyTorch's zip archives: bare ones, the form in which the reference releases its bias
 //! and mask, and dictionaries of them, the older form of adapters.
 //!
-//! The archive's `data.pkl` is a pickle, that is, a program. It is never run: it is compared, opcode
-//! by opcode, with the programs that `torch.save` writes for contiguous tensors (or parameters), and
-//! whatever differs is refused.
+//! The archive's `data.pkl` is a pickle, that is, a program. It is never run: it is compared,
+//! opcode by opcode, with the programs that `torch.save` writes for contiguous tensors (or
+//! parameters), and whatever differs is refused.
 
 use std::fs::File;
 use std::io::Write;

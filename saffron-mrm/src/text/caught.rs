@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a call returns; none where it panics.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
-    // A value that a panic left half changed is dropped, or only read by calls that are caught, too.
+    // A value that a panic left half changed is dropped, or only read by calls that are caught,
+    // too.
     catch_unwind(AssertUnwindSafe(call)).ok()
 }
 

@@ -95,8 +95,8 @@ fn guard_layout(name: &str, tokenizer: &TextTokenizer) -> Result<PromptLayout, L
 }
 
 impl Named {
-    /// The layout of a name, whose marks are all control tokens of the tokenizer: in ordinary words,
-    /// the model would see no turns, and a user could write them.
+    /// The layout of a name, whose marks are all control tokens of the tokenizer: in ordinary
+    /// words, the model would see no turns, and a user could write them.
     pub(super) fn find(name: &str, tokenizer: &TextTokenizer) -> Result<(&'static str, Self), LoadError> {
         let known = LAYOUT_NAMES.into_iter().find(|known| *known == name);
         let known = known.ok_or_else(|| refuse(name, format!("unknown; the names are {}", LAYOUT_NAMES.join(", "))))?;

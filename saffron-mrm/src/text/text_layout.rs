@@ -185,16 +185,16 @@ impl TextLayout {
         &self.origin
     }
 
-    /// The marks of turns that are plain text, not control tokens (`[INST]`, `User:`). The model cannot
-    /// tell them from a prompt that spells them.
+    /// The marks of turns that are plain text, not control tokens (`[INST]`, `User:`). The model
+    /// cannot tell them from a prompt that spells them.
     #[must_use]
     pub fn markers(&self) -> &[String] {
         &self.markers
     }
 
-    /// The [markers](Self::markers) that a prompt spells: to the model it looks as if a turn began or
-    /// ended there. Nothing is done about it, since the prompt may only speak of them; a program says
-    /// so.
+    /// The [markers](Self::markers) that a prompt spells: to the model it looks as if a turn began
+    /// or ended there. Nothing is done about it, since the prompt may only speak of them; a program
+    /// says so.
     #[must_use]
     pub fn spells_markers(&self, prompt: &str) -> Vec<&str> {
         self.markers.iter().map(String::as_str).filter(|marker| prompt.contains(marker)).collect()

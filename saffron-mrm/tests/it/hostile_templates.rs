@@ -1,5 +1,5 @@
-//! Chat templates that nest, double, repeat or widen without bound: refused while they are parsed, or
-//! while they render, in little time, memory and stack.
+//! Chat templates that nest, double, repeat or widen without bound: refused while they are parsed,
+//! or while they render, in little time, memory and stack.
 
 use std::time::{Duration, Instant};
 

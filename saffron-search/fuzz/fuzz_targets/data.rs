@@ -1,4 +1,5 @@
-//! Bytes as a data file of text: refused, or rows within the limits. The first byte chooses container and format.
+//! Bytes as a data file of text: refused, or rows within the limits. The first byte chooses
+//! container and format.
 #![no_main]
 
 use std::cell::RefCell;

@@ -1,6 +1,8 @@
-//! Bytes as a parquet file: refused, or rows within the limits; no assertion of the library ends the process.
+//! Bytes as a parquet file: refused, or rows within the limits; no assertion of the library ends
+//! the process.
 //!
-//! libFuzzer counts a panic that is caught as a crash, since its hook aborts: here the hook is taken out.
+//! libFuzzer counts a panic that is caught as a crash, since its hook aborts: here the hook is
+//! taken out.
 #![no_main]
 
 use std::cell::RefCell;

@@ -1,4 +1,5 @@
-//! Bytes as the files of a run, manifest and records with a NUL between: refused, or a run that reads back as it was read.
+//! Bytes as the files of a run, manifest and records with a NUL between: refused, or a run that
+//! reads back as it was read.
 #![no_main]
 
 use std::cell::RefCell;

@@ -23,8 +23,8 @@ const LETTER: &str = "a";
 const ENTRIES: usize = 1 << 16;
 /// The most spellings that are kept in mind.
 const MAX_SPELLINGS: usize = 4096;
-/// Below are the log-probabilities of tokens that a sampler has ruled out: −∞ is sent as -9999 or as
-/// the least of all floats.
+/// Below are the log-probabilities of tokens that a sampler has ruled out: −∞ is sent as -9999 or
+/// as the least of all floats.
 const FLOOR: f64 = -1e3;
 
 /// What a server says of its model.
@@ -321,7 +321,8 @@ impl Server {
         size: usize,
     ) -> Result<Vec<Listed>, RemoteError> {
         let failed = |problem| self.http.unusable(endpoint, problem);
-        // Beyond the ceiling, a guard's answers are looked for among all tokens, the impossible too.
+        // Beyond the ceiling, a guard's answers are looked for among all tokens, the impossible
+        // too.
         let ruled_out = if top <= self.ceiling() { RuledOut::Refused } else { RuledOut::LeftOut(wanted) };
         let mut rows = Vec::new();
         let expected = if wanted.is_empty() { top.min(size) } else { 0 };

@@ -12,7 +12,8 @@ use super::{EngineKind, RemoteError, Server};
 /// Two prompts of one token each, which differ in it alone.
 const MARKS: [&str; 2] = ["0", "1"];
 
-/// Put behind a reply that goes on, to see where it ends. Its space tells whether the template trims.
+/// Put behind a reply that goes on, to see where it ends. Its space tells whether the template
+/// trims.
 const MARK: &str = "~~the reply goes on~~ ";
 
 const GIVE_TOKENIZER: &str = "give the model's tokenizer (`RemotePolicy::on`)";

@@ -91,7 +91,8 @@ fn a_run_whose_layout_was_guessed_is_refused_with_the_reason() {
     assert_eq!(answers(&out).len(), 3);
 }
 
-/// The manifest of a run as a version before this wrote it: it says nothing of how prompts are encoded.
+/// The manifest of a run as a version before this wrote it: it says nothing of how prompts are
+/// encoded.
 fn forget_encoding(out: &Path) {
     let mut manifest = super::manifest(out);
     let known = manifest["fingerprints"].as_object_mut().unwrap();

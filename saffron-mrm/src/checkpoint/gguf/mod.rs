@@ -62,7 +62,7 @@ impl GgufFile {
     /// # Errors
     ///
     /// Anything but a GGUF of versions 2 or 3; counts and lengths that do not fit the file, or more
-    /// metadata than any model has; a model that is none of the Llama family; types of tensors that
+    /// metadata than any model has; a model of another family than Llama; types of tensors that
     /// are not read; parts that are missing or do not belong together.
     pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
         let mut parts = split::open(path)?;

@@ -1,5 +1,6 @@
-//! Regular expressions of adapter configurations, at a bounded cost: they are matched in linear time,
-//! and large ones are refused. Python's are evaluated as far as the `regex` crate has the same.
+//! Regular expressions of adapter configurations, at a bounded cost: they are matched in linear
+//! time, and large ones are refused. Python's are evaluated as far as the `regex` crate has the
+//! same.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The zip archive around a pickle. Its directory is read with a limit: an entry takes ten times its
-//! bytes in memory.
+//! The zip archive around a pickle. Its directory is read with a limit: an entry takes ten times
+//! its bytes in memory.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -25,7 +25,8 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Opens an archive of at most `limit` bytes. The inner error says what the file is instead of one.
+    /// Opens an archive of at most `limit` bytes. The inner error says what the file is instead of
+    /// one.
     pub(super) fn open(path: &Path, limit: u64) -> Result<Result<Self, String>, LoadError> {
         let (file, found) = open_regular(path)?;
         if found > limit {

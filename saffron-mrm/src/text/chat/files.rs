@@ -38,8 +38,8 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// Files that are there and cannot be read, a template that cannot be parsed, several of which none is
-    /// the default.
+    /// Files that are there and cannot be read, a template that cannot be parsed, several of which
+    /// none is the default.
     pub fn from_dir(dir: &Path) -> Result<Option<Self>, LoadError> {
         let config = TokenizerConfig::from_dir(dir)?;
         let templates = templates(dir, &config)?;
@@ -54,7 +54,8 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// Files that are there and cannot be read, no template of that name, a template that cannot be parsed.
+    /// Files that are there and cannot be read, no template of that name, a template that cannot be
+    /// parsed.
     pub fn named(dir: &Path, name: &str) -> Result<Self, LoadError> {
         let config = TokenizerConfig::from_dir(dir)?;
         Self::find(dir, &templates(dir, &config)?, name, &config)

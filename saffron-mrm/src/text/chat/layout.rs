@@ -45,7 +45,8 @@ impl ChatTemplate {
         self.guarded_continued_tokens(&tokenizer.guarding(self.source())?, messages)
     }
 
-    /// [`continued_tokens`](Self::continued_tokens) of a tokenizer that guards what the template writes.
+    /// [`continued_tokens`](Self::continued_tokens) of a tokenizer that guards what the template
+    /// writes.
     pub(in crate::text) fn guarded_continued_tokens(
         &self,
         tokenizer: &TextTokenizer,

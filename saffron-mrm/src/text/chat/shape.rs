@@ -1,7 +1,7 @@
 //! What a template's source must keep to, and checks that are put into it.
 //!
-//! minijinja bounds the steps that a template takes and the text that it makes. It does not bound how
-//! deep an expression is parsed, nor how deep, how large or how often shared a value is that is
+//! minijinja bounds the steps that a template takes and the text that it makes. It does not bound
+//! how deep an expression is parsed, nor how deep, how large or how often shared a value is that is
 //! compared, hashed or written. So long expressions are refused before they are parsed, and every
 //! value that gets a name passes a filter that measures it: by `set`, `for`, `with`, and as an
 //! argument of a macro.

@@ -27,13 +27,13 @@ const PRIVATE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
 ///
 /// Rendered as transformers does: blocks trimmed, loop controls, Python's methods of strings and
 /// lists, `raise_exception`, `strftime_now` (of a date that is given, not of a clock); `tools` and
-/// `documents` are none, special tokens are defined where they are named. A template is not trusted:
-/// its size, how deep it is nested, its steps, the values that it makes and what it writes are
-/// bounded. Recursive loops, namespaces within namespaces, and products of what is neither a text nor
-/// a small number are refused.
+/// `documents` are none, special tokens are defined where they are named. A template is not
+/// trusted: its size, how deep it is nested, its steps, the values that it makes and what it writes
+/// are bounded. Recursive loops, namespaces within namespaces, and products of what is neither a
+/// text nor a small number are refused.
 ///
-/// Control tokens are the template's alone. Where it marks turns by plain text instead (`[INST]`), a
-/// prompt that spells such a mark looks to the model as if a turn began there;
+/// Control tokens are the template's alone. Where it marks turns by plain text instead (`[INST]`),
+/// a prompt that spells such a mark looks to the model as if a turn began there;
 /// [`TextLayout::spells_markers`](crate::text::TextLayout::spells_markers) tells.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {

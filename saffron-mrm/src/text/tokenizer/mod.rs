@@ -205,8 +205,8 @@ impl TextTokenizer {
         self.spellings.blanked(text)
     }
 
-    /// Tokens of somebody's text, in time and memory linear in its length. No control token comes of
-    /// it, whatever it spells, and none is added.
+    /// Tokens of somebody's text, in time and memory linear in its length. No control token comes
+    /// of it, whatever it spells, and none is added.
     ///
     /// # Errors
     ///

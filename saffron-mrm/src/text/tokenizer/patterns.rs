@@ -2,8 +2,8 @@
 //! never empty.
 //!
 //! The `tokenizers` crate runs an expression without lookaround or back references in linear time.
-//! One with them is tried step by step, which takes time without bound where repetitions are nested,
-//! or look ahead through the text.
+//! One with them is tried step by step, which takes time without bound where repetitions are
+//! nested, or look ahead through the text.
 
 use tokenizers::utils::SysRegex;
 

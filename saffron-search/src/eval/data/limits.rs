@@ -5,8 +5,8 @@ use std::fmt;
 /// The most bytes of a file, as it lies on the disk and unzipped: 2 GiB.
 pub const MAX_BYTES: u64 = 2 << 30;
 
-/// The most that is read of a data file. Files are not trusted: a few bytes may stand for many rows,
-/// and a few rows for many bytes.
+/// The most that is read of a data file. Files are not trusted: a few bytes may stand for many
+/// rows, and a few rows for many bytes.
 ///
 /// Memory stays within about twice `decoded` and twenty times `row`, for any file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,9 +12,10 @@
 //! | `.parquet` | rows (feature `parquet`) |
 //!
 //! All but parquet may be followed by `.gz`. Text is UTF-8; a byte order mark is skipped. Files are
-//! not trusted: whatever is wrong with one is a [`DataError`] that says where, and what one may cost
-//! is bounded by [`DataLimits`]. Only regular files are read. A file that was cut off is told by its
-//! last row; bare text, and CSV cut within the last field of a row without quotes, do not show it.
+//! not trusted: whatever is wrong with one is a [`DataError`] that says where, and what one may
+//! cost is bounded by [`DataLimits`]. Only regular files are read. A file that was cut off is told
+//! by its last row; bare text, and CSV cut within the last field of a row without quotes, do not
+//! show it.
 
 mod choice;
 mod columns;

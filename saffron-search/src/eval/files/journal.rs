@@ -120,7 +120,8 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// # Errors
     ///
-    /// A line that is no record, a file that cannot be read or unzipped, or has more than 2 GiB then.
+    /// A line that is no record, a file that cannot be read or unzipped, or has more than 2 GiB
+    /// then.
     pub fn read_gzipped(path: &Path) -> Result<Vec<T>, FileError> {
         collect(path, Capped { source: MultiGzDecoder::new(open_regular(path)?), left: MAX_FILE })
             .map_err(|error| error.too_large(path))

@@ -102,8 +102,8 @@ pub struct NoQuestion {
 }
 
 impl GuardSettings {
-    /// Refuses a served guard without a question: only one that runs here can be asked by a template
-    /// of its own.
+    /// Refuses a served guard without a question: only one that runs here can be asked by a
+    /// template of its own.
     ///
     /// # Errors
     ///

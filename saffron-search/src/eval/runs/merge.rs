@@ -20,9 +20,9 @@ pub struct Merged {
 ///
 /// # Errors
 ///
-/// Shards with other settings, with other numbers of shards, twice the same one, or with a record of the same key; a
-/// shard that is being worked on, or that has not ended although all are given; an `out` that has other records, or is of another run; files
-/// that cannot be read or written.
+/// Shards with other settings, with other numbers of shards, twice the same one, or with a record
+/// of the same key; a shard that is being worked on, or that has not ended although all are given;
+/// an `out` that has other records, or is of another run; files that cannot be read or written.
 pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Merged, RunError> {
     let runs = shards.iter().map(RunDir::existing).collect::<Result<Vec<_>, _>>()?;
     let manifests: Vec<(&Path, &Manifest)> = runs.iter().map(|run| (run.path(), run.manifest())).collect();

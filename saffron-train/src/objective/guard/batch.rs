@@ -35,7 +35,8 @@ impl GuardBatch {
     ///
     /// # Errors
     ///
-    /// No examples, a prompt that cannot be encoded, tokens that the model does not have, replies that do not fit it.
+    /// No examples, a prompt that cannot be encoded, tokens that the model does not have, replies
+    /// that do not fit it.
     pub fn new(examples: &[&GuardExample], layout: &ContextLayout, model: &DecoderConfig) -> Result<Self, TrainError> {
         let (mut trees, mut answers, mut terms) = (Vec::new(), Vec::new(), Vec::new());
         for (place, example) in examples.iter().enumerate() {

@@ -47,8 +47,8 @@ pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) ->
 }
 
 /// Every way to make a piece of two others, the pieces with the highest scores first: the order in
-/// which SentencePiece joins neighbours. Where there are more ways than any vocabulary has, the most
-/// that there may be.
+/// which SentencePiece joins neighbours. Where there are more ways than any vocabulary has, the
+/// most that there may be.
 fn merges<'a>(vocabulary: &Vocabulary<'a>, scores: &[f32]) -> Result<Vec<(&'a str, &'a str)>, String> {
     let normal = |id: &usize| vocabulary.is_normal(*id);
     let pieces: HashMap<&str, usize> =

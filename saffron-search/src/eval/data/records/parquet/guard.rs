@@ -1,7 +1,7 @@
 //! What a parquet file states of its sizes, checked before anything is unzipped or room is made.
 //!
-//! The library believes headers: it makes room for as many values as they state, and unzips pages to
-//! whatever comes out. So the footer's schema and the header of every page are looked at first.
+//! The library believes headers: it makes room for as many values as they state, and unzips pages
+//! to whatever comes out. So the footer's schema and the header of every page are looked at first.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, copy, sink};

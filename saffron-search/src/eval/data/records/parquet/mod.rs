@@ -115,8 +115,8 @@ fn is_flat(column: &Type) -> bool {
     column.is_primitive() && column.get_basic_info().repetition() != parquet::basic::Repetition::REPEATED
 }
 
-/// The reader's own checks of damaged pages are partly assertions; here they are errors, unless the program aborts on panics. Its
-/// panic hook hears of them either way.
+/// The reader's own checks of damaged pages are partly assertions; here they are errors, unless the
+/// program aborts on panics. Its panic hook hears of them either way.
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, DataErrorKind> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| damaged("the reader gave up on a damaged page"))
 }
