@@ -13,6 +13,7 @@ mod rope;
 mod write;
 
 pub(crate) use fields::Fields;
+#[cfg(feature = "gguf")]
 pub(crate) use write::ids_json;
 
 /// Everything that decides the shape and arithmetic of a Llama-family decoder.
