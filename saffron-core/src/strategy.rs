@@ -40,7 +40,7 @@ pub enum Step {
 ///
 /// A spent budget ends the search with an outcome and its stop reason, not with an error; a step that neither grows the tree
 /// nor ends anything is an error, not a loop.
-pub trait SearchStrategy: Send {
+pub trait SearchStrategy: Send + Sync {
     /// A new instance with the same settings, for a new prompt.
     fn fresh(&self) -> Box<dyn SearchStrategy>;
 

@@ -1,8 +1,10 @@
 //! Running strategies. Holds settings only; models are borrowed for one run, so nothing leaks from run to run.
 
+mod gather;
 mod many;
 mod plan;
 mod rules;
+pub mod scheduler;
 
 use saffron_core::{
     Budget, CandidateFilter, ChildScorer, ContextSettings, DirectPort, ModelPort, Outcome, Policy, SearchError,
@@ -17,10 +19,17 @@ pub use rules::{Reaction, Rules};
 
 /// Runs a strategy over prompts.
 ///
-/// One searcher serves many prompts; each gets a fresh instance of the strategy.
+/// One searcher serves many prompts; each gets a fresh instance of the strategy. Threads can share
+/// it or have a clone each.
 pub struct Searcher {
     strategy: Box<dyn SearchStrategy>,
     plan: Plan,
+}
+
+impl Clone for Searcher {
+    fn clone(&self) -> Self {
+        Self { strategy: self.strategy.fresh(), plan: self.plan.clone() }
+    }
 }
 
 impl std::fmt::Debug for Searcher {
