@@ -9,6 +9,8 @@ pub mod curves;
 pub mod demo;
 pub mod device;
 pub mod fit;
+#[cfg(doctest)]
+mod guides;
 pub mod label;
 pub mod manifest;
 pub mod memory;
@@ -21,6 +23,7 @@ pub mod reference;
 pub mod report;
 pub mod rewards;
 pub mod search;
+pub mod server;
 pub mod settings;
 pub mod synthetic;
 pub mod trace;

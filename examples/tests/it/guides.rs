@@ -34,7 +34,8 @@ fn what_pages_link_to_is_there() {
 #[test]
 fn every_page_with_rust_is_run_with_the_doctests_and_listed() {
     let read = |path: &str| std::fs::read_to_string(crate::root().join(path)).unwrap();
-    let guides = ["saffron-search", "saffron-train"].map(|name| read(&format!("{name}/src/guides.rs"))).concat();
+    let guides =
+        ["saffron-search", "saffron-train", "examples"].map(|name| read(&format!("{name}/src/guides.rs"))).concat();
     let index = read("docs/README.md");
     let name = |page: &Path| page.file_name().unwrap().to_string_lossy().into_owned();
     let in_docs = pages().into_iter().filter(|page| page.parent().unwrap().ends_with("docs"));
