@@ -1,6 +1,7 @@
 //! What holds for the workspace as a whole: its structure, whole searches against recorded ones, programs as users run them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api;
 mod architecture;
 mod backends;
 mod cases;
