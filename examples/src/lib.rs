@@ -9,6 +9,8 @@ pub mod curves;
 pub mod demo;
 pub mod device;
 pub mod fit;
+#[cfg(doctest)]
+mod guides;
 pub mod label;
 pub mod manifest;
 pub mod memory;
