@@ -31,6 +31,10 @@ impl Conditions {
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
     }
+
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.difference(&other.0).cloned().collect())
+    }
 }
 
 /// `#[cfg(…)] ` before what it belongs to.

@@ -215,7 +215,9 @@ impl Listing {
             // A type or a trait that users cannot name.
             (Owner::Private, _) | (_, Some(None)) | (Owner::Foreign, None) => return,
             (Owner::Public(path), _) if block.generics.params.is_empty() && arguments(&block.self_ty).is_empty() => {
-                traits.entry(path).or_default().insert(format!("{conditions}{name}"));
+                // Conditions that the type has itself say nothing here.
+                let own = surface.conditions_of(&path);
+                traits.entry(path).or_default().insert(format!("{}{name}", conditions.without(&own)));
                 return;
             }
             (Owner::Public(path), _) | (Owner::Foreign, Some(Some(path))) => path,

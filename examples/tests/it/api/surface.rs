@@ -49,6 +49,12 @@ impl<'a> Surface<'a> {
         self.paths.get(meaning).map(|(path, _)| path.join("::"))
     }
 
+    /// Under which conditions something is there, by its path.
+    pub fn conditions_of(&self, path: &str) -> Conditions {
+        let found = self.paths.values().find(|(known, _)| known.join("::") == path);
+        found.map(|(_, conditions)| conditions.clone()).unwrap_or_default()
+    }
+
     fn enter(&mut self, path: Vec<String>, meaning: Meaning, conditions: Conditions) {
         if let Meaning::Foreign(foreign) = &meaning {
             self.aliases.insert((path, conditions, foreign.join("::")));
