@@ -106,7 +106,7 @@ struct Chat {
 impl Chat {
     fn open(args: &Args) -> Result<Self> {
         ensure!(
-            args.reward.mrm_layout == "mrm",
+            args.reward.layout()? == "mrm",
             "a conversation is put before a reward model in the layout mrm and no other"
         );
         let (mut opener, policy) = args.policy.open(&args.reward)?;

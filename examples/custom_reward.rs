@@ -123,9 +123,9 @@ struct Args {
 }
 
 impl Args {
-    fn searcher(&self) -> Searcher {
+    fn searcher(&self) -> Result<Searcher> {
         let searcher = Searcher::new(Saffron::of(self.reward.preset()?, self.width)).min_new_tokens(0);
-        searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed)
+        Ok(searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed))
     }
 }
 
@@ -147,7 +147,7 @@ fn program() -> Result<()> {
     let mut found: Vec<Value> = Vec::new();
     line(report::HEADER)?;
     let mut run = |name: &str, scorer: &mut dyn ChildScorer| -> Result<()> {
-        let outcome = args.searcher().run(&session, &mut policy, scorer)?;
+        let outcome = args.searcher()?.run(&session, &mut policy, scorer)?;
         let text = policy.text(&outcome.best)?;
         line(report::row(name, &outcome, &text))?;
         found.push(json!({ "name": name, "text": text, "outcome": outcome }));

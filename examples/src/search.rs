@@ -75,7 +75,7 @@ impl SearchArgs {
         };
         let mrm = match mrm {
             Some(mrm) => {
-                let layout = TextLayout::named(&reward.mrm_layout, mrm.tokenizer())?;
+                let layout = TextLayout::named(&reward.layout()?, mrm.tokenizer())?;
                 Some((mrm, layout))
             }
             None => None,
