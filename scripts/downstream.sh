@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
+trap 'rm -f examples/tests/downstream/*/Cargo.lock' EXIT
+
 packages() { awk '$1 == "name" { name = $3 } $1 == "version" && name { print name, $3; name = "" }' "$1" | sort; }
 
 downstream() { # downstream CRATE CARGO-COMMAND [OPTION...]
@@ -18,7 +20,6 @@ downstream() { # downstream CRATE CARGO-COMMAND [OPTION...]
     cp Cargo.lock "$folder/Cargo.lock"
     cargo "$command" --manifest-path "$folder/Cargo.toml" --target-dir "$target" "$@"
     added=$(comm -23 <(packages "$folder/Cargo.lock") <(packages Cargo.lock))
-    rm "$folder/Cargo.lock"
     [[ $(wc -l <<<"$added") -eq 1 ]] || { echo "$folder has versions that Cargo.lock lacks: $added" >&2; exit 1; }
 }
 

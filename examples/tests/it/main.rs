@@ -14,6 +14,7 @@ mod custom_reward;
 mod custom_strategy;
 mod demo;
 mod dependencies;
+mod downstream;
 mod early;
 mod empty;
 mod guides;
