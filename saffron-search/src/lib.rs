@@ -20,8 +20,6 @@
 pub mod calibrate;
 #[cfg(feature = "eval")]
 pub mod eval;
-#[cfg(doctest)]
-mod guides;
 #[cfg(any(feature = "eval", feature = "remote"))]
 mod json;
 pub mod prelude;

@@ -32,8 +32,6 @@
 
 mod adapter;
 mod error;
-#[cfg(doctest)]
-mod guides;
 mod init;
 pub mod labels;
 mod network;

@@ -11,6 +11,8 @@ mod dense;
 mod export;
 mod files;
 mod fixtures;
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod fused_decoder;
 #[cfg(feature = "gguf")]
 mod gguf;
 #[cfg(feature = "gguf")]

@@ -1,15 +1,14 @@
-//! A whole decoder in training: with the operations against without them.
+//! A whole decoder in training: with operations of its own against without them.
 
-use std::path::Path;
-
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::Base;
-use crate::checkpoint::{LoraPair, LoraWeights, Projection};
-use crate::config::DecoderConfig;
-use crate::nn::{CausalAttention, row_indices};
+use saffron_mrm::checkpoint::{LoraPair, LoraWeights, Projection};
+use saffron_mrm::nn::CausalAttention;
+use saffron_mrm::{Base, DecoderConfig};
+
+use crate::fixtures::dir;
 
 /// Numbers in [−0.1, 0.1), the same each time.
 fn parameter(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
@@ -48,7 +47,7 @@ fn pass(base: &Base, projections: &[Projection], device: &Device, wanted: Wanted
     let tokens: Vec<u32> = (0..22).map(|row| row * 7 % 90).collect();
     let positions: Vec<u32> = (0..22).map(|row| row % 11).collect();
     let attention = &mut CausalAttention::new(2, 11, config.group(), device);
-    let rows = row_indices(&[3, 21, 10, 11], device);
+    let rows = Tensor::<1, Int>::from_data([3, 21, 10, 11], device);
     let y = match wanted {
         Wanted::All => decoder.forward(&tokens, &positions, attention),
         Wanted::Selected => decoder.forward(&tokens, &positions, attention).select(1, rows),
@@ -84,8 +83,7 @@ fn rows_that_are_asked_for_are_those_of_a_whole_pass() {
 }
 
 fn base(model: &str) -> Base {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(model).join("guard");
-    Base::open(dir, &Device::flex(), DType::F32).unwrap()
+    Base::open(dir(model).join("guard"), &Device::flex(), DType::F32).unwrap()
 }
 
 fn assert_same(model: &str, found: &[Vec<f32>], expected: &[Vec<f32>]) {
