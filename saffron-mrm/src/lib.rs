@@ -44,7 +44,7 @@ pub mod nn;
 mod policy;
 pub mod text;
 
-pub use base::Base;
+pub use base::{Base, BaseFiles};
 pub use checkpoint::RewardHead;
 pub use config::{DecoderConfig, RopeScaling};
 pub use engine::ModelOptions;

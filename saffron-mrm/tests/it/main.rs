@@ -6,6 +6,7 @@ mod adapters;
 mod chat;
 mod configs;
 mod controls;
+mod conversation;
 mod dense;
 mod export;
 mod files;
