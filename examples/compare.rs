@@ -17,15 +17,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use saffron_examples::compare::{
-    Config, LoggedRun, Results, check_answered, check_old_run, open, plot, prepare, results, table,
-};
+use saffron_examples::compare::{Config, LoggedRun, Results, check_answered, open, plot, prepare, results, table};
 use saffron_examples::device::{device, first};
-use saffron_examples::manifest;
-use saffron_examples::models::{TemplateDate, WaitArgs};
+use saffron_examples::models::{TemplateDate, WaitArgs, files_of};
 use saffron_examples::output::{self, line, say};
 use saffron_examples::progress::bar;
 use saffron_search::eval::files::{Journal, create_dir};
+use saffron_search::eval::inputs;
+use saffron_search::eval::models::check_old_run;
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard, check_shards, merge, read, write_summary};
 
 /// Compares strategies over data sets.
@@ -80,10 +79,10 @@ fn compare(args: &Args, path: &Path) -> Result<()> {
     let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;
     let folder = folder(path);
-    let manifest = Manifest::new(manifest::settings(&config, folder)?, args.shard).fingerprint("device", &args.device);
+    let manifest = Manifest::new(inputs::settings(&config, folder)?, args.shard).fingerprint("device", &args.device);
     let known = models.fingerprints().iter().chain(&prepared.fingerprints);
     let known = known.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let manifest = manifest::with_files(manifest, "", &config, folder, &known)?;
+    let manifest = inputs::with_files(manifest, "", &config, folder, &known, &files_of)?;
     check_old_run(&args.out, &manifest)?;
     let mut run = RunDir::open(&args.out, manifest)?;
     if args.retry_failed {
@@ -178,8 +177,8 @@ fn check_all_given(shards: &[PathBuf]) -> Result<()> {
 
 /// Refuses a configuration that is not that of the shards.
 fn check_shards_config(args: &Args, config: &Config, path: &Path) -> Result<()> {
-    let settings = Manifest::new(manifest::settings(config, folder(path))?, Shard::WHOLE);
-    let settings = manifest::with_places(settings, "", config)?;
+    let settings = Manifest::new(inputs::settings(config, folder(path))?, Shard::WHOLE);
+    let settings = inputs::with_places(settings, "", config)?;
     for shard in &args.merge {
         if let Some(in_shard) = Manifest::read(&shard.join("manifest.json"))? {
             ensure!(settings.same_settings(&in_shard), "{} is not of a run by {}", shard.display(), path.display());

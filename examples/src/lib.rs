@@ -10,7 +10,6 @@ pub mod demo;
 pub mod device;
 pub mod fit;
 pub mod label;
-pub mod manifest;
 pub mod memory;
 pub mod models;
 pub mod output;

@@ -8,13 +8,12 @@ use saffron_core::{Budget, ContextSettings, Session};
 use saffron_search::eval::attack::read_templates;
 use saffron_search::eval::data::{self, Choice, Item};
 use saffron_search::eval::harness::{Case, Contender, Harness};
-use saffron_search::eval::models::{ComparedPolicy, NO_REWARD};
+use saffron_search::eval::inputs::{data_files, fingerprint};
+use saffron_search::eval::models::{ComparedPolicy, ENCODING, NO_REWARD, TOGETHER, encodes_together};
 use saffron_search::eval::runs::{Arm, Kind};
 use saffron_search::{Rules, Searcher};
 
 use super::config::{Config, ContenderConfig, DataConfig};
-use super::fingerprint::{data_files, fingerprint};
-use crate::models::{ENCODING, TOGETHER, encodes_together};
 
 /// All that is to be run.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
         let place = || format!("the data set {}", data.name);
         let items = items(data, config.seed).with_context(place)?;
         let files = data_files(&data.path, &data.format).into_iter().chain(data.templates.clone());
-        fingerprints.extend(files.map(|path| fingerprint(&path)).collect::<Result<Vec<_>>>()?);
+        fingerprints.extend(files.map(|path| fingerprint(&path)).collect::<Result<Vec<_>, _>>()?);
         let attacked = items.iter().map(|item| case(data, item, policy));
         cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
     }

@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail, ensure};
 use saffron_core::Thresholds;
 use saffron_search::eval::judge::{RefusalPhrases, WordRule};
-use saffron_search::eval::models::NO_REWARD;
-
-use super::config::{
-    Config, ContenderConfig, DataConfig, GuardSettings, JudgeModelSettings, JudgeSettings, RewardModelSettings,
-    RewardSettings,
+use saffron_search::eval::models::{
+    GuardSettings, JudgeModelSettings, JudgeSettings, NO_REWARD, RewardModelSettings, RewardSettings,
 };
+
+use super::config::{Config, ContenderConfig, DataConfig};
 use super::published;
 
 /// The longest name, in bytes: names are parts of file names.

@@ -6,20 +6,17 @@ use anyhow::{Context, Result};
 use saffron_core::Thresholds;
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::Format;
+use saffron_search::eval::inputs::{NamedFile, NamesFiles, of_format};
+use saffron_search::eval::models::{
+    FilterConfig, GuardSettings, JudgeModelSettings, JudgeSettings, PolicySettings, RewardModelSettings,
+    RewardSettings, WeightType,
+};
 use saffron_search::eval::runs::Counts;
 use saffron_search::strategy::StrategyConfig;
 use serde::{Deserialize, Serialize};
 
-pub use saffron_search::eval::models::{
-    GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, PolicySettings, QuestionSettings,
-    RewardModelSettings, RewardSettings, ServedSettings,
-};
-
 use super::check::check;
-pub use super::filter::FilterConfig;
 use super::published::PublishedConfig;
-use crate::manifest::{Named, NamesFiles};
-use crate::models::TypeName;
 use crate::settings;
 
 /// A whole comparison.
@@ -36,8 +33,8 @@ pub struct Config {
     #[serde(default = "sixteen")]
     pub group: usize,
     /// Type of all weights and activations.
-    #[serde(default, skip_serializing_if = "TypeName::is_full")]
-    pub dtype: TypeName,
+    #[serde(default, skip_serializing_if = "WeightType::is_full")]
+    pub dtype: WeightType,
     /// Whether models keep keys and values of what they have read. Without them every call computes its whole context anew.
     #[serde(default = "yes")]
     pub cache: bool,
@@ -188,13 +185,13 @@ impl Config {
 }
 
 impl NamesFiles for Config {
-    fn named(&mut self) -> Vec<Named<'_>> {
-        let log = self.log.iter_mut().map(|log| Named::path(log, Counts::Nothing));
-        let mut named: Vec<Named<'_>> = log.chain(self.policy.names_mut().map(Named::model)).collect();
+    fn named(&mut self) -> Vec<NamedFile<'_>> {
+        let log = self.log.iter_mut().map(|log| NamedFile::path(log, Counts::Nothing));
+        let mut named: Vec<NamedFile<'_>> = log.chain(self.policy.names_mut().map(NamedFile::model)).collect();
         for reward in &mut self.rewards {
             match &mut reward.model {
                 RewardModelSettings::Mrm(mrm) => {
-                    named.extend([Named::model(&mut mrm.base), Named::path(&mut mrm.adapter, Counts::Files)]);
+                    named.extend([NamedFile::model(&mut mrm.base), NamedFile::path(&mut mrm.adapter, Counts::Files)]);
                 }
                 RewardModelSettings::Guard(guard) => named.extend(of_guard(guard)),
             }
@@ -206,28 +203,17 @@ impl NamesFiles for Config {
         }
         for data in &mut self.data {
             named.extend(of_format(&mut data.format, &data.path));
-            named.push(Named::path(&mut data.path, Counts::Extension));
+            named.push(NamedFile::path(&mut data.path, Counts::Extension));
             // Attacks have the name of the templates' file.
-            named.extend(data.templates.iter_mut().map(|templates| Named::path(templates, Counts::FileName)));
+            named.extend(data.templates.iter_mut().map(|templates| NamedFile::path(templates, Counts::FileName)));
         }
         named
     }
 }
 
-fn of_guard(guard: &mut GuardSettings) -> impl Iterator<Item = Named<'_>> {
+fn of_guard(guard: &mut GuardSettings) -> impl Iterator<Item = NamedFile<'_>> {
     let GuardSettings { model, adapter, served, .. } = guard;
     let tokenizer = served.iter_mut().filter_map(|served| served.tokenizer.as_mut());
-    let models = [model].into_iter().chain(tokenizer).map(Named::model);
-    models.chain(adapter.iter_mut().map(|adapter| Named::path(adapter, Counts::Files)))
-}
-
-/// The files, other than the rows, that a format names.
-pub fn of_format<'a>(format: &'a mut Format, rows: &Path) -> Option<Named<'a>> {
-    match format {
-        Format::GptfuzzResponses { questions } => {
-            let leads_to = rows.with_file_name(&*questions);
-            Some(Named::beside(questions, leads_to, Counts::Extension))
-        }
-        _ => None,
-    }
+    let models = [model].into_iter().chain(tokenizer).map(NamedFile::model);
+    models.chain(adapter.iter_mut().map(|adapter| NamedFile::path(adapter, Counts::Files)))
 }

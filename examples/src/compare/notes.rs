@@ -3,9 +3,10 @@
 use std::fmt;
 
 use saffron_search::eval::judge::Asked;
+use saffron_search::eval::models::{JudgeModelSettings, JudgeSettings};
 use serde::Serialize;
 
-use super::config::{Config, JudgeModelSettings, JudgeSettings};
+use super::config::Config;
 
 /// What a judge's figures mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

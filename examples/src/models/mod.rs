@@ -14,14 +14,14 @@ mod policy;
 mod served;
 
 pub use adapted::base_name;
-pub use args::{PolicyArgs, TypeName};
+pub use args::{PolicyArgs, dtype, weight_type};
 pub use date::{DATE, TemplateDate};
-pub use files::ModelFiles;
+pub use files::{ModelFiles, files_of};
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
-pub use opener::{DEFAULT_LAYOUT, Opener};
+pub use opener::Opener;
 pub use parts::needs_question;
-pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
+pub use policy::NamedPolicy;
 pub use served::WaitArgs;
 
 use crate::output::say;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use saffron_examples::compare::Config;
-use saffron_examples::compare::config::JudgeModelSettings;
 use saffron_examples::demo::{Kind, Request, World};
 use saffron_mrm::text::TextTokenizer;
 use saffron_search::eval::data::{Format, read};
 use saffron_search::eval::judge::WordRule;
+use saffron_search::eval::models::JudgeModelSettings;
 
 fn demo() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo"))

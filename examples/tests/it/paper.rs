@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use saffron_core::CandidateFilter;
-use saffron_examples::compare::config::{ContenderConfig, JudgeModelSettings, RewardModelSettings};
+use saffron_examples::compare::config::ContenderConfig;
 use saffron_examples::compare::{Config, PublishedConfig, PublishedError};
 use saffron_search::Preset;
 use saffron_search::eval::attack::{Attack, PrefillText};
 use saffron_search::eval::curve::LogFit;
 use saffron_search::eval::data::Format;
+use saffron_search::eval::models::{JudgeModelSettings, RewardModelSettings};
 use saffron_search::strategy::StrategyConfig;
 
 /// Widths of Fig. 2 and Table 3.
