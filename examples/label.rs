@@ -16,11 +16,11 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use saffron_examples::compare::check_old_run;
 use saffron_examples::device::{device, first};
 use saffron_examples::label::{Config, Labelling, Log};
 use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_examples::output::{self, line, say};
+use saffron_search::eval::models::check_old_run;
 use saffron_search::eval::runs::Shard;
 use saffron_train::labels::{LabelRun, LabelSummary, merge, parquet};
 

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use saffron_examples::calibration::reliability;
-use saffron_examples::models::{Opener, needs_question};
+use saffron_examples::models::{Opener, dtype, needs_question};
 use saffron_examples::output::{self, line, say};
 use saffron_examples::prompt::save;
 use saffron_examples::train::config::Recipe;
@@ -70,7 +70,7 @@ fn train(
     let paths = data.files.iter().chain(&recipe.adapter.from);
     let manifest = args.manifest(recipe, opener, paths, together)?;
     let run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
-    let mut run = run.with_export_type(recipe.adapter.dtype.into());
+    let mut run = run.with_export_type(dtype(recipe.adapter.dtype));
     let corpus = GuardCorpus::new(data.train.clone(), recipe.prefixes, recipe.run.seed);
     let mut watch = Watch::default();
     let finished = run.train(&corpus, &data.validation, &mut watch)?;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use saffron_examples::calibration::scatter;
-use saffron_examples::models::Opener;
+use saffron_examples::models::{Opener, dtype};
 use saffron_examples::output::{self, line, say};
 use saffron_examples::prompt::save;
 use saffron_examples::train::config::Recipe;
@@ -74,7 +74,7 @@ fn open(
     let paths = data.files.iter().chain(&recipe.adapter.from);
     let manifest = args.manifest(recipe, opener, paths, data.together)?;
     let run = TrainRun::open(&args.out, &manifest, trainer, recipe.run)?;
-    Ok(run.with_export_type(recipe.adapter.dtype.into()))
+    Ok(run.with_export_type(dtype(recipe.adapter.dtype)))
 }
 
 /// Says how near the exported model comes to the held-out rewards.

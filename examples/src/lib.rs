@@ -13,7 +13,6 @@ pub mod device;
 #[cfg(doctest)]
 mod guides;
 pub mod label;
-pub mod manifest;
 pub mod memory;
 pub mod models;
 pub mod output;

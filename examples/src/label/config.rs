@@ -7,12 +7,12 @@ use anyhow::{Context, Result, ensure};
 use saffron_core::{CandidateFilter, ModelName};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::{Format, Share};
+use saffron_search::eval::inputs::{self, NamedFile, NamesFiles, of_format};
+use saffron_search::eval::models::{FilterConfig, GuardSettings, PolicySettings, QuestionSettings, ServedSettings};
 use saffron_search::eval::runs::Counts;
 use saffron_train::labels::LabelSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::config::{self, FilterConfig, PolicySettings, QuestionSettings, ServedSettings, of_format};
-use crate::manifest::{self, Named, NamesFiles};
 use crate::settings;
 
 /// A whole run.
@@ -111,9 +111,9 @@ pub struct GuardConfig {
 }
 
 impl GuardConfig {
-    pub(super) fn settings(&self) -> config::GuardSettings {
+    pub(super) fn settings(&self) -> GuardSettings {
         let Self { base, adapter, question, served, cache_mb } = self.clone();
-        config::GuardSettings { model: base, adapter, question, served, cache_mb }
+        GuardSettings { model: base, adapter, question, served, cache_mb }
     }
 }
 
@@ -174,21 +174,21 @@ impl Config {
     /// Settings that JSON cannot hold.
     pub fn settings(&self, folder: &Path, items: usize, vocab_size: usize) -> Result<LabelSettings> {
         let AnnotateConfig { max_tokens, group, batch } = self.annotate;
-        let origin = manifest::settings(self, folder)?;
+        let origin = inputs::settings(self, folder)?;
         Ok(LabelSettings { max_tokens, group, batch, origin, ..LabelSettings::new(items, vocab_size) })
     }
 }
 
 impl NamesFiles for Config {
-    fn named(&mut self) -> Vec<Named<'_>> {
+    fn named(&mut self) -> Vec<NamedFile<'_>> {
         let CorpusConfig { data, sampled } = &mut self.corpus;
-        let policy = sampled.iter_mut().flat_map(|sampled| sampled.policy.names_mut()).map(Named::model);
-        let mut named: Vec<Named<'_>> = of_format(&mut data.format, &data.path).into_iter().chain(policy).collect();
-        named.push(Named::path(&mut data.path, Counts::Extension));
+        let policy = sampled.iter_mut().flat_map(|sampled| sampled.policy.names_mut()).map(NamedFile::model);
+        let mut named: Vec<NamedFile<'_>> = of_format(&mut data.format, &data.path).into_iter().chain(policy).collect();
+        named.push(NamedFile::path(&mut data.path, Counts::Extension));
         let GuardConfig { base, adapter, served, .. } = &mut self.guard;
         let tokenizer = served.iter_mut().filter_map(|served| served.tokenizer.as_mut());
-        named.extend([base].into_iter().chain(tokenizer).map(Named::model));
-        named.extend(adapter.iter_mut().map(|adapter| Named::path(adapter, Counts::Files)));
+        named.extend([base].into_iter().chain(tokenizer).map(NamedFile::model));
+        named.extend(adapter.iter_mut().map(|adapter| NamedFile::path(adapter, Counts::Files)));
         named
     }
 }

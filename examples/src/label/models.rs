@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use saffron_core::{Forget, ProcessRewardModel, Vocabulary};
 use saffron_mrm::ModelOptions;
-use saffron_search::eval::models::ModelOpener;
+use saffron_search::eval::inputs::{data_files, fingerprint, with_files};
+use saffron_search::eval::models::{ENCODING, ModelOpener, TOGETHER};
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::labels::{Conversation, Source};
 
@@ -19,9 +20,7 @@ use super::Config;
 use super::config::CorpusConfig;
 use super::corpus::{Text, items, texts};
 use super::sampled::{Questions, Sampler};
-use crate::compare::{data_files, fingerprint};
-use crate::manifest::with_files;
-use crate::models::{ENCODING, NamedGuard, Opener, TOGETHER, TemplateDate};
+use crate::models::{NamedGuard, Opener, TemplateDate, files_of};
 
 /// Where replies come from.
 enum Replies {
@@ -74,7 +73,7 @@ impl Labelling {
     pub fn manifest(&self, config: &Config, folder: &Path, shard: Shard, device: &str) -> Result<Manifest> {
         let settings = config.settings(folder, self.len(), self.guard.vocabulary().size())?;
         let manifest = settings.manifest(shard)?.fingerprint("device", device);
-        with_files(manifest, "origin", config, folder, &self.fingerprints)
+        Ok(with_files(manifest, "origin", config, folder, &self.fingerprints, &files_of)?)
     }
 
     fn len(&self) -> usize {

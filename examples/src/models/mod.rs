@@ -4,6 +4,7 @@
 mod adapted;
 mod args;
 mod date;
+mod files;
 mod guard;
 mod hub;
 mod layout;
@@ -13,18 +14,19 @@ mod policy;
 mod served;
 
 pub use adapted::base_name;
-pub use args::{PolicyArgs, TypeName};
+pub use args::{PolicyArgs, dtype, weight_type};
 pub use date::{DATE, TemplateDate};
+pub use files::files_of;
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
-pub use opener::{DEFAULT_LAYOUT, Opener};
+pub use opener::Opener;
 pub use parts::needs_question;
-pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
+pub use policy::NamedPolicy;
 pub use served::WaitArgs;
 
 use crate::output::say;
 
 /// Says something about models that the user should know, on standard error.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     say(format_args!("note: {text}"));
 }

@@ -6,14 +6,13 @@ use anyhow::Result;
 use burn::tensor::{DType, Device};
 use clap::Args;
 use saffron_mrm::ModelOptions;
-use saffron_search::eval::models::ModelOpener;
+use saffron_search::eval::inputs::{NamesFiles, fingerprints, settings, with_files};
+use saffron_search::eval::models::{ENCODING, ModelOpener, TOGETHER, check_old_run};
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::RunSettings;
 
-use crate::compare::{check_old_run, fingerprints};
 use crate::device::{device, first};
-use crate::manifest::{NamesFiles, settings, with_files};
-use crate::models::{ENCODING, Opener, TOGETHER};
+use crate::models::{Opener, files_of};
 
 /// Arguments: a recipe, and where its run lies.
 #[derive(Clone, Debug, Args)]
@@ -67,13 +66,13 @@ impl TrainArgs {
         let folder = self.config.parent().unwrap_or(Path::new(""));
         let mut sums = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
         for path in paths {
-            sums.extend(fingerprints(path)?);
+            sums.extend(fingerprints(path, &files_of)?);
         }
         let mut manifest = Manifest::new(settings(recipe, folder)?, Shard::WHOLE).fingerprint("device", &self.device);
         if together {
             manifest = manifest.fingerprint(ENCODING, TOGETHER);
         }
-        let manifest = with_files(RunSettings::may_change(manifest, "run"), "", recipe, folder, &sums)?;
+        let manifest = with_files(RunSettings::may_change(manifest, "run"), "", recipe, folder, &sums, &files_of)?;
         check_old_run(&self.out, &manifest)?;
         Ok(manifest)
     }

@@ -7,14 +7,13 @@ use saffron_core::ModelName;
 use saffron_mrm::DecoderConfig;
 use saffron_mrm::checkpoint::{AdapterConfig, AdapterFile};
 use saffron_search::eval::data::{Format, Share};
+use saffron_search::eval::inputs::{NamedFile, NamesFiles, of_format};
+use saffron_search::eval::models::{QuestionSettings, WeightType};
 use saffron_search::eval::runs::Counts;
 use saffron_train::{AdamWSettings, Init, RunSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::config::{QuestionSettings, of_format};
-use crate::manifest::{Named, NamesFiles};
-use crate::models::TypeName;
 use crate::settings;
 
 /// `train_guard`: a guard from labelled replies and preference pairs.
@@ -106,8 +105,8 @@ pub struct AdapterRecipe {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_name: Option<String>,
     /// Type of the exported factors; the bias stays in float32.
-    #[serde(skip_serializing_if = "TypeName::is_full")]
-    pub dtype: TypeName,
+    #[serde(skip_serializing_if = "WeightType::is_full")]
+    pub dtype: WeightType,
 }
 
 /// A data file.
@@ -139,7 +138,7 @@ pub struct Limits {
 impl Default for AdapterRecipe {
     fn default() -> Self {
         let targets = ["q_proj", "v_proj"].map(String::from).to_vec();
-        Self { from: None, rank: 8, alpha: 16.0, targets, seed: 0, bias: true, base_name: None, dtype: TypeName::F32 }
+        Self { from: None, rank: 8, alpha: 16.0, targets, seed: 0, bias: true, base_name: None, dtype: WeightType::F32 }
     }
 }
 
@@ -225,25 +224,25 @@ impl Recipe for GuardRecipe {}
 impl Recipe for MrmRecipe {}
 
 impl NamesFiles for GuardRecipe {
-    fn named(&mut self) -> Vec<Named<'_>> {
+    fn named(&mut self) -> Vec<NamedFile<'_>> {
         let data = self.labelled.iter_mut().chain(&mut self.pairs).chain([&mut self.held_out]);
         models(&mut self.base, &mut self.adapter).chain(data.flat_map(of_data)).collect()
     }
 }
 
 impl NamesFiles for MrmRecipe {
-    fn named(&mut self) -> Vec<Named<'_>> {
-        let labels = self.labels.iter_mut().map(|labels| Named::path(labels, Counts::Files));
+    fn named(&mut self) -> Vec<NamedFile<'_>> {
+        let labels = self.labels.iter_mut().map(|labels| NamedFile::path(labels, Counts::Files));
         models(&mut self.base, &mut self.adapter).chain(labels).collect()
     }
 }
 
-fn models<'a>(base: &'a mut ModelName, adapter: &'a mut AdapterRecipe) -> impl Iterator<Item = Named<'a>> {
-    let from = adapter.from.iter_mut().map(|path| Named::path(path, Counts::Files));
-    [Named::model(base)].into_iter().chain(from)
+fn models<'a>(base: &'a mut ModelName, adapter: &'a mut AdapterRecipe) -> impl Iterator<Item = NamedFile<'a>> {
+    let from = adapter.from.iter_mut().map(|path| NamedFile::path(path, Counts::Files));
+    [NamedFile::model(base)].into_iter().chain(from)
 }
 
-fn of_data(data: &mut DataRecipe) -> impl Iterator<Item = Named<'_>> {
+fn of_data(data: &mut DataRecipe) -> impl Iterator<Item = NamedFile<'_>> {
     let format = of_format(&mut data.format, &data.path);
-    format.into_iter().chain([Named::path(&mut data.path, Counts::Extension)])
+    format.into_iter().chain([NamedFile::path(&mut data.path, Counts::Extension)])
 }

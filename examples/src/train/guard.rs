@@ -10,10 +10,10 @@ use saffron_core::{ModelName, Token, Vocabulary};
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
 use saffron_search::eval::data::{self, Item, Label, Pair, below};
+use saffron_search::eval::inputs::data_files;
 use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 
-use crate::compare::data_files;
 use crate::models::base_name;
 
 use super::config::{AdapterRecipe, DataRecipe, GuardRecipe, Limits};

@@ -1,24 +1,24 @@
-//! What a configuration changes about a strategy's candidates.
+//! What a configuration changes about the candidates that are drawn.
 
 use saffron_core::CandidateFilter;
 use serde::{Deserialize, Serialize};
 
-/// Changes to a strategy's candidates.
+/// Changes to the candidates that a strategy, or a policy that is sampled, looks at.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilterConfig {
     /// Divisor of the logits.
     pub temperature: Option<f32>,
-    /// Mass of the nucleus.
+    /// Probability mass of the nucleus.
     pub top_p: Option<f32>,
-    /// At most so many candidates.
+    /// The most candidates.
     pub top_k: Option<usize>,
-    /// Least share of the most probable token's probability.
+    /// Least probability of a candidate, as a share of the most probable token's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f32>,
-    /// No end of sequence before so many tokens.
+    /// Forbids the end of a sequence before this many tokens.
     pub min_new_tokens: Option<usize>,
-    /// So many tokens in a row come at most once in an answer.
+    /// Forbids repeating any n-gram of this length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_repeat_ngram: Option<usize>,
 }
