@@ -19,4 +19,5 @@ pages! {
     Evaluation: "docs/evaluation.md",
     Compute: "docs/compute.md",
     OwnMrm: "docs/own-mrm.md",
+    InAServer: "docs/in-a-server.md",
 }

@@ -137,6 +137,15 @@ pub enum ModelError {
     /// A setting that cannot be run with.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The model panicked; it is not asked again.
+    #[error("the model panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+    /// No model was asked: the port ends the search. The search ends as with a spent budget.
+    #[error("the search was halted: {0}")]
+    Halted(StopReason),
     /// Anything that only the implementation knows: a cache without room, a backend's failure, a server's answer.
     #[error("{context}")]
     Other {
@@ -212,8 +221,9 @@ pub enum SearchErrorKind {
         /// What it said.
         message: String,
     },
-    /// The search is over: a budget is spent or an observer asked to stop. The searcher turns it into an outcome; a strategy
-    /// passes it on with `?`.
+    /// The search is over: a budget is spent, an observer asked to stop, or it was cancelled. The searcher turns it into an
+    /// outcome; a strategy passes it on with `?`. A search that is cancelled before it begins has no outcome and ends with
+    /// this error.
     #[error("the search was halted: {0}")]
     Halted(StopReason),
 }

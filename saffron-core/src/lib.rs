@@ -45,6 +45,7 @@ mod token;
 mod tree;
 mod verdict;
 mod vocabulary;
+mod weighted_sum;
 mod wire;
 mod work;
 
@@ -81,4 +82,5 @@ pub use token::{Token, TokenSet};
 pub use tree::{NodeId, NodeState, SearchTree};
 pub use verdict::{Safety, Thresholds, Verdict};
 pub use vocabulary::{PlainVocabulary, Vocabulary, VocabularyError, VocabularyId};
+pub use weighted_sum::WeightedSum;
 pub use work::{Forwarded, Reply, Work};

@@ -9,6 +9,8 @@ use crate::{
 };
 
 /// What a search asks of its models.
+///
+/// A port may end the search in place of an answer, with [`ModelError::Halted`].
 pub trait ModelPort {
     /// The policy's vocabulary.
     fn vocabulary(&self) -> Arc<dyn Vocabulary>;

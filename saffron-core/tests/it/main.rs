@@ -8,3 +8,4 @@ mod filter;
 mod listed;
 mod model_name;
 mod rendering;
+mod weighted_sum;

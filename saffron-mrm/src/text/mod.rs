@@ -2,6 +2,7 @@
 
 mod caught;
 mod chat;
+mod conversation;
 mod convert;
 mod layouts;
 mod llama3;
@@ -15,6 +16,7 @@ mod tokenizer;
 #[cfg(feature = "hub")]
 pub(crate) use chat::MAX_TEMPLATE;
 pub use chat::{ChatTemplate, Message, TemplateError};
+pub use conversation::Conversation;
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, TEMPLATE, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};

@@ -7,6 +7,7 @@ mod cards;
 mod chat;
 mod configs;
 mod controls;
+mod conversation;
 mod dense;
 mod export;
 mod files;

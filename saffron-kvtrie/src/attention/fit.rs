@@ -1,22 +1,23 @@
 //! The constants of attention's cost model from measured times.
 
-use saffron_kvtrie::attention::{AttentionShape, CostModel, Frontier, PlanKind};
+use super::AttentionShape;
+use super::planner::{CostModel, Frontier, PlanKind};
 
-/// How long a plan took.
+/// How long a layer's attention took under one plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
+pub struct PlanTime {
     /// The plan.
     pub kind: PlanKind,
     /// What it was for.
     pub frontier: Frontier,
     /// The attention's heads.
     pub shape: AttentionShape,
-    /// Its time.
+    /// Its time in seconds, above zero.
     pub seconds: f64,
 }
 
 /// What the model's three constants are multiplied by: bytes of keys and values, operations, and bytes of one pass over the scores.
-fn factors(measured: &Measured) -> [f64; 3] {
+fn factors(measured: &PlanTime) -> [f64; 3] {
     let cost = |bandwidth: f64, launch: f64, score_passes: f64| {
         CostModel { bandwidth, launch, score_passes }.seconds(measured.kind, &measured.frontier, measured.shape)
     };
@@ -24,19 +25,37 @@ fn factors(measured: &Measured) -> [f64; 3] {
     [bytes, cost(f64::INFINITY, 1.0, 0.0), cost(1.0, 0.0, 1.0) - bytes]
 }
 
-/// The model with the smallest squared relative errors, none of its constants negative. None when the measurements do not say what a
-/// byte costs.
-#[must_use]
-pub fn fit(measured: &[Measured]) -> Option<CostModel> {
-    // Divided by the time, so that a millisecond does not outweigh ten microseconds.
-    let rows: Vec<[f64; 3]> =
-        measured.iter().map(|measured| factors(measured).map(|factor| factor / measured.seconds)).collect();
-    let error = |costs: &[f64; 3]| -> f64 { rows.iter().map(|row| (dot(row, costs) - 1.0).powi(2)).sum() };
-    let solutions = [[true, true, true], [true, true, false], [true, false, true], [true, false, false]];
-    let solutions = solutions.into_iter().filter_map(|used| least_squares(&rows, used));
-    let possible = solutions.filter(|costs| costs[0] > 0.0 && costs.iter().all(|cost| *cost >= 0.0));
-    let [byte, launch, pass] = possible.min_by(|a, b| error(a).total_cmp(&error(b)))?;
-    Some(CostModel { bandwidth: 1.0 / byte, launch, score_passes: pass / byte })
+impl CostModel {
+    /// Fits the three constants to measured times: the smallest squared relative errors, and no
+    /// constant negative. `None` if the measurements do not determine what a byte costs.
+    ///
+    /// ```
+    /// use saffron_kvtrie::attention::{AttentionShape, CostModel, Frontier, PlanTime, PlanKind};
+    /// let shape = AttentionShape { kv_heads: 3, group: 3, head_dim: 64 };
+    /// let machine = CostModel { bandwidth: 20e9, launch: 3e-6, score_passes: 11.0 };
+    /// let frontiers = [(1, 96, 48), (16, 96, 8), (64, 1024, 48)].map(|(chains, trunk, suffix)| {
+    ///     Frontier { rows: chains, chains, trunk, suffix, bound: trunk + chains * suffix }
+    /// });
+    /// let plans = [PlanKind::Cascade, PlanKind::Gather, PlanKind::Flat];
+    /// let measured = frontiers.iter().flat_map(|frontier| plans.map(|kind| {
+    ///     let seconds = machine.seconds(kind, frontier, shape);
+    ///     PlanTime { kind, frontier: *frontier, shape, seconds }
+    /// }));
+    /// let fitted = CostModel::fit(&measured.collect::<Vec<_>>()).unwrap();
+    /// assert!((fitted.bandwidth / machine.bandwidth - 1.0).abs() < 1e-6);
+    /// ```
+    #[must_use]
+    pub fn fit(measured: &[PlanTime]) -> Option<Self> {
+        // Divided by the time, so that a millisecond does not outweigh ten microseconds.
+        let rows: Vec<[f64; 3]> =
+            measured.iter().map(|measured| factors(measured).map(|factor| factor / measured.seconds)).collect();
+        let error = |costs: &[f64; 3]| -> f64 { rows.iter().map(|row| (dot(row, costs) - 1.0).powi(2)).sum() };
+        let solutions = [[true, true, true], [true, true, false], [true, false, true], [true, false, false]];
+        let solutions = solutions.into_iter().filter_map(|used| least_squares(&rows, used));
+        let possible = solutions.filter(|costs| costs[0] > 0.0 && costs.iter().all(|cost| *cost >= 0.0));
+        let [byte, launch, pass] = possible.min_by(|a, b| error(a).total_cmp(&error(b)))?;
+        Some(Self { bandwidth: 1.0 / byte, launch, score_passes: pass / byte })
+    }
 }
 
 /// Costs by which every row comes as close to one as it can; those not used are zero. None when the rows do not determine them.
@@ -91,13 +110,13 @@ mod tests {
     const TRUTH: CostModel = CostModel { bandwidth: 20e9, launch: 3e-6, score_passes: 11.0 };
 
     /// Times that a model gives for many frontiers, each changed by `noise` of its place.
-    fn measured(model: CostModel, noise: impl Fn(usize) -> f64) -> Vec<Measured> {
+    fn measured(model: CostModel, noise: impl Fn(usize) -> f64) -> Vec<PlanTime> {
         let mut all = Vec::new();
         for (chains, trunk, suffix) in [(1, 96, 48), (4, 96, 48), (16, 96, 8), (16, 1024, 48), (64, 1024, 48)] {
             let frontier = Frontier { rows: chains, chains, trunk, suffix, bound: trunk + chains * suffix };
             for kind in [PlanKind::Cascade, PlanKind::Gather, PlanKind::Flat] {
                 let seconds = model.seconds(kind, &frontier, SHAPE) * noise(all.len());
-                all.push(Measured { kind, frontier, shape: SHAPE, seconds });
+                all.push(PlanTime { kind, frontier, shape: SHAPE, seconds });
             }
         }
         all
@@ -109,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_constants_behind_exact_times_are_found() {
-        let model = fit(&measured(TRUTH, |_| 1.0)).expect("a fit");
+        let model = CostModel::fit(&measured(TRUTH, |_| 1.0)).expect("a fit");
         assert!(near(model.bandwidth, TRUTH.bandwidth, 1e-6), "{model:?}");
         assert!(near(model.launch, TRUTH.launch, 1e-6), "{model:?}");
         assert!(near(model.score_passes, TRUTH.score_passes, 1e-6), "{model:?}");
@@ -117,7 +136,7 @@ mod tests {
 
     #[test]
     fn noise_of_five_per_cent_moves_no_constant_far() {
-        let model = fit(&measured(TRUTH, |place| if place % 2 == 0 { 1.05 } else { 0.95 })).expect("a fit");
+        let model = CostModel::fit(&measured(TRUTH, |place| if place % 2 == 0 { 1.05 } else { 0.95 })).expect("a fit");
         assert!(near(model.bandwidth, TRUTH.bandwidth, 0.3), "{model:?}");
         assert!(near(model.launch, TRUTH.launch, 0.3), "{model:?}");
         assert!(near(model.score_passes, TRUTH.score_passes, 0.3), "{model:?}");
@@ -126,12 +145,12 @@ mod tests {
     #[test]
     fn no_constant_is_negative() {
         let free = CostModel { launch: -4e-7, ..TRUTH };
-        let model = fit(&measured(free, |_| 1.0)).expect("a fit");
+        let model = CostModel::fit(&measured(free, |_| 1.0)).expect("a fit");
         assert!(model.launch >= 0.0 && model.score_passes >= 0.0 && model.bandwidth > 0.0, "{model:?}");
     }
 
     #[test]
     fn nothing_is_fitted_to_nothing() {
-        assert_eq!(fit(&[]), None);
+        assert_eq!(CostModel::fit(&[]), None);
     }
 }

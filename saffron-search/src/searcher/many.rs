@@ -1,23 +1,12 @@
-//! Many prompts at once. Every search is plain sequential code on a thread of its own, parked whenever it asks a model. The models
-//! stay on the caller's thread, which waits until every living search has asked or ended and answers all in one batch.
-
-mod models;
-mod port;
+//! Many prompts at once, from a list. The models stay on the caller's thread.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope};
 
-use saffron_core::{
-    ChildScorer, ModelError, Outcome, Policy, Role, SearchError, SearchErrorKind, SearchObserver, SearchStrategy,
-    Session,
-};
+use saffron_core::{ChildScorer, Outcome, Policy, SearchError, SearchObserver, Session};
 
 use super::Searcher;
-use super::plan::Plan;
-use models::Models;
-use port::{Answer, Facts, GatheredPort, Message, Request};
+use super::gather::{Ask, Facts, GatheredPort, Live, Models, caught, name, no_thread};
 
 /// Searches over many prompts, to be run. See [`Searcher::many`].
 pub struct Many<'a> {
@@ -83,16 +72,15 @@ impl<'a> Many<'a> {
     ) -> Result<(), SearchError> {
         let Self { searcher, sessions, at_once, observers } = self;
         searcher.check(scorer)?;
-        let mut models = Models { policy, scorer };
-        let facts = models.facts();
+        let live = Live::new(Facts::of(policy, scorer));
+        let mut models = Models::new(policy, scorer);
         let waiting = Waiting { searcher, sessions: sessions.iter().enumerate(), observers: observers.into_iter() };
         std::thread::scope(|scope| {
-            let (sender, messages) = channel();
-            let mut rounds = Rounds { scope, waiting, facts, sender, messages, live: BTreeMap::new(), at_once };
+            let mut rounds = Rounds { scope, waiting, live, at_once };
             while let Some((asked, results)) = rounds.gather() {
                 results.into_iter().for_each(|(place, result)| ended(place, result));
                 for (place, answer) in models.answer(asked) {
-                    rounds.reply(place, answer);
+                    rounds.live.reply(place, answer);
                 }
             }
         });
@@ -107,40 +95,27 @@ struct Waiting<'a> {
     observers: std::vec::IntoIter<&'a mut (dyn SearchObserver + Send)>,
 }
 
-/// The searches that run, and what they say.
+/// The searches that run, each at its session's place, and those that wait.
 struct Rounds<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     waiting: Waiting<'env>,
-    facts: Facts,
-    sender: Sender<Message>,
-    messages: Receiver<Message>,
-    /// Where the answers of living searches go, by place.
-    live: BTreeMap<usize, Sender<Answer>>,
+    live: Live,
     at_once: usize,
 }
 
-type Asked = BTreeMap<usize, Request>;
+type Asked = BTreeMap<usize, Ask>;
 type Ended = BTreeMap<usize, Result<Outcome, SearchError>>;
 
 impl<'env> Rounds<'_, 'env> {
     /// Waits until every living search has asked or ended, beginning new ones as others end. None when all are over.
     fn gather(&mut self) -> Option<(Asked, Ended)> {
-        let (mut asked, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        let mut ended = BTreeMap::new();
         self.begin(&mut ended);
-        while asked.len() < self.live.len() {
-            match self.messages.recv() {
-                Ok(Message::Ask(place, request)) => {
-                    asked.insert(place, request);
-                }
-                Ok(Message::End(place, result)) => {
-                    self.live.remove(&place);
-                    ended.insert(place, *result);
-                    self.begin(&mut ended);
-                }
-                // We hold a sender ourselves.
-                Err(_) => break,
-            }
+        while let Some((place, result)) = self.live.next_end() {
+            ended.insert(place, result);
+            self.begin(&mut ended);
         }
+        let asked = self.live.take_asked();
         (!asked.is_empty() || !ended.is_empty()).then_some((asked, ended))
     }
 
@@ -148,60 +123,32 @@ impl<'env> Rounds<'_, 'env> {
     fn begin(&mut self, ended: &mut Ended) {
         while self.live.len() < self.at_once {
             let Some((place, session)) = self.waiting.sessions.next() else { break };
-            let (answers, port) = self.port(place);
-            let search = Search {
-                plan: &self.waiting.searcher.plan,
-                strategy: self.waiting.searcher.strategy.fresh(),
-                session,
-                observer: self.waiting.observers.next(),
-            };
-            let name = format!("search {place}");
-            match Builder::new().name(name).spawn_scoped(self.scope, move || search.run(port)) {
-                Ok(_) => {
-                    self.live.insert(place, answers);
-                }
-                Err(error) => {
-                    let source = ModelError::other("starting a thread for a search", error);
-                    ended.insert(place, Err(SearchErrorKind::Model { role: Role::Policy, source }.into()));
-                }
+            let port = self.live.join(place);
+            let (searcher, observer) = (self.waiting.searcher, self.waiting.observers.next());
+            let search = Search { searcher, session, observer };
+            let thread = Builder::new().name(format!("search {place}"));
+            if let Err(error) = thread.spawn_scoped(self.scope, move || search.run(port)) {
+                self.live.withdraw(place);
+                ended.insert(place, Err(no_thread(error)));
             }
-        }
-    }
-
-    fn port(&self, place: usize) -> (Sender<Answer>, GatheredPort) {
-        let (answers, receiver) = channel();
-        (answers, GatheredPort::new(place, self.facts.clone(), self.sender.clone(), receiver))
-    }
-
-    fn reply(&self, place: usize, answer: Answer) {
-        if let Some(search) = self.live.get(&place) {
-            // A search that no longer listens has ended, and will say so.
-            let _ = search.send(answer);
         }
     }
 }
 
 /// One search, to be run on its own thread.
 struct Search<'a> {
-    plan: &'a Plan,
-    strategy: Box<dyn SearchStrategy>,
+    searcher: &'a Searcher,
     session: &'a Session,
     observer: Option<&'a mut (dyn SearchObserver + Send)>,
 }
 
 impl Search<'_> {
-    /// Runs to the end and says so whatever happens: a panic ends this search and no other.
+    /// Runs to the end and says so whatever happens.
     fn run(self, mut port: GatheredPort) {
-        let Self { plan, strategy, session, observer } = self;
-        let name = catch_unwind(AssertUnwindSafe(|| strategy.describe())).unwrap_or_default();
-        let search = AssertUnwindSafe(|| match observer {
-            Some(mut observer) => plan.search(strategy, session, &mut port, &mut observer),
-            None => plan.search(strategy, session, &mut port, &mut ()),
-        });
-        let result = catch_unwind(search).unwrap_or_else(|panic| {
-            let message = panic.downcast_ref::<&str>().map(ToString::to_string);
-            let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            Err(SearchErrorKind::Panicked { strategy: name, message }.into())
+        let Self { searcher, session, observer } = self;
+        let result = caught(name(&*searcher.strategy), || match observer {
+            Some(mut observer) => searcher.run_port(session, &mut port, &mut observer),
+            None => searcher.run_port(session, &mut port, &mut ()),
         });
         port.end(result);
     }

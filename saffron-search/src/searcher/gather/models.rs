@@ -1,42 +1,45 @@
-//! The models behind a round: the requests of all searches in one batch a kind, the answers given back search by search.
+//! The models behind a round: what all searches ask in one batch a kind, the answers given back search by search.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use saffron_core::{CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Session, Work};
+use saffron_core::{
+    CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Role, Session, Work,
+};
 
-use super::port::{Answer, Facts, Request};
+use super::port::{Answer, Ask};
 
-/// The caller's models.
-pub(super) struct Models<'a> {
-    pub(super) policy: &'a mut dyn Policy,
-    pub(super) scorer: &'a mut dyn ChildScorer,
+/// The models of a round.
+pub(in crate::searcher) struct Models<'a> {
+    policy: &'a mut dyn Policy,
+    scorer: &'a mut dyn ChildScorer,
+    called: Role,
 }
 
 /// The sessions of one search, or what belongs to them.
 type Shares<T> = Vec<(usize, Vec<T>)>;
 
-impl Models<'_> {
-    pub(super) fn facts(&self) -> Facts {
-        Facts {
-            vocabulary: self.policy.vocabulary(),
-            end_tokens: self.policy.end_tokens(),
-            rewards: self.scorer.describe(),
-            scores: self.scorer.scores(),
-        }
+impl<'a> Models<'a> {
+    pub(in crate::searcher) fn new(policy: &'a mut dyn Policy, scorer: &'a mut dyn ChildScorer) -> Self {
+        Self { policy, scorer, called: Role::Policy }
     }
 
-    /// The answers to a round of requests, by the places of the searches.
-    pub(super) fn answer(&mut self, asked: BTreeMap<usize, Request>) -> Vec<(usize, Answer)> {
+    /// The model that was called last.
+    pub(in crate::searcher) fn called(&self) -> Role {
+        self.called
+    }
+
+    /// The answers of a round, by the places of the searches.
+    pub(in crate::searcher) fn answer(&mut self, asked: BTreeMap<usize, Ask>) -> Vec<(usize, Answer)> {
         let mut proposals: Vec<(CandidateFilter, Shares<Session>)> = Vec::new();
         let mut scores: (Shares<Session>, Shares<Candidates>) = Default::default();
-        for (place, request) in asked {
-            match request {
-                Request::Propose(sessions, filter) => match proposals.iter_mut().find(|(other, _)| *other == filter) {
+        for (place, ask) in asked {
+            match ask {
+                Ask::Propose(sessions, filter) => match proposals.iter_mut().find(|(other, _)| *other == filter) {
                     Some((_, shares)) => shares.push((place, sessions)),
                     None => proposals.push((filter, vec![(place, sessions)])),
                 },
-                Request::Score(sessions, candidates) => {
+                Ask::Score(sessions, candidates) => {
                     scores.0.push((place, sessions));
                     scores.1.push((place, candidates));
                 }
@@ -51,6 +54,7 @@ impl Models<'_> {
     }
 
     fn propose(&mut self, filter: &CandidateFilter, shares: &Shares<Session>) -> Vec<(usize, Answer)> {
+        self.called = Role::Policy;
         let counts = counts(shares);
         let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
         let (reply, wall) = timed(|| self.policy.propose(&all, filter));
@@ -69,6 +73,7 @@ impl Models<'_> {
         if shares.is_empty() {
             return Vec::new();
         }
+        self.called = Role::Reward;
         let counts = counts(shares);
         let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
         let lists: Vec<Candidates> = candidates.iter().flat_map(|(_, lists)| lists).cloned().collect();

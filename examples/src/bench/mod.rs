@@ -1,6 +1,10 @@
-//! What the benchmarks share: a model of SmolLM2's sizes with random weights (speed does not depend on their values), what the machine
-//! can do at best, and figures beside their floors.
+//! What the benchmarks share: a model of SmolLM2's sizes with random weights (speed does not depend
+//! on their values), what the machine can do at best, and figures beside their floors.
 #![allow(clippy::print_stderr, reason = "benchmarks print their floors")]
+
+pub mod criterion_files;
+pub mod growth;
+pub mod requests;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -59,12 +63,14 @@ pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
             down: Linear::new(matrix(hidden, wide), None),
         })
         .collect();
-    // Larger than the rest, so that a nucleus has tens of tokens, as a trained model's has, and not half the vocabulary.
+    // Larger than the rest, so that a nucleus has tens of tokens, as a trained model's has, and not
+    // half the vocabulary.
     let embedding = matrix(config.vocab_size, hidden).mul_scalar(8.0);
     Decoder::new(config.clone(), embedding, blocks, norm(), None)
 }
 
-/// An engine around such a decoder, with a cache that is soon at its full size: pools that still grow are no part of a step.
+/// An engine around such a decoder, with a cache that is soon at its full size: pools that still
+/// grow are no part of a step.
 ///
 /// # Panics
 ///
@@ -97,7 +103,8 @@ pub fn from_root(path: &Path) -> PathBuf {
 pub struct Machine {
     /// Bytes read per second, all threads together.
     pub bandwidth: f64,
-    /// Floating-point operations per second of the fastest product of any of the model's shapes, at any batch, in any orientation.
+    /// Floating-point operations per second of the fastest product of any of the model's shapes, at
+    /// any batch, in any orientation.
     pub flops: f64,
 }
 
@@ -195,7 +202,8 @@ pub fn beside_floor(
     );
 }
 
-/// Runs one criterion benchmark of something that times itself and gives the median of all calls; none when another benchmark was asked for.
+/// Runs one criterion benchmark of something that times itself and gives the median of all calls;
+/// none when another benchmark was asked for.
 pub fn median(criterion: &mut Criterion, name: &str, mut once: impl FnMut() -> Duration) -> Option<Duration> {
     let mut all = Vec::new();
     criterion.bench_function(name, |bench| {

@@ -1,4 +1,5 @@
-//! Requests of many tenants, as prefix caches are compared on, and the most of their tokens that any cache of a size could find.
+//! Requests of many tenants, as prefix caches are compared on, and the most of their tokens that
+//! any cache of a size could find.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -60,9 +61,10 @@ impl Draw {
     }
 }
 
-/// Draws the requests. Every tenant has instructions of 100 to 400 tokens behind a preamble that all share; a conversation begins with
-/// them, and every turn asks for all that was said before with 10 to 60 more tokens of the user's, and adds 20 to 100 tokens as answer.
-/// Six turns of ten continue a conversation, the others begin one.
+/// Draws the requests. Every tenant has instructions of 100 to 400 tokens behind a preamble that
+/// all share; a conversation begins with them, and every turn asks for all that was said before
+/// with 10 to 60 more tokens of the user's, and adds 20 to 100 tokens as answer. Six turns of ten
+/// continue a conversation, the others begin one.
 #[must_use]
 pub fn requests(how: Tenants) -> Vec<Request> {
     let mut draw = Draw(ChaCha8Rng::seed_from_u64(how.seed));
@@ -144,9 +146,10 @@ impl Oracle {
         self.paths.iter().map(Vec::len).sum()
     }
 
-    /// The most tokens that a cache of `capacity` tokens can find, if each request's context must be in it when it is computed
-    /// (Belady's rule: what is used again last goes first). A prefix is used no later than anything below it, so that the rule never
-    /// takes a prefix from under what it keeps. Requests that do not fit are not stored.
+    /// The most tokens that a cache of `capacity` tokens can find, if each request's context must
+    /// be in it when it is computed (Belady's rule: what is used again last goes first). A prefix
+    /// is used no later than anything below it, so that the rule never takes a prefix from under
+    /// what it keeps. Requests that do not fit are not stored.
     #[must_use]
     pub fn most_hits(&self, capacity: usize) -> usize {
         let mut cache = Farthest { uses: vec![None; self.distinct + 1], order: BTreeSet::new() };
@@ -198,7 +201,8 @@ mod tests {
         Request { tokens: tokens.to_vec(), tenant: 0 }
     }
 
-    /// The most hits by trying every set that could be kept after every request. Sets of prefixes are bit masks.
+    /// The most hits by trying every set that could be kept after every request. Sets of prefixes
+    /// are bit masks.
     fn by_trying(oracle: &Oracle, capacity: usize) -> usize {
         let mut best: HashMap<u32, usize> = HashMap::from([(0, 0)]);
         for path in &oracle.paths {
