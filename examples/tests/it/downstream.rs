@@ -31,7 +31,9 @@ fn downstream_crates_name_what_a_users_crate_names_and_nothing_else() {
 fn downstream_crates_have_the_workspaces_profile() {
     let workspace = manifest("");
     for name in ["strategy", "ten-lines"] {
-        let own = manifest(&format!("examples/tests/downstream/{name}"));
+        let mut own = manifest(&format!("examples/tests/downstream/{name}"));
+        // What concerns our crates alone is theirs: they are built anew in any case.
+        own["profile"]["dev"]["package"].as_table_mut().unwrap().retain(|name, _| !name.starts_with("saffron-"));
         assert_eq!(own["profile"]["dev"], workspace["profile"]["dev"], "{name} shares no build with the workspace");
     }
 }
