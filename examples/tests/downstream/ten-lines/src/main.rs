@@ -1,4 +1,4 @@
-//! The program of the README, on the checkpoints of the repository. Run from its root.
+//! The program of the README. Run it from the repository's root.
 
 use saffron_mrm::prelude::*;
 use saffron_search::prelude::*;
