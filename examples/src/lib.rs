@@ -16,6 +16,7 @@ pub mod output;
 pub mod progress;
 pub mod prompt;
 pub mod questions;
+pub mod recipe;
 pub mod reference;
 pub mod report;
 pub mod rewards;

@@ -1,14 +1,11 @@
 //! What a checkpoint says beside its weights, read before they are.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 use saffron_mrm::DecoderConfig;
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::inputs::model_files;
 
 /// A checkpoint without its weights.
 #[derive(Debug)]
@@ -47,18 +44,5 @@ impl ModelFiles {
     #[must_use]
     pub fn tokenizer(&self) -> &Arc<TextTokenizer> {
         &self.tokenizer
-    }
-}
-
-/// All files that a model, an adapter or a data file is read from, by the path that names it: of a
-/// GGUF that is split, all its parts.
-///
-/// # Errors
-///
-/// Files that cannot be found.
-pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error + Send + Sync>> {
-    match path.extension().is_some_and(|end| end == "gguf") {
-        true => Ok(Checkpoint::open(path)?.files()?),
-        false => Ok(model_files(path)?),
     }
 }
