@@ -101,7 +101,7 @@ fn records(path: &Path, vocab_size: usize) -> Result<Vec<TokenRewards>, RecipeEr
         _ => return Err(RecipeError::NoLabels { path: path.to_owned() }),
     };
     let found = &manifest.settings["vocab_size"];
-    if *found != serde_json::Value::from(vocab_size) {
+    if found.as_u64() != Some(vocab_size as u64) {
         let found = found.to_string();
         return Err(RecipeError::VocabularyOfLabels { path: path.to_owned(), expected: vocab_size, found });
     }
