@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_core::{Session, Token};
-use saffron_examples::compare::{Config, Prepared, open, prepare, results};
+use saffron_examples::compare::{open, read};
 use saffron_examples::demo::{Contrast, Line, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::{TemplateDate, WaitArgs};
@@ -22,6 +22,7 @@ use saffron_examples::output::{self, line};
 use saffron_examples::progress::bar;
 use saffron_examples::prompt::save;
 use saffron_search::Searcher;
+use saffron_search::eval::comparison::{ComparisonConfig, Prepared, prepare, results};
 use saffron_search::eval::harness::ComparedModels;
 use saffron_search::eval::models::OpenedModels;
 use saffron_search::eval::runs::{Manifest, Record, RunDir, Shard};
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
 fn program() -> Result<()> {
     let args = Args::parse();
     let config = args.config.as_deref().unwrap_or(Path::new(CONFIG));
-    let config = Config { keep_text: true, ..Config::read(config)? };
+    let config = ComparisonConfig { keep_text: true, ..read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
     let mut models = open(&config, &device(&args.device)?, TemplateDate::today(), args.wait.limit())?;
     let prepared = prepare(&config, models.policy())?;

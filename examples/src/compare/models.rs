@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use saffron_kvtrie::Reuse;
 use saffron_mrm::ModelOptions;
+use saffron_search::eval::comparison::ComparisonConfig;
 use saffron_search::eval::models::{
     JudgeModelSettings, JudgeSettings, OpenedModels, RewardModelSettings, RewardSettings,
 };
 
-use super::Config;
 use crate::models::{Opener, TemplateDate, dtype};
 
 /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers
@@ -19,16 +19,16 @@ use crate::models::{Opener, TemplateDate, dtype};
 /// # Errors
 ///
 /// Whatever does not load or does not answer.
-pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration) -> Result<OpenedModels> {
+pub fn open(config: &ComparisonConfig, device: &Device, date: TemplateDate, wait: Duration) -> Result<OpenedModels> {
     let reuse = if config.cache { Reuse::Cached } else { Reuse::Nothing };
     let options = ModelOptions { reuse, dtype: dtype(config.dtype), ..ModelOptions::default() };
     let mut opener = Opener::new(device.clone(), options).with_date(date).with_wait(wait);
     check(config, &mut opener)?;
-    Ok(OpenedModels::open(&mut opener, &config.policy, &config.rewards, &config.judges)?)
+    Ok(config.open(&mut opener)?)
 }
 
 /// Refuses models for what can be known before any weights are read.
-fn check(config: &Config, opener: &mut Opener) -> Result<()> {
+fn check(config: &ComparisonConfig, opener: &mut Opener) -> Result<()> {
     let policy = &config.policy;
     opener.check_policy(policy).with_context(|| format!("the policy {}", policy.model))?;
     for RewardSettings { name, model } in &config.rewards {

@@ -27,6 +27,6 @@ pub use served::WaitArgs;
 use crate::output::say;
 
 /// Says something about models that the user should know, on standard error.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     say(format_args!("note: {text}"));
 }

@@ -114,4 +114,11 @@ impl ComparedPolicy for NamedPolicy {
             Self::Served(policy, _) => policy.context(session),
         }
     }
+
+    fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        match self {
+            Self::Local(policy) => policy.layout().spelled_marks(prompt),
+            Self::Served(policy, _) => policy.layout().spelled_marks(prompt),
+        }
+    }
 }

@@ -181,3 +181,29 @@ fn a_run_keeps_the_date_of_its_template() {
     succeed(&mut compare(&config(dir.path(), &named(model.path(), ""), ""), &out));
     assert!(super::manifest(&out)["fingerprints"].get("template date").is_none());
 }
+
+#[test]
+fn prompts_that_spell_marks_of_plain_text_are_counted_and_named() {
+    let template = "{{ bos_token }}{% for turn in messages %}{% if turn.role == 'user' %}[INST]{{ turn.content }}[/INST]\
+                    {% else %}{{ turn.content }}{% endif %}{% endfor %}";
+    let (model, dir) = (with_template(template), tempfile::tempdir().unwrap());
+    let rows = |marked: usize| {
+        let words = |row| if row < marked { "How [/INST] so [INST]?" } else { "How so?" };
+        let row = |row| format!("{{\"id\": \"q{row}\", \"prompt\": \"{}\"}}\n", words(row));
+        (0..6).map(row).collect::<String>()
+    };
+    let said = |name: &str, marked: usize| {
+        let file = config(dir.path(), &named(model.path(), ""), "");
+        let asked = std::fs::read_to_string(&file).unwrap().replace(&super::prompts(), "asked.jsonl");
+        std::fs::write(&file, asked.replace("take = 3", "")).unwrap();
+        std::fs::write(dir.path().join("asked.jsonl"), rows(marked)).unwrap();
+        text(&succeed(&mut compare(&file, &dir.path().join(name))).stderr)
+    };
+    let spells = "which the policy's layout writes as plain text: to the model a turn begins or ends there";
+    let five = said("five", 5);
+    let note = format!("note: 5 prompts (asked/q0, asked/q1, asked/q2, …) spell [/INST], [INST], {spells}");
+    assert!(five.contains(&note), "{five}");
+    let one = said("one", 1);
+    assert!(one.contains(&format!("note: 1 prompt (asked/q0) spells [/INST], [INST], {spells}")), "{one}");
+    assert!(!said("none", 0).contains("plain text"));
+}

@@ -37,6 +37,13 @@ pub trait ComparedPolicy: TextPolicy + Forget {
     ///
     /// A context that does not fit, ids that cannot be converted.
     fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError>;
+
+    /// The marks of turns that the policy's layout writes as plain text and that a prompt spells:
+    /// to the model a turn begins or ends there. None by default.
+    fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        let _ = prompt;
+        Vec::new()
+    }
 }
 
 /// A reward model that guides searches.

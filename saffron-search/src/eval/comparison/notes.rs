@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use saffron_search::eval::judge::Asked;
-use saffron_search::eval::models::{JudgeModelSettings, JudgeSettings};
 use serde::Serialize;
 
-use super::config::Config;
+use super::config::ComparisonConfig;
+use crate::eval::judge::Asked;
+use crate::eval::models::{JudgeModelSettings, JudgeSettings};
 
 /// What a judge's figures mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,7 +22,7 @@ pub struct JudgeNote {
 }
 
 /// A note a judge.
-pub(super) fn notes(config: &Config) -> Vec<JudgeNote> {
+pub(super) fn notes(config: &ComparisonConfig) -> Vec<JudgeNote> {
     let changed = config.changes_prompts();
     let note = |settings: &JudgeSettings| {
         let reads_prompt = matches!(settings.judge, JudgeModelSettings::Guard { .. });
@@ -39,7 +39,8 @@ pub(super) fn notes(config: &Config) -> Vec<JudgeNote> {
 
 impl JudgeNote {
     /// Whether there is anything to say.
-    pub(super) fn says_something(&self) -> bool {
+    #[must_use]
+    pub fn says_something(&self) -> bool {
         self.asked.is_some() || self.refusals_only
     }
 }

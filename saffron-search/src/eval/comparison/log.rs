@@ -4,11 +4,12 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
-use saffron_search::eval::files::{FileError, Journal};
-use saffron_search::eval::runs::summary::{Estimate, Row};
-use saffron_search::eval::runs::{Manifest, Shard};
 use serde::{Deserialize, Serialize};
+
+use super::ComparisonError;
+use crate::eval::files::{FileError, Journal};
+use crate::eval::runs::summary::{Estimate, Row};
+use crate::eval::runs::{Manifest, Shard};
 
 /// How often a log that another run writes is tried again: ten seconds in all.
 const TRIES: u32 = 200;
@@ -61,8 +62,9 @@ impl LoggedRun {
     /// # Errors
     ///
     /// Settings that are no JSON, a clock before 1970.
-    pub fn now(config: &Path, out: &Path, manifest: &Manifest, rows: &[Row]) -> Result<Self> {
-        let ended = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+    pub fn now(config: &Path, out: &Path, manifest: &Manifest, rows: &[Row]) -> Result<Self, ComparisonError> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let ended = since.map_err(|_| ComparisonError::Clock)?.as_secs();
         let configuration = configuration(manifest)?;
         Ok(Self {
             config: config.display().to_string(),
@@ -79,7 +81,7 @@ impl LoggedRun {
     /// # Errors
     ///
     /// A log that cannot be read or written.
-    pub fn append(&self, log: &Path, new: bool) -> Result<()> {
+    pub fn append(&self, log: &Path, new: bool) -> Result<(), FileError> {
         let mut log = opened(log)?;
         let same = |other: &Self| {
             (&other.configuration, other.shard, &other.out) == (&self.configuration, self.shard, &self.out)
@@ -92,14 +94,14 @@ impl LoggedRun {
 }
 
 /// The log, once other runs that end just now have let it go.
-fn opened(path: &Path) -> Result<Journal<LoggedRun>> {
+fn opened(path: &Path) -> Result<Journal<LoggedRun>, FileError> {
     for _ in 0..TRIES {
         match Journal::open(path) {
             Err(FileError::Held { .. }) => thread::sleep(PAUSE),
-            opened => return Ok(opened?),
+            opened => return opened,
         }
     }
-    Ok(Journal::open(path)?)
+    Journal::open(path)
 }
 
 /// Checksum of all that a run depends on, wherever its files lie.
@@ -107,8 +109,8 @@ fn opened(path: &Path) -> Result<Journal<LoggedRun>> {
 /// # Errors
 ///
 /// Settings that are no JSON.
-pub fn configuration(manifest: &Manifest) -> Result<String> {
-    let all = serde_json::to_vec(&manifest.identity())?;
+pub fn configuration(manifest: &Manifest) -> Result<String, ComparisonError> {
+    let all = serde_json::to_vec(&manifest.identity()).map_err(ComparisonError::Encode)?;
     Ok(format!("crc32 {:08x}", crc32fast::hash(&all)))
 }
 

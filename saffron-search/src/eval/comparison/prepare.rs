@@ -3,25 +3,27 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use anyhow::{Context, Result, bail};
 use saffron_core::{Budget, ContextSettings, Session};
-use saffron_search::eval::attack::read_templates;
-use saffron_search::eval::data::{self, Choice, Item};
-use saffron_search::eval::harness::{Case, Contender, Harness};
-use saffron_search::eval::inputs::{data_files, fingerprint};
-use saffron_search::eval::models::{ComparedPolicy, ENCODING, NO_REWARD, TOGETHER, encodes_together};
-use saffron_search::eval::runs::{Arm, Kind};
-use saffron_search::{Rules, Searcher};
 
-use super::config::{Config, ContenderConfig, DataConfig};
+use super::config::{ComparisonConfig, ContenderConfig, DataConfig};
+use super::marks::{MarksNote, SpelledMarks};
+use super::{DataSetError, PrepareError};
+use crate::eval::attack::read_templates;
+use crate::eval::data::{self, Choice, Item};
+use crate::eval::harness::{Case, Contender, Harness};
+use crate::eval::inputs::{data_files, fingerprint};
+use crate::eval::models::{ComparedPolicy, ENCODING, NO_REWARD, TOGETHER, encodes_together};
+use crate::eval::runs::{Arm, Kind};
+use crate::{Rules, Searcher};
 
-/// All that is to be run.
+/// The prompts of a comparison, and the strategies that answer them.
 #[derive(Debug)]
 pub struct Prepared {
     cases: Vec<Case>,
     contenders: Vec<Contender>,
     group: NonZeroUsize,
     keep_text: bool,
+    marks: SpelledMarks,
     /// Checksums of the data files, by path, and how prompts are encoded.
     pub fingerprints: BTreeMap<String, String>,
 }
@@ -46,6 +48,12 @@ impl Prepared {
         let found = contenders.find(|contender| contender.arm.strategy == strategy)?;
         Some((&found.searcher, &found.reward))
     }
+
+    /// Which prompts spell the policy's marks of turns, if any does.
+    #[must_use]
+    pub fn marks(&self) -> Option<MarksNote> {
+        self.marks.note()
+    }
 }
 
 /// Reads the data, attacks the prompts, and makes the contenders.
@@ -53,16 +61,14 @@ impl Prepared {
 /// # Errors
 ///
 /// Data that cannot be read, attacks that do not fit it, prompts without a token.
-pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared> {
-    let mut cases: Vec<Case> = Vec::new();
-    let mut fingerprints = BTreeMap::new();
+pub fn prepare(config: &ComparisonConfig, policy: &dyn ComparedPolicy) -> Result<Prepared, PrepareError> {
+    let (mut cases, mut fingerprints, mut marks) = (Vec::new(), BTreeMap::new(), SpelledMarks::default());
     for data in &config.data {
-        let place = || format!("the data set {}", data.name);
-        let items = items(data, config.seed).with_context(place)?;
-        let files = data_files(&data.path, &data.format).into_iter().chain(data.templates.clone());
-        fingerprints.extend(files.map(|path| fingerprint(&path)).collect::<Result<Vec<_>, _>>()?);
-        let attacked = items.iter().map(|item| case(data, item, policy));
-        cases.extend(attacked.collect::<Result<Vec<_>>>().with_context(place)?);
+        let read = read_set(data, config.seed, policy, &mut marks);
+        let (of_set, files) =
+            read.map_err(|source| PrepareError::DataSet { set: data.name.clone(), source: Box::new(source) })?;
+        cases.extend(of_set);
+        fingerprints.extend(files);
     }
     let sessions: Vec<&Session> = cases.iter().map(|case| &case.session).collect();
     // Reward models and guards read text in layouts of their own.
@@ -75,10 +81,25 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
     Ok(Prepared {
         cases,
         contenders: contenders.collect(),
-        group: NonZeroUsize::new(config.group).context("group must be at least 1")?,
+        group: NonZeroUsize::new(config.group).ok_or(PrepareError::NoGroup)?,
         keep_text: config.keep_text,
+        marks,
         fingerprints,
     })
+}
+
+/// The prompts of a data set, and the checksums of its files.
+fn read_set(
+    data: &DataConfig,
+    seed: u64,
+    policy: &dyn ComparedPolicy,
+    marks: &mut SpelledMarks,
+) -> Result<(Vec<Case>, BTreeMap<String, String>), DataSetError> {
+    let items = items(data, seed)?;
+    let files = data_files(&data.path, &data.format).into_iter().chain(data.templates.clone());
+    let sums = files.map(|path| fingerprint(&path)).collect::<Result<_, _>>()?;
+    let cases = items.iter().map(|item| case(data, item, policy, marks)).collect::<Result<_, _>>()?;
+    Ok((cases, sums))
 }
 
 /// The items of a data set that are asked. First come the `groups`, then those that the seed draws
@@ -88,7 +109,7 @@ pub fn prepare(config: &Config, policy: &dyn ComparedPolicy) -> Result<Prepared>
 /// # Errors
 ///
 /// Files that cannot be read, templates that cannot be used, a choice of nothing.
-pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>> {
+pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>, DataSetError> {
     let choice = Choice {
         groups: data.groups.clone(),
         sample: data.sample.map(|count| (count, seed)),
@@ -98,32 +119,37 @@ pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>> {
     };
     // What comes behind the rows that are wanted is not read.
     let mut set = data::read_chosen(&data.path, &data.format, &choice)?;
-    match &data.groups {
-        _ if !set.items.is_empty() => {}
-        Some(names) if data.skip == 0 => bail!("no prompt is of the groups {names:?}"),
-        Some(names) => bail!("no prompt is of the groups {names:?}, or none is left after the first {}", data.skip),
-        None => bail!("no prompt is left after the first {}", data.skip),
+    if set.items.is_empty() {
+        return Err(DataSetError::NothingLeft { groups: data.groups.clone(), skip: data.skip });
     }
     if let Some(path) = &data.templates {
         let templates = read_templates(path)?;
-        set = set.under_templates(&templates).with_context(|| path.display().to_string())?;
+        let failed = |source| DataSetError::Templates { path: path.clone(), source };
+        set = set.under_templates(&templates).map_err(failed)?;
     }
     Ok(set.items)
 }
 
-fn case(data: &DataConfig, item: &Item, policy: &dyn ComparedPolicy) -> Result<Case> {
+fn case(
+    data: &DataConfig,
+    item: &Item,
+    policy: &dyn ComparedPolicy,
+    marks: &mut SpelledMarks,
+) -> Result<Case, DataSetError> {
     let attacked = data.attack.apply(item)?;
-    let failed = || format!("prompt {}", item.id);
+    let failed = |source| DataSetError::Prompt { id: item.id.clone(), source };
     let session = policy.attacked_session(&attacked.prompt, &attacked.prefill, attacked.prefill_tokens);
     let question = match item.question() {
         question if question == attacked.prompt => None,
-        question => Some(policy.attacked_session(question, "", 0).with_context(failed)?),
+        question => Some(policy.attacked_session(question, "", 0).map_err(failed)?),
     };
+    let id = format!("{}/{}", data.name, item.id);
+    marks.add(&id, policy.spelled_marks(&attacked.prompt));
     Ok(Case {
-        id: format!("{}/{}", data.name, item.id),
+        id,
         set: data.name.clone(),
         kind: if data.benign { Kind::Benign } else { Kind::Attacked { attack: attack_name(data) } },
-        session: session.with_context(failed)?,
+        session: session.map_err(failed)?,
         question,
     })
 }
@@ -136,7 +162,7 @@ fn attack_name(data: &DataConfig) -> String {
     }
 }
 
-fn contend(config: &Config, contender: &ContenderConfig, budget: u64) -> Contender {
+fn contend(config: &ComparisonConfig, contender: &ContenderConfig, budget: u64) -> Contender {
     let ContenderConfig { name, strategy, reward, filter, thresholds, .. } = contender;
     let settings = ContextSettings {
         filter: filter.over(strategy.filter()),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Config;
+use super::config::ComparisonConfig;
 
 /// What a publication says of a strategy on a data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,13 +69,13 @@ pub enum PublishedError {
 /// # Errors
 ///
 /// The first thing that is wrong.
-pub(super) fn check(config: &Config) -> Result<(), PublishedError> {
+pub(super) fn check(config: &ComparisonConfig) -> Result<(), PublishedError> {
     let mut numbered = config.published.iter().enumerate();
     numbered.try_for_each(|(place, published)| published.check(&format!("published[{place}]"), config))
 }
 
 impl PublishedConfig {
-    fn check(&self, at: &str, config: &Config) -> Result<(), PublishedError> {
+    fn check(&self, at: &str, config: &ComparisonConfig) -> Result<(), PublishedError> {
         let attacked = config.data.iter().filter(|data| !data.benign);
         known(at, "strategy", &self.strategy, config.strategies.iter().map(|strategy| &strategy.name))?;
         known(at, "data", &self.data, attacked.map(|data| &data.name))?;

@@ -1,14 +1,13 @@
 //! What came of a comparison: rows, fits, pairs.
 
-use saffron_search::eval::curve::LogFit;
-use saffron_search::eval::runs::summary::{Against, Row, SummarySettings, paired, summarise};
-use saffron_search::eval::runs::{Arm, Record};
 use serde::Serialize;
 
-use super::Config;
-use super::beside::{Beside, beside};
-use super::config::ContenderConfig;
+use super::beside::{PublishedNumber, beside};
+use super::config::{ComparisonConfig, ContenderConfig};
 use super::notes::{JudgeNote, notes};
+use crate::eval::curve::LogFit;
+use crate::eval::runs::summary::{Against, Row, SummarySettings, paired, summarise};
+use crate::eval::runs::{Arm, Record};
 
 /// A comparison's results.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +22,7 @@ pub struct Results {
     pub notes: Vec<JudgeNote>,
     /// Published numbers beside those of the run, as the configuration has them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub published: Vec<Beside>,
+    pub published: Vec<PublishedNumber>,
 }
 
 /// `share = intercept + slope · ln(TFLOP)` of one strategy by one judge on one data set: the share
@@ -42,7 +41,7 @@ pub struct Fit {
 
 /// The results of records.
 #[must_use]
-pub fn results(config: &Config, records: &[Record]) -> Results {
+pub fn results(config: &ComparisonConfig, records: &[Record]) -> Results {
     let profiled = config.strategies.iter().map(|strategy| (strategy.name.clone(), config.profiled_models(strategy)));
     let settings = SummarySettings { limit_tflop: config.limit_tflop, profiled_models: profiled.collect() };
     let mut rows = summarise(records, &settings);
@@ -76,7 +75,7 @@ fn fits(rows: &[Row], judges: &[&str]) -> Vec<Fit> {
 }
 
 /// All strategies at all budgets, the first of them what the others are compared with.
-fn arms(config: &Config) -> Vec<Arm> {
+fn arms(config: &ComparisonConfig) -> Vec<Arm> {
     let of = |strategy: &ContenderConfig| {
         strategy.budgets.iter().map(|budget| Arm::new(&strategy.name, *budget)).collect::<Vec<_>>()
     };
