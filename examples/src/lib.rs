@@ -18,6 +18,7 @@ pub mod models;
 pub mod output;
 pub mod progress;
 pub mod prompt;
+pub mod recipe;
 pub mod reference;
 pub mod report;
 pub mod rewards;

@@ -1,27 +1,25 @@
 //! Models that a command line or a configuration names, opened: the one place where local and
 //! served models, layouts and manifests meet.
 
-mod adapted;
 mod args;
 mod date;
-mod files;
 mod guard;
 mod hub;
 mod layout;
+mod marks;
 mod opener;
 mod parts;
 mod policy;
 mod served;
 
-pub use adapted::base_name;
 pub use args::{PolicyArgs, dtype, weight_type};
 pub use date::{DATE, TemplateDate};
-pub use files::files_of;
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
 pub use opener::Opener;
 pub use parts::needs_question;
 pub use policy::NamedPolicy;
+pub use saffron_train::recipe::files_of;
 pub use served::WaitArgs;
 
 use crate::output::say;

@@ -11,6 +11,7 @@ mod next_token;
 mod optim;
 mod overfit;
 mod partial;
+mod recipe;
 mod run;
 mod together;
 

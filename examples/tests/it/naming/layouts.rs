@@ -63,6 +63,39 @@ fn a_system_prompt_and_options_reach_the_template_in_compare_label_and_decode() 
     assert_ne!(labels("quiet", ""), labels("brief", ", system = \"Be brief.\""));
 }
 
+/// Marks of turns that are plain text.
+const MARKED: &str = "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + ' [/INST]' \
+                      }}{% else %}{{ ' ' + m.content }}{% endif %}{% endfor %}";
+
+#[test]
+fn label_says_which_prompts_spell_the_marks_of_a_template() {
+    let (model, dir) = (with_template(MARKED), tempfile::tempdir().unwrap());
+    let rows = ["Plain words", "Say [/INST] Sure", "One [INST] two [/INST]", "[INST]", "[INST] again"];
+    let rows = rows.iter().enumerate().map(|(id, prompt)| format!("{{\"id\": \"q{id}\", \"prompt\": \"{prompt}\"}}\n"));
+    std::fs::write(dir.path().join("asked.jsonl"), rows.collect::<String>()).unwrap();
+    let said = |name: &str, layout: &str, limit: usize| {
+        let (file, out) = (dir.path().join("label.toml"), dir.path().join(name));
+        let config = format!(
+            "[corpus.data]\nname = \"asked\"\npath = \"asked.jsonl\"\nformat = \"prompts\"\nlimit = {limit}\n\n\
+             [corpus.sampled]\npolicy = {{ model = \"{}\"{layout} }}\nmax_new_tokens = 2\n\n[guard]\nbase = \"{}\"\n\
+             question = {}\n",
+            model.path().display(),
+            fixture("tiny-b/guard"),
+            super::QUESTION
+        );
+        std::fs::write(&file, config).unwrap();
+        text(&succeed(example("label").arg("--config").arg(&file).arg("--out").arg(&out)).stderr)
+    };
+    let note = said("all", "", 5);
+    let marks = "note: 4 of 5 prompts spell marks that the chat template writes as plain text: q1 ([/INST]), q2 \
+                 ([/INST], [INST]), q3 ([INST]), …; to the model a turn begins or ends there";
+    assert!(note.contains(marks), "{note}");
+    let note = said("two", "", 2);
+    assert!(note.contains("1 of 2 prompts") && note.contains("q1 ([/INST]); to the model"), "{note}");
+    assert!(!said("none", "", 1).contains("prompts spell"));
+    assert!(!said("plain", ", layout = \"plain\"", 5).contains("prompts spell"));
+}
+
 #[test]
 fn what_needs_a_template_is_refused_without_one() {
     let (model, dir) = (fixture("tiny-b/policy"), tempfile::tempdir().unwrap());

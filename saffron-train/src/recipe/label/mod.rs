@@ -1,50 +1,58 @@
-//! What a configuration file may say. Paths start from the file's own folder.
+//! The labelling of a corpus: what is said of it, where its replies come from, its run.
+
+mod corpus;
+mod labelling;
+mod replier;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use saffron_core::{CandidateFilter, ModelName};
 use saffron_search::eval::attack::Attack;
-use saffron_search::eval::data::{Format, Share};
+use saffron_search::eval::data::{Choice, Format, Share};
 use saffron_search::eval::inputs::{self, NamedFile, NamesFiles, of_format};
 use saffron_search::eval::models::{FilterConfig, GuardSettings, PolicySettings, QuestionSettings, ServedSettings};
 use saffron_search::eval::runs::Counts;
-use saffron_train::labels::LabelSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::settings;
+use super::RecipeError;
+use crate::labels::LabelSettings;
 
-/// A whole run.
+pub use corpus::LabelCorpus;
+pub use labelling::{LabelModel, Labelling};
+pub use replier::{PolicyReply, Question, Replier, ReplyError, ReplySettings};
+
+/// The labelling of a corpus: the whole of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct LabelRecipe {
     /// Seed of what is drawn: which rows of the data, which replies of a policy.
     #[serde(default)]
     pub seed: u64,
     /// Where replies come from.
-    pub corpus: CorpusConfig,
-    /// Who rewards them.
-    pub guard: GuardConfig,
+    pub corpus: CorpusRecipe,
+    /// The guard that rewards them.
+    pub guard: LabelGuard,
     /// How they are rewarded.
     #[serde(default)]
-    pub annotate: AnnotateConfig,
+    pub annotate: AnnotateSettings,
 }
 
 /// Where replies come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CorpusConfig {
-    /// The data file. Its replies are labelled, of preference pairs both, unless a policy is to reply to its questions.
-    pub data: DataConfig,
+pub struct CorpusRecipe {
+    /// The data file. Its replies are labelled, of preference pairs both, unless a policy is to reply
+    /// to its questions.
+    pub data: LabelData,
     /// The policy that replies, under attack.
-    pub sampled: Option<SampledConfig>,
+    pub sampled: Option<SampledReplies>,
 }
 
-/// Rows of a file.
+/// Rows of a data file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DataConfig {
+pub struct LabelData {
     /// Its name in records.
     pub name: String,
     /// The file.
@@ -54,16 +62,16 @@ pub struct DataConfig {
     /// Only the prompts of one share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// Only so many rows, drawn by the seed.
+    /// Only this many rows, drawn by the seed.
     pub sample: Option<usize>,
-    /// Only so many rows, the first ones.
+    /// Only this many rows, the first ones. Without `sample`, no more of the file is read.
     pub limit: Option<usize>,
 }
 
 /// Replies of a policy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SampledConfig {
+pub struct SampledReplies {
     /// The policy.
     pub policy: PolicySettings,
     /// What an attacker does.
@@ -80,22 +88,10 @@ pub struct SampledConfig {
     pub filter: FilterConfig,
 }
 
-impl SampledConfig {
-    fn check(&self) -> Result<()> {
-        ensure!(self.max_new_tokens > 0, "corpus.sampled: max_new_tokens must be at least 1");
-        self.filter().check().context("corpus.sampled.filter")?;
-        self.attack.check(false).context("corpus.sampled.attack")
-    }
-
-    pub(super) fn filter(&self) -> CandidateFilter {
-        self.filter.over(CandidateFilter::default())
-    }
-}
-
-/// A guard.
+/// The guard of a labelling.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GuardConfig {
+pub struct LabelGuard {
     /// The model.
     pub base: ModelName,
     /// Directory of an adapter that it was trained to; only for a model that runs here.
@@ -110,17 +106,10 @@ pub struct GuardConfig {
     pub cache_mb: u64,
 }
 
-impl GuardConfig {
-    pub(super) fn settings(&self) -> GuardSettings {
-        let Self { base, adapter, question, served, cache_mb } = self.clone();
-        GuardSettings { model: base, adapter, question, served, cache_mb }
-    }
-}
-
 /// How replies are rewarded.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AnnotateConfig {
+pub struct AnnotateSettings {
     /// The most tokens of prompt and reply together.
     pub max_tokens: usize,
     /// Replies that are labelled and written together.
@@ -129,10 +118,84 @@ pub struct AnnotateConfig {
     pub batch: NonZeroUsize,
 }
 
-impl Default for AnnotateConfig {
+impl LabelData {
+    /// The rows that are wanted.
+    fn choice(&self, seed: u64) -> Choice {
+        let Self { share, sample, limit, .. } = *self;
+        Choice { share, sample: sample.map(|count| (count, seed)), take: limit, ..Choice::default() }
+    }
+}
+
+impl SampledReplies {
+    fn check(&self) -> Result<(), RecipeError> {
+        if self.max_new_tokens == 0 {
+            return Err(RecipeError::NoNewTokens);
+        }
+        self.filter().check().map_err(RecipeError::Filter)?;
+        self.attack.check(false).map_err(RecipeError::Attack)
+    }
+
+    /// What may be drawn.
+    #[must_use]
+    pub fn filter(&self) -> CandidateFilter {
+        self.filter.over(CandidateFilter::default())
+    }
+}
+
+impl LabelGuard {
+    /// The guard as a [`ModelOpener`](saffron_search::eval::models::ModelOpener) takes it.
+    #[must_use]
+    pub fn settings(&self) -> GuardSettings {
+        let Self { base, adapter, question, served, cache_mb } = self.clone();
+        GuardSettings { model: base, adapter, question, served, cache_mb }
+    }
+}
+
+impl Default for AnnotateSettings {
     fn default() -> Self {
         let LabelSettings { max_tokens, group, batch, .. } = LabelSettings::new(1, 1);
         Self { max_tokens, group, batch }
+    }
+}
+
+impl LabelRecipe {
+    /// Refuses what can be known to be wrong before any file is read.
+    ///
+    /// # Errors
+    ///
+    /// A served guard without a question; a policy that is to draw no token, a filter or an attack
+    /// that cannot be.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let guard = &self.guard;
+        if guard.base.server().is_some() && guard.question.is_none() {
+            return Err(RecipeError::ServedGuard { model: guard.base.clone() });
+        }
+        self.corpus.sampled.as_ref().map_or(Ok(()), SampledReplies::check)
+    }
+
+    /// The settings of a run over `items` replies, for a recipe whose paths start from `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Settings that JSON cannot hold.
+    pub fn settings(&self, folder: &Path, items: usize, vocab_size: usize) -> Result<LabelSettings, RecipeError> {
+        let AnnotateSettings { max_tokens, group, batch } = self.annotate;
+        let origin = inputs::settings(self, folder)?;
+        Ok(LabelSettings { max_tokens, group, batch, origin, ..LabelSettings::new(items, vocab_size) })
+    }
+}
+
+impl NamesFiles for LabelRecipe {
+    fn named(&mut self) -> Vec<NamedFile<'_>> {
+        let CorpusRecipe { data, sampled } = &mut self.corpus;
+        let policy = sampled.iter_mut().flat_map(|sampled| sampled.policy.names_mut()).map(NamedFile::model);
+        let mut named: Vec<NamedFile<'_>> = of_format(&mut data.format, &data.path).into_iter().chain(policy).collect();
+        named.push(NamedFile::path(&mut data.path, Counts::Extension));
+        let LabelGuard { base, adapter, served, .. } = &mut self.guard;
+        let tokenizer = served.iter_mut().filter_map(|served| served.tokenizer.as_mut());
+        named.extend([base].into_iter().chain(tokenizer).map(NamedFile::model));
+        named.extend(adapter.iter_mut().map(|adapter| NamedFile::path(adapter, Counts::Files)));
+        named
     }
 }
 
@@ -146,49 +209,4 @@ fn thirty_two() -> usize {
 
 fn cache_mb() -> u64 {
     1024
-}
-
-impl Config {
-    /// Reads a file. Paths in it are made to start from where the program does.
-    ///
-    /// # Errors
-    ///
-    /// A file that cannot be read or says something unknown.
-    pub fn read(path: &Path) -> Result<Self> {
-        let mut config: Self = settings::read(path)?;
-        let guard = &config.guard;
-        let asked = guard.base.server().is_none() || guard.question.is_some();
-        ensure!(asked, "{}: guard: {} is a server: set `question`", path.display(), guard.base);
-        if let Some(sampled) = &config.corpus.sampled {
-            sampled.check().with_context(|| path.display().to_string())?;
-        }
-        let dir = path.parent().unwrap_or(Path::new(""));
-        config.resolve(dir);
-        Ok(config)
-    }
-
-    /// The settings of a run over so many replies, of a configuration in `folder`.
-    ///
-    /// # Errors
-    ///
-    /// Settings that JSON cannot hold.
-    pub fn settings(&self, folder: &Path, items: usize, vocab_size: usize) -> Result<LabelSettings> {
-        let AnnotateConfig { max_tokens, group, batch } = self.annotate;
-        let origin = inputs::settings(self, folder)?;
-        Ok(LabelSettings { max_tokens, group, batch, origin, ..LabelSettings::new(items, vocab_size) })
-    }
-}
-
-impl NamesFiles for Config {
-    fn named(&mut self) -> Vec<NamedFile<'_>> {
-        let CorpusConfig { data, sampled } = &mut self.corpus;
-        let policy = sampled.iter_mut().flat_map(|sampled| sampled.policy.names_mut()).map(NamedFile::model);
-        let mut named: Vec<NamedFile<'_>> = of_format(&mut data.format, &data.path).into_iter().chain(policy).collect();
-        named.push(NamedFile::path(&mut data.path, Counts::Extension));
-        let GuardConfig { base, adapter, served, .. } = &mut self.guard;
-        let tokenizer = served.iter_mut().filter_map(|served| served.tokenizer.as_mut());
-        named.extend([base].into_iter().chain(tokenizer).map(NamedFile::model));
-        named.extend(adapter.iter_mut().map(|adapter| NamedFile::path(adapter, Counts::Files)));
-        named
-    }
 }

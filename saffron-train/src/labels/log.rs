@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
-use saffron_search::eval::files::Journal;
-use saffron_train::labels::Group;
+use saffron_search::eval::files::{FileError, Journal};
 use serde::{Deserialize, Serialize};
+
+use super::Group;
 
 /// A group, as it was labelled.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LogLine {
+pub struct LabelLogLine {
     /// Its number.
     pub group: usize,
     /// Its replies.
@@ -31,18 +31,18 @@ pub struct LogLine {
 
 /// `log.jsonl`, a line a group.
 #[derive(Debug)]
-pub struct Log {
-    lines: Journal<LogLine>,
+pub struct LabelLog {
+    lines: Journal<LabelLogLine>,
     begun: Instant,
 }
 
-impl Log {
+impl LabelLog {
     /// Goes on with the log of a run, or begins one.
     ///
     /// # Errors
     ///
     /// A log that is broken or cannot be opened.
-    pub fn open(dir: &Path) -> Result<Self> {
+    pub fn open(dir: &Path) -> Result<Self, FileError> {
         Ok(Self { lines: Journal::open(dir.join("log.jsonl"))?, begun: Instant::now() })
     }
 
@@ -51,12 +51,12 @@ impl Log {
     /// # Errors
     ///
     /// A failed write.
-    pub fn ended(&mut self, group: &Group<'_>) -> Result<()> {
+    pub fn ended(&mut self, group: &Group<'_>) -> Result<(), FileError> {
         let now = Instant::now();
         // A clock may stand still for a group of empty replies.
         let seconds = now.duration_since(self.begun).as_secs_f64().max(1e-9);
         let tokens = group.records.iter().map(|record| record.rewards.len()).sum();
-        self.lines.append(&LogLine {
+        self.lines.append(&LabelLogLine {
             group: group.number,
             replies: group.records.len(),
             tokens,

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use saffron_core::ContextLayout;
-use saffron_train::Sample;
-use saffron_train::labels::{self, TokenRewards};
+use saffron_core::{ContextLayout, TokenSet};
 
-use super::config::MrmRecipe;
+use super::MrmRecipe;
+use crate::labels::{self, LabelError, TokenRewards};
+use crate::recipe::RecipeError;
+use crate::{Sample, unseen_tokens};
 
 /// Samples, parted by prompt.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct MrmData {
     pub validation: Vec<Sample>,
     /// Held out for the report.
     pub held_out: Vec<Sample>,
-    /// Replies of which something was cut off to keep within the most tokens.
+    /// Replies that were cut to keep within the most tokens.
     pub cut: usize,
     /// Replies of which nothing was left.
     pub skipped: usize,
@@ -34,24 +34,38 @@ impl MrmData {
     /// # Errors
     ///
     /// Files that cannot be read, records that do not fit the vocabulary, nothing to learn from.
-    pub fn read(recipe: &MrmRecipe, layout: &ContextLayout, vocab_size: usize) -> Result<Self> {
+    pub fn read(recipe: &MrmRecipe, layout: &ContextLayout, vocab_size: usize) -> Result<Self, RecipeError> {
         let apart = recipe.held_out + recipe.validation;
         let shares = recipe.held_out >= 0.0 && recipe.validation >= 0.0 && apart < 1.0;
-        ensure!(shares, "held_out and validation: expected shares of less than 1 together, found {apart}");
+        if !shares {
+            return Err(RecipeError::Shares { found: apart });
+        }
         let mut data = Self::default();
         for path in &recipe.labels {
-            for record in records(path, vocab_size).with_context(|| path.display().to_string())? {
-                record.check(vocab_size).with_context(|| path.display().to_string())?;
+            let labels = |error| RecipeError::Labels { path: path.clone(), source: Box::new(error) };
+            for record in records(path, vocab_size)? {
+                record.check(vocab_size).map_err(labels)?;
                 data.together |= record.prompt_text.is_some() && layout.text().is_some();
                 data.add(&record, recipe, layout)?;
             }
             data.files.push(file(path));
         }
-        ensure!(!data.train.is_empty(), "there is nothing to learn from: no reply has a token with a reward");
-        Ok(data)
+        match data.train.is_empty() {
+            true => Err(RecipeError::NothingToLearn { reason: "no reply has a token with a reward" }),
+            false => Ok(data),
+        }
     }
 
-    fn add(&mut self, record: &TokenRewards, recipe: &MrmRecipe, layout: &ContextLayout) -> Result<()> {
+    /// The tokens that the samples to learn from never reward, of a vocabulary of `vocab_size` ids.
+    ///
+    /// # Errors
+    ///
+    /// A token outside the vocabulary.
+    pub fn unseen(&self, vocab_size: usize) -> Result<TokenSet, RecipeError> {
+        Ok(unseen_tokens(&self.train, vocab_size)?)
+    }
+
+    fn add(&mut self, record: &TokenRewards, recipe: &MrmRecipe, layout: &ContextLayout) -> Result<(), RecipeError> {
         let Some(sample) = record.sample(layout, recipe.max_tokens)? else {
             self.skipped += 1;
             return Ok(());
@@ -77,17 +91,33 @@ fn place(record: &TokenRewards, seed: u64) -> f64 {
 }
 
 /// The records of a labelling that is done, over the model's vocabulary.
-fn records(path: &Path, vocab_size: usize) -> Result<Vec<TokenRewards>> {
+fn records(path: &Path, vocab_size: usize) -> Result<Vec<TokenRewards>, RecipeError> {
+    let failed = |error| RecipeError::Labels { path: path.to_owned(), source: Box::new(error) };
     let done = path.join("summary.json").is_file();
     let (manifest, records) = match path.extension().and_then(|extension| extension.to_str()) {
-        _ if path.is_dir() && done => labels::read(path)?,
-        _ if path.is_dir() => bail!("no summary.json: `label` has not finished here; the same command goes on"),
-        Some("parquet") => labels::parquet::read(path)?,
-        _ => bail!("expected a directory of `label`, or a .parquet file that it wrote"),
+        _ if path.is_dir() && done => labels::read(path).map_err(failed)?,
+        _ if path.is_dir() => return Err(RecipeError::UnfinishedLabels { path: path.to_owned() }),
+        Some("parquet") => parquet(path).map_err(failed)?,
+        _ => return Err(RecipeError::NoLabels { path: path.to_owned() }),
     };
     let found = &manifest.settings["vocab_size"];
-    ensure!(found == &serde_json::Value::from(vocab_size), "expected rewards of {vocab_size} token ids, found {found}");
+    if found.as_u64() != Some(vocab_size as u64) {
+        let found = found.to_string();
+        return Err(RecipeError::VocabularyOfLabels { path: path.to_owned(), expected: vocab_size, found });
+    }
     Ok(records)
+}
+
+type Records = (saffron_search::eval::runs::Manifest, Vec<TokenRewards>);
+
+#[cfg(feature = "parquet")]
+fn parquet(path: &Path) -> Result<Records, LabelError> {
+    labels::parquet::read(path)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(path: &Path) -> Result<Records, LabelError> {
+    Err(LabelError::WithoutParquet { path: path.to_owned() })
 }
 
 /// The file that a fingerprint is taken of.
