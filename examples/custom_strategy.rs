@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use rand_core::Rng;
+use saffron_core::random::LogWeights;
 use saffron_core::{
     Candidate, Candidates, Child, ChildReward, ConfigError, ContextSettings, NodeId, NodeState, SearchContext,
     SearchError, SearchStrategy, Step, StopReason, TextPolicy, Thresholds,
@@ -116,14 +117,8 @@ fn give_up(cx: &mut SearchContext<'_>, node: NodeId) -> Result<(), SearchError> 
 
 /// A candidate drawn with its probability among all candidates.
 fn draw(candidates: &Candidates, rng: &mut impl Rng) -> Option<Candidate> {
-    let probability = |candidate: &Candidate| f64::from(candidate.logprob).exp();
-    let total: f64 = candidates.ranked.iter().map(probability).sum();
-    let mut left = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 * total;
-    let reached = candidates.ranked.iter().find(|candidate| {
-        left -= probability(candidate);
-        left < 0.0
-    });
-    reached.or(candidates.ranked.last()).copied()
+    let weights = candidates.ranked.iter().map(|candidate| f64::from(candidate.logprob));
+    LogWeights::new(weights).draw(rng).map(|place| candidates.ranked[place])
 }
 
 /// Runs a strategy written in this file beside greedy decoding and the Saffron search.

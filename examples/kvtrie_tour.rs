@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::symmetric_f32;
 use saffron_examples::device::{device, first};
 use saffron_examples::output::{self, line};
 use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, PlanKind};
@@ -42,7 +43,7 @@ impl Layer {
         let shape = PoolShape { layers: 1, kv_heads: SHAPE.kv_heads, head_dim: SHAPE.head_dim, dtype: DType::F32 };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut table = |width: usize| {
-            let mut number = || (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            let mut number = || symmetric_f32(&mut rng);
             let numbers: Vec<f32> = (0..SHAPE.kv_heads * VOCAB * width).map(|_| number()).collect();
             Tensor::from_data(TensorData::new(numbers, [SHAPE.kv_heads, VOCAB, width]), device)
         };

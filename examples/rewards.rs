@@ -16,13 +16,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use saffron_core::random::below;
 use saffron_core::{ModelName, Token};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::Opener;
 use saffron_examples::output::{self, line};
 use saffron_examples::prompt::save;
 use saffron_mrm::{ModelOptions, Mrm};
-use saffron_search::eval::data::below;
 use serde::{Deserialize, Serialize};
 
 /// Computes rewards, or compares them.

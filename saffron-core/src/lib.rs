@@ -32,6 +32,7 @@ mod observer;
 mod outcome;
 mod policy;
 mod port;
+pub mod random;
 mod renderer;
 mod report;
 mod reward;

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use saffron_core::random::below;
 use saffron_core::{ModelName, Token, Vocabulary};
 use saffron_mrm::Base;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{self, Item, Label, Pair, below};
+use saffron_search::eval::data::{self, Item, Label, Pair};
 use saffron_train::Network;
 use saffron_train::objective::guard::{GuardExample, GuardReply};
 

@@ -7,4 +7,5 @@ mod context;
 mod filter;
 mod listed;
 mod model_name;
+mod random;
 mod rendering;
