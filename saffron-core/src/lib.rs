@@ -45,7 +45,8 @@ mod token;
 mod tree;
 mod verdict;
 mod vocabulary;
-mod wire;
+#[doc(hidden)]
+pub mod wire;
 mod work;
 
 #[cfg(feature = "testing")]

@@ -47,7 +47,7 @@ pub enum TreeChange {
         /// The policy's log-probability of the token.
         logprob: f32,
         /// The reward that it was taken with.
-        #[serde(default, with = "crate::wire::maybe_reward")]
+        #[serde(default, with = "crate::wire::option")]
         reward: Option<f32>,
     },
     /// A node was rewarded after it had been taken.
@@ -55,7 +55,7 @@ pub enum TreeChange {
         /// The node.
         node: NodeId,
         /// Its reward.
-        #[serde(with = "crate::wire::reward")]
+        #[serde(with = "crate::wire")]
         reward: f32,
     },
     /// A node will not be continued.
@@ -75,7 +75,7 @@ pub struct BeamEntry {
     /// Its tokens.
     pub tokens: Vec<Token>,
     /// The reward that the strategy keeps for it, if it keeps one.
-    #[serde(default, with = "crate::wire::maybe_reward")]
+    #[serde(default, with = "crate::wire::option")]
     pub reward: Option<f32>,
     /// Why it ended, if it has.
     pub stop: Option<StopReason>,

@@ -10,7 +10,7 @@ pub struct Hypothesis {
     /// The generated tokens, an end-of-sequence token included; prompt and prefill are not.
     pub tokens: Vec<Token>,
     /// The reward it is ranked by; none when it was never given one.
-    #[serde(default, with = "crate::wire::maybe_reward")]
+    #[serde(default, with = "crate::wire::option")]
     pub reward: Option<f32>,
     /// Sum of the policy's log-probabilities.
     pub logprob: f32,

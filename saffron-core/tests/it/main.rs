@@ -9,3 +9,4 @@ mod listed;
 mod model_name;
 mod random;
 mod rendering;
+mod wire;
