@@ -17,6 +17,7 @@
 //! A search is a [`SearchStrategy`] that works through a [`SearchContext`], the only door to the models. The loop around it
 //! lives in `saffron-search`, decoder models in `saffron-mrm`.
 
+mod asked;
 mod budget;
 mod candidates;
 mod context;
@@ -52,6 +53,7 @@ mod work;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use asked::AskedContexts;
 pub use budget::{Budget, Limit};
 pub use candidates::{Candidate, Candidates, Coverage};
 pub use context::{Child, Children, ContextSettings, SearchContext};

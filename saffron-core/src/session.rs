@@ -18,7 +18,7 @@ impl Run {
         Self::default()
     }
 
-    /// A handle that does not keep the run alive; a model that keeps books by run drops those whose run has gone.
+    /// A handle that does not keep the run alive; [`AskedContexts`](crate::AskedContexts) drops what belongs to runs that have gone.
     #[must_use]
     pub fn downgrade(&self) -> Weak<()> {
         Arc::downgrade(&self.0)

@@ -2,6 +2,7 @@
 //! context, names of models.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asked;
 mod compute;
 mod context;
 mod filter;
