@@ -14,6 +14,8 @@ mod tokenizer;
 
 #[cfg(feature = "hub")]
 pub(crate) use chat::MAX_TEMPLATE;
+#[cfg(feature = "gguf")]
+pub(crate) use chat::literals;
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, TEMPLATE, layout};
@@ -22,5 +24,5 @@ pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
 pub use text_layout::TextLayout;
 #[cfg(feature = "gguf")]
-pub(crate) use tokenizer::{CleanUp, TokenizerParts};
+pub(crate) use tokenizer::{CleanUp, Named, TokenizerParts};
 pub use tokenizer::{TextError, TextTokenizer};

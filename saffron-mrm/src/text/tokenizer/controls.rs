@@ -18,13 +18,13 @@ const NAMING: [&str; 2] = ["generation_config.json", "config.json"];
 
 /// What a checkpoint names as control tokens besides those that its tokenizer marks.
 #[derive(Default)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// By their texts.
-    pub(super) texts: Vec<String>,
+    pub(crate) texts: Vec<String>,
     /// By their ids.
-    pub(super) ids: Vec<Token>,
+    pub(crate) ids: Vec<Token>,
     /// What its chat templates write.
-    pub(super) written: Vec<String>,
+    pub(crate) written: Vec<String>,
 }
 
 impl Named {
