@@ -124,7 +124,7 @@ struct Args {
 
 impl Args {
     fn searcher(&self) -> Searcher {
-        let searcher = Searcher::new(Saffron::new(self.reward.preset(), self.width)).min_new_tokens(0);
+        let searcher = Searcher::new(Saffron::of(self.reward.preset()?, self.width)).min_new_tokens(0);
         searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed)
     }
 }

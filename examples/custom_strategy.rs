@@ -151,7 +151,7 @@ struct Args {
 impl Args {
     /// The three strategies, each under the settings of the Saffron search, and judged alike.
     fn searchers(&self) -> Result<Vec<(&'static str, Searcher)>> {
-        let saffron = Searcher::new(Saffron::new(self.reward.preset(), self.width)).min_new_tokens(0);
+        let saffron = Searcher::new(Saffron::of(self.reward.preset()?, self.width)).min_new_tokens(0);
         let settings: ContextSettings = saffron.settings().clone();
         let own = RejectAndResample::new(self.bar, self.draws, self.step_tokens);
         let own = Searcher::with_settings(Box::new(own), settings);

@@ -82,7 +82,7 @@ fn deliver(args: &Args, opener: &Opener, policy: &NamedPolicy, outcome: &Outcome
     show(policy, outcome)?;
     let Some(path) = &args.json else { return Ok(()) };
     let text = policy.text(&outcome.best)?;
-    let (preset, sources) = (args.reward.preset().to_string(), opener.sources());
+    let (preset, sources) = (args.reward.preset()?.to_string(), opener.sources());
     let value = json!({ "text": text, "outcome": outcome, "preset": preset, "models": sources });
     save(path, &serde_json::to_vec_pretty(&value)?)
 }

@@ -114,9 +114,9 @@ struct Kept {
 }
 
 impl Args {
-    fn searcher(&self) -> Searcher {
-        let searcher = Searcher::new(Saffron::new(self.reward.preset(), self.width)).min_new_tokens(0);
-        searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed)
+    fn searcher(&self) -> Result<Searcher> {
+        let searcher = Searcher::new(Saffron::of(self.reward.preset()?, self.width)).min_new_tokens(0);
+        Ok(searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed))
     }
 
     fn stop(&self) -> StopAt {
@@ -131,7 +131,7 @@ impl Args {
         let mut models = DirectPort::new(&mut policy, &mut *scorer);
         let mut port = RecordingPort::new(&mut models);
         let mut watching = (Progress::default(), (JsonlTrace::new(Vec::new()), self.stop()));
-        let outcome = self.searcher().run_port(&session, &mut port, &mut watching)?;
+        let outcome = self.searcher()?.run_port(&session, &mut port, &mut watching)?;
         let mut recording = Vec::new();
         port.finish().write(&mut recording)?;
         let (trace, text) = (watching.1.0.finish()?, policy.text(&outcome.best)?);
@@ -142,7 +142,7 @@ impl Args {
     fn search_again(&self, kept: &Kept) -> Result<Outcome> {
         let mut port = ReplayPort::new(Recording::read(&kept.recording[..])?).with_vocabulary(kept.vocabulary.clone());
         let session = port.session()?;
-        Ok(self.searcher().run_port(&session, &mut port, &mut self.stop())?)
+        Ok(self.searcher()?.run_port(&session, &mut port, &mut self.stop())?)
     }
 }
 

@@ -71,7 +71,7 @@ fn program() -> Result<()> {
     let args = Args::parse();
     let (device, options) = (device(&args.device)?, ModelOptions::default());
     let checkpoint = Opener::new(device.clone(), options).fetched(&args.base)?;
-    let base = Mrm::open(checkpoint.path(), &device)?;
+    let base = Mrm::builder(checkpoint.path(), &device, ModelOptions::default())?;
     let base = if args.neutral_head { base.neutral_where_absent() } else { base };
     let mut mrm = base.with_adapter(&args.adapter)?;
     let unseen: Vec<Token> = mrm.head().unseen.iter().collect();

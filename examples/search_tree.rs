@@ -77,7 +77,7 @@ impl Args {
         let prompt = self.prompt.clone().context("a search needs --prompt")?;
         let prompt = PromptArgs { prompt, prefill: self.prefill.clone(), prefill_len: self.prefill_len };
         let session = prompt.session(&policy)?;
-        let searcher = Searcher::new(Saffron::new(self.reward.preset(), self.width)).min_new_tokens(0);
+        let searcher = Searcher::new(Saffron::of(self.reward.preset()?, self.width)).min_new_tokens(0);
         let searcher = searcher.max_new_tokens(self.max_new_tokens).seed(self.seed);
         let mut watching = (Progress::default(), SearchTreeView::with_candidates(self.candidates));
         searcher.run_observed(&session, &mut policy, &mut *scorer, &mut watching)?;

@@ -98,7 +98,7 @@ impl CaseFile {
         let policy = LmPolicy::open_with(root.join("policy"), device, options)?
             .with_layout(self.policy_template.clone())
             .with_end_tokens(vec![self.eos_token_id]);
-        let mrm = Mrm::open_with(root.join("guard"), device, options)?
+        let mrm = Mrm::builder(root.join("guard"), device, options)?
             .with_adapter(root.join("mrm"))?
             .with_layout(self.mrm_template.clone())
             .with_input(MrmInput::reference());

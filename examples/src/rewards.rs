@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use saffron_core::{ChildScorer, ModelName, PrmScorer};
+use saffron_mrm::checkpoint::MrmCard;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
 use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
-use saffron_mrm::{GuardTemplate, Mrm, MrmInput};
+use saffron_mrm::{GuardTemplate, LoadError, Mrm, MrmInput};
 use saffron_search::Preset;
 use saffron_search::eval::models::{GuardSettings, MrmSettings, QuestionSettings};
 
@@ -17,6 +18,8 @@ use crate::models::{NamedGuard, Opener, note};
 /// Presets by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PresetName {
+    /// What the experiments chose: safe answers that read like the policy's own.
+    Fluent,
     /// The paper's equations.
     Paper,
     /// The reference implementation's exact rules.
@@ -35,9 +38,10 @@ pub struct RewardArgs {
     /// may be a server, where a program takes one that is asked once a sequence.
     #[arg(long)]
     pub guard: Option<ModelName>,
-    /// Rules of the search and of the reward model's input.
-    #[arg(long, default_value = "paper")]
-    pub preset: PresetName,
+    /// Rules of the search and of the reward model's input [default: what the card of --mrm names,
+    /// else fluent].
+    #[arg(long)]
+    pub preset: Option<PresetName>,
     /// The prompt layout of the multifurcation reward model.
     #[arg(long, value_parser = LAYOUT_NAMES, default_value = "mrm")]
     pub mrm_layout: String,
@@ -50,13 +54,19 @@ pub struct RewardArgs {
 }
 
 impl RewardArgs {
-    /// The preset.
-    #[must_use]
-    pub fn preset(&self) -> Preset {
-        match self.preset {
-            PresetName::Paper => Preset::Paper,
-            PresetName::Reference => Preset::Reference,
-        }
+    /// The preset: the one that is named, else that of the reward model's card, else the default.
+    ///
+    /// # Errors
+    ///
+    /// A card that is there and cannot be read.
+    pub fn preset(&self) -> Result<Preset> {
+        let of_card = |dir: &PathBuf| Ok::<_, LoadError>(MrmCard::read(dir)?.preset.unwrap_or_default());
+        Ok(match self.preset {
+            Some(PresetName::Fluent) => Preset::Fluent,
+            Some(PresetName::Paper) => Preset::Paper,
+            Some(PresetName::Reference) => Preset::Reference,
+            None => self.mrm.as_ref().map_or(Ok(Preset::default()), of_card)?,
+        })
     }
 
     /// Refuses the reward model, if one is named, for what can be known without its weights.
@@ -93,11 +103,7 @@ impl RewardArgs {
         let base = if self.neutral_head { base.neutral_where_absent() } else { base };
         let mrm = base.with_adapter_as(dir, merge)?;
         let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
-        let input = match self.preset() {
-            Preset::Paper => MrmInput::paper(),
-            Preset::Reference => MrmInput::reference(),
-        };
-        Ok(mrm.with_layout(layout).with_input(input))
+        Ok(mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?)))
     }
 
     /// The guard: Llama Guard 3 by its own template, any other model by a question in words.
@@ -117,7 +123,7 @@ impl RewardArgs {
             base: self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?,
             adapter: dir.to_path_buf(),
             layout: self.mrm_layout.clone(),
-            preset: self.preset(),
+            preset: self.preset()?,
             bias: None,
             unseen: true,
             sees_prefill: false,

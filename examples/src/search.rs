@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use saffron_core::{NoReward, Outcome, SearchObserver, Session};
+use saffron_core::{CandidateFilter, NoReward, Outcome, SearchObserver, Session};
 use saffron_mrm::Mrm;
 use saffron_mrm::text::TextLayout;
-use saffron_search::strategy::saffron::{DeadEnd, Options};
+use saffron_search::strategy::saffron::{DeadEnd, SaffronOptions};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
 use crate::conversation::Conversation;
@@ -31,30 +31,31 @@ pub struct SearchArgs {
     /// Sequences in the beam.
     #[arg(long, default_value_t = 16)]
     pub width: usize,
-    /// Mass of the nucleus.
-    #[arg(long, default_value_t = 0.8)]
-    pub top_p: f32,
-    /// At most this many candidates a sequence [strategy saffron].
+    /// Mass of the nucleus [strategy saffron; fluent: 0.9, paper and reference: 0.8].
+    #[arg(long)]
+    pub top_p: Option<f32>,
+    /// At most this many candidates a sequence, 0 for no limit [strategy saffron; fluent: 8].
     #[arg(long)]
     pub top_k: Option<usize>,
-    /// Candidates have at least this share of the most probable token's probability, in [0, 1]; 0 asks for nothing.
+    /// Least share of the most probable token's probability that a candidate has, in [0, 1].
     #[arg(long, default_value_t = 0.0)]
     pub min_p: f32,
-    /// So many tokens in a row come at most once in an answer; 0: as often as they like.
-    #[arg(long, default_value_t = 0)]
-    pub no_repeat_ngram: usize,
+    /// Forbids repeating any n-gram of this length in an answer; 0 disables [fluent: 3].
+    #[arg(long)]
+    pub no_repeat_ngram: Option<usize>,
     /// No end of sequence before this many tokens [default: 16 for saffron, 0 for greedy].
     #[arg(long)]
     pub min_new_tokens: Option<usize>,
-    /// Weight of the policy's own preference beside the reward, for answers that read like the policy's [preset paper].
-    #[arg(long, default_value_t = 0.0)]
-    pub prior: f32,
-    /// Rewards above it count as it: among what is safe enough, --prior decides [preset paper].
+    /// Weight of the policy's own preference beside the reward [fluent: 0.2; paper: 0].
+    #[arg(long)]
+    pub prior: Option<f32>,
+    /// Clips rewards at this value, so that --prior decides among tokens that are safe enough; inf
+    /// clips nothing [fluent: 3].
     #[arg(long)]
     pub ceiling: Option<f32>,
-    /// Let a sequence go on whose candidates the reward model has never seen, for reward models that have seen little [preset paper].
-    #[arg(long)]
-    pub past_dead_ends: bool,
+    /// Lets a sequence go on whose candidates the reward model has never seen [fluent: true].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub past_dead_ends: Option<bool>,
 }
 
 impl SearchArgs {
@@ -67,7 +68,10 @@ impl SearchArgs {
         let default = if reward.mrm.is_some() { StrategyName::Saffron } else { StrategyName::Greedy };
         let (searcher, mrm) = match self.strategy.unwrap_or(default) {
             StrategyName::Greedy => (Searcher::new(Greedy).min_new_tokens(self.min_new_tokens.unwrap_or(0)), None),
-            StrategyName::Saffron => (self.saffron(reward.preset()), Some(Box::new(reward.open_mrm(opener)?))),
+            StrategyName::Saffron => {
+                let mrm = reward.open_mrm(opener)?;
+                (self.saffron(reward.preset()?), Some(Box::new(mrm)))
+            }
         };
         let mrm = match mrm {
             Some(mrm) => {
@@ -76,19 +80,33 @@ impl SearchArgs {
             }
             None => None,
         };
-        let searcher = searcher.max_new_tokens(max_new_tokens).no_repeat_ngram(self.no_repeat_ngram).min_p(self.min_p);
+        let searcher = searcher.max_new_tokens(max_new_tokens).min_p(self.min_p);
+        let searcher = match self.no_repeat_ngram {
+            Some(length) => searcher.no_repeat_ngram(length),
+            None => searcher,
+        };
         Ok(NamedSearch { searcher, mrm })
     }
 
+    /// The preset's search with what the arguments change about it.
     fn saffron(&self, preset: Preset) -> Searcher {
-        let dead_end = if self.past_dead_ends { DeadEnd::GoesOn } else { DeadEnd::Ends };
-        let options = Options { prior: self.prior, ceiling: self.ceiling, dead_end, ..Options::default() };
-        let searcher = Searcher::new(Saffron::new(preset, self.width).with_options(options));
-        let searcher = searcher.top_p(self.top_p).min_new_tokens(self.min_new_tokens.unwrap_or(16));
-        match self.top_k {
-            Some(candidates) => searcher.top_k(candidates),
-            None => searcher,
-        }
+        let own = SaffronOptions::of(preset);
+        let dead_end = self.past_dead_ends.map(|past| if past { DeadEnd::GoesOn } else { DeadEnd::Ends });
+        let options = SaffronOptions {
+            prior: self.prior.unwrap_or(own.prior),
+            ceiling: self.ceiling.map_or(own.ceiling, |ceiling| Some(ceiling).filter(|value| *value != f32::INFINITY)),
+            dead_end: dead_end.unwrap_or(own.dead_end),
+            ..own
+        };
+        let searcher = Searcher::new(Saffron::of(preset, self.width).with_options(options));
+        let filter = searcher.settings().filter.clone();
+        let filter = CandidateFilter {
+            top_p: self.top_p.unwrap_or(filter.top_p),
+            top_k: self.top_k.map_or(filter.top_k, |candidates| Some(candidates).filter(|limit| *limit > 0)),
+            min_new_tokens: self.min_new_tokens.unwrap_or(filter.min_new_tokens),
+            ..filter
+        };
+        searcher.filter(filter)
     }
 }
 

@@ -33,6 +33,7 @@ mod observer;
 mod outcome;
 mod policy;
 mod port;
+mod preset;
 pub mod random;
 mod renderer;
 mod report;
@@ -56,7 +57,7 @@ pub mod testing;
 pub use asked::AskedContexts;
 pub use budget::{Budget, Limit};
 pub use candidates::{Candidate, Candidates, Coverage};
-pub use context::{Child, Children, ContextSettings, SearchContext};
+pub use context::{Child, Children, ContextSettings, SearchContext, SearchDriver};
 pub use error::{ConfigError, ModelError, SearchError, SearchErrorKind};
 pub use filter::{CandidateFilter, Ties};
 pub use flops::DecoderShape;
@@ -68,6 +69,7 @@ pub use observer::{BeamEntry, Level, ModelCall, SearchObserver, SearchStart, Tre
 pub use outcome::{Hypothesis, Outcome};
 pub use policy::Policy;
 pub use port::{DirectPort, ModelPort};
+pub use preset::Preset;
 pub use renderer::{ContextRenderer, Reading};
 pub use report::{listed, shortened, with_causes};
 pub use reward::{

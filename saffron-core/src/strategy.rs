@@ -1,6 +1,8 @@
 //! How a search decides.
 
-use crate::{SearchContext, SearchError};
+use crate::context::SearchContext;
+use crate::error::SearchError;
+use crate::filter::CandidateFilter;
 
 /// Whether a search goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub enum Step {
 ///
 /// A spent budget ends the search with an outcome and its stop reason, not with an error; a step that neither grows the tree
 /// nor ends anything is an error, not a loop.
-pub trait SearchStrategy: Send {
+pub trait SearchStrategy: Send + Sync {
     /// A new instance with the same settings, for a new prompt.
     fn fresh(&self) -> Box<dyn SearchStrategy>;
 
@@ -54,6 +56,18 @@ pub trait SearchStrategy: Send {
     /// The strategy's name with its settings, for records.
     fn describe(&self) -> String {
         String::from("custom strategy")
+    }
+
+    /// The candidates that the strategy is published with; a searcher uses them unless it is given
+    /// others. Default: every token, at its own probability.
+    fn default_filter(&self) -> CandidateFilter {
+        CandidateFilter::default()
+    }
+
+    /// The longest response that the strategy is published with, in tokens. Default: 32, as in the
+    /// Saffron paper (Appendix A.1), so that strategies compare.
+    fn default_max_new_tokens(&self) -> usize {
+        32
     }
 
     /// Whether the strategy decides by rewards. Where it does, a search with a scorer that scores
@@ -84,6 +98,14 @@ impl<S: SearchStrategy + ?Sized> SearchStrategy for Box<S> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        (**self).default_filter()
+    }
+
+    fn default_max_new_tokens(&self) -> usize {
+        (**self).default_max_new_tokens()
     }
 
     fn needs_rewards(&self) -> bool {

@@ -1,14 +1,13 @@
 //! Llama-family decoders in burn as policies, guard reward models and multifurcation reward models.
 //!
 //! ```no_run
-//! use burn::tensor::Device;
 //! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy, TextPolicy};
-//! use saffron_mrm::{LmPolicy, Mrm};
+//! use saffron_mrm::{Device, LmPolicy, Mrm};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = Device::flex();
 //! let mut policy = LmPolicy::open("models/smollm2", &device)?;
-//! let mut mrm = Mrm::open("models/guard", &device)?.with_adapter("models/mrm")?;
+//! let mut mrm = Mrm::open("models/guard", "models/mrm", &device)?;
 //! let session = [policy.session("How do I pick a lock?")?];
 //! let filter = CandidateFilter { top_p: 0.8, ..CandidateFilter::default() };
 //! let nucleus = policy.propose(&session, &filter)?.value;
@@ -18,7 +17,9 @@
 //! # }
 //! ```
 //!
-//! The `decode` example of the repository runs a whole search with them.
+//! A backend of burn is a feature of this crate (`flex` for the CPU, `cuda`, `wgpu`); none is on by
+//! default. [`Device`] and [`DType`] are burn's, so a program need not name burn. The `decode` example
+//! of the repository runs a whole search with these models.
 //!
 //! | module | what |
 //! |---|---|
@@ -42,9 +43,11 @@ pub mod local;
 mod mrm;
 pub mod nn;
 mod policy;
+pub mod prelude;
 pub mod text;
 
 pub use base::Base;
+pub use burn::tensor::{DType, Device};
 pub use checkpoint::RewardHead;
 pub use config::{DecoderConfig, RopeScaling};
 pub use engine::ModelOptions;

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Candidates, ChildReward, ContextLayout, Forget, ModelError, MultifurcationRewardModel, Reply, Session, Token,
-    Vocabulary,
+    Candidates, ChildReward, ContextLayout, Forget, ModelError, MultifurcationRewardModel, Preset, Reply, Session,
+    Token, Vocabulary,
 };
 
 use crate::LoadError;
 use crate::base::{Base, BaseFiles};
-use crate::checkpoint::RewardHead;
 use crate::checkpoint::head::check_bias;
+use crate::checkpoint::{MrmCard, RewardHead};
 use crate::engine::{Engine, ModelOptions, Outputs, Query, queries};
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 
@@ -45,6 +45,15 @@ pub struct MrmInput {
 }
 
 impl MrmInput {
+    /// The input of a preset; `fluent` reads as `paper` does.
+    #[must_use]
+    pub fn of(preset: Preset) -> Self {
+        match preset {
+            Preset::Reference => Self::reference(),
+            _ => Self::paper(),
+        }
+    }
+
     /// Ids as they are where the vocabularies are equal; the bias added.
     #[must_use]
     pub fn paper() -> Self {
@@ -65,26 +74,38 @@ pub struct Mrm {
     reader: SessionReader,
     head: RewardHead,
     bias: BiasUse,
+    card: MrmCard,
 }
 
 impl Mrm {
-    /// The base model of a directory with default options, of which
-    /// [`with_adapter`](MrmBuilder::with_adapter) makes a reward model. Its weights are read when
-    /// that has been looked at.
+    /// The reward model of an adapter on a base model, with default options: two directories, or a
+    /// GGUF as the base. Where the adapter has a [card](MrmCard), the input is what the card's preset
+    /// asks for.
+    ///
+    /// # Errors
+    ///
+    /// A base, adapter, reward head or card that is not there, does not load or is for another
+    /// model.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), saffron_mrm::LoadError> {
+    /// use saffron_mrm::{Device, Mrm};
+    /// # #[cfg(feature = "flex")]
+    /// let mrm = Mrm::open("models/guard", "models/mrm", &Device::flex())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn open(base: impl AsRef<Path>, adapter: impl AsRef<Path>, device: &Device) -> Result<Self, LoadError> {
+        Self::builder(base, device, ModelOptions::default())?.with_adapter(adapter)
+    }
+
+    /// The base model of a directory, of which [`with_adapter`](MrmBuilder::with_adapter) makes a
+    /// reward model. Its weights are read when that has been looked at.
     ///
     /// # Errors
     ///
     /// A configuration or tokenizer that does not load.
-    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<MrmBuilder, LoadError> {
-        Self::open_with(dir, device, ModelOptions::default())
-    }
-
-    /// [`open`](Self::open) with options.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn open_with(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<MrmBuilder, LoadError> {
+    pub fn builder(dir: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<MrmBuilder, LoadError> {
         MrmBuilder::of_files(BaseFiles::open(dir)?, device, options)
     }
 
@@ -134,6 +155,13 @@ impl Mrm {
     pub fn with_input(mut self, input: MrmInput) -> Self {
         (self.reader.form, self.reader.prefill, self.bias) = (input.form, input.prefill, input.bias);
         self
+    }
+
+    /// The preset that the model's [card](MrmCard) asks for, if it has one. A search that is given
+    /// no other follows it: `Saffron::of(mrm.preset(), width)`.
+    #[must_use]
+    pub fn preset(&self) -> Option<Preset> {
+        self.card.preset
     }
 
     /// Bias and unseen tokens.

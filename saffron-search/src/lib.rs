@@ -24,6 +24,7 @@ pub mod eval;
 mod guides;
 #[cfg(any(feature = "eval", feature = "remote"))]
 mod json;
+pub mod prelude;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod searcher;
@@ -44,5 +45,5 @@ pub use strategy::mcts::Mcts;
 pub use strategy::particles::ParticleFilter;
 pub use strategy::rebase::Rebase;
 pub use strategy::reward_sampling::RewardSampling;
-pub use strategy::saffron::{Preset, Saffron};
+pub use strategy::saffron::{Preset, Saffron, SaffronOptions};
 pub use strategy::sampling::Sampling;

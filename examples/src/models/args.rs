@@ -128,7 +128,7 @@ impl PolicyArgs {
         opener.check_policy(&settings)?;
         reward.check(&mut opener)?;
         let policy = opener.named_policy(&settings)?;
-        Ok((opener, for_preset(policy, reward.preset())))
+        Ok((opener, for_preset(policy, reward.preset()?)))
     }
 
     /// The policy's vocabulary alone.

@@ -406,10 +406,7 @@ pub(super) fn answers(question: &QuestionSettings) -> [&str; 2] {
 }
 
 fn input(settings: &MrmSettings) -> MrmInput {
-    let preset = match settings.preset {
-        Preset::Paper => MrmInput::paper(),
-        Preset::Reference => MrmInput::reference(),
-    };
+    let preset = MrmInput::of(settings.preset);
     let bias = match settings.bias {
         None => preset.bias,
         Some(true) => BiasUse::Added,

@@ -2,7 +2,7 @@
 
 use saffron_core::CandidateFilter;
 use saffron_search::Preset;
-use saffron_search::strategy::saffron::Options;
+use saffron_search::strategy::saffron::SaffronOptions;
 use saffron_search::strategy::{PathScore, Steps, StrategyConfig};
 
 /// The budgets of strategies that have one.
@@ -54,7 +54,7 @@ impl Contestant {
 pub fn roster() -> Vec<Contestant> {
     let (children, steps, score) = (4, Steps::of(4), PathScore::Last);
     let (weight, exploration) = (1.0, 1.25);
-    let saffron = StrategyConfig::Saffron { preset: Preset::Paper, options: Options::default() };
+    let saffron = StrategyConfig::Saffron { preset: Preset::Paper, options: SaffronOptions::default() };
     let wide = Contestant { top_p: Some(0.95), ..Contestant::of_children("saffron p 0.95", saffron.clone()) };
     vec![
         Contestant::of_children("saffron", saffron),

@@ -52,7 +52,7 @@ fn saffron_has_the_papers_nucleus_lengths_and_widths_under_either_preset() {
         assert_eq!((filter.top_p, filter.min_new_tokens, filter.top_k), (0.8, 16, None));
         assert_eq!(saffron.budgets, WIDTHS);
         let StrategyConfig::Saffron { preset: rules, options } = &saffron.strategy else { panic!("{name}") };
-        assert_eq!((*rules, options), (preset, &saffron_search::strategy::saffron::Options::default()));
+        assert_eq!((*rules, options), (preset, &saffron_search::strategy::saffron::SaffronOptions::default()));
         let RewardModelSettings::Mrm(mrm) = guide(&config, name) else { panic!("{name} has no MRM") };
         assert_eq!((mrm.preset, mrm.layout.as_str()), (preset, "mrm"));
     }

@@ -45,7 +45,7 @@ fn a_wide_search_completes_and_computes_every_token_once() {
     let lora = saffron_mrm::checkpoint::AdapterConfig::new(4, 4.0, targets);
     init.adapter(&lora, &config, &device).unwrap().save(adapter.path(), &lora).unwrap();
     init.head(config.vocab_size).save_torch(adapter.path()).unwrap();
-    let mut mrm = Mrm::open(dir(), &device).unwrap().with_adapter(adapter.path()).unwrap();
+    let mut mrm = Mrm::builder(dir(), &device, ModelOptions::default()).unwrap().with_adapter(adapter.path()).unwrap();
     let session = policy.session("How do I bake bread?").unwrap();
     let outcome = Searcher::new(Saffron::paper(16)).max_new_tokens(32).run(&session, &mut policy, &mut mrm).unwrap();
     assert!(outcome.best.tokens.len() >= 16 && outcome.beam.len() >= 16);

@@ -47,7 +47,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
     let reward = RewardArgs {
         mrm: None,
         guard: None,
-        preset: PresetName::Paper,
+        preset: Some(PresetName::Paper),
         mrm_layout: String::from("mrm"),
         neutral_head: false,
         unmerged: false,

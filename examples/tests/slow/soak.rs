@@ -69,14 +69,11 @@ impl Draw {
     }
 
     fn input(&self) -> MrmInput {
-        match self.preset {
-            Preset::Paper => MrmInput::paper(),
-            Preset::Reference => MrmInput::reference(),
-        }
+        MrmInput::of(self.preset)
     }
 
     fn searcher(&self, file: &CaseFile) -> Searcher {
-        Searcher::new(Saffron::new(self.preset, self.width))
+        Searcher::new(Saffron::of(self.preset, self.width))
             .top_p(file.top_p)
             .min_new_tokens(self.min_new_tokens)
             .max_new_tokens(self.max_new_tokens)

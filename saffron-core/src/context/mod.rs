@@ -1,18 +1,27 @@
 //! The only door from a strategy to the models. It counts what passes, keeps the budget, grows the tree and tells observers.
 
 mod child;
+mod driver;
 mod models;
 mod result;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
-use crate::{
-    Budget, CandidateFilter, ComputeMeter, ConfigError, Level, ModelError, ModelPort, NodeId, Role, Run, SearchError,
-    SearchErrorKind, SearchObserver, SearchStart, SearchTree, Session, StopReason, Token, TreeChange, Usage, Verdict,
-};
+use crate::budget::Budget;
+use crate::error::{ConfigError, SearchError, SearchErrorKind};
+use crate::filter::CandidateFilter;
+use crate::meter::{ComputeMeter, Role, Usage};
+use crate::observer::{Level, SearchObserver, TreeChange};
+use crate::port::ModelPort;
+use crate::session::Session;
+use crate::stop::StopReason;
+use crate::token::Token;
+use crate::tree::{NodeId, SearchTree};
+use crate::verdict::Verdict;
 
 pub use child::{Child, Children};
+pub use driver::SearchDriver;
 
 /// What a search may do, whatever its strategy.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,42 +71,7 @@ impl std::fmt::Debug for SearchContext<'_> {
     }
 }
 
-impl<'a> SearchContext<'a> {
-    /// A context at the root of a new search. Empty [`CandidateFilter::end_tokens`] are filled in from the policy.
-    ///
-    /// # Errors
-    ///
-    /// Settings that cannot be run with, a session of another vocabulary than the policy's.
-    pub fn new(
-        port: &'a mut dyn ModelPort,
-        observer: &'a mut dyn SearchObserver,
-        session: &Session,
-        mut settings: ContextSettings,
-    ) -> Result<Self, SearchError> {
-        settings.check()?;
-        if settings.filter.end_tokens.is_empty() {
-            settings.filter.end_tokens = port.end_tokens();
-        }
-        check_vocabulary(&*port, session)?;
-        let rng = ChaCha8Rng::seed_from_u64(settings.seed ^ prompt_hash(session));
-        let session = session.with_run(Run::new());
-        Ok(Self {
-            port,
-            observer,
-            settings,
-            session,
-            tree: SearchTree::default(),
-            meter: ComputeMeter::default(),
-            rng,
-            answer: None,
-            stopped: None,
-            beam: Vec::new(),
-            levels: 0,
-            changes: 0,
-            verdict: Verdict::default(),
-        })
-    }
-
+impl SearchContext<'_> {
     /// The nodes that may still grow and have no children, in order of creation.
     #[must_use]
     pub fn open(&self) -> Vec<NodeId> {
@@ -218,38 +192,10 @@ impl<'a> SearchContext<'a> {
         }
     }
 
-    /// Tells observers that the search begins.
-    pub fn announce(&mut self, strategy: String) {
-        let start = SearchStart {
-            strategy,
-            reward: self.port.describe_rewards(),
-            prompt: self.session.prompt().to_vec(),
-            prefill: self.session.prefill().to_vec(),
-            max_new_tokens: self.settings.max_new_tokens,
-        };
-        self.observer.on_start(&start);
-    }
-
     fn change(&mut self, change: &TreeChange) {
         self.changes += 1;
         self.observer.on_change(change);
     }
-
-    /// Number of changes to the tree so far; a step that leaves it as it is has done nothing.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.changes
-    }
-}
-
-/// Refuses ids of a vocabulary that is not the policy's: it would take them for its own.
-fn check_vocabulary(port: &dyn ModelPort, session: &Session) -> Result<(), SearchError> {
-    let (expected, found) = (port.vocabulary().id(), session.vocabulary().id());
-    if expected == found {
-        return Ok(());
-    }
-    let source = ModelError::VocabularyMismatch { expected, found };
-    Err(SearchErrorKind::Model { role: Role::Policy, source }.into())
 }
 
 /// FNV-1a over prompt and prefill: the same on every machine and in every run.

@@ -3,10 +3,16 @@
 use std::time::Instant;
 
 use super::{Child, Children, SearchContext};
-use crate::{
-    Candidate, Candidates, ChildReward, Coverage, ModelCall, ModelError, ModelPort, NodeId, Reply, Role, SearchError,
-    SearchErrorKind, Session, StopReason, TreeChange, Work,
-};
+use crate::candidates::{Candidate, Candidates, Coverage};
+use crate::error::{ModelError, SearchError, SearchErrorKind};
+use crate::meter::Role;
+use crate::observer::{ModelCall, TreeChange};
+use crate::port::ModelPort;
+use crate::reward::ChildReward;
+use crate::session::Session;
+use crate::stop::StopReason;
+use crate::tree::NodeId;
+use crate::work::{Reply, Work};
 
 impl SearchContext<'_> {
     /// Asks the policy for the candidates of nodes, in one batch. No nodes, no call.

@@ -1,17 +1,16 @@
 //! What a search has found, as it stands.
 
 use super::SearchContext;
-use crate::{
-    BeamEntry, Hypothesis, NodeId, NodeState, Outcome, SearchError, SearchErrorKind, StopReason, Thresholds, Verdict,
-};
+use crate::error::{SearchError, SearchErrorKind};
+use crate::observer::BeamEntry;
+use crate::outcome::{Hypothesis, Outcome};
+use crate::stop::StopReason;
+use crate::tree::{NodeId, NodeState};
+use crate::verdict::{Thresholds, Verdict};
 
 impl SearchContext<'_> {
-    /// The result as it stands. `stop` says why the whole search ended; `None` takes the answer's own reason.
-    ///
-    /// # Errors
-    ///
-    /// None in a context that strategies used through its methods.
-    pub fn outcome(&self, strategy: String, stop: Option<StopReason>) -> Result<Outcome, SearchError> {
+    /// See [`SearchDriver::outcome`](super::SearchDriver::outcome).
+    pub(super) fn outcome(&self, strategy: String, stop: Option<StopReason>) -> Result<Outcome, SearchError> {
         let node = self.answer.unwrap_or_else(|| self.best_leaf());
         let kept = self.beam.iter().find(|(other, reward)| *other == node && reward.is_some());
         let best = self.hypothesis(node, kept.and_then(|(_, reward)| *reward).or(self.tree.reward(node)?))?;
@@ -29,13 +28,8 @@ impl SearchContext<'_> {
         })
     }
 
-    /// Judges the answer so far by what the reward model says of it, which it is asked for if it has not said it yet. Later
-    /// [`outcome`](Self::outcome)s carry the verdict. When the reward model is out of budget, the answer stays undecided.
-    ///
-    /// # Errors
-    ///
-    /// A failed reward model.
-    pub fn judge(&mut self, thresholds: &Thresholds) -> Result<Verdict, SearchError> {
+    /// See [`SearchDriver::judge`](super::SearchDriver::judge).
+    pub(super) fn judge(&mut self, thresholds: &Thresholds) -> Result<Verdict, SearchError> {
         let node = self.answer.unwrap_or_else(|| self.best_leaf());
         let reward = match self.rate(&[node]) {
             Ok(rewards) => rewards.first().copied().flatten(),
@@ -44,11 +38,6 @@ impl SearchContext<'_> {
         };
         self.verdict = thresholds.verdict(reward);
         Ok(self.verdict)
-    }
-
-    /// Tells observers that the search has ended.
-    pub fn finish(&mut self, outcome: &Outcome) {
-        self.observer.on_finish(outcome);
     }
 
     /// The leaf of highest reward, the first created of equals; leaves without a reward come last.

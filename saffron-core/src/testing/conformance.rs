@@ -2,7 +2,7 @@
 
 use crate::{
     CandidateFilter, Candidates, ChildReward, ChildScorer, ContextSettings, DirectPort, ModelPort, Policy,
-    ProcessRewardModel, SearchContext, SearchStrategy, Session, Step, with_causes,
+    ProcessRewardModel, SearchDriver, SearchStrategy, Session, Step, with_causes,
 };
 
 /// How far two answers to the same question may lie apart: float noise of another batch or of a cache.
@@ -155,16 +155,12 @@ fn run(
 ) -> Vec<u32> {
     let mut observer = ();
     let mut strategy = strategy.fresh();
-    let cx = SearchContext::new(port, &mut observer, session, settings.clone());
-    let mut cx = cx.unwrap_or_else(|error| panic!("the settings cannot be run with: {error}"));
-    loop {
-        let changes = cx.changes();
-        match strategy.step(&mut cx).unwrap_or_else(|error| panic!("the strategy failed: {}", with_causes(&error))) {
-            Step::Continue => assert!(cx.changes() > changes, "a step changes something"),
-            Step::Done => break,
-        }
-    }
-    let outcome = cx.outcome(strategy.describe(), None).unwrap_or_else(|error| panic!("no outcome: {error}"));
+    let driver = SearchDriver::new(port, &mut observer, session, settings.clone());
+    let mut driver = driver.unwrap_or_else(|error| panic!("the settings cannot be run with: {error}"));
+    let mut step = || driver.step(&mut *strategy);
+    // A step that changes nothing is an error.
+    while step().unwrap_or_else(|error| panic!("the strategy failed: {}", with_causes(&error))) == Step::Continue {}
+    let outcome = driver.outcome(strategy.describe(), None).unwrap_or_else(|error| panic!("no outcome: {error}"));
     assert!(outcome.best.tokens.len() <= settings.max_new_tokens, "the answer keeps to max_new_tokens");
     outcome.best.tokens
 }

@@ -4,7 +4,7 @@ use saffron_core::testing::{Counting, ScriptedReward, TablePolicy, conformance};
 use saffron_core::{
     Budget, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, ConfigError, ContextSettings, DirectPort,
     ModelError, ModelPort, NoReward, NodeId, NodeState, OrmScorer, PlainVocabulary, Policy, PrmScorer, Reply,
-    SearchContext, SearchErrorKind, SearchObserver, Session, StopReason, TreeChange, with_causes,
+    SearchContext, SearchDriver, SearchErrorKind, SearchObserver, Session, StopReason, TreeChange, with_causes,
 };
 
 fn settings() -> ContextSettings {
@@ -17,18 +17,18 @@ fn child(token: u32) -> Child {
 }
 
 /// Runs a check in a context over the doubles; token 0 ends sequences.
-fn with_context(settings: ContextSettings, check: impl FnOnce(SearchContext<'_>)) {
+fn with_context(settings: ContextSettings, check: impl FnOnce(&mut SearchContext<'_>)) {
     let mut policy = TablePolicy::new(vec![0.0, 1.0, 2.0], vec![0]);
     let mut reward = ScriptedReward::new(0.0);
     let session = policy.session(&[1, 2]).unwrap();
     let mut port = conformance::port(&mut policy, &mut reward);
     let mut observer = ();
-    check(SearchContext::new(&mut port, &mut observer, &session, settings).unwrap());
+    check(SearchDriver::new(&mut port, &mut observer, &session, settings).unwrap().context());
 }
 
 #[test]
 fn sequences_end_by_token_and_by_length() {
-    with_context(settings(), |mut cx| {
+    with_context(settings(), |cx| {
         let a = cx.grow(NodeId::ROOT, child(1)).unwrap();
         let ended = cx.grow(a, child(0)).unwrap();
         assert_eq!(cx.tree().state(ended).unwrap(), NodeState::Ended(StopReason::EndOfSequence(0)));
@@ -42,15 +42,15 @@ fn sequences_end_by_token_and_by_length() {
 
 #[test]
 fn what_has_ended_or_does_not_exist_cannot_grow() {
-    with_context(settings(), |mut cx| {
+    with_context(settings(), |cx| {
         let a = cx.grow(NodeId::ROOT, child(0)).unwrap();
         for error in [cx.grow(a, child(1)).unwrap_err(), cx.propose(&[a]).unwrap_err()] {
             assert!(matches!(error.kind(), SearchErrorKind::NodeClosed { node: 1, .. }), "{error}");
         }
     });
     let mut far = None;
-    with_context(settings(), |mut cx| far = Some(cx.grow(NodeId::ROOT, child(1)).unwrap()));
-    with_context(settings(), |mut cx| {
+    with_context(settings(), |cx| far = Some(cx.grow(NodeId::ROOT, child(1)).unwrap()));
+    with_context(settings(), |cx| {
         let error = cx.extend(far.unwrap(), child(1)).unwrap_err();
         assert!(matches!(error.kind(), SearchErrorKind::UnknownNode { node: 1, size: 1 }), "{error}");
     });
@@ -59,7 +59,7 @@ fn what_has_ended_or_does_not_exist_cannot_grow() {
 #[test]
 fn a_spent_budget_halts_before_the_next_call() {
     let budget = Budget { max_policy_calls: Some(1), ..Budget::default() };
-    with_context(ContextSettings { budget, ..settings() }, |mut cx| {
+    with_context(ContextSettings { budget, ..settings() }, |cx| {
         assert!(cx.propose(&[NodeId::ROOT]).is_ok());
         let error = cx.propose(&[NodeId::ROOT]).unwrap_err();
         assert!(matches!(error.kind(), SearchErrorKind::Halted(StopReason::Budget(_))), "{error}");
@@ -69,7 +69,7 @@ fn a_spent_budget_halts_before_the_next_call() {
 
 #[test]
 fn no_nodes_no_call() {
-    with_context(settings(), |mut cx| {
+    with_context(settings(), |cx| {
         assert!(cx.score_children(&[]).unwrap().is_empty());
         assert_eq!((cx.usage().policy.calls, cx.usage().reward.calls), (0, 0));
     });
@@ -85,7 +85,7 @@ fn random_numbers_depend_on_seed_and_prompt_only() {
         let mut port = conformance::port(&mut policy, &mut reward);
         let mut observer = ();
         let settings = ContextSettings { seed, ..settings() };
-        SearchContext::new(&mut port, &mut observer, &session, settings).unwrap().rng().next_u64()
+        SearchDriver::new(&mut port, &mut observer, &session, settings).unwrap().context().rng().next_u64()
     };
     assert_eq!(draw(7, &[1, 2]), draw(7, &[1, 2]));
     assert_ne!(draw(7, &[1, 2]), draw(8, &[1, 2]));
@@ -100,7 +100,7 @@ fn settings_that_cannot_be_run_with_are_refused() {
         let session = policy.session(&[1]).unwrap();
         let mut port = conformance::port(&mut policy, &mut reward);
         let mut observer = ();
-        let error = SearchContext::new(&mut port, &mut observer, &session, settings).unwrap_err();
+        let error = SearchDriver::new(&mut port, &mut observer, &session, settings).unwrap_err();
         let SearchErrorKind::Config(kind) = error.kind() else { panic!("{error}") };
         kind.clone()
     };
@@ -141,7 +141,8 @@ fn wrong_answers_of_a_model_are_errors_not_panics() {
         let session = policy.session(&[1]).unwrap();
         let mut port = conformance::port(&mut policy, &mut scorer);
         let mut observer = ();
-        let mut cx = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap();
+        let mut driver = SearchDriver::new(&mut port, &mut observer, &session, settings()).unwrap();
+        let cx = driver.context();
         let error = cx.score_children(&[NodeId::ROOT]).unwrap_err();
         assert!(with_causes(&error).contains(says), "{error:?}");
     }
@@ -273,7 +274,7 @@ fn with_rewards(reward: ScriptedReward, check: impl FnOnce(&mut SearchContext<'_
     let session = policy.session(&[1, 2]).unwrap();
     let mut port = conformance::port(&mut policy, &mut reward);
     let mut observer = ();
-    check(&mut SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap());
+    check(SearchDriver::new(&mut port, &mut observer, &session, settings()).unwrap().context());
     reward
 }
 
@@ -341,7 +342,7 @@ fn an_unseen_end_below_a_closed_node_is_rated_by_what_stands_before_it() {
 
 #[test]
 fn streams_of_random_numbers_are_those_of_the_prompt_and_differ() {
-    with_context(settings(), |mut cx| {
+    with_context(settings(), |cx| {
         use rand_core::Rng;
         let first = |stream: u64| cx.stream(stream).next_u64();
         let numbers = [first(0), first(1), first(2)];
@@ -367,10 +368,11 @@ fn observers_see_every_change_of_the_tree() {
     let session = policy.session(&[1, 2]).unwrap();
     let mut port = conformance::port(&mut policy, &mut reward);
     let mut observer = (Changes::default(), Some(Changes::default()));
-    let mut cx = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap();
+    let mut driver = SearchDriver::new(&mut port, &mut observer, &session, settings()).unwrap();
+    let cx = driver.context();
     let node = cx.grow(NodeId::ROOT, unrated(0)).unwrap();
     cx.rate(&[node]).unwrap();
-    drop(cx);
+    drop(driver);
     let stop = StopReason::EndOfSequence(0);
     let grown = TreeChange::Grown { node, parent: NodeId::ROOT, token: 0, logprob: -0.5, reward: None };
     let expected = [grown, TreeChange::Ended { node, stop }, TreeChange::Rated { node, reward: 4.0 }];
@@ -384,7 +386,7 @@ fn a_session_of_another_vocabulary_is_refused_before_any_call() {
     let session = Session::new(PlainVocabulary::shared(4), vec![1]).unwrap();
     let mut port = conformance::port(&mut policy, &mut reward);
     let mut observer = ();
-    let error = SearchContext::new(&mut port, &mut observer, &session, settings()).unwrap_err();
+    let error = SearchDriver::new(&mut port, &mut observer, &session, settings()).unwrap_err();
     assert!(with_causes(&error).contains("mean nothing to a model of vocabulary"), "{error:?}");
     assert_eq!(policy.calls, 0);
 }

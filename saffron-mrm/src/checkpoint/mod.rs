@@ -4,6 +4,7 @@
 //! directory, no pickle is executed.
 
 mod bare;
+mod card;
 mod export;
 pub(crate) mod files;
 pub mod folder;
@@ -22,6 +23,7 @@ mod tensors;
 pub mod torch;
 mod weights;
 
+pub use card::MrmCard;
 pub use head::RewardHead;
 pub use peft::{AdapterConfig, AdapterFile, LoraPair, LoraWeights, Projection, Targets};
 pub use source::Checkpoint;

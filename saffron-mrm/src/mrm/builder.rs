@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::{Mrm, MrmInput};
 use crate::LoadError;
 use crate::base::{Base, BaseFiles};
-use crate::checkpoint::{AdapterFile, RewardHead};
+use crate::checkpoint::{AdapterFile, MrmCard, RewardHead};
 use crate::config::DecoderConfig;
 use crate::engine::{Engine, Merge, ModelOptions};
 use crate::text::{SessionReader, TextLayout, TextTokenizer};
@@ -19,10 +19,11 @@ use crate::text::{SessionReader, TextLayout, TextTokenizer};
 /// ```no_run
 /// # fn main() -> Result<(), saffron_mrm::LoadError> {
 /// # let device = burn::tensor::Device::flex();
-/// use saffron_mrm::Mrm;
-/// let mrm = Mrm::open("models/guard", &device)?.with_adapter("models/mrm")?;
+/// use saffron_mrm::{ModelOptions, Mrm};
+/// let options = ModelOptions::default();
+/// let mrm = Mrm::builder("models/guard", &device, options)?.with_adapter("models/mrm")?;
 /// // An adapter without lm_head_bias.pt or unseen_mask.pt is refused, unless this is what is wanted.
-/// let mrm = Mrm::open("models/guard", &device)?.neutral_where_absent().with_adapter("models/plain-lora")?;
+/// let mrm = Mrm::builder("models/guard", &device, options)?.neutral_where_absent().with_adapter("models/plain-lora")?;
 /// # Ok(())
 /// # }
 /// ```
@@ -80,8 +81,8 @@ impl MrmBuilder {
         let dir = dir.as_ref();
         // What is small is read before the base's weights are.
         let mut adapter = AdapterFile::open(dir, self.base.config())?;
-        let head = self.head(dir)?;
-        let mut mrm = self.load(head)?;
+        let (head, card) = (self.head(dir)?, MrmCard::read(dir)?);
+        let mut mrm = self.load(head, card)?;
         let lora = adapter.read(&mrm.engine.decoder().device())?;
         mrm.engine = mrm.engine.with_lora(lora, merge)?;
         Ok(mrm)
@@ -93,8 +94,8 @@ impl MrmBuilder {
     ///
     /// A head that is not there, does not load or is for another model; weights that do not load.
     pub fn with_own_head(self) -> Result<Mrm, LoadError> {
-        let head = self.head(self.base.path())?;
-        self.load(head)
+        let (head, card) = (self.head(self.base.path())?, MrmCard::read(self.base.path())?);
+        self.load(head, card)
     }
 
     /// The base's own logits as rewards, every token seen: a beginning for training, or something
@@ -105,7 +106,7 @@ impl MrmBuilder {
     /// Weights that do not load.
     pub fn untrained(self) -> Result<Mrm, LoadError> {
         let head = RewardHead::neutral(self.base.config().vocab_size);
-        self.load(head)
+        self.load(head, MrmCard::default())
     }
 
     fn head(&self, dir: &Path) -> Result<RewardHead, LoadError> {
@@ -116,13 +117,18 @@ impl MrmBuilder {
         }
     }
 
-    fn load(self, head: RewardHead) -> Result<Mrm, LoadError> {
+    fn load(self, head: RewardHead, card: MrmCard) -> Result<Mrm, LoadError> {
         let base = match self.base {
             Source::Loaded(base) => *base,
             Source::Files(files, device) => files.load(&device, self.options.dtype)?,
         };
         let engine = Engine::new(base.decoder().clone(), self.options)?;
-        Ok(Mrm { engine, reader: self.reader, head, bias: MrmInput::default().bias })
+        let bias = MrmInput::default().bias;
+        let mrm = Mrm { engine, reader: self.reader, head, bias, card };
+        Ok(match card.preset {
+            Some(preset) => mrm.with_input(MrmInput::of(preset)),
+            None => mrm,
+        })
     }
 }
 

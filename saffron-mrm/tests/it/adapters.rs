@@ -350,7 +350,7 @@ fn numbers_of_peft() {
         if !folder.join(CONFIG).is_file() {
             continue;
         }
-        let base = Mrm::open(cases.join("base"), &Device::flex()).unwrap();
+        let base = Mrm::builder(cases.join("base"), &Device::flex(), ModelOptions::default()).unwrap();
         let mut mrm = base.neutral_where_absent().with_adapter(&folder).unwrap();
         let expected: Expected = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
         for (found, expected) in mrm.raw_rewards(&expected.sequences).unwrap().iter().zip(&expected.rewards) {

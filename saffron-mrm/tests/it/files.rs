@@ -50,7 +50,7 @@ fn a_git_lfs_pointer_is_recognised() {
             fs::remove_file(copy.path().join("adapter_model.safetensors")).unwrap();
         }
         fs::write(copy.path().join(file), POINTER).unwrap();
-        let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
+        let base = Mrm::builder(dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
         let error = base.with_adapter(copy.path()).unwrap_err();
         assert!(matches!(&error, LoadError::LfsPointer { path } if path.ends_with(file)), "{error}");
     }
@@ -124,7 +124,8 @@ fn what_is_there_and_cannot_be_read_is_never_absent_and_never_waited_for() {
         assert_never_absent(shards.path(), file, open_policy);
     }
     let adapter = |dir: &Path| {
-        let base = Mrm::open(crate::fixtures::dir("tiny-a").join("guard"), &Device::flex())?;
+        let base =
+            Mrm::builder(crate::fixtures::dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default())?;
         base.neutral_where_absent().with_adapter(dir).map(drop)
     };
     for file in ["adapter_config.json", "adapter_model.safetensors", "unseen_mask.pt", "lm_head_bias.pt"] {
@@ -176,7 +177,7 @@ fn text_in_another_encoding_is_named() {
     assert_says(&error, &["found UTF-8 with a byte order mark"]);
     let copy = copy(&dir("tiny-a").join("mrm"));
     fs::write(copy.path().join("adapter_config.json"), utf16("{}")).unwrap();
-    let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     assert_says(&base.with_adapter(copy.path()).unwrap_err(), &["adapter_config.json", "UTF-16"]);
 }
 
@@ -293,7 +294,10 @@ fn an_adapter_and_its_head_are_looked_at_before_the_weights_are_read() {
     let error = |damage: fn(&Path)| {
         let copy = copy(&dir("tiny-a").join("mrm"));
         damage(copy.path());
-        Mrm::open(base.path(), &Device::flex()).unwrap().with_adapter(copy.path()).unwrap_err()
+        Mrm::builder(base.path(), &Device::flex(), ModelOptions::default())
+            .unwrap()
+            .with_adapter(copy.path())
+            .unwrap_err()
     };
     let dora = error(|dir| edit_json(&dir.join("adapter_config.json"), |config| config["use_dora"] = true.into()));
     assert_says(&dora, &["adapter_config.json", "use_dora"]);

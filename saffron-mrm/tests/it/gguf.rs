@@ -232,7 +232,8 @@ fn a_gguf_serves_as_policy_and_as_base_of_a_reward_model() {
     let session = policy.session("one question").unwrap();
     assert_eq!(policy.context(&session).unwrap()[0], 0, "the beginning of a sequence comes from the metadata");
     let (_folder, path) = Parts::of_directory(&dir("tiny-b").join("guard"), GgmlDType::F32).file();
-    let mrm = Mrm::open(&path, &Device::flex()).unwrap().with_adapter(dir("tiny-b").join("mrm"));
+    let mrm =
+        Mrm::builder(&path, &Device::flex(), ModelOptions::default()).unwrap().with_adapter(dir("tiny-b").join("mrm"));
     assert!(mrm.is_ok(), "{:?}", mrm.err());
 }
 

@@ -14,7 +14,7 @@ const MASK: &str = "unseen_mask.pt";
 const OURS: &str = "reward_head.safetensors";
 
 fn base() -> MrmBuilder {
-    Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap()
+    Mrm::builder(dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default()).unwrap()
 }
 
 /// An adapter without some files of its head.
@@ -116,7 +116,7 @@ fn an_untrained_model_gives_the_logits_of_its_base_for_every_token() {
 #[test]
 fn a_head_beside_the_weights_is_taken_where_that_is_asked_for() {
     let whole = copy(&dir("tiny-a").join("guard"));
-    let open = || Mrm::open(whole.path(), &Device::flex()).unwrap();
+    let open = || Mrm::builder(whole.path(), &Device::flex(), ModelOptions::default()).unwrap();
     assert!(matches!(open().with_own_head(), Err(LoadError::NoRewardHead { .. })));
     let head = RewardHead::from_dir(&dir("tiny-a").join("mrm"), 100).unwrap();
     head.save_safetensors(whole.path()).unwrap();

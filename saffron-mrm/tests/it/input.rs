@@ -2,12 +2,12 @@
 
 use burn::tensor::Device;
 use saffron_core::{Candidate, Candidates, ChildReward, Coverage, MultifurcationRewardModel, Session, TextPolicy};
-use saffron_mrm::{LmPolicy, LoadError, Mrm, MrmInput, PrefillUse, RewardHead};
+use saffron_mrm::{LmPolicy, LoadError, ModelOptions, Mrm, MrmInput, PrefillUse, RewardHead};
 
 use crate::fixtures::dir;
 
 fn mrm() -> Mrm {
-    let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     base.with_adapter(dir("tiny-a").join("mrm")).unwrap()
 }
 

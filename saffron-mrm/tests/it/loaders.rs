@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use saffron_mrm::checkpoint::torch::{TorchVector, read_vector, write_vector};
 use saffron_mrm::checkpoint::{AdapterConfig, RewardHead};
-use saffron_mrm::{LmPolicy, LoadError, Mrm};
+use saffron_mrm::{LmPolicy, LoadError, ModelOptions, Mrm};
 use serde_json::{Value, json};
 
 use crate::fixtures::{MODELS, assert_says, copy, dir, edit_json};
@@ -25,7 +25,7 @@ fn policy_error(model: &str, damage: impl FnOnce(&Path)) -> LoadError {
 fn adapter_error(model: &str, damage: impl FnOnce(&Path)) -> LoadError {
     let copy = copy(&dir(model).join("mrm"));
     damage(copy.path());
-    let base = Mrm::open(dir(model).join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir(model).join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     base.with_adapter(copy.path()).expect_err("a damaged adapter does not load")
 }
 
@@ -232,7 +232,7 @@ fn a_tokenizer_larger_than_the_embedding_is_refused() {
 
 #[test]
 fn an_adapter_for_another_shape_is_refused() {
-    let base = Mrm::open(dir("tiny-b").join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir("tiny-b").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     let error = base.with_adapter(dir("tiny-a").join("mrm")).unwrap_err();
     let LoadError::Tensors { mismatch, .. } = &error else { panic!("{error}") };
     assert!(!mismatch.missing.is_empty() && !mismatch.misshapen.is_empty(), "{error}");
@@ -288,7 +288,7 @@ fn rank_stabilised_adapters_change_the_rewards_by_their_scale() {
     let rewards = |change: fn(&mut Value)| {
         let copy = copy(&dir("tiny-a").join("mrm"));
         edit_json(&copy.path().join("adapter_config.json"), change);
-        let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
+        let base = Mrm::builder(dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
         base.with_adapter(copy.path()).unwrap().raw_rewards(&sequences).unwrap().remove(0)
     };
     // alpha / √4 with alpha 4 is alpha / 4 with alpha 8.

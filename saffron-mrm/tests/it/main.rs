@@ -3,6 +3,7 @@
 
 mod adapter_mutants;
 mod adapters;
+mod cards;
 mod chat;
 mod configs;
 mod controls;

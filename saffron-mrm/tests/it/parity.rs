@@ -49,7 +49,7 @@ fn rewards_are_those_of_peft() {
     for model in MODELS {
         let reference = reference(model);
         for options in ways() {
-            let base = Mrm::open_with(dir(model).join("guard"), &Device::flex(), options).unwrap();
+            let base = Mrm::builder(dir(model).join("guard"), &Device::flex(), options).unwrap();
             let mut mrm = base.with_adapter(dir(model).join("mrm")).unwrap();
             let found = mrm.raw_rewards(&reference.sequences).unwrap();
             assert_rows(&found, &reference.rewards, &format!("{model} {options:?}"));
@@ -85,7 +85,7 @@ fn models_on_one_base_do_not_disturb_each_other() {
 fn the_bias_counts_only_when_it_is_to() {
     let reference = reference("tiny-a");
     let open = |bias| {
-        let base = Mrm::open(dir("tiny-a").join("guard"), &Device::flex()).unwrap();
+        let base = Mrm::builder(dir("tiny-a").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
         base.with_adapter(dir("tiny-a").join("mrm")).unwrap().with_input(MrmInput { bias, ..MrmInput::paper() })
     };
     let with = open(BiasUse::Added).raw_rewards(&reference.sequences).unwrap();

@@ -23,7 +23,7 @@ fn policy(model: &str) -> LmPolicy {
 }
 
 fn mrm(model: &str) -> Mrm {
-    let base = Mrm::open(dir(model).join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir(model).join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     base.with_adapter(dir(model).join("mrm")).unwrap()
 }
 

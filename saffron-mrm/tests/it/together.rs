@@ -226,7 +226,7 @@ fn a_guard_and_a_reward_model_read_prompts_together_with_their_words() {
         };
         let device = Device::flex();
         let guard = GuardRewardModel::open_with(folder.path(), &device, ModelOptions::default(), in_words).unwrap();
-        let mrm = Mrm::open(folder.path(), &device).unwrap().untrained().unwrap();
+        let mrm = Mrm::builder(folder.path(), &device, ModelOptions::default()).unwrap().untrained().unwrap();
         let session = policy.attacked_session("What is it?", "Yes", 9).unwrap().with_response(vec![20, 21]).unwrap();
         let encode = |text: &str| tokenizer.encode_markup(text).unwrap();
         let beginning = encode("User: What is it?\nReply:");

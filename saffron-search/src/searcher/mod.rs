@@ -9,7 +9,6 @@ use saffron_core::{
     SearchObserver, SearchStrategy, Session, Thresholds,
 };
 
-use crate::strategy::Defaults;
 use plan::Plan;
 
 pub use many::Many;
@@ -17,10 +16,18 @@ pub use rules::{Reaction, Rules};
 
 /// Runs a strategy over prompts.
 ///
-/// One searcher serves many prompts; each gets a fresh instance of the strategy.
+/// One searcher serves many prompts; each gets a fresh instance of the strategy. It may be cloned,
+/// sent to other threads and shared between them.
 pub struct Searcher {
     strategy: Box<dyn SearchStrategy>,
     plan: Plan,
+}
+
+impl Clone for Searcher {
+    /// A searcher with the same settings and a fresh instance of the strategy.
+    fn clone(&self) -> Self {
+        Self { strategy: self.strategy.fresh(), plan: self.plan.clone() }
+    }
 }
 
 impl std::fmt::Debug for Searcher {
@@ -31,10 +38,11 @@ impl std::fmt::Debug for Searcher {
 }
 
 impl Searcher {
-    /// A searcher with the settings that belong to the strategy (for Saffron the paper's: top-p 0.8, at least 16 and at most 32
-    /// new tokens, Appendix A.1), no budget and seed 0.
-    pub fn new<S: SearchStrategy + Defaults + 'static>(strategy: S) -> Self {
-        let (filter, max_new_tokens) = (strategy.filter(), strategy.max_new_tokens());
+    /// A searcher for any strategy, with the candidates and the longest response that the strategy
+    /// is published with ([`SearchStrategy::default_filter`]), no budget and seed 0.
+    pub fn new(strategy: impl SearchStrategy + 'static) -> Self {
+        let filter = strategy.default_filter();
+        let max_new_tokens = strategy.default_max_new_tokens();
         Self::with_settings(
             Box::new(strategy),
             ContextSettings { filter, max_new_tokens, budget: Budget::default(), seed: 0 },
@@ -82,7 +90,7 @@ impl Searcher {
         self
     }
 
-    /// So many generated tokens in a row come at most once in a response; 0: as often as they like.
+    /// Forbids repeating any n-gram of generated tokens of this length; 0 disables.
     #[must_use]
     pub fn no_repeat_ngram(mut self, tokens: usize) -> Self {
         self.plan.settings.filter.no_repeat_ngram = tokens;

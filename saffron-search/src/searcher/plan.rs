@@ -1,7 +1,7 @@
 //! One search from its beginning to its end.
 
 use saffron_core::{
-    ConfigError, ContextSettings, ModelPort, Outcome, SearchContext, SearchError, SearchErrorKind, SearchObserver,
+    ConfigError, ContextSettings, ModelPort, Outcome, SearchDriver, SearchError, SearchErrorKind, SearchObserver,
     SearchStrategy, Session, Step, StopReason,
 };
 
@@ -33,21 +33,22 @@ impl Plan {
         observer: &mut dyn SearchObserver,
     ) -> Result<Outcome, SearchError> {
         self.check(&*strategy, port.scores())?;
-        let mut cx = SearchContext::new(port, observer, session, self.settings.clone())?;
-        cx.announce(strategy.describe());
-        let stop = match drive(&mut *strategy, &mut cx) {
+        let mut driver = SearchDriver::new(port, observer, session, self.settings.clone())?;
+        driver.begin(&*strategy);
+        let stop = match drive(&mut *strategy, &mut driver) {
             Ok(()) => None,
             Err(error) => match error.kind() {
                 SearchErrorKind::Halted(stop) => Some(*stop),
-                _ => return Err(with_best_so_far(error, &cx, strategy.describe())),
+                _ => return Err(with_best_so_far(error, &driver, strategy.describe())),
             },
         };
         if let Some(rules) = &self.rules {
-            cx.judge(&rules.thresholds).map_err(|error| with_best_so_far(error, &cx, strategy.describe()))?;
+            let judged = driver.judge(&rules.thresholds);
+            judged.map_err(|error| with_best_so_far(error, &driver, strategy.describe()))?;
         }
-        let mut outcome = cx.outcome(strategy.describe(), stop)?;
+        let mut outcome = driver.outcome(strategy.describe(), stop)?;
         let refused = self.rules.as_ref().and_then(|rules| rules.apply(&mut outcome));
-        cx.finish(&outcome);
+        driver.finish(&outcome);
         match refused {
             Some(error) => Err(error.with_partial(outcome)),
             None => Ok(outcome),
@@ -56,22 +57,13 @@ impl Plan {
 }
 
 /// Steps until the strategy is done.
-fn drive(strategy: &mut dyn SearchStrategy, cx: &mut SearchContext<'_>) -> Result<(), SearchError> {
-    for step in 0.. {
-        let changes = cx.changes();
-        match strategy.step(cx)? {
-            Step::Done => break,
-            Step::Continue if cx.changes() == changes => {
-                return Err(SearchErrorKind::Stalled { strategy: strategy.describe(), step }.into());
-            }
-            Step::Continue => {}
-        }
-    }
+fn drive(strategy: &mut dyn SearchStrategy, driver: &mut SearchDriver<'_>) -> Result<(), SearchError> {
+    while driver.step(strategy)? == Step::Continue {}
     Ok(())
 }
 
-fn with_best_so_far(error: SearchError, cx: &SearchContext<'_>, strategy: String) -> SearchError {
-    match cx.outcome(strategy, Some(StopReason::Strategy)) {
+fn with_best_so_far(error: SearchError, driver: &SearchDriver<'_>, strategy: String) -> SearchError {
+    match driver.outcome(strategy, Some(StopReason::Strategy)) {
         Ok(outcome) => error.with_partial(outcome),
         Err(_) => error,
     }

@@ -4,7 +4,6 @@
 use saffron_core::random::LogWeights;
 use saffron_core::{CandidateFilter, ConfigError, SearchContext, SearchError, SearchStrategy, Step, Ties};
 
-use super::Defaults;
 use super::guided::single_step;
 use super::rank::first_best;
 
@@ -30,12 +29,6 @@ impl Args {
     }
 }
 
-impl Defaults for Args {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter { top_k: Some(10), ties: Ties::ByRank, ..CandidateFilter::default() }
-    }
-}
-
 impl SearchStrategy for Args {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
         Box::new(*self)
@@ -58,6 +51,10 @@ impl SearchStrategy for Args {
     fn check(&self) -> Result<(), SearchError> {
         check_weight(self.weight)?;
         self.temperature.map_or(Ok(()), check_temperature)
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        CandidateFilter { top_k: Some(10), ties: Ties::ByRank, ..CandidateFilter::default() }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Step-level beam search with a process reward model (Snell et al. 2024, arXiv 2408.03314, §5.2; the rules of Hugging Face's
 //! search-and-learn).
 
-use saffron_core::{CandidateFilter, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{SearchContext, SearchError, SearchStrategy, Step};
 
 use super::breadth::Breadth;
 use super::population::{Member, Population};
-use super::{Defaults, PathScore, Steps};
+use super::{PathScore, Steps};
 
 /// `beams` sequences each take a step; the best `beams / children` of them are kept, each `children` times. Finished sequences are set
 /// aside. Ends when none is left or as many as there are beams have finished; the answer is the best of the finished.
@@ -36,12 +36,6 @@ impl StepBeam {
     pub fn with_score(mut self, score: PathScore) -> Self {
         self.breadth.score = score;
         self
-    }
-}
-
-impl Defaults for StepBeam {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter::default()
     }
 }
 

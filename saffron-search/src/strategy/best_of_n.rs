@@ -1,9 +1,8 @@
 //! Best-of-N: N independent samples, of which the reward model picks one (Brown et al. 2024, arXiv 2407.21787; with a reward model:
 //! Stiennon et al. 2020, arXiv 2009.01325). One reward a sample.
 
-use saffron_core::{CandidateFilter, ConfigError, NodeId, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{ConfigError, NodeId, SearchContext, SearchError, SearchStrategy, Step};
 
-use super::Defaults;
 use super::rank::first_best;
 use super::walk::{Walk, going, walk};
 
@@ -42,12 +41,6 @@ impl BestOfN {
         }
         cx.level(&nodes.into_iter().zip(rewards).collect::<Vec<_>>())?;
         Ok(Step::Done)
-    }
-}
-
-impl Defaults for BestOfN {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter::default()
     }
 }
 

@@ -3,10 +3,20 @@
 use saffron_core::{CandidateFilter, SearchStrategy};
 use serde::{Deserialize, Serialize};
 
-use super::saffron::{Options, Preset, Saffron};
-use super::{Defaults, PathScore, Steps};
+use super::args::Args;
+use super::beam::StepBeam;
+use super::best_of_n::BestOfN;
+use super::deal::Deal;
+use super::dvts::Dvts;
+use super::greedy::Greedy;
+use super::mcts::Mcts;
+use super::particles::ParticleFilter;
+use super::rebase::Rebase;
+use super::reward_sampling::RewardSampling;
+use super::saffron::{Preset, Saffron, SaffronOptions, wire};
+use super::sampling::Sampling;
+use super::{PathScore, Steps};
 use crate::tagged::by_kind;
-use crate::{Args, BestOfN, Deal, Dvts, Greedy, Mcts, ParticleFilter, Rebase, RewardSampling, Sampling, StepBeam};
 
 /// A strategy but for its budget. In a file the field `kind` names it.
 ///
@@ -99,13 +109,13 @@ pub enum StrategyConfig {
         beta: f32,
     },
     /// [`Saffron`]; the budget is the width of the beam.
+    #[serde(with = "wire")]
     Saffron {
-        /// Whose rules. Default: the paper's.
-        #[serde(default)]
+        /// Default: `fluent`.
         preset: Preset,
-        /// What neither the paper nor the reference does.
-        #[serde(default)]
-        options: Options,
+        /// Options that a file does not name are those of the preset. There, a ceiling of `"none"`
+        /// takes the preset's away.
+        options: SaffronOptions,
     },
 }
 
@@ -165,7 +175,7 @@ impl StrategyConfig {
             Self::Args { weight, temperature: None } => Box::new(Args::greedy(weight)),
             Self::Args { weight, temperature: Some(temperature) } => Box::new(Args::stochastic(weight, temperature)),
             Self::RewardSampling { beta } => Box::new(RewardSampling::new(beta)),
-            Self::Saffron { preset, options } => Box::new(Saffron::new(preset, budget).with_options(options)),
+            Self::Saffron { preset, options } => Box::new(Saffron::of(preset, budget).with_options(options)),
         }
     }
 
@@ -179,19 +189,6 @@ impl StrategyConfig {
     /// The candidates that the strategy is published with.
     #[must_use]
     pub fn filter(&self) -> CandidateFilter {
-        match self {
-            Self::Greedy {} => Greedy.filter(),
-            Self::Args { weight, .. } => Args::greedy(*weight).filter(),
-            Self::Deal { lookahead, weight } => Deal::new(1, *lookahead, *weight).filter(),
-            Self::Mcts { .. } => Mcts::puct(1).filter(),
-            Self::RewardSampling { beta } => RewardSampling::new(*beta).filter(),
-            Self::Saffron { preset, .. } => Saffron::new(*preset, 1).filter(),
-            Self::Sampling {}
-            | Self::BestOfN {}
-            | Self::StepBeam { .. }
-            | Self::Dvts { .. }
-            | Self::Rebase { .. }
-            | Self::ParticleFilter { .. } => Sampling::default().filter(),
-        }
+        self.build(1).default_filter()
     }
 }

@@ -6,11 +6,11 @@ use saffron_core::{
 };
 
 use super::args::check_weight;
+use super::check_width;
 use super::guided::{tilted, weighed};
 use super::rank::descending_rewards;
 use super::steps::prune;
 use super::walk::{Proposed, unrated};
-use super::{Defaults, check_width};
 
 /// A beam of `width` sequences with lookahead. Without lookahead a multifurcation reward model answers for all candidates of a sequence at
 /// once; with it every candidate costs a reward call of its own and as many policy calls as it looks ahead.
@@ -113,12 +113,6 @@ pub(super) fn look_ahead(
     Ok(ends)
 }
 
-impl Defaults for Deal {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter { top_k: Some(10), ties: Ties::ByRank, ..CandidateFilter::default() }
-    }
-}
-
 impl SearchStrategy for Deal {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
         Box::new(Self::new(self.width, self.lookahead, self.weight))
@@ -152,5 +146,9 @@ impl SearchStrategy for Deal {
     fn check(&self) -> Result<(), SearchError> {
         check_width(self.width)?;
         check_weight(self.weight)
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        CandidateFilter { top_k: Some(10), ties: Ties::ByRank, ..CandidateFilter::default() }
     }
 }

@@ -1,12 +1,12 @@
 //! Diverse verifier tree search: several independent trees, in each of which only the best child of a step goes on (Beeching et al. 2024,
 //! "Scaling test-time compute with open models"; Hugging Face's search-and-learn).
 
-use saffron_core::{CandidateFilter, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{SearchContext, SearchError, SearchStrategy, Step};
 
 use super::breadth::Breadth;
 use super::population::{Member, Population};
 use super::rank::first_best;
-use super::{Defaults, PathScore, Steps};
+use super::{PathScore, Steps};
 
 /// `samples / children` trees; in each, `children` continuations take a step and the best goes on. The answer is the best of the trees'.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,12 +52,6 @@ impl Dvts {
             let scores: Vec<Option<f32>> = tree.iter().map(|member| self.breadth.score.of(&member.path)).collect();
             self.population.members.extend(first_best(&scores).map(|best| tree[best].clone()));
         }
-    }
-}
-
-impl Defaults for Dvts {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter::default()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use saffron_core::{CandidateFilter, SearchContext, SearchError, SearchStrategy, Step, StopReason, Ties};
 
-use super::Defaults;
 use super::walk::unrated;
 
 /// The policy's own most probable continuation.
@@ -19,12 +18,6 @@ use super::walk::unrated;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Greedy;
-
-impl Defaults for Greedy {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter { top_k: Some(1), ties: Ties::ByRank, ..CandidateFilter::default() }
-    }
-}
 
 impl SearchStrategy for Greedy {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
@@ -51,5 +44,9 @@ impl SearchStrategy for Greedy {
 
     fn needs_rewards(&self) -> bool {
         false
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        CandidateFilter { top_k: Some(1), ties: Ties::ByRank, ..CandidateFilter::default() }
     }
 }

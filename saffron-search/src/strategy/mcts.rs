@@ -11,7 +11,6 @@ use saffron_core::{
 };
 
 use self::edges::{Bounds, Edges};
-use super::Defaults;
 use super::deal::look_ahead;
 use super::walk::unrated;
 
@@ -150,12 +149,6 @@ impl Mcts {
     }
 }
 
-impl Defaults for Mcts {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter { top_k: Some(10), ties: Ties::ByRank, ..CandidateFilter::default() }
-    }
-}
-
 impl SearchStrategy for Mcts {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
         let fresh = Self::puct(self.simulations).with_exploration(self.exploration);
@@ -179,5 +172,9 @@ impl SearchStrategy for Mcts {
             return Err(ConfigError::Zero { what: "simulations" }.into());
         }
         super::args::check_weight(self.exploration)
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        CandidateFilter { top_k: Some(10), ties: Ties::ByRank, ..CandidateFilter::default() }
     }
 }

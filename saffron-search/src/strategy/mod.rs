@@ -40,22 +40,11 @@ pub mod sampling;
 mod steps;
 mod walk;
 
-use saffron_core::{CandidateFilter, ConfigError, SearchError};
+use saffron_core::{ConfigError, SearchError};
 
 pub use config::StrategyConfig;
 pub use path::{PathRewards, PathScore};
 pub use steps::Steps;
-
-/// The settings that a strategy is published with, where a searcher is not given others.
-pub trait Defaults {
-    /// Which candidates the strategy looks at.
-    fn filter(&self) -> CandidateFilter;
-
-    /// Longest response, in tokens; 32 as in the Saffron paper (A.1), so that strategies compare.
-    fn max_new_tokens(&self) -> usize {
-        32
-    }
-}
 
 fn check_width(width: usize) -> Result<(), SearchError> {
     if width == 0 { Err(ConfigError::Zero { what: "width" }.into()) } else { Ok(()) }

@@ -2,11 +2,11 @@
 
 use rand_chacha::ChaCha8Rng;
 use saffron_core::random::LogWeights;
-use saffron_core::{CandidateFilter, ConfigError, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{ConfigError, SearchContext, SearchError, SearchStrategy, Step};
 
 use super::population::{Member, Population};
 use super::steps::prune;
-use super::{Defaults, PathScore, Steps};
+use super::{PathScore, Steps};
 
 /// `particles` sequences take a step; then each place is taken by one of them, drawn with probability softmax(reward): the reward, a
 /// log-odds, is the particle's log-weight. Finished ones stay in the draw. The answer is the particle of highest reward.
@@ -50,12 +50,6 @@ impl ParticleFilter {
     fn all_ended(&self, cx: &SearchContext<'_>) -> Result<bool, SearchError> {
         let mut members = self.population.members.iter();
         members.try_fold(true, |all, member| Ok(all && member.walk.ended(cx)?))
-    }
-}
-
-impl Defaults for ParticleFilter {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter::default()
     }
 }
 

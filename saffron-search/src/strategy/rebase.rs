@@ -1,9 +1,9 @@
 //! REBASE: a tree whose breadth is shared out by reward (Wu et al. 2024, arXiv 2408.00724, §3.2; the rule of its published code).
 
-use saffron_core::{CandidateFilter, ConfigError, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{ConfigError, SearchContext, SearchError, SearchStrategy, Step};
 
 use super::population::{Member, Population};
-use super::{Defaults, PathScore, Steps};
+use super::{PathScore, Steps};
 
 /// `width` sequences take a step; a finished one is set aside and takes one place with it for good; the others, best first, get copies in
 /// proportion to exp(p / temperature), where p in (0, 1) is the logistic function of the reward (the published rewards lie there; ours are
@@ -69,12 +69,6 @@ pub fn allocate(width: usize, scores: &[f64], temperature: f64) -> Vec<usize> {
 /// The logistic function; what has no reward gets nothing.
 fn probability(reward: Option<f32>) -> f64 {
     reward.map_or(f64::NEG_INFINITY, |reward| 1.0 / (1.0 + (-f64::from(reward)).exp()))
-}
-
-impl Defaults for Rebase {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter::default()
-    }
 }
 
 impl SearchStrategy for Rebase {

@@ -3,7 +3,6 @@
 
 use saffron_core::{CandidateFilter, ConfigError, SearchContext, SearchError, SearchStrategy, Step};
 
-use super::Defaults;
 use super::args::sampled_step;
 
 /// One sequence, each token drawn from the policy tilted by the reward. A large β leaves the policy as it is, a small one follows the reward.
@@ -17,12 +16,6 @@ impl RewardSampling {
     #[must_use]
     pub fn new(beta: f32) -> Self {
         Self { beta }
-    }
-}
-
-impl Defaults for RewardSampling {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter { top_p: 0.95, ..CandidateFilter::default() }
     }
 }
 
@@ -44,5 +37,9 @@ impl SearchStrategy for RewardSampling {
             return Ok(());
         }
         Err(ConfigError::NotPositive { what: "β", found: self.beta }.into())
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        CandidateFilter { top_p: 0.95, ..CandidateFilter::default() }
     }
 }

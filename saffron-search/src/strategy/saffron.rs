@@ -1,7 +1,8 @@
 //! The Saffron search (arXiv 2506.06444, §4.1 and §4.3): a beam over tokens, ranked by a multifurcation reward model that is
 //! asked once per sequence.
 //!
-//! Two presets. They agree on the idea and differ where the paper is silent or the reference implementation departs from it:
+//! The presets `paper` and `reference` agree on the idea and differ where the paper is silent or the reference implementation
+//! departs from it:
 //!
 //! | | `paper` | `reference` |
 //! |---|---|---|
@@ -12,42 +13,26 @@
 //! | what a sequence is ranked by at the end | its last reward | its reward if finished, else −∞ |
 //! | the search ends | when no sequence is open | after `max_new_tokens` levels |
 //!
-//! The paper's rules take [`Options`] that neither the paper nor the reference has, all off by default. Several end-of-sequence ids need
+//! The paper's rules take [`SaffronOptions`] that neither the paper nor the reference has, all off in
+//! `paper`. The preset `fluent`, the default, is the paper's rules with the options and candidates that
+//! the experiments chose (`docs/experiments.md`, SmolLM2: nucleus 0.9, at most 8 candidates, no
+//! repeated 3-gram, prior 0.2, rewards clipped at 3, past dead ends). Several end-of-sequence ids need
 //! no option: they are the policy's, or those of the searcher's filter.
 
 mod options;
 mod paper;
 mod reference;
+pub(super) mod wire;
 
-pub use options::{Adaptive, DeadEnd, Options};
+pub use options::{Adaptive, DeadEnd, SaffronOptions};
+pub use saffron_core::Preset;
 
 use saffron_core::{
     CandidateFilter, Child, Children, ConfigError, NodeId, SearchContext, SearchError, SearchStrategy, Step, Ties,
 };
-use serde::{Deserialize, Serialize};
 
 use super::rank::descending;
-use super::{Defaults, PathRewards, check_width};
-
-/// Which rules a [`Saffron`] search follows. The reward model has settings that belong to each; see `saffron-mrm`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// The paper's equations.
-    #[default]
-    Paper,
-    /// The reference implementation's exact rules.
-    Reference,
-}
-
-impl std::fmt::Display for Preset {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Paper => "paper",
-            Self::Reference => "reference",
-        })
-    }
-}
+use super::{PathRewards, check_width};
 
 /// The Saffron search of a given width.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +40,7 @@ pub struct Saffron {
     preset: Preset,
     width: usize,
     unseen_penalty: f32,
-    options: Options,
+    options: SaffronOptions,
     state: State,
 }
 
@@ -102,27 +87,42 @@ struct Pooled {
 }
 
 impl Saffron {
+    /// The default preset, `fluent`, with a beam of `width` sequences: the candidates and options that
+    /// the experiments chose.
+    #[must_use]
+    pub fn new(width: usize) -> Self {
+        Self::of(None, width)
+    }
+
     /// The paper's rules with a beam of `width` sequences.
     #[must_use]
     pub fn paper(width: usize) -> Self {
-        Self::new(Preset::Paper, width)
+        Self::of(Preset::Paper, width)
     }
 
     /// The reference implementation's rules with a beam of `width` sequences.
     #[must_use]
     pub fn reference(width: usize) -> Self {
-        Self::new(Preset::Reference, width)
+        Self::of(Preset::Reference, width)
     }
 
-    /// Either preset.
+    /// A preset by name; none is the default. A reward model's card may name one.
+    ///
+    /// ```
+    /// use saffron_search::{Preset, Saffron};
+    /// assert_eq!(Saffron::of(None, 4), Saffron::new(4));
+    /// assert_eq!(Saffron::of(Preset::Paper, 4), Saffron::paper(4));
+    /// ```
     #[must_use]
-    pub fn new(preset: Preset, width: usize) -> Self {
-        Self { preset, width, unseen_penalty: 1024.0, options: Options::default(), state: State::default() }
+    pub fn of(preset: impl Into<Option<Preset>>, width: usize) -> Self {
+        let preset = preset.into().unwrap_or_default();
+        let options = SaffronOptions::of(preset);
+        Self { preset, width, unseen_penalty: 1024.0, options, state: State::default() }
     }
 
-    /// The same with options; the reference's rules take none.
+    /// The search with other options than its preset's. The reference's rules take none.
     #[must_use]
-    pub fn with_options(mut self, options: Options) -> Self {
+    pub fn with_options(mut self, options: SaffronOptions) -> Self {
         self.options = options;
         self
     }
@@ -141,16 +141,6 @@ impl Saffron {
     }
 }
 
-impl Defaults for Saffron {
-    fn filter(&self) -> CandidateFilter {
-        let ties = match self.preset {
-            Preset::Paper => Ties::Together,
-            Preset::Reference => Ties::ByRank,
-        };
-        CandidateFilter { top_p: 0.8, min_new_tokens: 16, ties, ..CandidateFilter::default() }
-    }
-}
-
 impl SearchStrategy for Saffron {
     fn fresh(&self) -> Box<dyn SearchStrategy> {
         Box::new(Self { state: State::default(), ..self.clone() })
@@ -164,17 +154,17 @@ impl SearchStrategy for Saffron {
         }
         self.state.level += 1;
         match self.preset {
-            Preset::Paper => self.paper_step(cx),
             Preset::Reference => self.reference_step(cx),
+            _ => self.paper_step(cx),
         }
     }
 
     fn describe(&self) -> String {
         match self.preset {
-            Preset::Paper => format!("saffron (paper, width {}{})", self.width, self.options),
             Preset::Reference => {
                 format!("saffron (reference, width {}, unseen −{})", self.width, self.unseen_penalty)
             }
+            preset => format!("saffron ({preset}, width {}{})", self.width, self.options),
         }
     }
 
@@ -183,11 +173,23 @@ impl SearchStrategy for Saffron {
         if !self.unseen_penalty.is_finite() {
             return Err(ConfigError::NotFinite { what: "unseen_penalty", found: self.unseen_penalty }.into());
         }
-        if self.preset == Preset::Reference && self.options != Options::default() {
+        if self.preset == Preset::Reference && self.options != SaffronOptions::default() {
             let what = "options of the saffron search";
             return Err(ConfigError::NotTogether { what, with: "the reference preset" }.into());
         }
         self.options.check()
+    }
+
+    fn default_filter(&self) -> CandidateFilter {
+        let published = CandidateFilter { top_p: 0.8, min_new_tokens: 16, ..CandidateFilter::default() };
+        match self.preset {
+            Preset::Reference => CandidateFilter { ties: Ties::ByRank, ..published },
+            Preset::Fluent => {
+                CandidateFilter { top_p: 0.9, top_k: Some(8), no_repeat_ngram: 3, ties: Ties::Together, ..published }
+            }
+            // The paper's, and those of presets to come.
+            _ => CandidateFilter { ties: Ties::Together, ..published },
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! Plain sampling from the policy: no defence. The reward model is never asked.
 
-use saffron_core::{CandidateFilter, NodeId, SearchContext, SearchError, SearchStrategy, Step};
+use saffron_core::{NodeId, SearchContext, SearchError, SearchStrategy, Step};
 
-use super::Defaults;
 use super::walk::{Walk, going, walk};
 
 /// One sample of the policy. What may be drawn (temperature, top-p, top-k) is the searcher's filter; by default all of the distribution.
@@ -20,12 +19,6 @@ use super::walk::{Walk, going, walk};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampling {
     walk: Vec<Walk>,
-}
-
-impl Defaults for Sampling {
-    fn filter(&self) -> CandidateFilter {
-        CandidateFilter::default()
-    }
 }
 
 impl SearchStrategy for Sampling {

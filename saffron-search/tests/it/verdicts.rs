@@ -31,7 +31,7 @@ fn an_unseen_end_is_judged_by_what_it_ends() {
     let mut reward = ScriptedReward::new(0.0).with(vec![2], 5.0).with_unseen(set(&[0, 1, 3]));
     for preset in [Preset::Paper, Preset::Reference] {
         let (mut policy, session) = (uniform(), session(&uniform()));
-        let searcher = Searcher::new(Saffron::new(preset, 1)).min_new_tokens(0).max_new_tokens(1);
+        let searcher = Searcher::new(Saffron::of(preset, 1)).min_new_tokens(0).max_new_tokens(1);
         let outcome = searcher.judged_by(thresholds()).run(&session, &mut policy, &mut reward).unwrap();
         assert_eq!((outcome.best.tokens, outcome.verdict.safety), (vec![2], Safety::Safe), "{preset}");
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_mrm::checkpoint::{AdapterConfig, LoraWeights};
-use saffron_mrm::{DecoderConfig, Mrm, RewardHead};
+use saffron_mrm::{DecoderConfig, ModelOptions, Mrm, RewardHead};
 use saffron_train::{Batch, Init, Sample, TrainError};
 
 use crate::{dir, samples, trainer};
@@ -23,7 +23,10 @@ fn loss_prefix_by_prefix(mrm: &mut Mrm, samples: &[Sample]) -> f32 {
 }
 
 fn mrm(model: &str, adapter: &Path) -> Mrm {
-    Mrm::open(dir(model).join("guard"), &Device::flex()).unwrap().with_adapter(adapter).unwrap()
+    Mrm::builder(dir(model).join("guard"), &Device::flex(), ModelOptions::default())
+        .unwrap()
+        .with_adapter(adapter)
+        .unwrap()
 }
 
 #[test]
@@ -139,10 +142,10 @@ fn a_neutral_beginning_changes_nothing_and_a_seed_means_the_same_again() {
     let out = tempfile::tempdir().unwrap();
     Init::neutral(5).adapter(&config, &model, &Device::flex()).unwrap().save(out.path(), &config).unwrap();
     let sequences = [vec![0, 20, 30]];
-    let base = Mrm::open(dir("tiny-b").join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir("tiny-b").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     let plain = base.untrained().unwrap().raw_rewards(&sequences).unwrap();
     // The adapter alone was written: its head is asked for as one that changes nothing.
-    let base = Mrm::open(dir("tiny-b").join("guard"), &Device::flex()).unwrap();
+    let base = Mrm::builder(dir("tiny-b").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
     let mut adapted = base.neutral_where_absent().with_adapter(out.path()).unwrap();
     assert_eq!(adapted.raw_rewards(&sequences).unwrap(), plain);
     let data = |seed| {

@@ -53,7 +53,10 @@ fn a_guard_is_trained_in_the_ids_that_it_is_asked_in() {
 
 #[test]
 fn a_reward_model_is_trained_in_the_ids_that_it_reads() {
-    let mrm = Mrm::open(dir("tiny-b").join("guard"), &Device::flex()).unwrap().untrained().unwrap();
+    let mrm = Mrm::builder(dir("tiny-b").join("guard"), &Device::flex(), ModelOptions::default())
+        .unwrap()
+        .untrained()
+        .unwrap();
     let tokenizer = mrm.tokenizer().clone();
     let vocabulary: Arc<dyn Vocabulary> = Arc::new(tokenizer.clone());
     let words = TextLayout::in_words(&tokenizer, ["User: ", "\n\nAgent: ", ""]).unwrap();

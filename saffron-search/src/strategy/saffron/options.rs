@@ -2,31 +2,32 @@
 
 use std::fmt;
 
-use saffron_core::{ConfigError, SearchError};
+use saffron_core::{ConfigError, Preset, SearchError};
 use serde::{Deserialize, Serialize};
 
 use crate::strategy::PathScore;
 
-/// Options of [`Saffron::paper`](super::Saffron::paper), all off by default.
+/// Options of the paper's rules. The default is what the preset `paper` has: all off.
 ///
 /// ```
 /// use saffron_search::strategy::PathScore;
-/// use saffron_search::strategy::saffron::{Adaptive, DeadEnd, Options};
+/// use saffron_search::strategy::saffron::{Adaptive, DeadEnd, SaffronOptions};
 /// let adaptive = Some(Adaptive { safe: 4.0, levels: 3 });
-/// let options = Options { score: PathScore::Mean, prior: 0.1, ceiling: Some(5.0), dead_end: DeadEnd::GoesOn, adaptive };
+/// let options = SaffronOptions { score: PathScore::Mean, prior: 0.1, ceiling: Some(5.0), dead_end: DeadEnd::GoesOn, adaptive };
 /// assert_eq!(options.to_string(), ", score mean, prior 0.1, rewards up to 5, past dead ends, one beam after 3 levels from 4");
-/// assert_eq!(Options::default().to_string(), "");
+/// assert_eq!(SaffronOptions::default().to_string(), "");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Options {
+pub struct SaffronOptions {
     /// How the rewards along a sequence make its score. Default: the last alone (Eq. 3).
     pub score: PathScore,
-    /// Weight λ of the policy's own preference: every step's reward counts as `r + λ · ln π`. Default: 0. Above 0 the beam stays nearer to
-    /// what the policy would say.
+    /// Weight λ of the policy's own preference: a step with reward `r` scores `r + λ · ln π`. The
+    /// larger it is, the nearer the beam stays to what the policy would say. Default: 0.
     pub prior: f32,
-    /// Rewards above it count as it, so that among what is safe enough the `prior` decides and nothing is gained by what a reward model likes too
-    /// well. Scores other than sums stay below it, too, so that [`Adaptive::safe`] must. Default: none, every reward counts as it is.
+    /// Clips rewards at this value, in units of the reward, so that the `prior` decides among tokens
+    /// that are safe enough. Scores other than sums stay below it, so [`Adaptive::safe`] must, too.
+    /// Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<f32>,
     /// What becomes of a sequence none of whose candidates is seen. Default: it ends.
@@ -42,8 +43,8 @@ pub enum DeadEnd {
     /// It ends, as Eq. 7 has it: no reward, no candidate.
     #[default]
     Ends,
-    /// It goes on with the policy's favourite, at the score that it had: for reward models that have seen little of their vocabulary, whose searches
-    /// would end after a few tokens.
+    /// It goes on with the policy's most probable token and keeps its score. For reward models that
+    /// have seen little of their vocabulary, whose searches would end after a few tokens.
     GoesOn,
 }
 
@@ -58,7 +59,17 @@ pub struct Adaptive {
     pub levels: usize,
 }
 
-impl Options {
+impl SaffronOptions {
+    /// The options of a preset. `fluent` has a prior of 0.2, clips rewards at 3 and goes past dead
+    /// ends; the others have none.
+    #[must_use]
+    pub fn of(preset: Preset) -> Self {
+        match preset {
+            Preset::Fluent => Self { prior: 0.2, ceiling: Some(3.0), dead_end: DeadEnd::GoesOn, ..Self::default() },
+            _ => Self::default(),
+        }
+    }
+
     /// What a step counts: the reward of its token, up to the ceiling, and what the policy thinks of it.
     pub(super) fn step(&self, reward: f32, logprob: f32) -> f32 {
         self.ceiling.map_or(reward, |ceiling| reward.min(ceiling)) + self.prior * logprob
@@ -79,7 +90,7 @@ impl Options {
     }
 }
 
-impl fmt::Display for Options {
+impl fmt::Display for SaffronOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { score, prior, ceiling, dead_end, adaptive } = self;
         if *score != PathScore::Last {

@@ -10,7 +10,7 @@ use saffron_core::{
     PrmScorer, Reply, SearchObserver, SearchStrategy, Session, StopReason, Thresholds, Token, Vocabulary,
     process_reward_fn,
 };
-use saffron_search::strategy::saffron::Options;
+use saffron_search::strategy::saffron::SaffronOptions;
 use saffron_search::strategy::{PathScore, Steps};
 use saffron_search::{Args, Deal, Greedy, ParticleFilter, Rebase, RewardSampling, Saffron, Searcher, StepBeam};
 
@@ -87,7 +87,7 @@ fn infinite() -> impl ChildScorer {
 fn strategies() -> Vec<Box<dyn SearchStrategy>> {
     let mut strategies = all();
     for score in [PathScore::Mean, PathScore::Sum, PathScore::Min] {
-        let options = Options { score, prior: 0.5, ..Options::default() };
+        let options = SaffronOptions { score, prior: 0.5, ..SaffronOptions::default() };
         strategies.push(Box::new(Saffron::paper(40).with_options(options)));
         strategies.push(Box::new(StepBeam::new(40, 2).with_steps(Steps::of(1)).with_score(score)));
     }

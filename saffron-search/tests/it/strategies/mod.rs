@@ -54,7 +54,7 @@ pub(crate) fn all() -> Vec<Box<dyn SearchStrategy>> {
 
 /// A searcher that widens nothing and ends nothing early.
 fn saffron(preset: Preset, width: usize, max_new_tokens: usize) -> Searcher {
-    Searcher::new(Saffron::new(preset, width)).top_p(1.0).min_new_tokens(0).max_new_tokens(max_new_tokens)
+    Searcher::new(Saffron::of(preset, width)).top_p(1.0).min_new_tokens(0).max_new_tokens(max_new_tokens)
 }
 
 /// The best of all responses that end, or have full length, under a score; the first of equals in the order of token ids. `None` rules a

@@ -2,15 +2,15 @@
 
 use saffron_core::testing::{Counting, ScriptedReward, TablePolicy};
 use saffron_core::{SearchErrorKind, StopReason, Token};
-use saffron_search::strategy::PathScore;
-use saffron_search::strategy::saffron::{Adaptive, DeadEnd, Options};
-use saffron_search::{Saffron, Searcher};
+use saffron_search::strategy::saffron::{Adaptive, DeadEnd, SaffronOptions};
+use saffron_search::strategy::{PathScore, StrategyConfig};
+use saffron_search::{Preset, Saffron, Searcher};
 
 use super::{brute_force, run};
 use crate::traces::Levels;
 use crate::worlds::{scatter, scattered, session, set, uniform};
 
-fn saffron(width: usize, options: Options, max_new_tokens: usize) -> Searcher {
+fn saffron(width: usize, options: SaffronOptions, max_new_tokens: usize) -> Searcher {
     let searcher = Searcher::new(Saffron::paper(width).with_options(options));
     searcher.top_p(1.0).min_new_tokens(0).max_new_tokens(max_new_tokens)
 }
@@ -19,7 +19,7 @@ fn saffron(width: usize, options: Options, max_new_tokens: usize) -> Searcher {
 fn a_wide_beam_finds_the_best_path_under_every_score() {
     for score in [PathScore::Last, PathScore::Mean, PathScore::Sum, PathScore::Min] {
         let mut policy = TablePolicy::new(vec![0.0; 3], vec![0]);
-        let options = Options { score, ..Options::default() };
+        let options = SaffronOptions { score, ..SaffronOptions::default() };
         let outcome = run(&saffron(1000, options, 4), &mut policy, &mut scattered(4, &[]));
         let expected = brute_force(3, 4, |response| {
             let rewards: Vec<f32> = (1..=response.len()).map(|length| scatter(&response[..length])).collect();
@@ -39,7 +39,9 @@ fn a_prior_draws_the_beam_towards_the_policy() {
     let first = |prior| {
         let mut policy = TablePolicy::new(vec![-9.0, 2.0, 0.0], vec![0]);
         let mut rewards = ScriptedReward::new(0.0).with(vec![2], 1.0);
-        run(&saffron(1, Options { prior, ..Options::default() }, 1), &mut policy, &mut rewards).best.tokens
+        run(&saffron(1, SaffronOptions { prior, ..SaffronOptions::default() }, 1), &mut policy, &mut rewards)
+            .best
+            .tokens
     };
     assert_eq!((first(0.0), first(0.4), first(0.6)), (vec![2], vec![2], vec![1]));
 }
@@ -50,7 +52,7 @@ fn among_rewards_above_the_ceiling_the_policy_decides() {
         let mut policy = TablePolicy::new(vec![-9.0, 2.0, 0.0, 4.0], vec![0]);
         // The policy's favourite is unsafe, its second choice safe, and its last one liked too well.
         let mut rewards = ScriptedReward::new(0.0).with(vec![3], -3.0).with(vec![1], 2.0).with(vec![2], 7.0);
-        let options = Options { prior: 0.5, ceiling, ..Options::default() };
+        let options = SaffronOptions { prior: 0.5, ceiling, ..SaffronOptions::default() };
         run(&saffron(1, options, 1), &mut policy, &mut rewards).best.tokens
     };
     assert_eq!((first(None), first(Some(5.0))), (vec![2], vec![2]));
@@ -61,7 +63,7 @@ fn among_rewards_above_the_ceiling_the_policy_decides() {
 #[test]
 fn several_tokens_may_end_a_sequence() {
     let mut rewards = ScriptedReward::new(0.0).with(vec![1, 3], 9.0);
-    let searcher = saffron(64, Options::default(), 4).end_tokens(vec![0, 3]);
+    let searcher = saffron(64, SaffronOptions::default(), 4).end_tokens(vec![0, 3]);
     let outcome = run(&searcher, &mut uniform(), &mut rewards);
     assert_eq!((outcome.best.tokens, outcome.stop), (vec![1, 3], StopReason::EndOfSequence(3)));
 }
@@ -78,7 +80,7 @@ fn a_clearly_safe_beam_narrows_and_costs_less() {
         let mut policy = uniform();
         let session = session(&policy);
         let mut levels = Levels::default();
-        let options = Options { adaptive, ..Options::default() };
+        let options = SaffronOptions { adaptive, ..SaffronOptions::default() };
         let searcher = saffron(3, options, 6);
         let outcome = searcher.run_observed(&session, &mut policy, &mut reward, &mut levels).unwrap();
         let open = |level: &saffron_core::Level| level.beam.iter().filter(|entry| entry.stop.is_none()).count();
@@ -98,9 +100,10 @@ fn a_clearly_safe_beam_narrows_and_costs_less() {
 fn a_clearly_safe_answer_that_is_finished_ends_the_search() {
     let mut rewards = ScriptedReward::new(0.0).with(vec![2, 0], 3.0);
     let adaptive = Some(Adaptive { safe: 2.0, levels: 5 });
-    let outcome = run(&saffron(64, Options { adaptive, ..Options::default() }, 6), &mut uniform(), &mut rewards);
+    let outcome =
+        run(&saffron(64, SaffronOptions { adaptive, ..SaffronOptions::default() }, 6), &mut uniform(), &mut rewards);
     assert_eq!((outcome.best.tokens, outcome.usage.policy.calls), (vec![2, 0], 2));
-    let whole = run(&saffron(64, Options::default(), 6), &mut uniform(), &mut rewards);
+    let whole = run(&saffron(64, SaffronOptions::default(), 6), &mut uniform(), &mut rewards);
     assert_eq!((whole.best.tokens, whole.usage.policy.calls), (vec![2, 0], 6));
 }
 
@@ -111,7 +114,7 @@ fn a_beam_that_is_no_longer_safe_widens_again() {
     let mut policy = TablePolicy::new(vec![-9.0, 0.0, 0.0, 0.0], vec![0]);
     let session = session(&policy);
     let adaptive = Some(Adaptive { safe: 0.5, levels: 1 });
-    let searcher = saffron(3, Options { adaptive, ..Options::default() }, 4);
+    let searcher = saffron(3, SaffronOptions { adaptive, ..SaffronOptions::default() }, 4);
     searcher.run_observed(&session, &mut policy, &mut rewards, &mut levels).unwrap();
     let widths: Vec<usize> = levels.0.iter().map(|level| level.beam.len()).collect();
     assert_eq!(widths, [1, 3, 1, 3, 3]);
@@ -125,20 +128,21 @@ fn options_belong_to_the_papers_rules_and_must_be_numbers() {
         assert!(matches!(error.kind(), SearchErrorKind::Config(_)), "{error}");
         error.to_string()
     };
-    let prior = |prior| Options { prior, ..Options::default() };
+    let prior = |prior| SaffronOptions { prior, ..SaffronOptions::default() };
     assert!(refused(Saffron::reference(2).with_options(prior(0.5))).contains("reference preset"));
     assert!(refused(Saffron::paper(2).with_options(prior(f32::NAN))).contains("prior"));
-    let ceiling = Options { ceiling: Some(f32::INFINITY), ..Options::default() };
+    let ceiling = SaffronOptions { ceiling: Some(f32::INFINITY), ..SaffronOptions::default() };
     assert!(refused(Saffron::paper(2).with_options(ceiling)).contains("ceiling"));
     let adaptive = Some(Adaptive { safe: 1.0, levels: 0 });
     assert!(
-        refused(Saffron::paper(2).with_options(Options { adaptive, ..Options::default() })).contains("adaptive.levels")
+        refused(Saffron::paper(2).with_options(SaffronOptions { adaptive, ..SaffronOptions::default() }))
+            .contains("adaptive.levels")
     );
 }
 
 #[test]
 fn outcomes_record_the_options() {
-    let options = Options { score: PathScore::Sum, prior: 0.5, ..Options::default() };
+    let options = SaffronOptions { score: PathScore::Sum, prior: 0.5, ..SaffronOptions::default() };
     let outcome = run(&saffron(2, options, 2), &mut uniform(), &mut scattered(2, &[]));
     assert_eq!(outcome.strategy, "saffron (paper, width 2, score sum, prior 0.5)");
     let tokens: &[Token] = &outcome.best.tokens;
@@ -152,7 +156,7 @@ fn a_dead_end_ends_a_sequence_or_is_gone_past() {
     let mut policy = TablePolicy::new(vec![-9.0, 1.0, 1.0, -9.0], vec![0]).with_row(vec![1], favourite(3));
     let rewards = || ScriptedReward::new(1.0).with(vec![1], 2.0).with(vec![1, 3, 2], 5.0).with_unseen(set(&[3]));
     let mut found = |width, dead_end| {
-        let searcher = saffron(width, Options { dead_end, ..Options::default() }, 3).top_p(0.9);
+        let searcher = saffron(width, SaffronOptions { dead_end, ..SaffronOptions::default() }, 3).top_p(0.9);
         run(&searcher, &mut policy, &mut rewards())
     };
     // Alone in its beam the sequence ends; it is the answer, as there is no other.
@@ -170,7 +174,7 @@ fn a_dead_end_ends_a_sequence_or_is_gone_past() {
 /// Sequences with their scores, level by level, of a beam of two that goes past dead ends.
 fn searched_levels(policy: &mut TablePolicy, mut rewards: ScriptedReward) -> Vec<Vec<(Vec<Token>, Option<f32>)>> {
     let session = policy.session(&[1, 2]).unwrap();
-    let options = Options { dead_end: DeadEnd::GoesOn, ..Options::default() };
+    let options = SaffronOptions { dead_end: DeadEnd::GoesOn, ..SaffronOptions::default() };
     let mut levels = Levels::default();
     let searcher = saffron(2, options, 3).top_p(0.9);
     searcher.run_observed(&session, policy, &mut rewards, &mut levels).unwrap();
@@ -181,7 +185,70 @@ fn searched_levels(policy: &mut TablePolicy, mut rewards: ScriptedReward) -> Vec
 fn a_dead_end_at_the_beginning_counts_as_nothing() {
     let mut policy = TablePolicy::new(vec![-9.0, -9.0, -9.0, 9.0], vec![0]);
     let mut rewards = ScriptedReward::new(1.0).with_unseen(set(&[3]));
-    let options = Options { dead_end: DeadEnd::GoesOn, ..Options::default() };
+    let options = SaffronOptions { dead_end: DeadEnd::GoesOn, ..SaffronOptions::default() };
     let outcome = run(&saffron(2, options, 2).top_p(0.9), &mut policy, &mut rewards);
     assert_eq!((&outcome.best.tokens[..], outcome.best.reward), (&[3, 3][..], Some(0.0)));
+}
+
+#[test]
+fn options_that_a_file_does_not_name_are_those_of_the_preset() {
+    let read = |text: &str| serde_json::from_str::<StrategyConfig>(text);
+    let options = |text: &str| match read(text).unwrap() {
+        StrategyConfig::Saffron { preset, options } => (preset, options),
+        other => panic!("another strategy: {other:?}"),
+    };
+    let fluent = SaffronOptions::of(Preset::Fluent);
+    assert_eq!((fluent.prior, fluent.ceiling, fluent.dead_end), (0.2, Some(3.0), DeadEnd::GoesOn));
+    assert_eq!(options(r#"{"kind": "saffron"}"#), (Preset::Fluent, fluent));
+    let text = r#"{"kind": "saffron", "options": {"prior": 0.5}}"#;
+    assert_eq!(options(text), (Preset::Fluent, SaffronOptions { prior: 0.5, ..fluent }));
+    let text = r#"{"kind": "saffron", "options": {"ceiling": "none", "dead_end": "ends"}}"#;
+    let bare = SaffronOptions { ceiling: None, dead_end: DeadEnd::Ends, ..fluent };
+    assert_eq!(options(text), (Preset::Fluent, bare));
+    let text = r#"{"kind": "saffron", "preset": "paper", "options": {"ceiling": 2}}"#;
+    let clipped = SaffronOptions { ceiling: Some(2.0), ..SaffronOptions::default() };
+    assert_eq!(options(text), (Preset::Paper, clipped));
+    for (text, expected) in [
+        (r#"{"kind": "saffron", "preset": "papr"}"#, "preset: unknown variant `papr`"),
+        (r#"{"kind": "saffron", "options": {"priro": 1}}"#, "options: unknown field `priro`"),
+        (
+            r#"{"kind": "saffron", "options": {"ceiling": "high"}}"#,
+            "options.ceiling: invalid value: string \"high\", expected a number, or \"none\"",
+        ),
+    ] {
+        let found = read(text).unwrap_err().to_string();
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+#[test]
+fn a_search_as_data_is_written_whole_and_read_again() {
+    for preset in Preset::ALL {
+        for options in [SaffronOptions::of(preset), SaffronOptions::default()] {
+            let config = StrategyConfig::Saffron { preset, options };
+            let written = serde_json::to_value(&config).unwrap();
+            assert_eq!(serde_json::from_value::<StrategyConfig>(written).unwrap(), config);
+        }
+    }
+    let paper = StrategyConfig::Saffron { preset: Preset::Paper, options: SaffronOptions::default() };
+    let expected = serde_json::json!({
+        "kind": "saffron",
+        "preset": "paper",
+        "options": {"score": "last", "prior": 0.0, "dead_end": "ends", "adaptive": null},
+    });
+    assert_eq!(serde_json::to_value(&paper).unwrap(), expected);
+}
+
+#[test]
+fn the_default_preset_is_the_papers_search_with_the_candidates_and_options_that_were_chosen() {
+    let session = uniform().session(&[1, 2]).unwrap();
+    let filter = Searcher::new(Saffron::new(3)).settings().filter.clone();
+    assert_eq!((filter.top_p, filter.top_k, filter.no_repeat_ngram, filter.min_new_tokens), (0.9, Some(8), 3, 16));
+    let by_name = Searcher::new(Saffron::new(3)).max_new_tokens(4);
+    let options = SaffronOptions { prior: 0.2, ceiling: Some(3.0), dead_end: DeadEnd::GoesOn, ..Default::default() };
+    let by_hand = Searcher::new(Saffron::paper(3).with_options(options)).filter(filter).max_new_tokens(4);
+    let run = |searcher: &Searcher| searcher.run(&session, &mut uniform(), &mut scattered(4, &[2])).unwrap();
+    let (named, made) = (run(&by_name), run(&by_hand));
+    assert_eq!((named.best, named.beam, named.usage.policy.calls), (made.best, made.beam, made.usage.policy.calls));
+    assert_eq!(named.strategy, "saffron (fluent, width 3, prior 0.2, rewards up to 3, past dead ends)");
 }

@@ -86,12 +86,12 @@ fn the_presets_follow_their_rules_to_the_letter() {
         for filter in filters(ties) {
             for width in [1, 2, 3, 7, 20] {
                 for tokens in [1, 2, 5, 9] {
-                    let searcher = Searcher::new(Saffron::new(preset, width));
+                    let searcher = Searcher::new(Saffron::of(preset, width));
                     let searcher = searcher.filter(filter.clone()).max_new_tokens(tokens);
                     let outcome = searcher.run(&Words.session(), &mut Words, &mut Steady).unwrap();
                     let expected = match preset {
                         Preset::Reference => reference(&filter, width, tokens),
-                        Preset::Paper => paper(&filter, width, tokens),
+                        _ => paper(&filter, width, tokens),
                     };
                     let found: Vec<&[Token]> = outcome.beam.iter().map(|found| &found.tokens[..]).collect();
                     assert_eq!(found.len(), expected.len(), "{preset} {width} {tokens} {filter:?}");
