@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Token;
+use crate::token::Token;
 
 /// One next token and the policy's log-probability (natural logarithm) for it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

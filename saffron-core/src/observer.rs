@@ -4,7 +4,14 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Candidates, ChildReward, NodeId, Outcome, Role, StopReason, Token, Work};
+use crate::candidates::Candidates;
+use crate::meter::Role;
+use crate::outcome::Outcome;
+use crate::reward::ChildReward;
+use crate::stop::StopReason;
+use crate::token::Token;
+use crate::tree::NodeId;
+use crate::work::Work;
 
 /// A search is about to begin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

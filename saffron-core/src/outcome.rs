@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StopReason, Token, Usage, Verdict};
+use crate::meter::Usage;
+use crate::stop::StopReason;
+use crate::token::Token;
+use crate::verdict::Verdict;
 
 /// One response that a search has found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use crate::{ModelError, Token, Vocabulary};
+use crate::error::ModelError;
+use crate::token::Token;
+use crate::vocabulary::Vocabulary;
 
 /// Identity of one search over one prompt. Models use it to tell a search's own earlier tokens from what other searches left
 /// in their cache, so that attributed compute does not depend on who ran before. It decides nothing.

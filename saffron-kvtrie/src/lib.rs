@@ -34,6 +34,7 @@
 pub mod attention;
 mod cache;
 pub mod evict;
+mod handle;
 mod inbox;
 pub mod index;
 pub mod payload;
@@ -49,9 +50,10 @@ mod trie;
 mod writes;
 
 pub use cache::{CacheStats, KvError, KvTrie, Step, StepError};
+pub use handle::{Match, Seq};
 pub use index::{CacheError, Extent, Move, TrieStats};
 #[cfg(feature = "tensors")]
 pub use pool::{KvPools, PoolShape};
 pub use reserve::{Reservation, Reuse, Segment, Want};
 pub use store::{HostStore, KvStore, StoreError, StoreStats};
-pub use trie::{Match, Seq, Trie};
+pub use trie::Trie;

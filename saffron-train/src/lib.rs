@@ -31,6 +31,7 @@
 //! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 
 mod adapter;
+mod corpus;
 mod error;
 #[cfg(doctest)]
 mod guides;

@@ -32,6 +32,7 @@ mod released;
 mod replay;
 mod replay_case;
 mod rewards;
+mod rooms;
 mod smollm2;
 mod synthetic;
 mod terminal;

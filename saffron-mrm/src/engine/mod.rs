@@ -11,8 +11,8 @@ use saffron_core::{AskedContexts, DecoderShape, Forwarded, ModelError, Run, Sess
 use saffron_kvtrie::attention::{AttentionPlanner, Buckets, PlanKind};
 use saffron_kvtrie::{CacheError, KvError, KvPools, KvTrie, PoolShape, Reservation, Reuse, StepError, TrieStats, Want};
 
-use crate::LoadError;
 use crate::checkpoint::LoraWeights;
+use crate::error::LoadError;
 use crate::nn::Decoder;
 use pass::{Pass, failure, planner};
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::LoadError;
-use crate::checkpoint::files::{is_there, read_capped, read_json};
-use crate::checkpoint::small::{OPTIONAL, TEMPLATES};
 use crate::checkpoint::source::{Checkpoint, Kind};
+use crate::error::LoadError;
+use crate::files::small::{OPTIONAL, TEMPLATES};
+use crate::files::{is_there, read_capped, read_json};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -84,10 +84,10 @@ mod gguf {
     use serde_json::{Map, Value};
 
     use super::{CONFIG, TOKENIZER, TOKENIZER_CONFIG, Texts};
-    use crate::LoadError;
     use crate::checkpoint::gguf::GgufFile;
     use crate::checkpoint::source::{Checkpoint, GENERATION};
     use crate::config::ids_json;
+    use crate::error::LoadError;
     use crate::text::{CleanUp, TokenizerParts};
 
     /// The files that a GGUF's metadata stand for.

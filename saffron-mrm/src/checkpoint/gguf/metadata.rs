@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::{Content, Value};
 use saffron_core::Token;
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 

@@ -6,9 +6,9 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::Base;
-use crate::checkpoint::{LoraPair, LoraWeights, Projection};
+use crate::base::Base;
 use crate::config::DecoderConfig;
+use crate::nn::lora::{LoraPair, LoraWeights, Projection};
 use crate::nn::{CausalAttention, row_indices};
 
 /// Numbers in [−0.1, 0.1), the same each time.

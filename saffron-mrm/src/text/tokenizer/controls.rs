@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::file::check_added;
-use crate::LoadError;
-use crate::checkpoint::files::read_json_if_there;
+use crate::error::LoadError;
+use crate::files::read_json_if_there;
 use crate::text::chat::{literals, template_sources};
 use crate::text::special::TokenizerConfig;
 

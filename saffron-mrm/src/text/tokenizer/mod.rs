@@ -26,8 +26,8 @@ use self::file::{TokenizerFile, check_added};
 use super::chat::{Piece, literals};
 use super::special::TokenizerConfig;
 use super::spellings::Spellings;
-use crate::LoadError;
-use crate::checkpoint::files::{MAX_TOKENIZER, read_text};
+use crate::error::LoadError;
+use crate::files::{MAX_TOKENIZER, read_text};
 
 pub(crate) use self::controls::Named;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::TEMPLATE;
 use super::metadata::Metadata;
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::text::{CleanUp, Named, TokenizerParts, literals};
 
 /// Kinds of tokens.
