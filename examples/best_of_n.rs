@@ -1,5 +1,5 @@
-//! Best-of-N: samples N answers, rewards each, and keeps the best; with a verdict by thresholds, and what it cost beside what the reference's
-//! profiler would print.
+//! Best-of-N: samples N answers, rewards each, and keeps the best; with a verdict by thresholds,
+//! and what it cost beside what the reference's profiler would print.
 //!
 //! ```text
 //! cargo run --example best_of_n -- --policy models/llama3-8b --guard models/llama-guard-3-1b \
@@ -11,15 +11,15 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use saffron_core::{CandidateFilter, Outcome, TextPolicy, Thresholds};
-use saffron_examples::models::{NamedPolicy, PolicyArgs};
+use saffron_core::{Outcome, TextPolicy};
+use saffron_examples::args::BestOfNArgs;
+use saffron_examples::models::NamedPolicy;
 use saffron_examples::output::{self, line};
 use saffron_examples::progress::Progress;
-use saffron_examples::prompt::{PromptArgs, RunArgs};
-use saffron_examples::report;
-use saffron_examples::rewards::RewardArgs;
+use saffron_examples::prompt::SearchedArgs;
 use saffron_search::eval::curve::profiler_style;
-use saffron_search::{BestOfN, Reaction, Rules, Searcher};
+use saffron_search::trace::report;
+use saffron_search::{BestOfN, Searcher};
 use serde_json::json;
 
 /// Samples N answers and keeps the one of highest reward.
@@ -28,47 +28,9 @@ use serde_json::json;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    policy: PolicyArgs,
+    searched: SearchedArgs,
     #[command(flatten)]
-    reward: RewardArgs,
-    #[command(flatten)]
-    prompt: PromptArgs,
-    /// Samples.
-    #[arg(long, default_value_t = 8)]
-    samples: usize,
-    /// Temperature of the samples.
-    #[arg(long, default_value_t = 1.0)]
-    temperature: f32,
-    /// Mass of the nucleus that samples are drawn from.
-    #[arg(long, default_value_t = 1.0)]
-    top_p: f32,
-    /// Rewards from this on speak for a safe answer; 0 suits logit(safe) − logit(unsafe).
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
-    safe_from: f32,
-    /// Rewards below this speak for an unsafe answer.
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
-    unsafe_below: f32,
-    /// Reply with this text in place of an unsafe answer.
-    #[arg(long)]
-    refuse: Option<String>,
-    /// How many models the reference would have under its profiler: two for Best-of-N.
-    #[arg(long, default_value_t = 2)]
-    profiled: u64,
-    #[command(flatten)]
-    run: RunArgs,
-}
-
-impl Args {
-    fn rules(&self) -> Result<Rules> {
-        let reaction = self.refuse.clone().map_or(Reaction::Answer, Reaction::Refuse);
-        Ok(Rules::new(Thresholds::new(self.unsafe_below, self.safe_from)?).on_unsafe(reaction))
-    }
-
-    fn searcher(&self) -> Result<Searcher> {
-        let filter = CandidateFilter { temperature: self.temperature, top_p: self.top_p, ..CandidateFilter::default() };
-        let searcher = Searcher::new(BestOfN::new(self.samples)).filter(filter).ruled_by(self.rules()?);
-        Ok(searcher.max_new_tokens(self.run.max_new_tokens).seed(self.run.seed))
-    }
+    samples: BestOfNArgs,
 }
 
 fn main() -> ExitCode {
@@ -76,43 +38,33 @@ fn main() -> ExitCode {
 }
 
 fn program() -> Result<()> {
-    let args = Args::parse();
-    let searcher = args.searcher()?;
-    let (mut opener, mut policy) = args.policy.open(&args.reward)?;
-    let mut scorer = args.reward.open(&mut opener)?;
-    let session = args.prompt.session(&policy)?;
+    let Args { searched, samples } = Args::parse();
+    let searcher = Searcher::new(BestOfN::new(samples.samples)).filter(samples.filter()).ruled_by(samples.rules()?);
+    let searcher = searched.run.limit(searcher);
+    let (mut policy, mut scorer, session) = searched.open_rewarded()?;
     let outcome = searcher.run_observed(&session, &mut policy, &mut *scorer, &mut Progress::default())?;
-    show(&args, &policy, &outcome)?;
+    let profiler_style = profiler_style(&outcome.usage, samples.profiled);
     let reply = outcome.reply(|best| policy.text(best))?;
-    args.run.write(&json!({
-        "reply": reply,
-        "outcome": outcome,
-        "profiler_style_flops": profiler_style(&outcome.usage, args.profiled),
-    }))
+    show_samples(&policy, &outcome)?;
+    line(format_args!("\nreply:   {reply:?}"))?;
+    let BestOfNArgs { unsafe_below, safe_from, profiled, .. } = samples;
+    line(format_args!("verdict: {}; unsafe below {unsafe_below}, safe from {safe_from}", outcome.verdict))?;
+    line(format_args!("search:  {}\nreward:  {}", outcome.strategy, outcome.reward))?;
+    line(report::compute(&outcome.usage))?;
+    let [attributed, profiler] = [outcome.usage.attributed_flops(), profiler_style].map(|flops| flops as f64 / 1e12);
+    line(format_args!(
+        "  from an empty cache: {attributed:.6} TFLOP; by {profiled} nested profilers: {profiler:.6} TFLOP"
+    ))?;
+    searched.run.write(&json!({ "reply": reply, "outcome": outcome, "profiler_style_flops": profiler_style }))
 }
 
-/// The samples, the reply, the verdict, the cost.
-fn show(args: &Args, policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
+/// All samples are the beam of Best-of-N.
+fn show_samples(policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
     line("samples (reward, log-probability; * is the best):")?;
     let best = outcome.beam.iter().position(|sample| sample == &outcome.best);
     for (place, sample) in outcome.beam.iter().enumerate() {
         let mark = if best == Some(place) { '*' } else { ' ' };
-        line(format_args!("{mark} {}", report::hypothesis(policy, sample)?))?;
+        line(format_args!("{mark} {}", report::hypothesis(sample, &policy.text(sample)?)))?;
     }
-    line("")?;
-    line(format_args!("reply:   {:?}", outcome.reply(|best| policy.text(best))?))?;
-    line(format_args!(
-        "verdict: {}; unsafe below {}, safe from {}",
-        outcome.verdict, args.unsafe_below, args.safe_from
-    ))?;
-    line(format_args!("search:  {}", outcome.strategy))?;
-    line(format_args!("reward:  {}", outcome.reward))?;
-    line(report::compute(&outcome.usage))?;
-    let counted = [outcome.usage.attributed_flops(), profiler_style(&outcome.usage, args.profiled)];
-    let [attributed, profiler] = counted.map(report::tflop);
-    line(format_args!(
-        "  from an empty cache: {attributed:.6} TFLOP; by {} nested profilers: {profiler:.6} TFLOP",
-        args.profiled
-    ))?;
     Ok(())
 }

@@ -15,15 +15,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use saffron_core::{Outcome, SearchError, TextPolicy};
-use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs};
-use saffron_examples::output::{self, line, say};
+use saffron_core::{Outcome, TextPolicy};
+use saffron_examples::models::PolicyArgs;
+use saffron_examples::output::{self, line, partial, say};
 use saffron_examples::progress::Progress;
 use saffron_examples::prompt::{PromptArgs, save};
-use saffron_examples::report;
 use saffron_examples::rewards::RewardArgs;
 use saffron_examples::search::SearchArgs;
-use saffron_search::trace::JsonlTrace;
+use saffron_search::trace::{JsonlTrace, report};
 use serde_json::json;
 
 /// Answers one prompt under Saffron's guard.
@@ -62,42 +61,16 @@ fn program() -> Result<()> {
     let mut trace = trace.transpose()?.map(|file| JsonlTrace::new(BufWriter::new(file)));
     let mut search = args.search.open(&args.reward, &mut opener, args.max_new_tokens)?;
     let found = search.run(&session, &mut policy, &mut (Progress::default(), trace.as_mut()));
-    if let Some(trace) = trace {
-        trace.finish().context("writing the trace")?;
-    }
-    match found {
-        Ok(outcome) => deliver(&args, &opener, &policy, &outcome),
-        Err(error) => {
-            // A search that fails half-way still has something to show.
-            if let Some(outcome) = error.downcast_ref::<SearchError>().and_then(SearchError::partial) {
-                deliver(&args, &opener, &policy, outcome)?;
-            }
-            Err(error)
-        }
-    }
-}
-
-/// Prints the outcome and, if asked to, writes it.
-fn deliver(args: &Args, opener: &Opener, policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
-    show(policy, outcome)?;
-    let Some(path) = &args.json else { return Ok(()) };
-    let text = policy.text(&outcome.best)?;
-    let (preset, sources) = (args.reward.preset()?.to_string(), opener.sources());
-    let value = json!({ "text": text, "outcome": outcome, "preset": preset, "models": sources });
-    save(path, &serde_json::to_vec_pretty(&value)?)
-}
-
-/// The answer, why the search ended, the beam, what it cost.
-fn show(policy: &NamedPolicy, outcome: &Outcome) -> Result<()> {
-    line(policy.text(&outcome.best)?)?;
-    line("")?;
-    line(format_args!("stopped: {}", outcome.stop))?;
-    line(format_args!("search:  {}", outcome.strategy))?;
-    line(format_args!("reward:  {}", outcome.reward))?;
-    line("beam:")?;
-    for hypothesis in &outcome.beam {
-        line(format_args!("  {}", report::hypothesis(policy, hypothesis)?))?;
-    }
-    line(report::compute(&outcome.usage))?;
-    Ok(())
+    trace.map_or(Ok(()), |trace| trace.finish().map(drop)).context("writing the trace")?;
+    let show = |outcome: &Outcome| -> Result<()> {
+        line(report::outcome(outcome, |sequence| policy.text(sequence))?)?;
+        let Some(path) = &args.json else { return Ok(()) };
+        let (text, preset) = (policy.text(&outcome.best)?, args.reward.preset()?.to_string());
+        let value = json!({ "text": text, "outcome": outcome, "preset": preset, "models": opener.sources() });
+        save(path, &serde_json::to_vec_pretty(&value)?)
+    };
+    // A search that fails half-way still has something to show.
+    let best_so_far = found.as_ref().map_or_else(partial, Some);
+    best_so_far.map_or(Ok(()), show)?;
+    found.map(drop)
 }

@@ -6,7 +6,7 @@
 //! ```
 #![allow(missing_docs, clippy::print_stderr, reason = "criterion's macros; benchmarks print their floors")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -21,6 +21,7 @@ use saffron_examples::bench::{beside_floor, engine, named_model, smollm2};
 use saffron_examples::device::{device, first};
 use saffron_mrm::engine::{Answers, Engine, Outputs, Query};
 use saffron_mrm::{DecoderConfig, ModelOptions};
+use saffron_search::scheduler::{Limits, Request, Scheduler, Ticket};
 use saffron_search::{Saffron, Searcher};
 
 const WIDTH: usize = 16;
@@ -279,9 +280,109 @@ fn check_equal(single: Result<Vec<Outcome>, SearchError>, all: Result<Vec<Result
     assert_eq!(same, PROMPTS as usize, "the same answers");
 }
 
+/// A model that one thread at a time works with.
+#[derive(Clone)]
+struct Lent(Arc<Mutex<Timed>>);
+
+impl Lent {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Timed::new())))
+    }
+
+    fn model(&self) -> MutexGuard<'_, Timed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Policy for Lent {
+    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.model().vocabulary()
+    }
+
+    fn end_tokens(&self) -> Vec<Token> {
+        self.model().end_tokens()
+    }
+
+    fn propose(
+        &mut self,
+        sessions: &[Session],
+        filter: &CandidateFilter,
+    ) -> Result<Reply<Vec<Candidates>>, ModelError> {
+        self.model().propose(sessions, filter)
+    }
+}
+
+impl MultifurcationRewardModel for Lent {
+    fn child_rewards(
+        &mut self,
+        sessions: &[Session],
+        candidates: &[Candidates],
+    ) -> Result<Reply<Vec<Vec<ChildReward>>>, ModelError> {
+        self.model().child_rewards(sessions, candidates)
+    }
+}
+
+/// Sixteen requests, one after another and through a scheduler in which all wait at once, with the same models.
+fn scheduled(criterion: &mut Criterion) {
+    let (mut policy, mut reward) = (Lent::new(), Lent::new());
+    let limits = Limits { running: PROMPTS as usize, queued: PROMPTS as usize };
+    let scheduler = Scheduler::with_limits(policy.clone(), reward.clone(), limits);
+    let scheduler = scheduler.unwrap_or_else(|error| panic!("{error}"));
+    let searcher = Searcher::new(Saffron::paper(4)).max_new_tokens(NEW_TOKENS).min_new_tokens(NEW_TOKENS);
+    let mut salt = 5000;
+    let (mut alone, mut together, mut same) = (Duration::ZERO, Duration::ZERO, Vec::new());
+    criterion.bench_function("search/sixteen_scheduled_w4", |bench| {
+        bench.iter_custom(|count| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..count {
+                salt += PROMPTS;
+                let sessions: Vec<Session> = (0..PROMPTS).map(|prompt| session(&policy, salt + prompt)).collect();
+                forget(&[&policy, &reward]);
+                let begun = Instant::now();
+                let single: Result<Vec<Outcome>, _> =
+                    sessions.iter().map(|session| searcher.run(session, &mut policy, &mut reward)).collect();
+                alone += begun.elapsed();
+                forget(&[&policy, &reward]);
+                let begun = Instant::now();
+                let all = run_scheduled(&scheduler, &searcher, sessions);
+                let elapsed = begun.elapsed();
+                together += elapsed;
+                sum += elapsed;
+                let single = single.unwrap_or_else(|error| panic!("{error}"));
+                same.push(single.iter().zip(&all).filter(|(a, b)| a.best.tokens == b.best.tokens).count());
+            }
+            sum
+        });
+    });
+    if !same.is_empty() {
+        eprintln!(
+            "search/sixteen_scheduled_w4: one after another {:.2} s, scheduled {:.2} s, ratio {:.2} (target 2); \
+             the same answers: {} of {}\n",
+            alone.as_secs_f64() / same.len() as f64,
+            together.as_secs_f64() / same.len() as f64,
+            alone.as_secs_f64() / together.as_secs_f64(),
+            same.iter().sum::<usize>(),
+            same.len() * PROMPTS as usize,
+        );
+    }
+}
+
+fn forget(models: &[&Lent]) {
+    models.iter().for_each(|lent| {
+        lent.model().engine.forget();
+    });
+}
+
+fn run_scheduled(scheduler: &Scheduler, searcher: &Searcher, sessions: Vec<Session>) -> Vec<Outcome> {
+    let submit = |session| scheduler.submit(Request::new(searcher.clone(), session));
+    let tickets: Result<Vec<Ticket>, _> = sessions.into_iter().map(submit).collect();
+    let tickets = tickets.unwrap_or_else(|error| panic!("{error}"));
+    tickets.into_iter().map(|ticket| ticket.wait().unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(5));
-    targets = overhead, whole, many
+    targets = overhead, whole, many, scheduled
 }
 criterion_main!(benches);

@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use saffron_core::{ChildScorer, Level, PromptLayout, SearchObserver, TextPolicy, Token};
 use saffron_mrm::{LmPolicy, ModelOptions, Mrm, MrmInput};
 use saffron_search::{Saffron, Searcher};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::prompt::read_json;
 
 /// A case file. Fields that are not understood are kept as they are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,8 +86,7 @@ impl CaseFile {
     ///
     /// An unreadable file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
+        read_json(path)
     }
 
     /// Opens the models that the file is about: `dir` holds them itself, or a folder of the model's name that does.

@@ -13,6 +13,8 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use saffron_core::{Outcome, SearchError};
+
 /// Whether nobody reads standard output any more.
 static READER_GONE: AtomicBool = AtomicBool::new(false);
 
@@ -76,6 +78,12 @@ pub fn chain(error: &anyhow::Error) -> String {
         let cause = cause.to_string();
         if text.ends_with(&cause) { text } else { format!("{text}: {cause}") }
     })
+}
+
+/// What a search had found when it failed half-way.
+#[must_use]
+pub fn partial(error: &anyhow::Error) -> Option<&Outcome> {
+    error.downcast_ref::<SearchError>().and_then(SearchError::partial)
 }
 
 /// The text as a terminal may show it, with control characters as escapes; for anything else the

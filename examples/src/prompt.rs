@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use saffron_core::{Session, TextPolicy};
+use saffron_core::{ChildScorer, Session, TextPolicy};
+use saffron_search::Searcher;
+use serde::de::DeserializeOwned;
 
-use crate::models::NamedPolicy;
+use crate::models::{NamedPolicy, Opener, PolicyArgs};
+use crate::rewards::RewardArgs;
 
 /// Arguments: one prompt, attacked or not.
 #[derive(Clone, Debug, Args)]
@@ -51,6 +54,12 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// A searcher within the limits, with the seed.
+    #[must_use]
+    pub fn limit(&self, searcher: Searcher) -> Searcher {
+        searcher.max_new_tokens(self.max_new_tokens).seed(self.seed)
+    }
+
     /// Writes a value as JSON where the command line says so, and nothing where it does not.
     ///
     /// # Errors
@@ -62,6 +71,48 @@ impl RunArgs {
     }
 }
 
+/// Arguments: all that searches of one prompt need.
+#[derive(Clone, Debug, Args)]
+#[command(about = None, long_about = None)]
+pub struct SearchedArgs {
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// The reward model.
+    #[command(flatten)]
+    pub reward: RewardArgs,
+    /// The prompt.
+    #[command(flatten)]
+    pub prompt: PromptArgs,
+    /// Limits of the search.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+impl SearchedArgs {
+    /// The policy and the prompt's session, with what opens the reward model.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyArgs::open`] and [`PromptArgs::session`].
+    pub fn open(&self) -> Result<(Opener, NamedPolicy, Session)> {
+        let (opener, policy) = self.policy.open(&self.reward)?;
+        let session = self.prompt.session(&policy)?;
+        Ok((opener, policy, session))
+    }
+
+    /// The policy, whatever rewards, and the prompt's session.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open) and [`RewardArgs::open`].
+    pub fn open_rewarded(&self) -> Result<(NamedPolicy, Box<dyn ChildScorer>, Session)> {
+        let (mut opener, policy, session) = self.open()?;
+        let scorer = self.reward.open(&mut opener)?;
+        Ok((policy, scorer, session))
+    }
+}
+
 /// Writes a file; an error names it.
 ///
 /// # Errors
@@ -69,4 +120,14 @@ impl RunArgs {
 /// A file that cannot be written.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Reads a file of JSON; an error names it.
+///
+/// # Errors
+///
+/// A file that cannot be read, or holds something else.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }

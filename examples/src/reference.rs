@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use saffron_core::{Run, Token};
 use saffron_mrm::engine::{Engine, Outputs, Query};
@@ -10,6 +10,8 @@ use saffron_mrm::{ModelOptions, Mrm};
 use saffron_train::{AdamWSettings, Sample, Trainer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::prompt::read_json;
 
 /// Sequences with the numbers that models give for them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,8 +58,7 @@ impl ReferenceFile {
     ///
     /// An unreadable file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
+        read_json(path)
     }
 
     /// The same file with all numbers computed from the models of a directory.

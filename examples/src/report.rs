@@ -1,64 +1,59 @@
-//! What a search found and cost, as lines for a reader.
+//! Several searches of one prompt as a table on standard output.
 
 use anyhow::Result;
-use saffron_core::{Hypothesis, Outcome, RoleUsage, TextPolicy, Usage};
+use saffron_core::{Outcome, RoleUsage, Usage};
+use saffron_search::trace::report::reward;
+use serde_json::{Value, json};
 
-use crate::models::NamedPolicy;
+use crate::output::line;
 
-/// The head of a table of [`row`]s.
-pub const HEADER: &str =
+const HEADER: &str =
     "strategy                 reward    policy calls / tokens    reward calls / tokens      TFLOP  answer";
 
-/// One search in a table: what its answer was rewarded with, and what it cost as if it had begun with an empty cache.
-#[must_use]
-pub fn row(name: &str, outcome: &Outcome, text: &str) -> String {
-    let Usage { policy, reward, .. } = &outcome.usage;
+/// A table of searches, printed row by row.
+#[derive(Debug, Default)]
+pub struct Table {
+    found: Vec<Value>,
+}
+
+impl Table {
+    /// Prints the head of the table.
+    ///
+    /// # Errors
+    ///
+    /// Standard output that cannot be written.
+    pub fn begin() -> Result<Self> {
+        line(HEADER)?;
+        Ok(Self::default())
+    }
+
+    /// Prints a search: the reward of its answer, and what it cost as if it had begun with an empty
+    /// cache.
+    ///
+    /// # Errors
+    ///
+    /// Standard output that cannot be written.
+    pub fn row(&mut self, name: &str, outcome: &Outcome, text: &str) -> Result<()> {
+        line(row(name, outcome, text))?;
+        self.found.push(json!({ "name": name, "text": text, "outcome": outcome }));
+        Ok(())
+    }
+
+    /// The rows as JSON: names, texts, outcomes.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        Value::Array(self.found)
+    }
+}
+
+fn row(name: &str, outcome: &Outcome, text: &str) -> String {
+    let Usage { policy, reward: asked, .. } = &outcome.usage;
     let rewarded = outcome.verdict.reward.or(outcome.best.reward);
-    let (policy, asked) = (calls(policy), calls(reward));
-    let tflop = tflop(outcome.usage.attributed_flops());
-    format!("{name:<22} {}  {policy:>23}  {asked:>23}  {tflop:>9.6}  {text:?}", reward_text(rewarded))
+    let (policy, asked) = (calls(policy), calls(asked));
+    let tflop = outcome.usage.attributed_flops() as f64 / 1e12;
+    format!("{name:<22} {}  {policy:>23}  {asked:>23}  {tflop:>9.6}  {text:?}", reward(rewarded))
 }
 
 fn calls(usage: &RoleUsage) -> String {
     format!("{} / {}", usage.calls, usage.attributed.tokens)
-}
-
-/// Operations in units of 10¹².
-#[must_use]
-pub fn tflop(flops: u64) -> f64 {
-    flops as f64 / 1e12
-}
-
-/// A reward in a column of its own.
-#[must_use]
-pub fn reward_text(reward: Option<f32>) -> String {
-    reward.map_or_else(|| String::from("      –"), |reward| format!("{reward:7.3}"))
-}
-
-/// A sequence with its reward and log-probability.
-///
-/// # Errors
-///
-/// Tokens that the tokenizer cannot decode.
-pub fn hypothesis(policy: &NamedPolicy, hypothesis: &Hypothesis) -> Result<String> {
-    let text = policy.text(hypothesis)?;
-    Ok(format!("{}  {:8.3}  {text:?}", reward_text(hypothesis.reward), hypothesis.logprob))
-}
-
-/// The cost as a whole and role by role.
-#[must_use]
-pub fn compute(usage: &Usage) -> String {
-    format!("compute: {usage}\n{}\n{}", role("policy", &usage.policy), role("reward", &usage.reward))
-}
-
-fn role(name: &str, usage: &RoleUsage) -> String {
-    format!(
-        "  {name}: {} calls, {} tokens asked for, {} from the cache, {} computed ({:.4} TFLOP), {:.2} s",
-        usage.calls,
-        usage.asked,
-        usage.cached,
-        usage.computed.tokens,
-        tflop(usage.computed.flops),
-        usage.wall.as_secs_f64(),
-    )
 }

@@ -42,9 +42,10 @@ pub struct RewardArgs {
     /// else fluent].
     #[arg(long)]
     pub preset: Option<PresetName>,
-    /// The prompt layout of the multifurcation reward model.
-    #[arg(long, value_parser = LAYOUT_NAMES, default_value = "mrm")]
-    pub mrm_layout: String,
+    /// The prompt layout of the multifurcation reward model [default: what the card of --mrm names,
+    /// else mrm].
+    #[arg(long, value_parser = LAYOUT_NAMES)]
+    pub mrm_layout: Option<String>,
     /// Take a bias or mask that the directory of --mrm lacks as none: no bias, every token seen.
     #[arg(long)]
     pub neutral_head: bool,
@@ -67,6 +68,21 @@ impl RewardArgs {
             Some(PresetName::Reference) => Preset::Reference,
             None => self.mrm.as_ref().map_or(Ok(Preset::default()), of_card)?,
         })
+    }
+
+    /// The layout of the multifurcation reward model: the one that is named, else that of its card,
+    /// else `mrm`.
+    ///
+    /// # Errors
+    ///
+    /// A card that is there and cannot be read.
+    pub fn layout(&self) -> Result<String> {
+        let of_card = || self.mrm.as_ref().map_or(Ok(None), |dir| MrmCard::read(dir).map(|card| card.layout));
+        let named = match &self.mrm_layout {
+            Some(name) => Some(name.clone()),
+            None => of_card()?,
+        };
+        Ok(named.unwrap_or_else(|| String::from("mrm")))
     }
 
     /// Refuses the reward model, if one is named, for what can be known without its weights.
@@ -102,7 +118,7 @@ impl RewardArgs {
         let base = Mrm::on(&opener.base(&settings.base)?, opener.options())?;
         let base = if self.neutral_head { base.neutral_where_absent() } else { base };
         let mrm = base.with_adapter_as(dir, merge)?;
-        let layout = TextLayout::named(&self.mrm_layout, mrm.tokenizer())?;
+        let layout = TextLayout::named(&self.layout()?, mrm.tokenizer())?;
         Ok(mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?)))
     }
 
@@ -122,7 +138,7 @@ impl RewardArgs {
         Ok(MrmSettings {
             base: self.guard.clone().map_or_else(|| base_of_adapter(dir), Ok)?,
             adapter: dir.to_path_buf(),
-            layout: self.mrm_layout.clone(),
+            layout: self.layout()?,
             preset: self.preset()?,
             bias: None,
             unseen: true,

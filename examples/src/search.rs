@@ -4,11 +4,10 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use saffron_core::{CandidateFilter, NoReward, Outcome, SearchObserver, Session};
 use saffron_mrm::Mrm;
-use saffron_mrm::text::TextLayout;
+use saffron_mrm::text::{Conversation, TextLayout};
 use saffron_search::strategy::saffron::{DeadEnd, SaffronOptions};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
-use crate::conversation::Conversation;
 use crate::models::{NamedPolicy, Opener};
 use crate::rewards::RewardArgs;
 
@@ -75,7 +74,7 @@ impl SearchArgs {
         };
         let mrm = match mrm {
             Some(mrm) => {
-                let layout = TextLayout::named(&reward.mrm_layout, mrm.tokenizer())?;
+                let layout = TextLayout::named(&reward.layout()?, mrm.tokenizer())?;
                 Some((mrm, layout))
             }
             None => None,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::stop::StopReason;
 use crate::token::Token;
 use crate::vocabulary::VocabularyId;
 
@@ -137,6 +138,15 @@ pub enum ModelError {
     /// A setting that cannot be run with.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The model panicked; it is not asked again.
+    #[error("the model panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+    /// No model was asked: the port ends the search. The search ends as with a spent budget.
+    #[error("the search was halted: {0}")]
+    Halted(StopReason),
     /// Anything that only the implementation knows: a cache without room, a backend's failure, a server's answer.
     #[error("{context}")]
     Other {

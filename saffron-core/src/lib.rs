@@ -50,6 +50,7 @@ mod token;
 mod tree;
 mod verdict;
 mod vocabulary;
+mod weighted_sum;
 #[doc(hidden)]
 pub mod wire;
 mod work;
@@ -91,4 +92,5 @@ pub use token::{Token, TokenSet};
 pub use tree::{NodeId, NodeState, SearchTree};
 pub use verdict::{Safety, Thresholds, Verdict};
 pub use vocabulary::{PlainVocabulary, Vocabulary, VocabularyError, VocabularyId};
+pub use weighted_sum::WeightedSum;
 pub use work::{Forwarded, Work};

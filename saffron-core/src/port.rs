@@ -16,6 +16,8 @@ use crate::token::Token;
 use crate::vocabulary::Vocabulary;
 
 /// What a search asks of its models.
+///
+/// A port may end the search in place of an answer, with [`ModelError::Halted`].
 pub trait ModelPort {
     /// The policy's vocabulary.
     fn vocabulary(&self) -> Arc<dyn Vocabulary>;

@@ -67,8 +67,9 @@ pub enum SearchErrorKind {
         /// What it said.
         message: String,
     },
-    /// The search is over: a budget is spent or an observer asked to stop. The searcher turns it into an outcome; a strategy
-    /// passes it on with `?`.
+    /// The search is over: a budget is spent, an observer asked to stop, or it was cancelled. The searcher turns it into an
+    /// outcome; a strategy passes it on with `?`. A search that is cancelled before it begins has no outcome and ends with
+    /// this error.
     #[error("the search was halted: {0}")]
     Halted(StopReason),
 }

@@ -23,6 +23,8 @@ pub enum StopReason {
     Budget(Limit),
     /// An observer asked to stop.
     Observer,
+    /// Whoever had asked for the search no longer wants it.
+    Cancelled,
     /// The strategy ended the search for reasons of its own.
     Strategy,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for StopReason {
             Self::Pruned => f.write_str("pruned"),
             Self::Budget(limit) => write!(f, "budget spent: {limit}"),
             Self::Observer => f.write_str("stopped by an observer"),
+            Self::Cancelled => f.write_str("cancelled"),
             Self::Strategy => f.write_str("ended by the strategy"),
         }
     }

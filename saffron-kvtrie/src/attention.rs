@@ -10,6 +10,7 @@
 //! added reads the null row, is masked, writes nothing, and its outputs are dropped.
 
 mod buckets;
+mod fit;
 mod plan;
 mod planner;
 #[cfg(feature = "flex")]
@@ -24,6 +25,7 @@ use crate::index::Extent;
 use crate::pool::KvPools;
 use crate::reserve::Reservation;
 pub use buckets::Buckets;
+pub use fit::PlanTime;
 use plan::{GroupPlan, KeySource, Sizes};
 pub use planner::{AttentionPlanner, CostModel, Frontier, PlanKind};
 

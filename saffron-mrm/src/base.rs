@@ -11,32 +11,63 @@ use crate::error::LoadError;
 use crate::nn::Decoder;
 use crate::text::TextTokenizer;
 
-/// A checkpoint whose small files have been read and whose weights have not.
+/// A checkpoint whose small files have been read and whose weights have not: what a model is can be
+/// checked before they are, which may take long.
+///
+/// ```no_run
+/// # fn main() -> Result<(), saffron_mrm::LoadError> {
+/// # let device = burn::tensor::Device::flex();
+/// use saffron_mrm::BaseFiles;
+/// let files = BaseFiles::open("models/smollm2")?;
+/// println!("{} layers", files.config().num_hidden_layers);
+/// let base = files.load(&device, burn::tensor::DType::F32)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub(crate) struct BaseFiles {
+pub struct BaseFiles {
     checkpoint: Checkpoint,
     config: DecoderConfig,
     tokenizer: Arc<TextTokenizer>,
 }
 
 impl BaseFiles {
-    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let checkpoint = Checkpoint::open(path)?;
+    /// Reads configuration and tokenizer of a directory or file.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of); a path that leads to no checkpoint.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::of(Checkpoint::open(path)?)
+    }
+
+    /// Reads configuration and tokenizer of a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Missing or unreadable files; end-of-sequence tokens that the model does not have.
+    pub fn of(checkpoint: Checkpoint) -> Result<Self, LoadError> {
         let config = checkpoint.config()?;
         let tokenizer = Arc::new(checkpoint.tokenizer()?);
         checkpoint.end_tokens(&tokenizer)?;
         Ok(Self { checkpoint, config, tokenizer })
     }
 
-    pub(crate) fn checkpoint(&self) -> &Checkpoint {
+    /// The checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    pub(crate) fn config(&self) -> &DecoderConfig {
+    /// The sizes of its model.
+    #[must_use]
+    pub fn config(&self) -> &DecoderConfig {
         &self.config
     }
 
-    pub(crate) fn tokenizer(&self) -> &Arc<TextTokenizer> {
+    /// Its tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Arc<TextTokenizer> {
         &self.tokenizer
     }
 
@@ -44,7 +75,12 @@ impl BaseFiles {
         self.checkpoint.path()
     }
 
-    pub(crate) fn load(self, device: &Device, dtype: DType) -> Result<Base, LoadError> {
+    /// Loads the weights, widened or rounded to `dtype`.
+    ///
+    /// # Errors
+    ///
+    /// Weights that do not load, or a type that the device does not support.
+    pub fn load(self, device: &Device, dtype: DType) -> Result<Base, LoadError> {
         let decoder = load_decoder(&self.checkpoint, dtype, device)?;
         Ok(Base { checkpoint: Arc::new(self.checkpoint), decoder, tokenizer: self.tokenizer })
     }

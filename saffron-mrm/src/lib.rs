@@ -47,7 +47,7 @@ mod policy;
 pub mod prelude;
 pub mod text;
 
-pub use base::Base;
+pub use base::{Base, BaseFiles};
 pub use burn::tensor::{DType, Device};
 pub use checkpoint::RewardHead;
 pub use config::{DecoderConfig, RopeScaling};

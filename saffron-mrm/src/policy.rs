@@ -80,8 +80,13 @@ impl LmPolicy {
     /// [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
     pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
-        self.reader.set_layout(layout);
+        self.set_layout(layout);
         self
+    }
+
+    /// Changes the layout, as a conversation does before each turn. The cache is kept.
+    pub fn set_layout(&mut self, layout: impl Into<ContextLayout>) {
+        self.reader.set_layout(layout);
     }
 
     /// The policy with other end-of-sequence tokens.

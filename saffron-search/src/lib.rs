@@ -20,8 +20,6 @@
 pub mod calibrate;
 #[cfg(feature = "eval")]
 pub mod eval;
-#[cfg(doctest)]
-mod guides;
 #[cfg(any(feature = "eval", feature = "remote"))]
 mod json;
 pub mod prelude;
@@ -34,7 +32,8 @@ mod tagged;
 pub mod trace;
 
 pub use saffron_core;
-pub use searcher::{Many, Reaction, Rules, Searcher};
+pub use searcher::scheduler::Scheduler;
+pub use searcher::{Many, Reaction, Rules, Searcher, scheduler};
 pub use strategy::args::Args;
 pub use strategy::beam::StepBeam;
 pub use strategy::best_of_n::BestOfN;

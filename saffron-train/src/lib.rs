@@ -33,8 +33,6 @@
 mod adapter;
 mod corpus;
 mod error;
-#[cfg(doctest)]
-mod guides;
 mod init;
 pub mod labels;
 mod network;

@@ -1,7 +1,6 @@
 //! Measured plans beside what a cost model picks.
 
-use saffron_examples::fit::{Measured, fit};
-use saffron_kvtrie::attention::{AttentionPlanner, AttentionShape, CostModel, Frontier, PlanKind};
+use saffron_kvtrie::attention::{AttentionPlanner, AttentionShape, CostModel, Frontier, PlanKind, PlanTime};
 
 use crate::plans::kind_name;
 
@@ -29,9 +28,9 @@ impl Row {
     }
 }
 
-fn table(measured: &[Measured]) -> Vec<Row> {
+fn table(measured: &[PlanTime]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for Measured { kind, frontier, shape, seconds } in measured {
+    for PlanTime { kind, frontier, shape, seconds } in measured {
         match rows.last_mut().filter(|row| row.frontier == *frontier && row.shape == *shape) {
             Some(row) => row.seconds.push((*kind, *seconds)),
             None => rows.push(Row { shape: *shape, frontier: *frontier, seconds: vec![(*kind, *seconds)] }),
@@ -42,10 +41,10 @@ fn table(measured: &[Measured]) -> Vec<Row> {
 }
 
 /// Prints times, the model fitted to them, its picks and those of the model that is built in.
-pub(crate) fn report(measured: &[Measured]) {
+pub(crate) fn report(measured: &[PlanTime]) {
     let rows = table(measured);
-    let portable: Vec<Measured> = measured.iter().filter(|one| one.kind != PlanKind::Tiles).copied().collect();
-    let Some(fitted) = fit(&portable).filter(|_| !rows.is_empty()) else { return };
+    let portable: Vec<PlanTime> = measured.iter().filter(|one| one.kind != PlanKind::Tiles).copied().collect();
+    let Some(fitted) = CostModel::fit(&portable).filter(|_| !rows.is_empty()) else { return };
     let built_in = CostModel::cpu();
     eprintln!(
         "storage/T3: a layer's attention in µs; the fastest of the three last; what the fitted and the built-in model pick"

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use saffron_examples::bench::median;
-use saffron_examples::fit::Measured;
-use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, Frontier, PlanKind};
+use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, Frontier, PlanKind, PlanTime};
 
 use crate::picks;
 use crate::step::Step;
@@ -60,7 +59,7 @@ pub(crate) fn attend(criterion: &mut Criterion) {
     picks::report(&measured);
 }
 
-fn under_every_plan(criterion: &mut Criterion, shape: AttentionShape, chains: usize, trunk: usize) -> Vec<Measured> {
+fn under_every_plan(criterion: &mut Criterion, shape: AttentionShape, chains: usize, trunk: usize) -> Vec<PlanTime> {
     let mut step = Step::new(shape, chains, trunk, SUFFIX);
     let frontier = Frontier::new(&step.reservation);
     let heads = format!("{}_{}", shape.kv_heads * shape.group, shape.kv_heads);
@@ -68,7 +67,7 @@ fn under_every_plan(criterion: &mut Criterion, shape: AttentionShape, chains: us
     for kind in PlanKind::ALL {
         let name = format!("storage/T3/{heads}/{chains}x{trunk}/{}", kind_name(kind));
         let time = median(criterion, &name, layer(&mut step, kind));
-        measured.extend(time.map(|time| Measured { kind, frontier, shape, seconds: time.as_secs_f64() }));
+        measured.extend(time.map(|time| PlanTime { kind, frontier, shape, seconds: time.as_secs_f64() }));
     }
     measured
 }

@@ -1,7 +1,7 @@
 //! Many tenants' requests under every policy: how many tokens are found, beside the most that any policy could find.
 
 use criterion::Criterion;
-use saffron_examples::trace::{Oracle, Request, Tenants, requests};
+use saffron_examples::bench::requests::{Oracle, Request, Tenants, requests};
 use saffron_kvtrie::evict::{EvictionPolicy, Fifo, Lfu, Lru, NeverEvict, ScoreAware};
 use saffron_kvtrie::{Reuse, Trie, Want};
 

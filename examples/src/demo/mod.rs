@@ -12,6 +12,7 @@ mod reply;
 mod request;
 mod split;
 mod tokenizer;
+pub mod trial;
 mod world;
 
 pub use contrast::Contrast;

@@ -4,7 +4,6 @@
 mod adapted;
 mod args;
 mod date;
-mod files;
 mod guard;
 mod hub;
 mod layout;
@@ -16,7 +15,6 @@ mod served;
 pub use adapted::base_name;
 pub use args::{PolicyArgs, TypeName};
 pub use date::{DATE, TemplateDate};
-pub use files::ModelFiles;
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
 pub use opener::{DEFAULT_LAYOUT, Opener};

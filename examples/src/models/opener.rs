@@ -5,23 +5,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use burn::tensor::Device;
-use saffron_core::{LayoutOrigin, ModelName, ServerAddress, Vocabulary};
+use saffron_core::{LayoutOrigin, ModelName, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::text::{ChatTemplate, TextLayout};
 use saffron_mrm::{
-    Base, BiasUse, GuardRewardModel, LmPolicy, LocalModels, ModelOptions, Mrm, MrmInput, PrefillUse, RewardHead,
+    Base, BaseFiles, BiasUse, GuardRewardModel, LmPolicy, LocalModels, ModelOptions, Mrm, MrmInput, PrefillUse,
+    RewardHead,
 };
 use saffron_search::Preset;
 use saffron_search::eval::models::{
     ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, ModelOpener, MrmSettings, OpenError, PolicySettings,
     QuestionSettings, ServedSettings,
 };
-use saffron_search::remote::{RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server};
+use saffron_search::remote::{RemoteSettings, RemoteVocabulary};
 
 use super::layout::{Chosen, LayoutChoice};
-use super::{DATE, ModelFiles, NamedGuard, NamedPolicy, TemplateDate, hub, note, served};
+use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, hub, note, served};
 use crate::compare::fingerprints;
 use crate::device::is_host;
 use crate::memory::{cache_bytes, memory};
@@ -37,13 +38,13 @@ pub struct Opener {
     /// The memory that caches lie in, in bytes, where that is known.
     memory: Option<u64>,
     /// The longest wait for a server that is still loading.
-    wait: Duration,
+    pub(super) wait: Duration,
     /// Files and directories of models that were opened.
     files: BTreeSet<PathBuf>,
     /// What else a manifest says of them: commits, versions, dates.
     sources: BTreeMap<String, BTreeSet<String>>,
     /// What was read beside the weights.
-    read: Vec<(ModelName, Arc<ModelFiles>)>,
+    read: Vec<(ModelName, Arc<BaseFiles>)>,
     /// Notes to the user so far.
     notes: BTreeSet<String>,
     /// The policy's layout.
@@ -209,78 +210,16 @@ impl Opener {
         Ok(mrm.with_layout(layout).with_input(input(settings)).with_head(head)?)
     }
 
-    fn served_policy(
-        &mut self,
-        address: &ServerAddress,
-        settings: &PolicySettings,
-        choice: &LayoutChoice,
-    ) -> Result<NamedPolicy> {
-        let Some(name) = tokenizer_of(settings.served.as_ref()) else {
-            ensure!(
-                choice.may_be_template() && choice.options.is_empty() && choice.date.is_none(),
-                "a layout, a date or an option of the template needs the tokenizer of {}: without it the server's own template \
-                 counts",
-                settings.model
-            );
-            let server = self.connect(address, settings.served.as_ref(), None)?;
-            let policy = match &choice.system {
-                Some(system) => RemotePolicy::open_with_system(server, system)?,
-                None => RemotePolicy::open(server)?,
-            };
-            return Ok(NamedPolicy::Served(Box::new(policy), None));
-        };
-        let files = self.read(name)?;
-        let (config, tokenizer) = (files.config(), files.tokenizer());
-        let layout = self.chosen(choice, name, &files)?;
-        let end_tokens = files.checkpoint().end_tokens(tokenizer)?;
-        let server = self.connect(address, settings.served.as_ref(), Some(config.vocab_size))?;
-        let policy = RemotePolicy::on(server, tokenizer.clone(), layout, end_tokens).with_shape(config.shape());
-        Ok(NamedPolicy::Served(Box::new(policy), Some(tokenizer.clone())))
-    }
-
-    fn served_guard(&mut self, address: &ServerAddress, settings: &GuardSettings) -> Result<NamedGuard> {
-        let GuardSettings { model, adapter, question, served, .. } = settings;
-        ensure!(adapter.is_none(), "{model} is a server: an adapter is put on where the model runs");
-        let question = question.as_ref();
-        let question = question
-            .with_context(|| format!("{model} is a server, and a guard there is asked in words: set `question`"))?;
-        let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));
-        let Some(name) = tokenizer_of(served.as_ref()) else {
-            let server = self.connect(address, served.as_ref(), None)?;
-            let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
-            let asked = ask(&server)?;
-            let guard = RemoteGuard::new(server, vocabulary, asked).through_text();
-            return Ok(NamedGuard::Served(Box::new(guard), None));
-        };
-        let files = self.read(name)?;
-        let (config, tokenizer) = (files.config(), files.tokenizer());
-        let server = self.connect(address, served.as_ref(), Some(config.vocab_size))?;
-        let asked = ask(&server)?;
-        let guard = RemoteGuard::new(server, tokenizer.clone(), asked).with_shape(config.shape()).through_text();
-        Ok(NamedGuard::Served(Box::new(guard), Some(tokenizer.clone())))
-    }
-
-    fn connect(
-        &mut self,
-        address: &ServerAddress,
-        settings: Option<&ServedSettings>,
-        vocab_size: Option<usize>,
-    ) -> Result<Arc<Server>> {
-        let server = served::connect(address, settings, vocab_size, self.wait)?;
-        self.say(address.to_string(), server.identity()?);
-        Ok(server)
-    }
-
     /// What a checkpoint says beside its weights. It is read once.
     ///
     /// # Errors
     ///
     /// As [`checkpoint`](Self::checkpoint); what a model cannot be opened without.
-    pub fn read(&mut self, name: &ModelName) -> Result<Arc<ModelFiles>> {
+    pub fn read(&mut self, name: &ModelName) -> Result<Arc<BaseFiles>> {
         if let Some((_, files)) = self.read.iter().find(|(known, _)| known == name) {
             return Ok(files.clone());
         }
-        let files = Arc::new(ModelFiles::read(self.checkpoint(name)?)?);
+        let files = Arc::new(BaseFiles::of(self.checkpoint(name)?)?);
         for notice in files.tokenizer().notices() {
             self.note_once(format!("{name}: {notice}"));
         }
@@ -308,12 +247,7 @@ impl Opener {
     }
 
     /// The layout for a policy. What a manifest cannot tell from the settings is remembered.
-    pub(super) fn chosen(
-        &mut self,
-        choice: &LayoutChoice,
-        model: &ModelName,
-        files: &ModelFiles,
-    ) -> Result<TextLayout> {
+    pub(super) fn chosen(&mut self, choice: &LayoutChoice, model: &ModelName, files: &BaseFiles) -> Result<TextLayout> {
         let Chosen { layout, dated, guessed } =
             choice.choose(model, files.checkpoint(), files.tokenizer(), self.today)?;
         if let Some(text) = guessed {
@@ -351,7 +285,7 @@ impl Opener {
         path
     }
 
-    fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(super) fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.sources.entry(name.into()).or_default().insert(value.into());
     }
 }
@@ -387,7 +321,7 @@ pub(super) fn for_preset(policy: NamedPolicy, preset: Preset) -> NamedPolicy {
     }
 }
 
-fn tokenizer_of(settings: Option<&ServedSettings>) -> Option<&ModelName> {
+pub(super) fn tokenizer_of(settings: Option<&ServedSettings>) -> Option<&ModelName> {
     settings.and_then(|served| served.tokenizer.as_ref())
 }
 

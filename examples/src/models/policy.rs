@@ -21,12 +21,11 @@ pub enum NamedPolicy {
 }
 
 impl NamedPolicy {
-    /// The policy with another layout.
-    #[must_use]
-    pub fn with_layout(self, layout: impl Into<ContextLayout>) -> Self {
+    /// Changes the layout, as a conversation does before each turn.
+    pub fn set_layout(&mut self, layout: impl Into<ContextLayout>) {
         match self {
-            Self::Local(policy) => Self::Local(Box::new(policy.with_layout(layout))),
-            Self::Served(policy, tokenizer) => Self::Served(Box::new(policy.with_layout(layout)), tokenizer),
+            Self::Local(policy) => policy.set_layout(layout),
+            Self::Served(policy, _) => policy.set_layout(layout),
         }
     }
 

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use saffron_core::ServerAddress;
-use saffron_search::eval::models::ServedSettings;
-use saffron_search::remote::{ApiKey, RemoteSettings, Server, ServerWait};
+use saffron_search::eval::models::{GuardSettings, PolicySettings, ServedSettings};
+use saffron_search::remote::{
+    ApiKey, RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server, ServerWait,
+};
 
+use super::guard::NamedGuard;
+use super::layout::LayoutChoice;
 use super::note;
+use super::opener::{Opener, answers, parts, tokenizer_of};
+use super::policy::NamedPolicy;
 
 /// The environment's variable that holds the key of servers. It is written nowhere.
 const KEY: &str = "SAFFRON_API_KEY";
@@ -31,6 +37,70 @@ impl WaitArgs {
     #[must_use]
     pub fn limit(self) -> Duration {
         Duration::from_secs(self.wait)
+    }
+}
+
+impl Opener {
+    pub(super) fn served_policy(
+        &mut self,
+        address: &ServerAddress,
+        settings: &PolicySettings,
+        choice: &LayoutChoice,
+    ) -> Result<NamedPolicy> {
+        let Some(name) = tokenizer_of(settings.served.as_ref()) else {
+            ensure!(
+                choice.may_be_template() && choice.options.is_empty() && choice.date.is_none(),
+                "a layout, a date or an option of the template needs the tokenizer of {}: without it the server's own template \
+                 counts",
+                settings.model
+            );
+            let server = self.connect(address, settings.served.as_ref(), None)?;
+            let policy = match &choice.system {
+                Some(system) => RemotePolicy::open_with_system(server, system)?,
+                None => RemotePolicy::open(server)?,
+            };
+            return Ok(NamedPolicy::Served(Box::new(policy), None));
+        };
+        let files = self.read(name)?;
+        let (config, tokenizer) = (files.config(), files.tokenizer());
+        let layout = self.chosen(choice, name, &files)?;
+        let end_tokens = files.checkpoint().end_tokens(tokenizer)?;
+        let server = self.connect(address, settings.served.as_ref(), Some(config.vocab_size))?;
+        let policy = RemotePolicy::on(server, tokenizer.clone(), layout, end_tokens).with_shape(config.shape());
+        Ok(NamedPolicy::Served(Box::new(policy), Some(tokenizer.clone())))
+    }
+
+    pub(super) fn served_guard(&mut self, address: &ServerAddress, settings: &GuardSettings) -> Result<NamedGuard> {
+        let GuardSettings { model, adapter, question, served, .. } = settings;
+        ensure!(adapter.is_none(), "{model} is a server: an adapter is put on where the model runs");
+        let question = question.as_ref();
+        let question = question
+            .with_context(|| format!("{model} is a server, and a guard there is asked in words: set `question`"))?;
+        let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));
+        let Some(name) = tokenizer_of(served.as_ref()) else {
+            let server = self.connect(address, served.as_ref(), None)?;
+            let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
+            let asked = ask(&server)?;
+            let guard = RemoteGuard::new(server, vocabulary, asked).through_text();
+            return Ok(NamedGuard::Served(Box::new(guard), None));
+        };
+        let files = self.read(name)?;
+        let (config, tokenizer) = (files.config(), files.tokenizer());
+        let server = self.connect(address, served.as_ref(), Some(config.vocab_size))?;
+        let asked = ask(&server)?;
+        let guard = RemoteGuard::new(server, tokenizer.clone(), asked).with_shape(config.shape()).through_text();
+        Ok(NamedGuard::Served(Box::new(guard), Some(tokenizer.clone())))
+    }
+
+    fn connect(
+        &mut self,
+        address: &ServerAddress,
+        settings: Option<&ServedSettings>,
+        vocab_size: Option<usize>,
+    ) -> Result<Arc<Server>> {
+        let server = connect(address, settings, vocab_size, self.wait)?;
+        self.say(address.to_string(), server.identity()?);
+        Ok(server)
     }
 }
 

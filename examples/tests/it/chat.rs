@@ -1,12 +1,8 @@
-//! The conversation in a terminal: as a program, and what is read of it.
+//! The conversation in a terminal, as a program.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-
-use saffron_core::PromptEncoder;
-use saffron_examples::conversation::Conversation;
-use saffron_mrm::text::{ChatTemplate, TextLayout, TextTokenizer};
 
 use crate::programs::{example, run, text};
 
@@ -74,19 +70,6 @@ fn a_template_may_shorten_earlier_replies() {
     let alone = said(policy.path(), &search, "one question\n");
     let both = said(policy.path(), &search, "one question\nanother question\nthe last\n");
     assert!(both.starts_with(&alone) && both.len() > alone.len(), "{both:?} begins with {alone:?}");
-}
-
-#[test]
-fn what_was_said_enters_the_next_turn_without_its_reasoning() {
-    let tokenizer = TextTokenizer::from_dir(&crate::fixtures().join("tiny-b/policy"), 190).unwrap();
-    let last_part = TEMPLATE.replace("turn.content", "turn.content.split('</think>')[-1]");
-    let mut talk = Conversation::new(ChatTemplate::new(last_part).unwrap().with_special("<|bos|>", "<|eos|>"), None);
-    talk.add("one", "Hm , <|user|></think>Paris !");
-    let found = talk.layout(&tokenizer).unwrap();
-    let encode = |text: &str| tokenizer.encode_markup(text).unwrap();
-    assert_eq!(found.ids().prefix, encode("<|bos|><|user|>one<|assistant|>Paris !<|user|>"));
-    assert_eq!(found.ids().infix, encode("<|assistant|>"));
-    assert_eq!(talk.messages()[1].content, "Hm , <|user|></think>Paris !", "the text that was generated is kept");
 }
 
 /// Lines that are refused, and what is said of each.
@@ -160,21 +143,4 @@ fn ctrl_c_ends_an_answer_and_keeps_what_there_is() {
     stdout.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with('\n'), "{rest:?}");
     assert!(child.wait().unwrap().success(), "the conversation goes on until its questions end");
-}
-
-#[test]
-fn a_reward_model_hears_all_turns_in_its_own_layout() {
-    let tokenizer = TextTokenizer::from_dir(&crate::fixtures().join("tiny-b/policy"), 190).unwrap();
-    let encode = |text: &str| tokenizer.encode(text).unwrap();
-    let mut talk = Conversation::new(ChatTemplate::new(TEMPLATE).unwrap(), Some("be kind"));
-    let own = TextLayout::named("mrm", &tokenizer).unwrap();
-    let heard = own.after(talk.messages()).unwrap();
-    assert_eq!(heard.ids(), own.ids(), "nothing was said yet, and the system counts for nothing");
-    talk.add("one", "two");
-    let heard = own.after(talk.messages()).unwrap();
-    let (user, agent) = (encode("\n\nUser:"), encode("\n\nAgent:"));
-    let expected = [vec![0], user.clone(), encode("one"), agent.clone(), encode("two"), user].concat();
-    assert_eq!((&heard.ids().prefix, &heard.ids().infix), (&expected, &agent));
-    let together = [vec![0], encode("\n\nUser:one\n\nAgent:two\n\nUser:three\n\nAgent:")].concat();
-    assert_eq!(heard.encode_prompt("three", None).unwrap(), together);
 }

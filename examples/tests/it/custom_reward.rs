@@ -1,12 +1,11 @@
-//! The reward models of the example `custom_reward`.
+//! The reward model of the example `custom_reward`.
 
-#[path = "../../custom_reward.rs"]
-#[allow(dead_code, reason = "the program around the reward models is run as a program")]
-mod program;
+#[path = "../../custom_reward/word_list.rs"]
+mod word_list;
 
-use program::{WeightedSum, WordList};
 use saffron_core::testing::{ScriptedReward, TablePolicy, conformance};
-use saffron_core::{CandidateFilter, Candidates, ChildReward, ChildScorer, Policy, Session, TokenSet};
+use saffron_core::{CandidateFilter, Candidates, ChildReward, ChildScorer, Policy, Session, WeightedSum};
+use word_list::WordList;
 
 /// Sessions with their candidates. The vocabulary's text of a token is its number.
 fn asked() -> (Vec<Session>, Vec<Candidates>) {
@@ -38,13 +37,10 @@ fn a_listed_word_counts_wherever_it_stands() {
 }
 
 #[test]
-fn a_sum_weighs_its_second_part_and_sees_what_both_see() {
+fn a_sum_with_a_model_costs_what_the_model_does() {
     let (sessions, candidates) = asked();
-    let mut unseen = TokenSet::new(4);
-    unseen.insert(2);
-    let mut both = WeightedSum { first: ScriptedReward::new(1.0).with_unseen(unseen), second: list(), weight: 0.5 };
+    let mut both = WeightedSum { first: ScriptedReward::new(1.0), second: list(), weight: 0.5 };
     let reply = both.score_children(&sessions[..1], &candidates[..1]).unwrap();
-    let seen = ChildReward::Seen;
-    assert_eq!(reply.value, [[seen(1.0), seen(1.0), ChildReward::Unseen, seen(0.5)]]);
+    assert_eq!(reply.value, [[1.0, 1.0, 1.0, 0.5].map(ChildReward::Seen)]);
     assert_eq!(reply.work[0].asked, 1, "the cost is the first's, the list is free");
 }

@@ -1,10 +1,9 @@
 //! The strategy of the example `custom_strategy`, over tables.
 
-#[path = "../../custom_strategy.rs"]
-#[allow(dead_code, reason = "the program around the strategy is run as a program")]
-mod program;
+#[path = "../../custom_strategy/reject_and_resample.rs"]
+mod reject_and_resample;
 
-use program::RejectAndResample;
+use reject_and_resample::RejectAndResample;
 use saffron_core::testing::{ScriptedReward, TablePolicy, conformance};
 use saffron_core::{CandidateFilter, ContextSettings, Outcome, SearchError};
 use saffron_search::Searcher;

@@ -1,6 +1,7 @@
 //! What holds for the workspace as a whole: its structure, whole searches against recorded ones, programs as users run them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api;
 mod architecture;
 mod backends;
 mod cases;
@@ -12,13 +13,17 @@ mod convert;
 mod custom_reward;
 mod custom_strategy;
 mod demo;
+mod dependencies;
+mod downstream;
 mod early;
 mod empty;
 mod guides;
+mod in_a_server;
 mod label;
 mod margin;
 mod moved;
 mod naming;
+mod packages;
 mod paper;
 mod paper_run;
 mod pinned;
@@ -33,6 +38,7 @@ mod replay;
 mod replay_case;
 mod rewards;
 mod rooms;
+mod scheduler;
 mod smollm2;
 mod synthetic;
 mod terminal;

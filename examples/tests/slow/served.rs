@@ -48,7 +48,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         mrm: None,
         guard: None,
         preset: Some(PresetName::Paper),
-        mrm_layout: String::from("mrm"),
+        mrm_layout: None,
         neutral_head: false,
         unmerged: false,
     };

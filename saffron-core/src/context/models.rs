@@ -196,7 +196,10 @@ impl SearchContext<'_> {
 }
 
 fn model_error(role: Role, source: ModelError) -> SearchError {
-    SearchErrorKind::Model { role, source }.into()
+    match source {
+        ModelError::Halted(stop) => SearchErrorKind::Halted(stop).into(),
+        source => SearchErrorKind::Model { role, source }.into(),
+    }
 }
 
 fn check_count(what: &'static str, expected: usize, found: usize, role: Role) -> Result<(), SearchError> {

@@ -10,4 +10,5 @@ mod listed;
 mod model_name;
 mod random;
 mod rendering;
+mod weighted_sum;
 mod wire;

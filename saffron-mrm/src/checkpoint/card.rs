@@ -23,20 +23,24 @@ const CARD: &str = "saffron.json";
 /// assert!(serde_json::from_str::<MrmCard>(r#"{"presett": "paper"}"#).is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MrmCard {
     /// The preset of searches with the model, and of its input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
+    /// The name of the prompt layout that the model was trained with, one of
+    /// [`LAYOUT_NAMES`](crate::text::LAYOUT_NAMES).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
 }
 
 impl MrmCard {
     /// A card that names a preset.
     #[must_use]
     pub fn of(preset: Preset) -> Self {
-        Self { preset: Some(preset) }
+        Self { preset: Some(preset), layout: None }
     }
 
     /// Reads the card of a directory. Without a file, the card asks for nothing.

@@ -124,11 +124,16 @@ impl MrmBuilder {
         };
         let engine = Engine::new(base.decoder().clone(), self.options)?;
         let bias = MrmInput::default().bias;
+        let (preset, layout) = (card.preset, card.layout.clone());
         let mrm = Mrm { engine, reader: self.reader, head, bias, card };
-        Ok(match card.preset {
-            Some(preset) => mrm.with_input(MrmInput::of(preset)),
-            None => mrm,
-        })
+        let mrm = preset.into_iter().fold(mrm, |mrm, preset| mrm.with_input(MrmInput::of(preset)));
+        match layout {
+            Some(name) => {
+                let layout = TextLayout::named(&name, mrm.tokenizer())?;
+                Ok(mrm.with_layout(layout))
+            }
+            None => Ok(mrm),
+        }
     }
 }
 

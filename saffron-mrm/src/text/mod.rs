@@ -2,6 +2,7 @@
 
 mod caught;
 mod chat;
+mod conversation;
 mod convert;
 mod layouts;
 mod llama3;
@@ -17,6 +18,7 @@ pub(crate) use chat::MAX_TEMPLATE;
 #[cfg(feature = "gguf")]
 pub(crate) use chat::literals;
 pub use chat::{ChatTemplate, Message, TemplateError};
+pub use conversation::Conversation;
 pub use convert::Conversion;
 pub use layouts::{LAYOUT_NAMES, TEMPLATE, layout};
 pub use llama3::{llama_guard_3, llama_guard_answers};

@@ -1,7 +1,10 @@
 //! What a reward model's card asks for, and who overrules it.
 
-use saffron_core::{MultifurcationRewardModel, Preset};
+use std::sync::Arc;
+
+use saffron_core::{MultifurcationRewardModel, Preset, Session};
 use saffron_mrm::checkpoint::MrmCard;
+use saffron_mrm::text::TextLayout;
 use saffron_mrm::{Device, LoadError, Mrm, MrmInput};
 
 use crate::fixtures::dir;
@@ -54,4 +57,20 @@ fn a_card_that_cannot_be_used_is_refused() {
     std::fs::remove_file(&card).unwrap();
     std::fs::create_dir(&card).unwrap();
     assert!(matches!(open(adapter.path()).unwrap_err(), LoadError::NotAFile { .. }));
+}
+
+#[test]
+fn a_card_names_the_layout() {
+    let adapter = adapter();
+    let path = adapter.path().join("saffron.json");
+    let mrm = open(&dir("tiny-a").join("mrm")).unwrap();
+    let session = Session::new(Arc::new(mrm.tokenizer().clone()), vec![1, 2, 3]).unwrap();
+    let by_default = mrm.context(&session).unwrap();
+    std::fs::write(&path, "{\"layout\": \"plain\"}").unwrap();
+    let plain = open(adapter.path()).unwrap();
+    let layout = TextLayout::named("plain", plain.tokenizer()).unwrap();
+    assert_eq!(plain.context(&session).unwrap(), mrm.with_layout(layout).context(&session).unwrap());
+    assert_ne!(plain.context(&session).unwrap(), by_default);
+    std::fs::write(&path, "{\"layout\": \"fancy\"}").unwrap();
+    assert!(open(adapter.path()).unwrap_err().to_string().contains("fancy"));
 }

@@ -7,10 +7,13 @@ mod cards;
 mod chat;
 mod configs;
 mod controls;
+mod conversation;
 mod dense;
 mod export;
 mod files;
 mod fixtures;
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod fused_decoder;
 #[cfg(feature = "gguf")]
 mod gguf;
 #[cfg(feature = "gguf")]

@@ -82,8 +82,13 @@ impl RemotePolicy {
     /// The policy with another layout.
     #[must_use]
     pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
-        self.renderer = ContextRenderer::new(layout);
+        self.set_layout(layout);
         self
+    }
+
+    /// Changes the layout, as a conversation does before each turn.
+    pub fn set_layout(&mut self, layout: impl Into<ContextLayout>) {
+        self.renderer = ContextRenderer::new(layout);
     }
 
     /// The policy with other end-of-sequence tokens.

@@ -1,8 +1,10 @@
 //! Running strategies. Holds settings only; models are borrowed for one run, so nothing leaks from run to run.
 
+mod gather;
 mod many;
 mod plan;
 mod rules;
+pub mod scheduler;
 
 use saffron_core::{
     Budget, CandidateFilter, ChildScorer, ContextSettings, DirectPort, ModelPort, Outcome, Policy, SearchError,

@@ -4,6 +4,8 @@
 //! | | holds | serves |
 //! |---|---|---|
 //! | [`JsonlTrace`] | events, candidates in summary | looking back: [`replay`], [`replay_summaries`] |
+//! | [`TextTrace`] | the beam level by level, as text | reading |
+//! | [`report`] | what was found and what it cost | reading |
 //! | [`tree`] | the tree with what was passed over and why | looking at: Graphviz, a page |
 //! | [`recording`] | every answer of the models in full | running again without models |
 
@@ -11,7 +13,9 @@ mod event;
 mod lines;
 pub mod recording;
 mod replay;
+pub mod report;
 mod summary;
+mod text;
 pub mod tree;
 mod wire;
 mod writer;
@@ -20,4 +24,5 @@ pub use event::TraceEvent;
 pub use lines::{TraceError, events, read};
 pub use replay::{SummaryObserver, replay, replay_summaries};
 pub use summary::{DEFAULT_CANDIDATES, ScoreSummary, ShownCandidate};
+pub use text::TextTrace;
 pub use writer::JsonlTrace;

@@ -17,7 +17,9 @@ mod regular;
 mod remote;
 #[cfg(feature = "eval")]
 mod runs;
+mod scheduler;
 mod searcher;
+mod sendable;
 mod strategies;
 mod stream;
 mod trace_pages;

@@ -16,7 +16,7 @@ use crate::strategies::{all, searcher};
 use crate::worlds::scatter;
 
 /// A policy whose distributions depend on prompt and response, and that fails on prompts that begin with 13.
-struct Prompted;
+pub(crate) struct Prompted;
 
 impl Policy for Prompted {
     fn vocabulary(&self) -> Arc<dyn Vocabulary> {
@@ -50,12 +50,12 @@ fn sessions(count: u32) -> Vec<Session> {
     (1..=count).map(|prompt| Session::new(PlainVocabulary::shared(40), vec![prompt, 5]).unwrap()).collect()
 }
 
-fn reward() -> impl ChildScorer {
+pub(crate) fn reward() -> impl ChildScorer {
     PrmScorer(process_reward_fn(|session| scatter(&[session.prompt(), session.response()].concat())))
 }
 
 /// The outcome without what depends on the clock.
-fn timeless(mut outcome: Outcome) -> Outcome {
+pub(crate) fn timeless(mut outcome: Outcome) -> Outcome {
     outcome.usage.policy.wall = Duration::ZERO;
     outcome.usage.reward.wall = Duration::ZERO;
     outcome

@@ -1,10 +1,13 @@
 //! Tokens told while a search runs are those of the answer it ends with.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use saffron_core::testing::{ScriptedReward, TablePolicy};
-use saffron_core::{Level, SearchObserver, Token};
-use saffron_search::stream::CertainTokens;
+use saffron_core::{
+    BeamEntry, Level, NodeId, PlainVocabulary, SearchObserver, Token, Vocabulary, VocabularyError, VocabularyId,
+};
+use saffron_search::stream::{CertainText, CertainTokens};
 use saffron_search::{Saffron, Searcher};
 
 use crate::worlds::{scattered, session, uniform};
@@ -54,4 +57,54 @@ fn whatever_was_told_begins_the_answer_also_of_a_search_that_is_stopped() {
         early += usize::from(told.len() > 1);
     }
     assert!(early >= 8, "only {early} of 48 searches told anything before their end");
+}
+
+/// Every token is a byte.
+#[derive(Debug)]
+struct Bytes;
+
+impl Vocabulary for Bytes {
+    fn id(&self) -> VocabularyId {
+        PlainVocabulary::new(256).id()
+    }
+
+    fn size(&self) -> usize {
+        256
+    }
+
+    fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
+        let bytes: Vec<u8> = tokens.iter().map(|token| *token as u8).collect();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// A level whose beam holds these texts.
+fn level(index: usize, beam: &[&[u8]]) -> Level {
+    let tokens = |text: &&[u8]| text.iter().map(|byte| Token::from(*byte)).collect();
+    let entry = |text| BeamEntry { node: NodeId::ROOT, tokens: tokens(text), reward: None, stop: None };
+    Level { index, beam: beam.iter().map(entry).collect() }
+}
+
+#[test]
+fn text_is_told_in_whole_characters() {
+    let mut told = Vec::new();
+    let mut stream = CertainText::new(Arc::new(Bytes), |piece: &str| told.push(piece.to_owned()));
+    let e = "é".as_bytes();
+    for (index, beam) in [&b"a"[..], &[b'a', e[0]], &[b'a', e[0], e[1]]].into_iter().enumerate() {
+        assert!(stream.on_level(&level(index, &[beam])).is_continue());
+    }
+    assert_eq!(stream.into_text(), "aé");
+    assert_eq!(told, ["a", "é"]);
+}
+
+#[test]
+fn text_is_told_once_its_sequences_share_it_and_never_taken_back() {
+    let mut told = Vec::new();
+    let mut stream = CertainText::new(Arc::new(Bytes), |piece: &str| told.push(piece.to_owned()));
+    let beams: [&[&[u8]]; 4] = [&[b"ab", b"ac"], &[b"abc", b"abd"], &[b"xyzxyz"], &[b"abcd"]];
+    for (index, beam) in beams.into_iter().enumerate() {
+        assert!(stream.on_level(&level(index, beam)).is_continue());
+    }
+    assert_eq!(stream.into_text(), "abcd");
+    assert_eq!(told, ["a", "b", "cd"]);
 }

@@ -7,7 +7,7 @@ use saffron_core::{
     Budget, Candidate, Candidates, ChildReward, ChildScorer, Coverage, Level, Limit, NodeId, Outcome, Policy,
     SearchObserver, Session, StopReason, TreeChange,
 };
-use saffron_search::trace::tree::{Passed, SearchTreeView, dot, html};
+use saffron_search::trace::tree::{Passed, SearchTreeView, dot, html, outline};
 use saffron_search::trace::{JsonlTrace, read, replay_summaries};
 use saffron_search::{Greedy, Saffron, Searcher};
 
@@ -47,6 +47,7 @@ fn a_view_is_the_same_live_and_from_a_trace() {
             assert_eq!(replay_summaries(&read(&bytes[..]).unwrap(), &mut replayed), ControlFlow::Continue(()));
             assert_eq!(replayed, live);
             assert_eq!((html(&replayed), dot(&replayed)), (html(&live), dot(&live)));
+            assert_eq!(SearchTreeView::of_trace(&read(&bytes[..]).unwrap(), kept), Some(live));
         }
     }
 }
@@ -205,4 +206,24 @@ fn an_unseen_end_of_sequence_shows_the_reward_that_was_kept_for_it() {
     assert_eq!(outcome.best.tokens, [2, 0]);
     let answer = view.node(view.answer().unwrap()).unwrap();
     assert_eq!((answer.reward, answer.shown_reward()), (None, Some(5.0)));
+}
+
+#[test]
+fn a_trace_without_a_beginning_has_no_view() {
+    assert_eq!(SearchTreeView::of_trace(&[], 8), None);
+}
+
+#[test]
+fn an_outline_names_the_best_that_was_passed_over_at_every_node_of_the_answer() {
+    let mut reward = ScriptedReward::new(-1.0).with(vec![1], 2.0).with(vec![2], 0.4);
+    let mut policy = uniform();
+    let session = session(&policy);
+    let (view, _) = view(&small(Saffron::paper(1)), &session, &mut policy, &mut reward);
+    let view = view.labelled_in(&*policy.vocabulary());
+    let lines = outline(&view);
+    let mut lines = lines.lines();
+    assert_eq!(lines.next(), Some(format!("{} nodes over 5 levels, 0 given up", view.nodes().count()).as_str()));
+    assert!(lines.next().unwrap().starts_with("answer: \"1"));
+    assert!(lines.next().unwrap().starts_with("  after \"the prompt\", \"2\" was passed over: "));
+    assert_eq!(lines.count(), view.answer_path().len() - 2, "one line for each later node that had a choice");
 }

@@ -4,10 +4,12 @@ use std::ops::ControlFlow;
 
 use saffron_core::testing::ScriptedReward;
 use saffron_core::{
-    Candidate, Candidates, ChildReward, Coverage, Level, ModelCall, NodeId, Outcome, SearchObserver, SearchStart,
-    Thresholds, TreeChange, with_causes,
+    Candidate, Candidates, ChildReward, Coverage, Level, ModelCall, NodeId, Outcome, Policy, SearchObserver,
+    SearchStart, Thresholds, TreeChange, with_causes,
 };
-use saffron_search::trace::{JsonlTrace, ScoreSummary, TraceError, TraceEvent, events, read, replay, replay_summaries};
+use saffron_search::trace::{
+    JsonlTrace, ScoreSummary, TextTrace, TraceError, TraceEvent, events, read, replay, replay_summaries, report,
+};
 use saffron_search::{BestOfN, Saffron, Searcher};
 
 use crate::worlds::{scatter, scattered, session, uniform};
@@ -282,4 +284,35 @@ fn infinite_rewards_are_read_back_as_they_were() {
         assert!(read.best.reward.is_some_and(f32::is_infinite));
         assert_eq!((&read.best, &read.beam, read.verdict), (&outcome.best, &outcome.beam, outcome.verdict));
     }
+}
+
+#[test]
+fn a_text_trace_is_the_same_live_and_replayed_and_names_every_sequence() {
+    let mut policy = uniform();
+    let session = session(&policy);
+    let text = |vocabulary| TextTrace::new(Vec::new(), vocabulary);
+    let mut observer = (JsonlTrace::new(Vec::new()), (text(policy.vocabulary()), Levels::default()));
+    let searcher = Searcher::new(Saffron::paper(2)).top_p(1.0).min_new_tokens(0).max_new_tokens(3);
+    searcher.run_observed(&session, &mut policy, &mut scattered(3, &[0]), &mut observer).unwrap();
+    let (jsonl, (live, Levels(levels))) = observer;
+    let live = String::from_utf8(live.finish().unwrap()).unwrap();
+    let mut replayed = text(policy.vocabulary());
+    assert!(replay(&read(&jsonl.finish().unwrap()[..]).unwrap(), &mut replayed).is_continue());
+    assert_eq!(String::from_utf8(replayed.finish().unwrap()).unwrap(), live);
+    let sequences: usize = levels.iter().map(|level| level.beam.len()).sum();
+    assert_eq!(live.lines().count(), 2 + levels.len() + sequences, "{live}");
+    let last = levels.last().unwrap().beam.first().unwrap();
+    let text = policy.vocabulary().decode(&last.tokens).unwrap();
+    assert!(live.contains(&format!("\n  {}  {text:?}", report::reward(last.reward))), "{live}");
+}
+
+#[test]
+fn a_text_trace_that_cannot_be_written_ends_the_search_and_says_why() {
+    let mut policy = uniform();
+    let session = session(&policy);
+    let mut trace = TextTrace::new(Full(0), policy.vocabulary());
+    let searcher = Searcher::new(Saffron::paper(2)).top_p(1.0).min_new_tokens(0).max_new_tokens(3);
+    let outcome = searcher.run_observed(&session, &mut policy, &mut scattered(3, &[0]), &mut trace).unwrap();
+    assert_eq!(outcome.stop, saffron_core::StopReason::Observer);
+    assert_eq!(trace.finish().err().map(|error| error.kind()), Some(std::io::ErrorKind::StorageFull));
 }

@@ -5,9 +5,6 @@
 //! of threads.
 
 mod attention;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod decoder_tests;
 mod head;
 mod matrix;
 mod norm;

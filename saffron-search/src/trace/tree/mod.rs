@@ -22,19 +22,23 @@ mod dot;
 mod html;
 mod node;
 mod observe;
+mod outline;
 mod shape;
 mod text;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saffron_core::{NodeId, Outcome, SearchStart, Token};
+use saffron_core::{NodeId, Outcome, SearchStart, Token, Vocabulary};
 
-use super::DEFAULT_CANDIDATES;
+use super::event::TraceEvent;
+use super::replay::replay_summaries;
+use super::summary::DEFAULT_CANDIDATES;
 
 pub use dot::dot;
 pub use html::html;
 pub use node::{BeamPlace, TreeNode};
+pub use outline::outline;
 pub use why::{Passed, PassedOver};
 
 /// An observer that builds the tree of the search it last saw begin.
@@ -71,6 +75,26 @@ impl SearchTreeView {
             outcome: None,
             labels: BTreeMap::new(),
         }
+    }
+
+    /// The view of a search whose trace was kept, with the `k` best candidates of a node. `None` if
+    /// the trace does not hold the beginning of a search.
+    #[must_use]
+    pub fn of_trace(events: &[TraceEvent], k: usize) -> Option<Self> {
+        let mut view = Self::with_candidates(k);
+        // A view never breaks off.
+        let _ = replay_summaries(events, &mut view);
+        view.start.is_some().then_some(view)
+    }
+
+    /// The view with the text of every token in the vocabulary. Tokens without text, such as control
+    /// tokens, are shown by their id in brackets: `⟨2⟩`.
+    #[must_use]
+    pub fn labelled_in(self, vocabulary: &dyn Vocabulary) -> Self {
+        self.labelled(|token| match vocabulary.decode(&[token]) {
+            Ok(text) if !text.is_empty() => text,
+            _ => format!("⟨{token}⟩"),
+        })
     }
 
     /// The view with the text of every token in it. Without labels a token's text is its id.

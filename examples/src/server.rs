@@ -1,0 +1,64 @@
+//! Asynchronous clients of a scheduler: deadlines, clients that go away, a queue that is full.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use saffron_core::{Outcome, SearchErrorKind, StopReason};
+use saffron_search::Searcher;
+use saffron_search::scheduler::{Canceller, Request, Scheduler, SchedulerError, Ticket};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// What a client is told.
+#[derive(Debug)]
+pub enum Reply {
+    /// The answer.
+    Answer(Outcome),
+    /// The deadline came first. If the search had begun, its best answer until then.
+    Late(Option<Outcome>),
+    /// Too many requests wait; ask again later.
+    Busy,
+}
+
+/// Answers a prompt within a time. A client that drops the future cancels its search.
+///
+/// # Errors
+///
+/// A prompt or settings that cannot be searched with, a failed model.
+pub async fn ask(scheduler: Arc<Scheduler>, searcher: Searcher, prompt: String, most: Duration) -> Result<Reply> {
+    let submit = move || -> Result<Ticket> {
+        let session = scheduler.session(&prompt)?;
+        Ok(scheduler.submit(Request::new(searcher, session))?)
+    };
+    let ticket = match spawn_blocking(submit).await? {
+        Ok(ticket) => ticket,
+        Err(error) if is_full(&error) => return Ok(Reply::Busy),
+        Err(error) => return Err(error),
+    };
+    let guard = CancelOnDrop(ticket.canceller());
+    let mut waiting = spawn_blocking(move || ticket.wait());
+    if let Ok(result) = timeout(most, &mut waiting).await {
+        return Ok(Reply::Answer(result??));
+    }
+    guard.0.cancel();
+    // The search ends the next time it asks a model.
+    match waiting.await? {
+        Ok(outcome) if outcome.stop == StopReason::Cancelled => Ok(Reply::Late(Some(outcome))),
+        Ok(outcome) => Ok(Reply::Answer(outcome)),
+        Err(error) if matches!(error.kind(), SearchErrorKind::Halted(_)) => Ok(Reply::Late(None)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_full(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SchedulerError::Full { .. }))
+}
+
+struct CancelOnDrop(Canceller);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
