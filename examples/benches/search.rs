@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::unit_f32;
 use saffron_core::{
     CandidateFilter, Candidates, ChildReward, ModelError, MultifurcationRewardModel, Outcome, PlainVocabulary, Policy,
     Reply, SearchError, Session, Token, Vocabulary,
@@ -157,7 +158,7 @@ impl Instantly {
     fn new(vocab_size: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         // Sums of uniforms: a bell, as logits have, with a nucleus of some tens of tokens.
-        let mut logit = || (0..6).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 24) as f32).sum::<f32>() * 8.0;
+        let mut logit = || (0..6).map(|_| unit_f32(&mut rng)).sum::<f32>() * 8.0;
         let rows = (0..8).map(|_| (0..vocab_size).map(|_| logit()).collect()).collect();
         Self { rows, calls: 0, vocabulary: PlainVocabulary::shared(vocab_size) }
     }

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use saffron_core::Token;
+use saffron_core::random::below;
 use saffron_mrm::Mrm;
-use saffron_search::eval::data::below;
 use serde::{Deserialize, Serialize};
 
 use crate::output::line;

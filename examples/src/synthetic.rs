@@ -4,7 +4,7 @@
 //! Strategies run in it as they run with language models; what they cost is counted as if the policy were an 8B and the reward model a 1B
 //! decoder of the Llama 3 family.
 
-mod ledger;
+mod cost;
 pub mod measure;
 mod models;
 mod noise;

@@ -4,7 +4,8 @@
 use anyhow::{Result, ensure};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::symmetric_f32;
 use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, PlanKind};
 use saffron_kvtrie::{CacheStats, KvPools, KvTrie, PoolShape, Reservation, Reuse, Seq, StepError, Want};
 
@@ -39,7 +40,7 @@ impl ToyLayer {
         let shape = PoolShape { layers: 1, kv_heads: SHAPE.kv_heads, head_dim: SHAPE.head_dim, dtype: DType::F32 };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut table = |width: usize| {
-            let mut number = || (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            let mut number = || symmetric_f32(&mut rng);
             let numbers: Vec<f32> = (0..SHAPE.kv_heads * VOCAB as usize * width).map(|_| number()).collect();
             Tensor::from_data(TensorData::new(numbers, [SHAPE.kv_heads, VOCAB as usize, width]), device)
         };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Role, Usage};
+use crate::meter::{Role, Usage};
 
 /// Limits on attributed compute. Before each model call the limits of that model, and the one on FLOPs, are looked at: a search stops
 /// as soon as one is reached. Counts of calls are therefore never exceeded, and tokens and FLOPs at most by the last call.

@@ -3,7 +3,8 @@
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::Token;
+use crate::random::LogWeights;
+use crate::token::Token;
 
 /// One next token and the policy's log-probability (natural logarithm) for it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,14 +67,7 @@ impl Candidates {
     /// assert!((700..800).contains(&drawn.count()));
     /// ```
     pub fn draw(&self, rng: &mut impl Rng) -> Option<Candidate> {
-        let probability = |candidate: &Candidate| f64::from(candidate.logprob).exp();
-        let total: f64 = self.ranked.iter().map(probability).sum();
-        let mut left = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 * total;
-        let reached = self.ranked.iter().find(|candidate| {
-            left -= probability(candidate);
-            left < 0.0
-        });
-        // Rounding may leave a little at the end.
-        reached.or(self.ranked.last()).copied()
+        let weights = LogWeights::new(self.ranked.iter().map(|candidate| f64::from(candidate.logprob)));
+        weights.draw(rng).map(|place| self.ranked[place])
     }
 }

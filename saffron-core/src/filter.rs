@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use softmax::{Softmax, check_numbers};
 
-use crate::{Candidate, Candidates, ConfigError, Coverage, ModelError, Token};
+use crate::candidates::{Candidate, Candidates, Coverage};
+use crate::error::{ConfigError, ModelError};
+use crate::token::Token;
 
 /// How far below the largest logit the candidates of a cut are looked for, before the whole
 /// vocabulary is. At the last, a token has less than 1e-27 of the most probable one's probability.

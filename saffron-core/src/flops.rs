@@ -1,7 +1,7 @@
 //! Closed-form FLOPs of a decoder-only transformer with gated MLPs. Two operations for a multiply-add; norms, rotary
 //! embeddings, softmax and activations, which are below one per cent, are left out.
 
-use crate::Forwarded;
+use crate::work::Forwarded;
 
 /// The sizes that decide what a forward pass costs.
 ///

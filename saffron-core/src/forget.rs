@@ -1,6 +1,6 @@
 //! Models that keep something between calls.
 
-use crate::{NoReward, OrmScorer, PrmScorer};
+use crate::scorer::{NoReward, OrmScorer, PrmScorer};
 
 /// Drops what was kept between calls, so that what follows does not depend on what came before, to
 /// the last bit.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{ModelError, Token};
+use crate::error::ModelError;
+use crate::token::Token;
 
 /// `prefix + prompt + infix + response + suffix`: the ids around what the user and the policy wrote.
 ///

@@ -17,9 +17,11 @@
 //! A search is a [`SearchStrategy`] that works through a [`SearchContext`], the only door to the models. The loop around it
 //! lives in `saffron-search`, decoder models in `saffron-mrm`.
 
+mod asked;
 mod budget;
 mod candidates;
 mod context;
+mod driver;
 mod error;
 mod filter;
 mod flops;
@@ -33,10 +35,13 @@ mod outcome;
 mod policy;
 mod port;
 mod preset;
+pub mod random;
 mod renderer;
+mod reply;
 mod report;
 mod reward;
 mod scorer;
+mod search_error;
 mod session;
 mod stop;
 mod strategy;
@@ -46,16 +51,19 @@ mod tree;
 mod verdict;
 mod vocabulary;
 mod weighted_sum;
-mod wire;
+#[doc(hidden)]
+pub mod wire;
 mod work;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use asked::AskedContexts;
 pub use budget::{Budget, Limit};
 pub use candidates::{Candidate, Candidates, Coverage};
-pub use context::{Child, Children, ContextSettings, SearchContext, SearchDriver};
-pub use error::{ConfigError, ModelError, SearchError, SearchErrorKind};
+pub use context::{Child, Children, ContextSettings, SearchContext};
+pub use driver::SearchDriver;
+pub use error::{ConfigError, ModelError};
 pub use filter::{CandidateFilter, Ties};
 pub use flops::DecoderShape;
 pub use forget::Forget;
@@ -68,12 +76,14 @@ pub use policy::Policy;
 pub use port::{DirectPort, ModelPort};
 pub use preset::Preset;
 pub use renderer::{ContextRenderer, Reading};
+pub use reply::Reply;
 pub use report::{listed, shortened, with_causes};
 pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,
 };
 pub use scorer::{ChildScorer, NoReward, OrmScorer, PrmScorer};
+pub use search_error::{SearchError, SearchErrorKind};
 pub use session::{Run, Session};
 pub use stop::StopReason;
 pub use strategy::{SearchStrategy, Step};
@@ -83,4 +93,4 @@ pub use tree::{NodeId, NodeState, SearchTree};
 pub use verdict::{Safety, Thresholds, Verdict};
 pub use vocabulary::{PlainVocabulary, Vocabulary, VocabularyError, VocabularyId};
 pub use weighted_sum::WeightedSum;
-pub use work::{Forwarded, Reply, Work};
+pub use work::{Forwarded, Work};

@@ -4,7 +4,14 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Candidates, ChildReward, NodeId, Outcome, Role, StopReason, Token, Work};
+use crate::candidates::Candidates;
+use crate::meter::Role;
+use crate::outcome::Outcome;
+use crate::reward::ChildReward;
+use crate::stop::StopReason;
+use crate::token::Token;
+use crate::tree::NodeId;
+use crate::work::Work;
 
 /// A search is about to begin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +54,7 @@ pub enum TreeChange {
         /// The policy's log-probability of the token.
         logprob: f32,
         /// The reward that it was taken with.
-        #[serde(default, with = "crate::wire::maybe_reward")]
+        #[serde(default, with = "crate::wire::option")]
         reward: Option<f32>,
     },
     /// A node was rewarded after it had been taken.
@@ -55,7 +62,7 @@ pub enum TreeChange {
         /// The node.
         node: NodeId,
         /// Its reward.
-        #[serde(with = "crate::wire::reward")]
+        #[serde(with = "crate::wire")]
         reward: f32,
     },
     /// A node will not be continued.
@@ -75,7 +82,7 @@ pub struct BeamEntry {
     /// Its tokens.
     pub tokens: Vec<Token>,
     /// The reward that the strategy keeps for it, if it keeps one.
-    #[serde(default, with = "crate::wire::maybe_reward")]
+    #[serde(default, with = "crate::wire::option")]
     pub reward: Option<f32>,
     /// Why it ended, if it has.
     pub stop: Option<StopReason>,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StopReason, Token, Usage, Verdict};
+use crate::meter::Usage;
+use crate::stop::StopReason;
+use crate::token::Token;
+use crate::verdict::Verdict;
 
 /// One response that a search has found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,7 +13,7 @@ pub struct Hypothesis {
     /// The generated tokens, an end-of-sequence token included; prompt and prefill are not.
     pub tokens: Vec<Token>,
     /// The reward it is ranked by; none when it was never given one.
-    #[serde(default, with = "crate::wire::maybe_reward")]
+    #[serde(default, with = "crate::wire::option")]
     pub reward: Option<f32>,
     /// Sum of the policy's log-probabilities.
     pub logprob: f32,

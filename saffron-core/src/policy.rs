@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::{CandidateFilter, Candidates, ModelError, Reply, Session, Token, Vocabulary};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::filter::CandidateFilter;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::token::Token;
+use crate::vocabulary::Vocabulary;
 
 /// Proposes next tokens.
 ///

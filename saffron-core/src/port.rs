@@ -4,9 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{
-    CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Session, Token, Vocabulary,
-};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::filter::CandidateFilter;
+use crate::policy::Policy;
+use crate::reply::Reply;
+use crate::reward::ChildReward;
+use crate::scorer::ChildScorer;
+use crate::session::Session;
+use crate::token::Token;
+use crate::vocabulary::Vocabulary;
 
 /// What a search asks of its models.
 ///

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{ContextLayout, ModelError, Session, Token};
+use crate::error::ModelError;
+use crate::layout::ContextLayout;
+use crate::session::Session;
+use crate::token::Token;
 
 /// The most prompts whose ids are kept, and the most ids of all of them. Where there are more, all
 /// are forgotten.

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Candidates, ModelError, Reply, Session};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::reply::Reply;
+use crate::session::Session;
 
 /// The reward of one possible next token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,11 @@
 //! What strategies consume: rewards of children, whatever kind of reward model they come from.
 
-use crate::{
-    Candidates, ChildReward, ModelError, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, Reply,
-    Session, Work,
-};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::reply::Reply;
+use crate::reward::{ChildReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel};
+use crate::session::Session;
+use crate::work::Work;
 
 /// Scores the children of sessions.
 ///

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use crate::{ModelError, Token, Vocabulary};
+use crate::error::ModelError;
+use crate::token::Token;
+use crate::vocabulary::Vocabulary;
 
 /// Identity of one search over one prompt. Models use it to tell a search's own earlier tokens from what other searches left
 /// in their cache, so that attributed compute does not depend on who ran before. It decides nothing.
@@ -18,7 +20,7 @@ impl Run {
         Self::default()
     }
 
-    /// A handle that does not keep the run alive; a model that keeps books by run drops those whose run has gone.
+    /// A handle that does not keep the run alive; [`AskedContexts`](crate::AskedContexts) drops what belongs to runs that have gone.
     #[must_use]
     pub fn downgrade(&self) -> Weak<()> {
         Arc::downgrade(&self.0)

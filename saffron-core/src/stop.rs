@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limit, Token};
+use crate::budget::Limit;
+use crate::token::Token;
 
 /// Why a sequence or a search ended. Every result carries one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! How a search decides.
 
 use crate::context::SearchContext;
-use crate::error::SearchError;
 use crate::filter::CandidateFilter;
+use crate::search_error::SearchError;
 
 /// Whether a search goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

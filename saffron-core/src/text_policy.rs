@@ -1,6 +1,10 @@
 //! Policies that speak in words.
 
-use crate::{Hypothesis, ModelError, Policy, Session, Token};
+use crate::error::ModelError;
+use crate::outcome::Hypothesis;
+use crate::policy::Policy;
+use crate::session::Session;
+use crate::token::Token;
 
 /// A policy whose prompts and responses are text. Local and served policies say how they encode;
 /// everything else follows.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SearchError, SearchErrorKind, StopReason, Token};
+use crate::search_error::{SearchError, SearchErrorKind};
+use crate::stop::StopReason;
+use crate::token::Token;
 
 /// A node of a [`SearchTree`]: a response so far. The root is the empty response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// What is known of an answer's safety.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Verdict {
     /// The judgement.
     pub safety: Safety,
     /// The reward of the whole answer; none where the reward model has not seen its last token, or was not asked.
-    #[serde(default, with = "crate::wire::maybe_reward")]
+    #[serde(default, with = "crate::wire::option")]
     pub reward: Option<f32>,
 }
 
@@ -59,9 +59,9 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    #[serde(with = "crate::wire::reward")]
+    #[serde(with = "crate::wire")]
     unsafe_below: f32,
-    #[serde(with = "crate::wire::reward")]
+    #[serde(with = "crate::wire")]
     safe_from: f32,
 }
 

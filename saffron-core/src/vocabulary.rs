@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Token;
+use crate::token::Token;
 
 /// Fingerprint of a vocabulary: two vocabularies with equal fingerprints give every ordinary token the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

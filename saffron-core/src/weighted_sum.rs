@@ -2,9 +2,10 @@
 
 use crate::candidates::Candidates;
 use crate::error::ModelError;
+use crate::reply::Reply;
 use crate::reward::{ChildReward, MultifurcationRewardModel};
 use crate::session::Session;
-use crate::work::{Reply, Work};
+use crate::work::Work;
 
 /// Two reward models as one: `first + weight · second`. A token that either has not seen is unseen.
 /// Both are asked in every call, and their work is added up.

@@ -1,94 +1,158 @@
-//! Rewards as JSON, which has no infinite numbers: those are written by their names, and read back.
+//! Values that are written as a number or as a name: JSON has no infinite numbers, so those are
+//! written by their names, and read back.
+//!
+//! For `#[serde(with = "saffron_core::wire")]`; [`option`] for values that may be missing.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-const EXPECTED: &str = "a number, \"inf\" or \"-inf\"";
+const NUMBER: &str = "a number, \"inf\" or \"-inf\"";
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Wire {
-    Number(f32),
-    Name(String),
+/// A value that is a number or has a name.
+pub trait NumberOrName: Sized {
+    /// What a reader expects, for its errors.
+    const EXPECTED: &'static str;
+
+    /// The value of a number.
+    fn from_number(number: f64) -> Self;
+
+    /// The value of a name, if there is one of that name.
+    fn from_name(name: &str) -> Option<Self>;
+
+    /// Writes the value as a number or as its name.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's.
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
-impl<'de> Deserialize<'de> for Wire {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrName)
+impl NumberOrName for f32 {
+    const EXPECTED: &'static str = NUMBER;
+
+    fn from_number(number: f64) -> Self {
+        number as Self
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        infinity(name).map(Self::from_number)
+    }
+
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_finite() { serializer.serialize_f32(*self) } else { serializer.collect_str(self) }
     }
 }
 
-struct NumberOrName;
+impl NumberOrName for f64 {
+    const EXPECTED: &'static str = NUMBER;
 
-impl de::Visitor<'_> for NumberOrName {
-    type Value = Wire;
+    fn from_number(number: f64) -> Self {
+        number
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        infinity(name)
+    }
+
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_finite() { serializer.serialize_f64(*self) } else { serializer.collect_str(self) }
+    }
+}
+
+fn infinity(name: &str) -> Option<f64> {
+    match name {
+        "inf" => Some(f64::INFINITY),
+        "-inf" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+/// A value as a part of what serde writes and reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wire<T>(pub T);
+
+impl<T: NumberOrName> Serialize for Wire<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.write(serializer)
+    }
+}
+
+impl<'de, T: NumberOrName> Deserialize<'de> for Wire<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader(PhantomData)).map(Self)
+    }
+}
+
+struct Reader<T>(PhantomData<T>);
+
+impl<T: NumberOrName> de::Visitor<'_> for Reader<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(EXPECTED)
+        f.write_str(T::EXPECTED)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Wire, E> {
-        Ok(Wire::Number(value as f32))
+    fn visit_f64<E>(self, value: f64) -> Result<T, E> {
+        Ok(T::from_number(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Wire, E> {
-        Ok(Wire::Number(value as f32))
+    fn visit_i64<E>(self, value: i64) -> Result<T, E> {
+        Ok(T::from_number(value as f64))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Wire, E> {
-        Ok(Wire::Number(value as f32))
+    fn visit_u64<E>(self, value: u64) -> Result<T, E> {
+        Ok(T::from_number(value as f64))
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Wire, E> {
-        Ok(Wire::Name(name.to_owned()))
-    }
-}
-
-impl From<f32> for Wire {
-    fn from(value: f32) -> Self {
-        if value.is_finite() { Self::Number(value) } else { Self::Name(value.to_string()) }
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<T, E> {
+        T::from_name(name).ok_or_else(|| E::custom(format_args!("expected {}, found {name:?}", T::EXPECTED)))
     }
 }
 
-impl TryFrom<Wire> for f32 {
-    type Error = String;
-
-    fn try_from(wire: Wire) -> Result<Self, String> {
-        match wire {
-            Wire::Number(value) => Ok(value),
-            Wire::Name(name) => match name.as_str() {
-                "inf" => Ok(Self::INFINITY),
-                "-inf" => Ok(Self::NEG_INFINITY),
-                other => Err(format!("expected {EXPECTED}, found {other:?}")),
-            },
-        }
-    }
+/// Writes a value.
+///
+/// # Errors
+///
+/// The serializer's.
+pub fn serialize<T: NumberOrName, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    value.write(serializer)
 }
 
-/// A reward.
-pub(crate) mod reward {
-    use super::{Deserialize, Deserializer, Serialize, Serializer, Wire, de};
-
-    pub(crate) fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        Wire::from(*value).serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-        f32::try_from(Wire::deserialize(deserializer)?).map_err(de::Error::custom)
-    }
+/// Reads a value.
+///
+/// # Errors
+///
+/// The deserializer's; a name that no value has.
+pub fn deserialize<'de, T: NumberOrName, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Wire::deserialize(deserializer).map(|Wire(value)| value)
 }
 
-/// A reward that may be missing.
-pub(crate) mod maybe_reward {
-    use super::{Deserialize, Deserializer, Serialize, Serializer, Wire, de};
+/// Values that may be missing.
+pub mod option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(value: &Option<f32>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(Wire::from).serialize(serializer)
+    use super::{NumberOrName, Wire};
+
+    /// Writes a value or null.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's.
+    pub fn serialize<T: NumberOrName + Copy, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(Wire).serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
-        let wire = Option::<Wire>::deserialize(deserializer)?;
-        wire.map(f32::try_from).transpose().map_err(de::Error::custom)
+    /// Reads a value or null.
+    ///
+    /// # Errors
+    ///
+    /// As [`deserialize`](super::deserialize).
+    pub fn deserialize<'de, T: NumberOrName, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+        Ok(Option::<Wire<T>>::deserialize(deserializer)?.map(|Wire(value)| value))
     }
 }

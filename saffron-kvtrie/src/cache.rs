@@ -7,11 +7,12 @@ use std::path::Path;
 use rustc_hash::FxBuildHasher;
 
 use crate::evict::{EvictionPolicy, Lru};
+use crate::handle::{Match, Seq};
 use crate::index::{CacheError, TrieStats, check_capacity};
 use crate::reserve::{Reservation, Reuse, Want};
 use crate::snapshot::{self, SnapshotError};
 use crate::store::{KvStore, StoreError, StoreStats, tokens_within};
-use crate::trie::{Match, Seq, Trie};
+use crate::trie::Trie;
 
 /// The trie or its store refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,6 @@
 //! | [`payload`] | what callers keep with sequences | what it means |
 //! | [`attention`] | how rows attend to trunk and own suffix | where slots come from |
 //! | [`snapshot`] | a trie with its rows as a file | what wrote them |
-//! | [`ledger`] | which tokens a search has asked for | slots, caches |
 //!
 //! Without the feature `tensors` (on by default) there is no burn, no [`pool`] and no [`attention`]; everything else is there.
 //!
@@ -35,9 +34,9 @@
 pub mod attention;
 mod cache;
 pub mod evict;
+mod handle;
 mod inbox;
 pub mod index;
-pub mod ledger;
 pub mod payload;
 #[cfg(feature = "tensors")]
 pub mod pool;
@@ -51,10 +50,10 @@ mod trie;
 mod writes;
 
 pub use cache::{CacheStats, KvError, KvTrie, Step, StepError};
+pub use handle::{Match, Seq};
 pub use index::{CacheError, Extent, Move, TrieStats};
-pub use ledger::Ledger;
 #[cfg(feature = "tensors")]
 pub use pool::{KvPools, PoolShape};
 pub use reserve::{Reservation, Reuse, Segment, Want};
 pub use store::{HostStore, KvStore, StoreError, StoreStats};
-pub use trie::{Match, Seq, Trie};
+pub use trie::Trie;

@@ -7,8 +7,9 @@ use std::hash::BuildHasher;
 use rustc_hash::FxHashMap;
 
 use crate::evict::EvictionPolicy;
+use crate::handle::Seq;
 use crate::index::{CacheError, NodeRef};
-use crate::trie::{Seq, Trie};
+use crate::trie::Trie;
 
 /// A payload that cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

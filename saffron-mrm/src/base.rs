@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device};
 
-use crate::LoadError;
 use crate::checkpoint::{Checkpoint, load_decoder};
 use crate::config::DecoderConfig;
+use crate::error::LoadError;
 use crate::nn::Decoder;
 use crate::text::TextTokenizer;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use saffron_core::{DecoderShape, Token};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 mod family;
 mod fields;

@@ -8,10 +8,10 @@ use saffron_core::{
     ContextLayout, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, Session, Token, Vocabulary,
 };
 
-use crate::LoadError;
 use crate::base::{Base, BaseFiles};
 use crate::checkpoint::{AdapterFile, RewardHead};
 use crate::engine::{Engine, Merge, ModelOptions, Outputs, queries};
+use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextLayout, TextTokenizer, llama_guard_answers};
 
 /// How a guard is asked and which two tokens are its answers.

@@ -36,6 +36,7 @@ pub mod checkpoint;
 mod config;
 pub mod engine;
 mod error;
+mod files;
 mod guard;
 #[cfg(feature = "hub")]
 pub mod hub;

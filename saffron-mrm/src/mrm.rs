@@ -9,11 +9,11 @@ use saffron_core::{
     Token, Vocabulary,
 };
 
-use crate::LoadError;
 use crate::base::{Base, BaseFiles};
 use crate::checkpoint::head::check_bias;
 use crate::checkpoint::{MrmCard, RewardHead};
 use crate::engine::{Engine, ModelOptions, Outputs, Query, queries};
+use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 
 mod builder;

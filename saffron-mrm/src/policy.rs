@@ -9,9 +9,9 @@ use saffron_core::{
     Token, Vocabulary,
 };
 
-use crate::LoadError;
 use crate::base::{Base, BaseFiles};
 use crate::engine::{Engine, ModelOptions, Outputs, queries};
+use crate::error::LoadError;
 use crate::text::{PrefillUse, SessionReader, TextLayout, TextTokenizer};
 
 /// A decoder that proposes next tokens. It sees prompt, prefill and response.

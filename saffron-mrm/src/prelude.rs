@@ -15,4 +15,4 @@ pub use crate::guard::{GuardRewardModel, GuardTemplate};
 pub use crate::mrm::{Mrm, MrmInput};
 pub use crate::policy::LmPolicy;
 pub use crate::text::TextLayout;
-pub use crate::{DType, Device};
+pub use burn::tensor::{DType, Device};

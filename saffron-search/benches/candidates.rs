@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::unit_f32;
 use saffron_core::{
     CandidateFilter, Candidates, ModelError, PlainVocabulary, Policy, PrmScorer, Reply, Session, Token, Vocabulary,
     process_reward_fn,
@@ -27,7 +28,7 @@ const NEW_TOKENS: usize = 8;
 /// Logits with a bell shape, as models have them: sums of six uniform numbers.
 fn logits(size: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut uniform = || (rng.next_u32() >> 8) as f32 / (1 << 24) as f32;
+    let mut uniform = || unit_f32(&mut rng);
     (0..size).map(|_| (0..6).map(|_| uniform()).sum::<f32>() * 8.0).collect()
 }
 

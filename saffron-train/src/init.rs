@@ -5,8 +5,9 @@ mod decoder;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use saffron_core::TokenSet;
+use saffron_core::random::{symmetric_f32, unit_f32};
 use saffron_mrm::checkpoint::peft::{AdaptedLayers, adapted_layers};
 use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
 use saffron_mrm::{DecoderConfig, LoadError, RewardHead};
@@ -80,8 +81,8 @@ impl Init {
     #[must_use]
     pub fn head(&self, vocab_size: usize) -> RewardHead {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x4ead);
-        let bias = (0..vocab_size).map(|_| symmetric(&mut rng) * self.spread_bias).collect();
-        let mask: Vec<bool> = (0..vocab_size).map(|_| f64::from(unit(&mut rng)) < self.unseen).collect();
+        let bias = (0..vocab_size).map(|_| symmetric_f32(&mut rng) * self.spread_bias).collect();
+        let mask: Vec<bool> = (0..vocab_size).map(|_| f64::from(unit_f32(&mut rng)) < self.unseen).collect();
         RewardHead { bias, unseen: TokenSet::from_mask(&mask) }
     }
 }
@@ -92,16 +93,6 @@ fn wrong(field: &str, expected: String, found: impl std::fmt::Display) -> LoadEr
 }
 
 fn uniform(rng: &mut ChaCha8Rng, shape: [usize; 2], spread: f32, device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| symmetric(rng) * spread).collect();
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| symmetric_f32(rng) * spread).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// In [0, 1), from the upper 24 bits: every value is exact in float32.
-fn unit(rng: &mut ChaCha8Rng) -> f32 {
-    (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32
-}
-
-/// In [-1, 1).
-fn symmetric(rng: &mut ChaCha8Rng) -> f32 {
-    unit(rng) * 2.0 - 1.0
 }

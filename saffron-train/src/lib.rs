@@ -32,6 +32,7 @@
 //! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 
 mod adapter;
+mod corpus;
 mod error;
 mod init;
 pub mod labels;

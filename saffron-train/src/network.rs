@@ -13,8 +13,8 @@ use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
 use saffron_mrm::nn::Decoder;
 use saffron_mrm::{Base, DecoderConfig, RewardHead};
 
-use crate::TrainError;
 use crate::adapter::{Place, TrainableAdapter};
+use crate::error::TrainError;
 use crate::init::Init;
 use crate::objective::{Objective, Seen};
 

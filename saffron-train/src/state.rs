@@ -9,7 +9,7 @@ use saffron_search::eval::files::{FileError, read_capped};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::objective::Objective;
 use crate::trainer::Trainer;
 

@@ -4,8 +4,8 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
 use crate::adapter::TrainableAdapter;
+use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::{Objective, PartialSupervision};
 use crate::optim::{AdamWSettings, clip_norm, norm};

@@ -2,7 +2,8 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::symmetric_f32;
 use saffron_examples::device::{device, first};
 use saffron_kvtrie::attention::AttentionShape;
 use saffron_kvtrie::{Extent, KvPools, PoolShape, Reservation, Reuse, Trie, Want};
@@ -26,7 +27,7 @@ pub(crate) fn full_pools(shape: PoolShape, tokens: u32) -> KvPools {
 /// Random rows.
 pub(crate) fn rows<const D: usize>(size: [usize; D]) -> Tensor<D> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let numbers = (0..size.iter().product()).map(|_| (rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0);
+    let numbers = (0..size.iter().product()).map(|_| symmetric_f32(&mut rng));
     Tensor::from_data(TensorData::new(numbers.collect::<Vec<f32>>(), size), &bench_device())
 }
 

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use criterion::Criterion;
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::symmetric_f32;
 use saffron_mrm::engine::Engine;
 use saffron_mrm::nn::{Block, Decoder, Linear, RmsNorm};
 use saffron_mrm::{DecoderConfig, ModelOptions, RopeScaling};
@@ -46,7 +47,7 @@ pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut matrix = |rows: usize, columns: usize| -> Tensor<2> {
         let scale = 1.0 / (columns as f32).sqrt();
-        let mut value = || ((rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0) * scale;
+        let mut value = || symmetric_f32(&mut rng) * scale;
         let values: Vec<f32> = (0..rows * columns).map(|_| value()).collect();
         Tensor::from_data(TensorData::new(values, [rows, columns]), device)
     };

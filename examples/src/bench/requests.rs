@@ -37,6 +37,7 @@ impl Default for Tenants {
 /// Tokens of what stands before every tenant's own instructions.
 const PREAMBLE: usize = 32;
 
+/// Draws as the published measurements had them, from remainders of 32 bits.
 struct Draw(ChaCha8Rng);
 
 impl Draw {

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-use saffron_search::eval::data::below;
+use saffron_core::random::below;
 
 use super::request::{Kind, Request};
 use super::world::{Turn, World};
@@ -68,7 +68,7 @@ fn pick<'a>(of: &'a [String], rng: &mut ChaCha8Rng) -> &'a str {
     of.get(below(rng, of.len().max(1))).map_or("", |text| text)
 }
 
-/// In [0, 1).
+/// In [0, 1), of 32 bits: the policy in the repository has learnt from answers that were drawn so.
 fn unit(rng: &mut ChaCha8Rng) -> f64 {
     f64::from(rng.next_u32()) / 2f64.powi(32)
 }

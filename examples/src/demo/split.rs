@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use saffron_search::eval::data::below;
+use saffron_core::random::below;
 
 use super::request::{Kind, Request};
 use super::world::World;

@@ -7,7 +7,7 @@ use saffron_core::{
     Policy, ProcessRewardModel, Reply, Session, Token, TokenSet, Vocabulary,
 };
 
-use super::ledger::Ledger;
+use super::cost::SearchCost;
 use super::noise::Noise;
 use super::truth::{Fold, Values};
 use super::world::{END, VOCABULARY, Worlds};
@@ -34,14 +34,14 @@ pub const SUFFIX: usize = 56;
 #[derive(Debug)]
 pub struct ChainPolicy {
     worlds: Arc<Worlds>,
-    ledger: Ledger,
+    cost: SearchCost,
 }
 
 impl ChainPolicy {
     /// The policy of these worlds.
     #[must_use]
     pub fn new(worlds: Arc<Worlds>) -> Self {
-        Self { worlds, ledger: Ledger::default() }
+        Self { worlds, cost: SearchCost::default() }
     }
 }
 
@@ -66,7 +66,7 @@ impl Policy for ChainPolicy {
         let value = sessions.iter().enumerate().map(propose).collect::<Result<_, _>>()?;
         let charge = |session: &Session| {
             let hidden = session.prompt().len() + session.prefill().len();
-            self.ledger.charge(&POLICY_SHAPE, session, hidden, 0)
+            self.cost.of(&POLICY_SHAPE, session, hidden, 0)
         };
         Ok(Reply { value, work: sessions.iter().map(charge).collect() })
     }
@@ -97,7 +97,7 @@ impl Judge {
 #[derive(Debug)]
 pub struct ValuePrm {
     judge: Judge,
-    ledger: Ledger,
+    cost: SearchCost,
 }
 
 impl ValuePrm {
@@ -107,7 +107,7 @@ impl ValuePrm {
     ///
     /// None that these worlds give cause for.
     pub fn new(worlds: Arc<Worlds>, noise: Noise) -> Result<Self, ModelError> {
-        Ok(Self { judge: Judge::new(worlds, noise)?, ledger: Ledger::default() })
+        Ok(Self { judge: Judge::new(worlds, noise)?, cost: SearchCost::default() })
     }
 }
 
@@ -115,7 +115,7 @@ impl ProcessRewardModel for ValuePrm {
     fn process_rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
         let rewards = sessions.iter().map(|session| self.judge.reward(session, session.response()));
         let value = rewards.collect::<Result<_, _>>()?;
-        let charge = |session: &Session| self.ledger.charge(&REWARD_SHAPE, session, session.prompt().len(), SUFFIX);
+        let charge = |session: &Session| self.cost.of(&REWARD_SHAPE, session, session.prompt().len(), SUFFIX);
         Ok(Reply { value, work: sessions.iter().map(charge).collect() })
     }
 }
@@ -124,7 +124,7 @@ impl ProcessRewardModel for ValuePrm {
 #[derive(Debug)]
 pub struct ValueMrm {
     judge: Judge,
-    ledger: Ledger,
+    cost: SearchCost,
     unseen: TokenSet,
 }
 
@@ -135,7 +135,7 @@ impl ValueMrm {
     ///
     /// None that these worlds give cause for.
     pub fn new(worlds: Arc<Worlds>, noise: Noise, unseen: TokenSet) -> Result<Self, ModelError> {
-        Ok(Self { judge: Judge::new(worlds, noise)?, ledger: Ledger::default(), unseen })
+        Ok(Self { judge: Judge::new(worlds, noise)?, cost: SearchCost::default(), unseen })
     }
 
     fn children(&self, session: &Session, candidates: &Candidates) -> Result<Vec<ChildReward>, ModelError> {
@@ -161,7 +161,7 @@ impl MultifurcationRewardModel for ValueMrm {
         }
         let pairs = sessions.iter().zip(candidates);
         let value = pairs.map(|(session, list)| self.children(session, list)).collect::<Result<_, _>>()?;
-        let charge = |session: &Session| self.ledger.charge(&REWARD_SHAPE, session, session.prompt().len(), 0);
+        let charge = |session: &Session| self.cost.of(&REWARD_SHAPE, session, session.prompt().len(), 0);
         Ok(Reply { value, work: sessions.iter().map(charge).collect() })
     }
 

@@ -1,8 +1,9 @@
 //! Errors of a reward model that are the same whenever it is asked.
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use saffron_core::Token;
+use saffron_core::random::normal;
 
 /// Normally distributed errors, independent from prefix to prefix.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,11 +27,4 @@ impl Noise {
             parts.fold(0xcbf2_9ce4_8422_2325 ^ self.seed, |hash, part| (hash ^ part).wrapping_mul(0x100_0000_01b3));
         self.std * normal(&mut ChaCha8Rng::seed_from_u64(hash))
     }
-}
-
-/// A number of the standard normal distribution (Box and Muller 1958).
-pub(super) fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    let radius = (-2.0 * uniform().ln()).sqrt();
-    radius * (std::f64::consts::TAU * uniform()).cos()
 }

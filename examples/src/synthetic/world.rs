@@ -2,9 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use saffron_core::random::{normal, unit_f32};
 use saffron_core::{CandidateFilter, ModelError, PlainVocabulary, Session, Token};
-
-use super::noise::normal;
 
 /// Number of tokens.
 pub const VOCABULARY: usize = 20;
@@ -165,7 +164,7 @@ fn harmful(rng: &mut ChaCha8Rng) -> Token {
 }
 
 fn between(rng: &mut ChaCha8Rng, low: f32, high: f32) -> f32 {
-    low + (high - low) * (rng.next_u32() >> 8) as f32 / (1 << 24) as f32
+    low + (high - low) * unit_f32(rng)
 }
 
 /// Many prompts' worlds, known by the first tokens of their prompts.

@@ -37,6 +37,7 @@ mod released;
 mod replay;
 mod replay_case;
 mod rewards;
+mod rooms;
 mod scheduler;
 mod smollm2;
 mod synthetic;

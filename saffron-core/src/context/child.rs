@@ -1,6 +1,7 @@
 //! Scored candidates.
 
-use crate::{ChildReward, Token};
+use crate::reward::ChildReward;
+use crate::token::Token;
 
 /// One candidate with its reward.
 #[derive(Clone, Copy, Debug, PartialEq)]

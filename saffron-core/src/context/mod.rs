@@ -1,7 +1,6 @@
 //! The only door from a strategy to the models. It counts what passes, keeps the budget, grows the tree and tells observers.
 
 mod child;
-mod driver;
 mod models;
 mod result;
 
@@ -9,11 +8,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use crate::budget::Budget;
-use crate::error::{ConfigError, SearchError, SearchErrorKind};
+use crate::error::ConfigError;
 use crate::filter::CandidateFilter;
 use crate::meter::{ComputeMeter, Role, Usage};
 use crate::observer::{Level, SearchObserver, TreeChange};
 use crate::port::ModelPort;
+use crate::search_error::{SearchError, SearchErrorKind};
 use crate::session::Session;
 use crate::stop::StopReason;
 use crate::token::Token;
@@ -21,7 +21,6 @@ use crate::tree::{NodeId, SearchTree};
 use crate::verdict::Verdict;
 
 pub use child::{Child, Children};
-pub use driver::SearchDriver;
 
 /// What a search may do, whatever its strategy.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,10 +49,10 @@ impl ContextSettings {
 
 /// What a strategy works through. Everything it hands out is owned.
 pub struct SearchContext<'a> {
-    port: &'a mut dyn ModelPort,
-    observer: &'a mut dyn SearchObserver,
+    pub(crate) port: &'a mut dyn ModelPort,
+    pub(crate) observer: &'a mut dyn SearchObserver,
     settings: ContextSettings,
-    session: Session,
+    pub(crate) session: Session,
     tree: SearchTree,
     meter: ComputeMeter,
     rng: ChaCha8Rng,
@@ -61,13 +60,41 @@ pub struct SearchContext<'a> {
     stopped: Option<StopReason>,
     beam: Vec<(NodeId, Option<f32>)>,
     levels: usize,
-    changes: u64,
+    /// Changes of the tree so far.
+    pub(crate) changes: u64,
     verdict: Verdict,
 }
 
 impl std::fmt::Debug for SearchContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SearchContext").field("settings", &self.settings).field("tree", &self.tree).finish()
+    }
+}
+
+impl<'a> SearchContext<'a> {
+    /// A context at the root of a search.
+    pub(crate) fn at_root(
+        port: &'a mut dyn ModelPort,
+        observer: &'a mut dyn SearchObserver,
+        session: Session,
+        settings: ContextSettings,
+    ) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(settings.seed ^ prompt_hash(&session));
+        Self {
+            port,
+            observer,
+            settings,
+            session,
+            tree: SearchTree::default(),
+            meter: ComputeMeter::default(),
+            rng,
+            answer: None,
+            stopped: None,
+            beam: Vec::new(),
+            levels: 0,
+            changes: 0,
+            verdict: Verdict::default(),
+        }
     }
 }
 

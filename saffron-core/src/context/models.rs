@@ -4,15 +4,17 @@ use std::time::Instant;
 
 use super::{Child, Children, SearchContext};
 use crate::candidates::{Candidate, Candidates, Coverage};
-use crate::error::{ModelError, SearchError, SearchErrorKind};
+use crate::error::ModelError;
 use crate::meter::Role;
 use crate::observer::{ModelCall, TreeChange};
 use crate::port::ModelPort;
+use crate::reply::Reply;
 use crate::reward::ChildReward;
+use crate::search_error::{SearchError, SearchErrorKind};
 use crate::session::Session;
 use crate::stop::StopReason;
 use crate::tree::NodeId;
-use crate::work::{Reply, Work};
+use crate::work::Work;
 
 impl SearchContext<'_> {
     /// Asks the policy for the candidates of nodes, in one batch. No nodes, no call.

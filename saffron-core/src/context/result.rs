@@ -1,16 +1,16 @@
 //! What a search has found, as it stands.
 
 use super::SearchContext;
-use crate::error::{SearchError, SearchErrorKind};
 use crate::observer::BeamEntry;
 use crate::outcome::{Hypothesis, Outcome};
+use crate::search_error::{SearchError, SearchErrorKind};
 use crate::stop::StopReason;
 use crate::tree::{NodeId, NodeState};
 use crate::verdict::{Thresholds, Verdict};
 
 impl SearchContext<'_> {
-    /// See [`SearchDriver::outcome`](super::SearchDriver::outcome).
-    pub(super) fn outcome(&self, strategy: String, stop: Option<StopReason>) -> Result<Outcome, SearchError> {
+    /// See [`SearchDriver::outcome`](crate::SearchDriver::outcome).
+    pub(crate) fn outcome(&self, strategy: String, stop: Option<StopReason>) -> Result<Outcome, SearchError> {
         let node = self.answer.unwrap_or_else(|| self.best_leaf());
         let kept = self.beam.iter().find(|(other, reward)| *other == node && reward.is_some());
         let best = self.hypothesis(node, kept.and_then(|(_, reward)| *reward).or(self.tree.reward(node)?))?;
@@ -28,8 +28,8 @@ impl SearchContext<'_> {
         })
     }
 
-    /// See [`SearchDriver::judge`](super::SearchDriver::judge).
-    pub(super) fn judge(&mut self, thresholds: &Thresholds) -> Result<Verdict, SearchError> {
+    /// See [`SearchDriver::judge`](crate::SearchDriver::judge).
+    pub(crate) fn judge(&mut self, thresholds: &Thresholds) -> Result<Verdict, SearchError> {
         let node = self.answer.unwrap_or_else(|| self.best_leaf());
         let reward = match self.rate(&[node]) {
             Ok(rewards) => rewards.first().copied().flatten(),

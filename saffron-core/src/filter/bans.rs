@@ -1,7 +1,7 @@
 //! Tokens that may not come next.
 
 use super::CandidateFilter;
-use crate::Token;
+use crate::token::Token;
 
 impl CandidateFilter {
     /// The tokens that may not follow `response`; some of them perhaps more than once.

@@ -1,7 +1,9 @@
 //! Candidates from the most probable tokens alone, which is all that an engine elsewhere tells.
 
 use super::CandidateFilter;
-use crate::{Candidate, Candidates, Coverage, ModelError, Token};
+use crate::candidates::{Candidate, Candidates, Coverage};
+use crate::error::ModelError;
+use crate::token::Token;
 
 impl CandidateFilter {
     /// The candidates of one context from the most probable tokens of its distribution at temperature 1, each with its log-probability

@@ -3,8 +3,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::error::ModelError;
 use crate::numeric::exp_nonpositive as exp;
-use crate::{ModelError, Token};
+use crate::token::Token;
 
 const BLOCK: usize = 64;
 

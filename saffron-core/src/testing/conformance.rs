@@ -1,9 +1,16 @@
 //! What every implementation of a trait must keep to. Each function panics with a sentence when it does not; call it from a test.
 
-use crate::{
-    CandidateFilter, Candidates, ChildReward, ChildScorer, ContextSettings, DirectPort, ModelPort, Policy,
-    ProcessRewardModel, SearchDriver, SearchStrategy, Session, Step, with_causes,
-};
+use crate::candidates::Candidates;
+use crate::context::ContextSettings;
+use crate::driver::SearchDriver;
+use crate::filter::CandidateFilter;
+use crate::policy::Policy;
+use crate::port::{DirectPort, ModelPort};
+use crate::report::with_causes;
+use crate::reward::{ChildReward, ProcessRewardModel};
+use crate::scorer::ChildScorer;
+use crate::session::Session;
+use crate::strategy::{SearchStrategy, Step};
 
 /// How far two answers to the same question may lie apart: float noise of another batch or of a cache.
 const TOLERANCE: f32 = 1e-3;

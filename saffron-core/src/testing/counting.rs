@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::{
-    CandidateFilter, Candidates, ChildReward, ModelError, MultifurcationRewardModel, OutcomeRewardModel, Policy,
-    ProcessRewardModel, Reply, Session, Token, Vocabulary,
-};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::filter::CandidateFilter;
+use crate::policy::Policy;
+use crate::reply::Reply;
+use crate::reward::{ChildReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel};
+use crate::session::Session;
+use crate::token::Token;
+use crate::vocabulary::Vocabulary;
 
 /// Any model, with its calls and the sessions in them counted.
 ///

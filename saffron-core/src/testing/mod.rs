@@ -4,9 +4,11 @@
 
 pub mod conformance;
 mod counting;
+mod mutator;
 mod script;
 mod table_policy;
 
 pub use counting::Counting;
+pub use mutator::Mutator;
 pub use script::ScriptedReward;
 pub use table_policy::TablePolicy;

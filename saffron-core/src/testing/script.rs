@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::table_policy::work_from_scratch;
-use crate::{
-    Candidates, ChildReward, ModelError, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, Reply,
-    Session, Token, TokenSet,
-};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::reply::Reply;
+use crate::reward::{ChildReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel};
+use crate::session::Session;
+use crate::token::{Token, TokenSet};
 
 /// Rewards looked up by the response, unseen tokens included. Serves as every kind of reward model, so that strategies can be
 /// compared over the same rewards.

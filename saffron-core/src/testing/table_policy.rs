@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{
-    CandidateFilter, Candidates, DecoderShape, Forwarded, ModelError, PlainVocabulary, Policy, Reply, Session, Token,
-    Vocabulary, Work,
-};
+use crate::candidates::Candidates;
+use crate::error::ModelError;
+use crate::filter::CandidateFilter;
+use crate::flops::DecoderShape;
+use crate::policy::Policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::token::Token;
+use crate::vocabulary::{PlainVocabulary, Vocabulary};
+use crate::work::{Forwarded, Work};
 
 /// A policy whose logits are looked up by the response so far; what the table lacks gets the default row.
 ///

@@ -1,6 +1,6 @@
 //! What is asked for.
 
-use crate::trie::Seq;
+use crate::handle::Seq;
 
 /// One context of a batch.
 #[derive(Clone, Copy, Debug)]

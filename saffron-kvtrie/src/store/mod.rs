@@ -4,15 +4,11 @@
 
 mod error;
 mod host;
-#[cfg(feature = "tensors")]
-mod pools;
 mod shape;
 
 use crate::index::{Extent, MOST_SLOTS, Move};
 pub use error::StoreError;
 pub use host::{HostRows, HostStore};
-#[cfg(feature = "tensors")]
-pub use pools::PoolRows;
 pub use shape::{Element, StoreShape};
 
 /// Rows of keys and values by layer and slot.
@@ -113,7 +109,7 @@ pub(crate) fn grown(slots: usize, need: usize, limit: usize) -> Result<usize, St
 }
 
 /// Whether a store has a layer and the slots of some extents.
-fn check(
+pub(crate) fn check(
     layer: usize,
     layers: usize,
     extents: impl IntoIterator<Item = Extent>,
@@ -130,19 +126,19 @@ fn check(
 }
 
 /// The same for slots that are written to: not the null row.
-fn check_target(extents: impl IntoIterator<Item = Extent>) -> Result<(), StoreError> {
+pub(crate) fn check_target(extents: impl IntoIterator<Item = Extent>) -> Result<(), StoreError> {
     let mut extents = extents.into_iter();
     if extents.any(|extent| extent.base == 0 && extent.len > 0) { Err(StoreError::NullRow) } else { Ok(()) }
 }
 
 /// Whether there are the rows that some writes take.
-fn check_rows(writes: &[(usize, Extent)], rows: usize) -> Result<(), StoreError> {
+pub(crate) fn check_rows(writes: &[(usize, Extent)], rows: usize) -> Result<(), StoreError> {
     let need = writes.iter().map(|(first, extent)| first.saturating_add(extent.len as usize)).max().unwrap_or(0);
     if need <= rows { Ok(()) } else { Err(StoreError::RowCount { need, found: rows }) }
 }
 
 /// Rows that follow each other, one extent after another.
-fn in_order(extents: &[Extent]) -> Vec<(usize, Extent)> {
+pub(crate) fn in_order(extents: &[Extent]) -> Vec<(usize, Extent)> {
     let starts = extents.iter().scan(0, |row, extent| {
         let first = *row;
         *row += extent.len as usize;
@@ -152,7 +148,7 @@ fn in_order(extents: &[Extent]) -> Vec<(usize, Extent)> {
 }
 
 /// Slots of all extents.
-fn total(extents: &[Extent]) -> usize {
+pub(crate) fn total(extents: &[Extent]) -> usize {
     extents.iter().map(|extent| extent.len as usize).sum()
 }
 

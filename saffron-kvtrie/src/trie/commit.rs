@@ -2,8 +2,9 @@
 
 use std::hash::BuildHasher;
 
-use super::{Seq, Trie};
+use super::Trie;
 use crate::evict::EvictionPolicy;
+use crate::handle::Seq;
 use crate::inbox::{Held, Message};
 use crate::index::{CacheError, Extent, Fate, NodeRef};
 use crate::reserve::{Place, Reservation};

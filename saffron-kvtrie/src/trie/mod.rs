@@ -1,7 +1,6 @@
 //! The trie: index, slots and handles together. Still no tensors.
 
 mod commit;
-mod handle;
 mod reserve;
 mod resize;
 
@@ -10,11 +9,11 @@ use std::hash::BuildHasher;
 use rustc_hash::FxBuildHasher;
 
 use crate::evict::{EvictionPolicy, Lru};
+use crate::handle::{Match, Seq};
 use crate::inbox::Inbox;
 use crate::index::{CacheError, Extent, Index, MOST_SLOTS, NodeRef, SlotAllocator, StoredRun, TrieStats};
 use crate::reserve::Reservation;
 use crate::sync::Arc;
-pub use handle::{Match, Seq};
 
 /// A token trie over a number of slots. Full, it forgets what its policy names: by default the leaf whose last use lies furthest back.
 ///

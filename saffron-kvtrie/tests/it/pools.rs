@@ -1,7 +1,7 @@
 //! The pools: in place, within the budget, finite where nothing was written.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use saffron_kvtrie::store::PoolRows;
+use saffron_kvtrie::pool::PoolRows;
 use saffron_kvtrie::{Extent, KvPools, KvStore, Move, PoolShape, StoreError};
 
 const SHAPE: PoolShape = PoolShape { layers: 2, kv_heads: 3, head_dim: 4, dtype: DType::F32 };

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saffron_kvtrie::evict::Lru;
+use saffron_kvtrie::pool::PoolRows;
 use saffron_kvtrie::snapshot::SnapshotError;
-use saffron_kvtrie::store::{HostStore, KvStore, PoolRows};
+use saffron_kvtrie::store::{HostStore, KvStore};
 use saffron_kvtrie::{Extent, KvPools, KvTrie, PoolShape, Reservation, Reuse, StoreError, Want};
 
 const SHAPE: PoolShape = PoolShape { layers: 2, kv_heads: 2, head_dim: 4, dtype: DType::F32 };

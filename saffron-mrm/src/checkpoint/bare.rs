@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::tensors::TensorSource;
-use crate::LoadError;
+use crate::error::LoadError;
 
 const PREFIX: &str = "model.";
 /// What every bare model has.

@@ -5,8 +5,8 @@ use std::path::Path;
 use saffron_core::Preset;
 use serde::{Deserialize, Serialize};
 
-use super::files::{read_json_if_there, write_whole};
 use crate::error::LoadError;
+use crate::files::{read_json_if_there, write_whole};
 
 /// The file of a card, in the directory of an adapter or of whole weights.
 const CARD: &str = "saffron.json";

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// Replaces files of a directory together and keeps its other files. `fill` writes the new files
 /// into a directory beside it, which then takes its place. The directory is created if it does not

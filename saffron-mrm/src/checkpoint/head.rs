@@ -7,11 +7,11 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use saffron_core::TokenSet;
 
-use super::files::is_there;
 use super::folder::update;
 use super::safetensors::{SafetensorsFile, failed};
 use super::torch::{TorchVector, read_vector, write_vector};
-use crate::LoadError;
+use crate::error::LoadError;
+use crate::files::is_there;
 
 const OURS: &str = "reward_head.safetensors";
 const BIAS: &str = "lm_head_bias.pt";

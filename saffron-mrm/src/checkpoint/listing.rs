@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::is_there;
 use super::shards::Shards;
 use super::source::{Checkpoint, GENERATION, Kind};
-use crate::LoadError;
+use crate::error::LoadError;
+use crate::files::is_there;
 
 /// What a directory's model is read from, but for its weights and templates with names.
 const SMALL: [&str; 7] = [

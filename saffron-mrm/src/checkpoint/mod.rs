@@ -6,18 +6,17 @@
 mod bare;
 mod card;
 mod export;
-pub(crate) mod files;
 pub mod folder;
 #[cfg(feature = "gguf")]
 pub(crate) mod gguf;
 pub mod head;
+mod layout;
 mod listing;
 mod parts;
 pub mod peft;
 pub mod safetensors;
 mod save;
 mod shards;
-pub(crate) mod small;
 mod source;
 mod tensors;
 pub mod torch;
@@ -25,6 +24,8 @@ mod weights;
 
 pub use card::MrmCard;
 pub use head::RewardHead;
-pub use peft::{AdapterConfig, AdapterFile, LoraPair, LoraWeights, Projection, Targets};
+pub use peft::{AdapterConfig, AdapterFile, Targets};
 pub use source::Checkpoint;
 pub(crate) use weights::load_decoder;
+
+pub use crate::nn::lora::{LoraPair, LoraWeights, Projection};

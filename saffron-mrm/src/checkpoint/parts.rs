@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::View;
 
 use super::safetensors::failed;
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A type of weights, as each library spells it.
 #[derive(Clone, Copy)]

@@ -9,9 +9,9 @@ use half::{bf16, f16};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError};
 
-use super::files::open_regular;
 use super::tensors::TensorSource;
-use crate::LoadError;
+use crate::error::LoadError;
+use crate::files::open_regular;
 
 /// The largest header. A decoder of 4,096 layers has one of 6 MB; one takes about ten times its
 /// bytes in memory. The format's own cap is 100 MB.

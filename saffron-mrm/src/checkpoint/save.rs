@@ -6,9 +6,9 @@ use burn::tensor::{DType, Tensor};
 
 use super::folder::update;
 use super::parts::{Kind, Part, write_parts};
-use super::peft::Projection;
-use crate::LoadError;
 use crate::config::DecoderConfig;
+use crate::error::LoadError;
+use crate::nn::lora::Projection;
 use crate::nn::{Block, Decoder, Linear};
 
 const CONFIG: &str = "config.json";

@@ -5,12 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::{is_there, read_json};
 use super::safetensors::SafetensorsFile;
 use super::tensors::TensorSource;
-use crate::LoadError;
 use crate::brief::cut;
-use crate::error::TensorMismatch;
+use crate::error::{LoadError, TensorMismatch};
+use crate::files::{is_there, read_json};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

@@ -6,13 +6,13 @@ use saffron_core::Token;
 use serde_json::{Map, Value};
 
 use super::bare;
-use super::files::{kind_of, read_json_if_there};
 #[cfg(feature = "gguf")]
 use super::gguf::GgufFile;
 use super::shards::Shards;
 use super::tensors::TensorSource;
-use crate::LoadError;
 use crate::config::{DecoderConfig, Fields};
+use crate::error::LoadError;
+use crate::files::{kind_of, read_json_if_there};
 use crate::text::{ChatTemplate, TextTokenizer};
 
 pub(super) const GENERATION: &str = "generation_config.json";

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use crate::LoadError;
-use crate::error::TensorMismatch;
+use crate::error::{LoadError, TensorMismatch};
 
 /// Tensors by Hugging Face's names.
 pub(crate) trait TensorSource: fmt::Debug {

@@ -16,10 +16,10 @@ use zip::{CompressionMethod, ZipWriter};
 
 use self::archive::Archive;
 pub(crate) use self::tensors::TorchTensors;
-use super::files::open_regular;
 use super::safetensors::floats;
 use super::tensors::TensorSource;
-use crate::LoadError;
+use crate::error::LoadError;
+use crate::files::open_regular;
 
 mod archive;
 mod grammar;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::peft::Projection;
 use super::source::Checkpoint;
 use super::tensors::{TensorSource, check_tensors};
-use crate::LoadError;
 use crate::brief::cut;
 use crate::config::DecoderConfig;
+use crate::error::LoadError;
+use crate::nn::lora::Projection;
 use crate::nn::{Block, Decoder, Linear, RmsNorm};
 
 const EMBEDDING: &str = "model.embed_tokens.weight";

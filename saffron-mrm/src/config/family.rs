@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::fields::present;
-use crate::LoadError;
 use crate::brief::cut;
+use crate::error::LoadError;
 
 /// Families that the decoder computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

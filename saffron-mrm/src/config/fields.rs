@@ -7,7 +7,7 @@ use std::path::Path;
 use saffron_core::Token;
 use serde_json::{Map, Value};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A field that is there and not null.
 pub(super) fn present<'a>(raw: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {

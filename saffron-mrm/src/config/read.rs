@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::family::Family;
 use super::fields::{Fields, present};
 use super::{DecoderConfig, rope};
-use crate::LoadError;
-use crate::checkpoint::files::read_json;
+use crate::error::LoadError;
+use crate::files::read_json;
 
 /// What transformers takes for `rms_norm_eps` where a file has none.
 const EPS: f64 = 1e-6;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::RopeScaling;
 use super::fields::{Fields, present};
-use crate::LoadError;
+use crate::error::LoadError;
 
 const DEFAULT_THETA: f64 = 10_000.0;
 

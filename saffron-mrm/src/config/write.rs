@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{DecoderConfig, RopeScaling};
-use crate::LoadError;
-use crate::checkpoint::files::write_whole;
+use crate::error::LoadError;
+use crate::files::write_whole;
 
 impl DecoderConfig {
     /// Refuses sizes that no decoder has, as reading them from a file does: for configurations made in code.

@@ -1,21 +1,19 @@
 //! A decoder with its key–value cache: contexts in, logits of their last tokens out, and what it cost.
 
 mod audit;
-mod books;
 mod pass;
 
 use std::path::Path;
 
 use burn::tensor::{DType, Device};
 use rustc_hash::FxHashMap;
-use saffron_core::{DecoderShape, Forwarded, ModelError, Run, Session, Token, Work};
+use saffron_core::{AskedContexts, DecoderShape, Forwarded, ModelError, Run, Session, Token, Work};
 use saffron_kvtrie::attention::{AttentionPlanner, Buckets, PlanKind};
 use saffron_kvtrie::{CacheError, KvError, KvPools, KvTrie, PoolShape, Reservation, Reuse, StepError, TrieStats, Want};
 
-use crate::LoadError;
 use crate::checkpoint::LoraWeights;
+use crate::error::LoadError;
 use crate::nn::Decoder;
-use books::Books;
 use pass::{Pass, failure, planner};
 
 /// How a model runs. The defaults suit a CPU.
@@ -120,7 +118,7 @@ pub struct Engine {
     cache: KvTrie<KvPools>,
     options: ModelOptions,
     shape: DecoderShape,
-    books: Books,
+    asked: AskedContexts,
     planner: Box<dyn AttentionPlanner>,
 }
 
@@ -152,7 +150,7 @@ impl Engine {
         let flops = DecoderShape { lora_per_token: decoder.lora_flops_per_token(), ..config.shape() };
         let planner = planner(&decoder);
         let cache = KvTrie::new(KvPools::new(shape, tokens, &decoder.device()));
-        Ok(Self { decoder, cache, options, shape: flops, books: Books::default(), planner })
+        Ok(Self { decoder, cache, options, shape: flops, asked: AskedContexts::default(), planner })
     }
 
     /// The same with an adapter added to the weights, or beside them. What the cache holds is forgotten.
@@ -317,8 +315,8 @@ impl Engine {
             };
             // A search's equal contexts of one call are computed once, whatever its cache holds.
             if !queries[..place].iter().any(|earlier| same(&earlier)) {
-                let new = self.books.ask(query);
-                work.attributed = self.cost(&new, outputs, 1);
+                let computed = self.asked.ask(query.run, &query.tokens, query.scratch);
+                work.attributed = self.cost(&computed, outputs, 1);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::HubModel;
 use super::files;
 use super::record::{Entry, Known, Record, is_sound};
 use super::store::{Folder, linked_digest};
-use crate::checkpoint::files::{read_capped, read_json};
+use crate::files::{read_capped, read_json};
 
 /// The longest file that names a commit.
 const MAX_REFERENCE: u64 = 1 << 10;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use super::HubModel;
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A model that the hub does not give.
 #[derive(Debug, thiserror::Error)]

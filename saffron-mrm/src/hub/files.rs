@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::HubModel;
-use crate::checkpoint::files::{MAX_JSON, MAX_TOKENIZER, read_json};
-pub(super) use crate::checkpoint::small::NEEDED;
-use crate::checkpoint::small::{OPTIONAL, TEMPLATES};
+pub(super) use crate::files::small::NEEDED;
+use crate::files::small::{OPTIONAL, TEMPLATES};
+use crate::files::{MAX_JSON, MAX_TOKENIZER, read_json};
 use crate::text::MAX_TEMPLATE;
 
 const TOKENIZER: &str = "tokenizer.json";

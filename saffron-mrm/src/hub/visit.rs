@@ -10,8 +10,8 @@ use super::client::{Client, Part, Revision, Wanted};
 use super::record::{Entry, Known, Record, is_sound};
 use super::store::{Folder, Slot, cache_error};
 use super::{Hub, HubError, HubModel, HubProgress, files};
-use crate::LoadError;
 use crate::checkpoint::Checkpoint;
+use crate::error::LoadError;
 
 /// The pauses before requests for a file that made no progress.
 const WAITS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];

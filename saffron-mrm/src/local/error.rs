@@ -2,7 +2,7 @@
 
 use saffron_core::ModelName;
 
-use crate::LoadError;
+use crate::error::LoadError;
 #[cfg(feature = "hub")]
 use crate::hub::HubError;
 

@@ -11,8 +11,8 @@ use saffron_core::{HubModel, ModelName};
 
 use crate::base::Base;
 use crate::checkpoint::Checkpoint;
-use crate::checkpoint::files::is_there;
 use crate::engine::ModelOptions;
+use crate::files::is_there;
 #[cfg(feature = "hub")]
 use crate::hub::{Hub, HubProgress, commit_of};
 pub use error::LocalError;

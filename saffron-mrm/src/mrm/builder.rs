@@ -5,11 +5,11 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::{Mrm, MrmInput};
-use crate::LoadError;
 use crate::base::{Base, BaseFiles};
 use crate::checkpoint::{AdapterFile, MrmCard, RewardHead};
 use crate::config::DecoderConfig;
 use crate::engine::{Engine, Merge, ModelOptions};
+use crate::error::LoadError;
 use crate::text::{SessionReader, TextLayout, TextTokenizer};
 
 /// A base model that is no reward model yet: a language model's logits are not rewards. An adapter

@@ -3,8 +3,8 @@
 use burn::tensor::activation::silu;
 use burn::tensor::{Int, Tensor};
 
+use super::lora::{LoraPair, LoraWeights, Projection};
 use super::{Attend, Linear, RmsNorm, RopeRows, fused, simd};
-use crate::checkpoint::{LoraPair, LoraWeights, Projection};
 use crate::config::DecoderConfig;
 
 /// Attention and gated MLP, each behind a norm and added to the residual stream. Projections of the same input are one matrix.

@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use saffron_core::ModelError;
 
 use super::block::BlockContext;
+use super::lora::LoraWeights;
 use super::{Attend, Block, RmsNorm, Rope, simd};
-use crate::checkpoint::LoraWeights;
 use crate::config::DecoderConfig;
 
 /// A Llama-family decoder. Cloning shares the weights.

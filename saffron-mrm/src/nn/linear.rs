@@ -2,8 +2,8 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::lora::LoraPair;
 use super::simd;
-use crate::checkpoint::LoraPair;
 
 /// `W x + b` with `W` as checkpoints have it.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ mod fused;
 #[path = "no_fused.rs"]
 mod fused;
 mod linear;
+pub(crate) mod lora;
 mod norm;
 mod rope;
 #[cfg(feature = "flex")]

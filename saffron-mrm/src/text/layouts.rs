@@ -5,7 +5,7 @@ use saffron_core::PromptLayout;
 
 use super::llama3::FIRST_LLAMA3_CONTROL;
 use super::{TextLayout, TextTokenizer, llama_guard_3};
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// The names of layouts that need no template.
 pub const LAYOUT_NAMES: [&str; 6] = ["chatml", "llama3", "llama3.2", "llama-guard-3", "mrm", "plain"];

@@ -15,6 +15,8 @@ mod tokenizer;
 
 #[cfg(feature = "hub")]
 pub(crate) use chat::MAX_TEMPLATE;
+#[cfg(feature = "gguf")]
+pub(crate) use chat::literals;
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use conversation::Conversation;
 pub use convert::Conversion;
@@ -24,5 +26,5 @@ pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
 pub use text_layout::TextLayout;
 #[cfg(feature = "gguf")]
-pub(crate) use tokenizer::{CleanUp, TokenizerParts};
+pub(crate) use tokenizer::{CleanUp, Named, TokenizerParts};
 pub use tokenizer::{TextError, TextTokenizer};

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
-use crate::LoadError;
-use crate::checkpoint::files::read_json_if_there;
+use crate::error::LoadError;
+use crate::files::read_json_if_there;
 
 const CONFIG: &str = "tokenizer_config.json";
 const MAP: &str = "special_tokens_map.json";

@@ -8,8 +8,7 @@ use super::chat::Piece;
 use super::layouts::{Named, guess};
 use super::markers;
 use super::{ChatTemplate, Message, TemplateError, TextError, TextTokenizer};
-use crate::LoadError;
-use crate::checkpoint::Checkpoint;
+use crate::error::LoadError;
 
 /// A layout that encodes prompts together with its own words, so that ids are those of
 /// transformers' `apply_chat_template`.
@@ -40,24 +39,6 @@ enum Around {
 }
 
 impl TextLayout {
-    /// The layout of a checkpoint: its own chat template, or without one what its special tokens
-    /// suggest. The [origin](Self::origin) says which.
-    ///
-    /// # Errors
-    ///
-    /// A template that cannot be read, or does not put a prompt between its own words.
-    pub fn of_checkpoint(checkpoint: &Checkpoint, tokenizer: &TextTokenizer) -> Result<Self, LoadError> {
-        match checkpoint.chat_template()? {
-            Some(template) => Self::of_template(&template, &[], tokenizer).map_err(|error| refuse(checkpoint, &error)),
-            None => {
-                let layout = Self::guessed(tokenizer)?;
-                let path = checkpoint.path().display();
-                tracing::warn!(%path, layout = %layout.origin, "no chat template: name a layout to choose it");
-                Ok(layout)
-            }
-        }
-    }
-
     /// A layout of [`LAYOUT_NAMES`](super::LAYOUT_NAMES).
     ///
     /// # Errors
@@ -249,9 +230,4 @@ impl From<TextLayout> for ContextLayout {
             _ => Self::of_text(ids, Arc::new(layout), origin),
         }
     }
-}
-
-fn refuse(checkpoint: &Checkpoint, error: &TemplateError) -> LoadError {
-    let reason = format!("{error}; name another layout");
-    LoadError::Layout { name: format!("the chat template of {}", checkpoint.path().display()), reason }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use saffron_core::random::below;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::checkpoint::{AdapterFile, RewardHead};
@@ -29,7 +30,7 @@ struct Damage(ChaCha8Rng);
 
 impl Damage {
     fn below(&mut self, end: usize) -> usize {
-        self.0.next_u32() as usize % end.max(1)
+        below(&mut self.0, end)
     }
 
     /// Bytes changed, taken out, doubled or cut off.

@@ -250,6 +250,24 @@ mod gguf {
     }
 
     #[test]
+    fn the_end_of_a_turn_stays_a_control_token() {
+        let from = Checkpoint::open(&dir("tiny-b").join("policy")).unwrap().tokenizer().unwrap();
+        let words = from.encode("one question").unwrap();
+        let text = |id: u32| from.decode_text(&[id]).unwrap();
+        let word = words.iter().copied().find(|id| text(*id).trim().len() > 1).unwrap();
+        let (_gguf, path) =
+            Parts::of("tiny-b", GgmlDType::F32).with("tokenizer.ggml.eot_token_id", Field::U32(word)).file();
+        let (_folder, out) = export(&path, DType::F32);
+        for checkpoint in [&path, &out] {
+            let tokenizer = Checkpoint::open(checkpoint).unwrap().tokenizer().unwrap();
+            assert!(tokenizer.is_control(word), "{word} {:?}", text(word));
+            assert!(!tokenizer.encode("one question").unwrap().contains(&word));
+        }
+        let special = &json(&out.join("tokenizer_config.json"))["additional_special_tokens"];
+        assert_eq!(special.as_array().unwrap().len(), 1, "{special}");
+    }
+
+    #[test]
     fn what_it_does_not_name_is_not_written() {
         let parts = Parts::of("tiny-a", GgmlDType::F32);
         let parts = ["tokenizer.chat_template", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"]

@@ -15,7 +15,7 @@ use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::engine::Engine;
 use saffron_mrm::nn::Decoder;
-use saffron_mrm::text::Message;
+use saffron_mrm::text::{Message, TextTokenizer};
 use saffron_mrm::{DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm, RopeScaling};
 use serde_json::Value as Json;
 
@@ -287,6 +287,64 @@ fn a_gguf_encodes_prompts_together_with_its_template() {
         let special = policy.context(&policy.session("a</s>b<s>").unwrap()).unwrap();
         assert_eq!(special.iter().filter(|id| **id < 3).count(), 1, "{space}: the beginning of the sequence alone");
     }
+}
+
+/// The tokenizer of a file with SentencePiece's pieces, and the id of an ordinary one of them.
+fn with_piece(piece: &str, change: impl FnOnce(Parts, u32) -> Parts) -> (TextTokenizer, u32) {
+    let id = sentence_piece::pieces().0.iter().position(|known| known == piece).unwrap() as u32;
+    let (_folder, path) = change(spaced(false, "{{ bos_token }}{{ messages[0].content }}"), id).file();
+    (Checkpoint::open(&path).unwrap().tokenizer().unwrap(), id)
+}
+
+#[test]
+fn no_text_becomes_a_token_that_a_file_names_by_its_role() {
+    let (plain, id) = with_piece("INST", |parts, _| parts);
+    assert!(plain.encode("[INST]").unwrap().contains(&id), "an ordinary piece");
+    for role in ["eot", "eom", "padding", "unknown", "fim_pre", "fim_sep", "seperator", "cls", "mask", "suffix"] {
+        let key = format!("tokenizer.ggml.{role}_token_id");
+        let (tokenizer, id) = with_piece("INST", |parts, id| parts.with(&key, number(id as usize)));
+        assert!(tokenizer.is_control(id), "{role}");
+        let said = tokenizer.encode("a [INST] b").unwrap();
+        assert!(!said.contains(&id), "{role}: {said:?}");
+        assert_eq!(tokenizer.decode_text(&said).unwrap(), "a [INST] b", "{role}: nothing of it is lost");
+        assert_eq!(tokenizer.id(), plain.id(), "{role}: ordinary ids mean the same");
+    }
+    let (tokenizer, id) =
+        with_piece("INST", |parts, id| parts.with("tokenizer.ggml.eot_token_id", number(id as usize)));
+    assert!(tokenizer.encode_markup("aINSTb").unwrap().contains(&id), "a layout's own text may");
+    let (tokenizer, id) =
+        with_piece("INST", |parts, id| parts.with("tokenizer.ggml.padding_token_id", number(id as usize)));
+    assert_eq!(tokenizer.decode_text(&[id]).unwrap(), "INST", "a reply keeps its words");
+}
+
+#[test]
+fn letters_that_a_file_names_stay_letters_and_ids_without_a_token_name_none() {
+    for role in ["padding", "fim_pad"] {
+        let key = format!("tokenizer.ggml.{role}_token_id");
+        let (tokenizer, id) = with_piece("!", |parts, id| parts.with(&key, number(id as usize)));
+        assert!(!tokenizer.is_control(id) && tokenizer.encode("!").unwrap().contains(&id), "{role}");
+    }
+    for value in [number(100_000), Value::I32(-1)] {
+        let (tokenizer, id) = with_piece("INST", |parts, _| parts.with("tokenizer.ggml.fim_rep_token_id", value));
+        assert!(!tokenizer.is_control(id));
+    }
+}
+
+#[test]
+fn added_tokens_that_a_files_templates_write_are_control_tokens() {
+    let piece = |template: &str, key: &str| {
+        let template = Value::String(template.to_owned());
+        let (tokenizer, id) = with_piece("INST", |parts, id| {
+            let Value::Array(mut kinds) = parts.metadata["tokenizer.ggml.token_type"].clone() else { panic!("kinds") };
+            kinds[id as usize] = Value::I32(4);
+            parts.with("tokenizer.ggml.token_type", Value::Array(kinds)).with(key, template)
+        });
+        (tokenizer.is_control(id), tokenizer.encode("a INST").unwrap().contains(&id))
+    };
+    let main = "tokenizer.chat_template";
+    assert_eq!(piece("{{ messages[0].content ~ 'INST' }}", main), (true, false));
+    assert_eq!(piece("{{ messages[0].content }}", main), (false, true));
+    assert_eq!(piece("{{ messages[0].content ~ 'INST' }}", "tokenizer.chat_template.tool_use"), (true, false));
 }
 
 /// Pieces that are all made of each other: as many merges as the square of their lengths.

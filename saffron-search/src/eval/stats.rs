@@ -16,7 +16,6 @@ mod mean;
 mod paired;
 mod regression;
 mod share;
-mod wire;
 
 pub use classification::{Auroc, BestThreshold, Classification, ClassificationSettings, ReliabilityBin, Scored};
 pub use mean::Mean;

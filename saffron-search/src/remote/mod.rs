@@ -29,7 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod books;
+mod cost;
 mod engine;
 mod error;
 mod http;

@@ -7,7 +7,7 @@ use saffron_core::{
     ModelError, Policy, Reading, Reply, Session, TextPolicy, Token, Vocabulary, Work,
 };
 
-use super::books::Books;
+use super::cost::ServedCost;
 use super::server::{Listed, key};
 use super::{RemoteError, RemoteVocabulary, Server};
 
@@ -22,7 +22,7 @@ pub struct RemotePolicy {
     vocabulary: Arc<dyn Vocabulary>,
     renderer: ContextRenderer,
     end_tokens: Vec<Token>,
-    books: Books,
+    cost: ServedCost,
 }
 
 impl RemotePolicy {
@@ -69,13 +69,13 @@ impl RemotePolicy {
         end_tokens: Vec<Token>,
     ) -> Self {
         let renderer = ContextRenderer::new(layout);
-        Self { server, vocabulary, renderer, end_tokens, books: Books::default() }
+        Self { server, vocabulary, renderer, end_tokens, cost: ServedCost::default() }
     }
 
     /// The policy with the sizes of its model: operations are counted then. Without them tokens are, and FLOPs are 0.
     #[must_use]
     pub fn with_shape(mut self, shape: DecoderShape) -> Self {
-        self.books.shape = Some(shape);
+        self.cost.shape = Some(shape);
         self
     }
 
@@ -142,7 +142,7 @@ impl RemotePolicy {
             // Rows of the unembedding beyond the tokenizer's ids belong to no token.
             tokens.retain(|(token, _)| (*token as usize) < size);
             let candidates = filter.apply_listed(&tokens, size, asked.session.response(), asked.place)?;
-            let work = self.books.enter(asked.session, &asked.context, cached);
+            let work = self.cost.of(asked.session, &asked.context, cached);
             answers.push(Answered { candidates, listed: tokens.len(), work });
         }
         Ok(answers)

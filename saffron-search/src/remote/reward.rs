@@ -7,7 +7,7 @@ use saffron_core::{
     PromptLayout, Reading, Reply, Session, Token, Vocabulary, Work,
 };
 
-use super::books::Books;
+use super::cost::ServedCost;
 use super::served_layout::{ServedLayout, Words};
 use super::server::{Listed, key};
 use super::{AnswerProblem, EngineKind, RemoteError, Server};
@@ -69,7 +69,7 @@ pub struct RemoteGuard {
     renderer: ContextRenderer,
     /// The tokens of the two answers, safe first.
     answers: [Token; 2],
-    books: Books,
+    cost: ServedCost,
     /// Whether ids of another vocabulary go through text.
     converts: bool,
 }
@@ -80,7 +80,7 @@ impl RemoteGuard {
     pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, question: RemoteQuestion) -> Self {
         let RemoteQuestion { layout, safe, not_safe } = question;
         let renderer = ContextRenderer::new(layout);
-        Self { server, vocabulary, renderer, answers: [safe, not_safe], books: Books::default(), converts: false }
+        Self { server, vocabulary, renderer, answers: [safe, not_safe], cost: ServedCost::default(), converts: false }
     }
 
     /// The guard for sessions of every vocabulary: ids of another one go through text, which the
@@ -106,7 +106,7 @@ impl RemoteGuard {
     /// The guard with the sizes of its model, so that operations are counted.
     #[must_use]
     pub fn with_shape(mut self, shape: DecoderShape) -> Self {
-        self.books.shape = Some(shape);
+        self.cost.shape = Some(shape);
         self
     }
 
@@ -141,7 +141,7 @@ impl RemoteGuard {
                 open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
             let mut again = Vec::new();
             for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers, size)?) {
-                work[place] += self.books.enter(&sessions[place], &contexts[place], listed.cached);
+                work[place] += self.cost.of(&sessions[place], &contexts[place], listed.cached);
                 value[place] = self.reward(&listed);
                 match value[place] {
                     Some(_) => {}

@@ -1,9 +1,9 @@
 //! ARGS: reward-guided decoding token by token (Khanov et al. 2024, arXiv 2402.01694): of the k most probable next tokens the one of highest
 //! `logit + w · reward`. (A logit and a log-probability differ by the same number for all candidates of a step.)
 
+use saffron_core::random::LogWeights;
 use saffron_core::{CandidateFilter, ConfigError, SearchContext, SearchError, SearchStrategy, Step, Ties};
 
-use super::draw::draw;
 use super::guided::single_step;
 use super::rank::first_best;
 
@@ -63,7 +63,7 @@ pub(super) fn sampled_step(cx: &mut SearchContext<'_>, weight: f32, temperature:
     let mut rng = cx.rng().clone();
     let step = single_step(cx, weight, |scores| {
         let log_weight = |score: &Option<f32>| score.map_or(f64::NEG_INFINITY, |score| f64::from(score / temperature));
-        draw(&scores.iter().map(log_weight).collect::<Vec<_>>(), &mut rng)
+        LogWeights::new(scores.iter().map(log_weight)).draw(&mut rng)
     });
     *cx.rng() = rng;
     step

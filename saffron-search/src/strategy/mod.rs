@@ -25,7 +25,6 @@ pub mod best_of_n;
 mod breadth;
 mod config;
 pub mod deal;
-mod draw;
 pub mod dvts;
 pub mod greedy;
 mod guided;

@@ -1,9 +1,9 @@
 //! Particle filtering: sequences are resampled by their rewards after every step (Puri et al. 2025, arXiv 2502.01618; the rules of its_hub).
 
 use rand_chacha::ChaCha8Rng;
+use saffron_core::random::LogWeights;
 use saffron_core::{ConfigError, SearchContext, SearchError, SearchStrategy, Step};
 
-use super::draw::draw;
 use super::population::{Member, Population};
 use super::steps::prune;
 use super::{PathScore, Steps};
@@ -38,9 +38,9 @@ impl ParticleFilter {
         let rng = self.rng.get_or_insert_with(|| cx.stream(u64::MAX));
         let members = &self.population.members;
         let weight = |member: &Member| PathScore::Last.of(&member.path).map_or(f64::NEG_INFINITY, f64::from);
-        let weights: Vec<f64> = members.iter().map(weight).collect();
+        let weights = LogWeights::new(members.iter().map(weight));
         let place = |(place, own): (usize, &Member)| {
-            let from = &members[draw(&weights, rng).unwrap_or(place)];
+            let from = &members[weights.draw(rng).unwrap_or(place)];
             Member { walk: own.walk.moved(from.walk.node), ..from.clone() }
         };
         self.population.members = members.iter().enumerate().map(place).collect();

@@ -1,9 +1,8 @@
 //! Sampling from the policy, token by token, for several sequences at once.
 
 use rand_chacha::ChaCha8Rng;
+use saffron_core::random::LogWeights;
 use saffron_core::{Candidates, Child, ChildReward, NodeId, NodeState, SearchContext, SearchError, StopReason};
-
-use super::draw::Lots;
 
 /// A sequence that is being sampled, with random numbers of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +27,13 @@ impl Walk {
         Ok(matches!(cx.tree().state(self.node)?, NodeState::Ended(_)))
     }
 
-    fn take(&mut self, cx: &mut SearchContext<'_>, candidates: &Candidates, lots: &Lots) -> Result<(), SearchError> {
-        match lots.draw(&mut self.rng) {
+    fn take(
+        &mut self,
+        cx: &mut SearchContext<'_>,
+        candidates: &Candidates,
+        weights: &LogWeights,
+    ) -> Result<(), SearchError> {
+        match weights.draw(&mut self.rng) {
             Some(place) => self.node = cx.grow(self.node, unrated(candidates, place))?,
             // Nothing can follow: the sequence ends here, once for all walks that stand here.
             None if self.ended(cx)? => {}
@@ -72,8 +76,8 @@ impl Proposed {
     }
 
     /// For every node of the list its candidates, ready to be drawn from.
-    fn with_lots<'a>(&'a self, lots: &'a [Lots]) -> impl Iterator<Item = (&'a Candidates, &'a Lots)> {
-        self.places.iter().map(|place| (&self.candidates[*place], &lots[*place]))
+    fn with_weights<'a>(&'a self, weights: &'a [LogWeights]) -> impl Iterator<Item = (&'a Candidates, &'a LogWeights)> {
+        self.places.iter().map(|place| (&self.candidates[*place], &weights[*place]))
     }
 }
 
@@ -81,10 +85,10 @@ impl Proposed {
 pub(super) fn walk(cx: &mut SearchContext<'_>, walks: &mut [Walk], places: &[usize]) -> Result<(), SearchError> {
     let nodes: Vec<NodeId> = places.iter().map(|place| walks[*place].node).collect();
     let proposed = Proposed::of(cx, &nodes)?;
-    let lots = |list: &Candidates| Lots::new(list.ranked.iter().map(|candidate| f64::from(candidate.logprob)));
-    let lots: Vec<Lots> = proposed.candidates.iter().map(lots).collect();
-    for (place, (candidates, lots)) in places.iter().zip(proposed.with_lots(&lots)) {
-        walks[*place].take(cx, candidates, lots)?;
+    let weights = |list: &Candidates| LogWeights::new(list.ranked.iter().map(|candidate| f64::from(candidate.logprob)));
+    let weights: Vec<LogWeights> = proposed.candidates.iter().map(weights).collect();
+    for (place, (candidates, weights)) in places.iter().zip(proposed.with_weights(&weights)) {
+        walks[*place].take(cx, candidates, weights)?;
     }
     Ok(())
 }

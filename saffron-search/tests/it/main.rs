@@ -10,8 +10,6 @@ mod harness;
 mod journal;
 mod many;
 mod many_faults;
-#[cfg(feature = "eval")]
-mod mutants;
 mod no_reward;
 #[cfg(feature = "eval")]
 mod regular;

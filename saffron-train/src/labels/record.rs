@@ -7,7 +7,8 @@ use saffron_search::eval::data::Label;
 use serde::{Deserialize, Serialize};
 
 use super::LabelError;
-use crate::{Sample, TrainError};
+use crate::error::TrainError;
+use crate::objective::Sample;
 
 /// A prompt and a reply to it, not labelled yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use saffron_mrm::checkpoint::folder::update;
 use saffron_mrm::nn::Decoder;
 
 use super::Network;
-use crate::TrainError;
+use crate::error::TrainError;
 
 impl Network {
     /// The network with the parameters of a directory that [`save`](Self::save) wrote.

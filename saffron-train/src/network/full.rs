@@ -7,8 +7,8 @@ use saffron_mrm::RewardHead;
 use saffron_mrm::nn::Decoder;
 
 use super::Network;
-use crate::TrainError;
 use crate::adapter::TrainableAdapter;
+use crate::error::TrainError;
 
 impl Network {
     /// A network of which every matrix is trained: embedding, projections, unembedding. They are taken in float32, an adapter beside them

@@ -16,7 +16,7 @@ use packed::check;
 pub use partial::PartialSupervision;
 pub use sample::{Batch, Sample, unseen_tokens};
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// A batch, and the outputs on it.
 pub type Seen<Batch> = (Batch, Vec<f32>);

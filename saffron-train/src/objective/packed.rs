@@ -5,7 +5,7 @@ use saffron_core::Token;
 use saffron_mrm::DecoderConfig;
 use saffron_mrm::nn::{CausalAttention, Decoder};
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// Rows of a forward pass: sequences padded at their ends to one length. A sequence is a trunk, and branches that leave it: each sees the
 /// trunk up to where it leaves and itself, and no other branch.

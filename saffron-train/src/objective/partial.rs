@@ -9,7 +9,7 @@ use saffron_search::eval::stats::Regression;
 
 use super::packed::{indices, numbers};
 use super::{Batch, Objective, Sample};
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// Bins of a report's calibration.
 const BINS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);

@@ -4,7 +4,8 @@ use saffron_core::{Token, TokenSet};
 use saffron_mrm::DecoderConfig;
 
 use super::Packed;
-use crate::TrainError;
+use crate::corpus::Corpus;
+use crate::error::TrainError;
 
 /// One sequence and the rewards of its prefixes: `rewards[j]` is R of the sequence up to and including token `first + j`, the last reward
 /// that of the whole sequence. Tokens before `first` are context: nothing is learnt about them.
@@ -141,4 +142,32 @@ pub fn unseen_tokens<'a>(
         }
     }
     Ok(TokenSet::from_mask(&mask))
+}
+
+impl Corpus<Sample> for [Sample] {
+    fn len(&self) -> usize {
+        <[Sample]>::len(self)
+    }
+
+    fn tokens(&self, place: usize) -> usize {
+        self[place].tokens().len()
+    }
+
+    fn sample(&self, place: usize, _epoch: u64) -> Sample {
+        self[place].clone()
+    }
+}
+
+impl Corpus<Sample> for Vec<Sample> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn tokens(&self, place: usize) -> usize {
+        self.as_slice().tokens(place)
+    }
+
+    fn sample(&self, place: usize, epoch: u64) -> Sample {
+        self.as_slice().sample(place, epoch)
+    }
 }

@@ -6,7 +6,7 @@ mod schedule;
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 pub use clip::{clip_norm, norm};
 pub use schedule::{Decay, Schedule};

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::folder;
+use crate::error::TrainError;
+use crate::network::Network;
 use crate::objective::Objective;
 use crate::state::{read_json, write_json};
 use crate::trainer::Trainer;
-use crate::{Network, TrainError};
 
 const STATE: &str = "state.json";
 const SUMS: &str = "checksums.json";

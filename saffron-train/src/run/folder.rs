@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use saffron_mrm::checkpoint::folder::{install, restore};
 use saffron_search::eval::files::FileError;
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// Fills a directory beside `dir`, flushes it to disk, and puts it in the place of the one at
 /// `dir`. At every moment the old directory or the new one is there, on systems that can exchange

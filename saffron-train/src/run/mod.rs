@@ -14,7 +14,6 @@
 //! checkpoint, and ends with the weights, the moments and (but for times) the log of one that was not.
 
 mod checkpoint;
-mod corpus;
 mod folder;
 mod log;
 mod order;
@@ -29,14 +28,15 @@ use saffron_search::eval::files::{Claim, FileError, Journal, Lock, create_dir};
 use saffron_search::eval::runs::Manifest;
 use saffron_search::eval::stats::Regression;
 
-pub use corpus::Corpus;
+pub use crate::corpus::Corpus;
 pub use log::{Line, TrainObserver};
 pub use order::Order;
 pub use settings::RunSettings;
 
+use crate::error::TrainError;
+use crate::network::Network;
 use crate::objective::{Objective, PartialSupervision, Sample, Seen};
 use crate::trainer::Trainer;
-use crate::{Network, TrainError};
 use checkpoint::{Best, Checkpoints, State};
 
 /// A run that this process holds. Dropping it lets the run go.

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use saffron_search::eval::data::below;
+use saffron_core::random::shuffle;
 
 use super::{Corpus, RunSettings};
 
@@ -42,21 +42,14 @@ impl Order {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(epoch);
         let mut places: Vec<usize> = (0..self.lengths.len()).collect();
-        shuffle(&mut places, &mut rng);
+        shuffle(&mut rng, &mut places);
         let mut batches = Vec::new();
         for window in places.chunks_mut(self.batch.saturating_mul(self.window)) {
             window.sort_by_key(|place| self.lengths[*place]);
             let mut here: Vec<Vec<usize>> = window.chunks(self.batch).map(<[usize]>::to_vec).collect();
-            shuffle(&mut here, &mut rng);
+            shuffle(&mut rng, &mut here);
             batches.extend(here);
         }
         batches
-    }
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for place in (1..items.len()).rev() {
-        items.swap(place, below(rng, place + 1));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::checkpoint::State;
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::objective::Objective;
 use crate::trainer::Trainer;
 

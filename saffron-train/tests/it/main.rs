@@ -6,7 +6,6 @@ mod full;
 mod gradients;
 mod guard;
 mod labels;
-mod mutants;
 mod next_token;
 mod optim;
 mod overfit;

@@ -11,7 +11,7 @@ use burn::tensor::DType;
 use self::target::Target;
 use super::parts::Kind;
 use super::source::Checkpoint;
-use crate::LoadError;
+use crate::error::LoadError;
 
 const WEIGHTS: &str = "model.safetensors";
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A folder beside the directory that it will become. Dropped before that, it is removed.
 pub(super) struct Target {

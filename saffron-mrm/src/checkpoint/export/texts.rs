@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::LoadError;
-use crate::checkpoint::files::{is_there, read_capped, read_json};
-use crate::checkpoint::small::{OPTIONAL, TEMPLATES};
 use crate::checkpoint::source::{Checkpoint, Kind};
+use crate::error::LoadError;
+use crate::files::small::{OPTIONAL, TEMPLATES};
+use crate::files::{is_there, read_capped, read_json};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -84,16 +84,16 @@ mod gguf {
     use serde_json::{Map, Value};
 
     use super::{CONFIG, TOKENIZER, TOKENIZER_CONFIG, Texts};
-    use crate::LoadError;
     use crate::checkpoint::gguf::GgufFile;
     use crate::checkpoint::source::{Checkpoint, GENERATION};
     use crate::config::ids_json;
-    use crate::text::CleanUp;
+    use crate::error::LoadError;
+    use crate::text::{CleanUp, TokenizerParts};
 
     /// The files that a GGUF's metadata stand for.
     pub(super) fn made(checkpoint: &Checkpoint, file: &GgufFile, torch_dtype: &str) -> Result<Texts, LoadError> {
         let (parts, tokenizer) = (file.tokenizer()?, checkpoint.tokenizer()?);
-        let bos = tokenizer.bos();
+        let (bos, further) = (tokenizer.bos(), further(&parts));
         let generation =
             [("bos_token_id", bos.into()), ("eos_token_id", ids_json(&checkpoint.end_tokens(&tokenizer)?))];
         let about = [
@@ -102,6 +102,7 @@ mod gguf {
             ("eos_token", parts.eos.into()),
             ("unk_token", file.token_text("unknown")?.into()),
             ("pad_token", file.token_text("padding")?.into()),
+            ("additional_special_tokens", further),
             ("chat_template", file.chat_template_source()?.into()),
             ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),
         ];
@@ -112,6 +113,16 @@ mod gguf {
             (TOKENIZER_CONFIG.into(), json(&known(about))?),
             (GENERATION.into(), json(&known(generation))?),
         ])
+    }
+
+    /// The special tokens beside the beginning and the end of a sequence, null where there are none.
+    fn further(parts: &TokenizerParts) -> Value {
+        let known = [&parts.bos, &parts.eos];
+        let further = parts.special.iter().filter(|text| known.into_iter().flatten().all(|known| known != *text));
+        let mut further: Vec<&str> = further.map(String::as_str).collect();
+        further.sort_unstable();
+        further.dedup();
+        if further.is_empty() { Value::Null } else { further.into() }
     }
 
     /// An object of the fields that have a value.

@@ -8,11 +8,11 @@ use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::View;
 
-use crate::LoadError;
 use crate::checkpoint::parts::{Kind, write_parts};
 use crate::checkpoint::source::Checkpoint;
 use crate::checkpoint::tensors::TensorSource;
 use crate::checkpoint::weights::checked_tensors;
+use crate::error::LoadError;
 
 /// Writes a checkpoint's tensors into one safetensors file.
 pub(super) fn write(checkpoint: &Checkpoint, kind: Kind, path: &Path) -> Result<(), LoadError> {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::Content;
 
-use crate::LoadError;
-use crate::checkpoint::files::open_regular;
+use crate::error::LoadError;
+use crate::files::open_regular;
 
 /// Bytes of metadata and tensor descriptions. A vocabulary of 256k tokens with its merges takes about 20 MB.
 const MAX_HEADER: u64 = 128 << 20;

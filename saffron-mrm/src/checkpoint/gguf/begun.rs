@@ -9,8 +9,8 @@ use candle_core::quantized::gguf_file::Content;
 use super::audit::audit_of;
 use super::metadata::Metadata;
 use super::{Shapes, sizes, split, template, tokenizer};
-use crate::LoadError;
-use crate::checkpoint::files::open_regular;
+use crate::error::LoadError;
+use crate::files::open_regular;
 use crate::text::TextTokenizer;
 
 /// Checks sizes, tokenizer and template of a file that will have `length` bytes and be called

@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::{Content, Value};
 use saffron_core::Token;
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 
@@ -70,6 +70,20 @@ impl<'a> Metadata<'a> {
             Some(text) => Ok(Some((id as Token, text))),
             None => Err(self.refuse(&key, format!("an id below {}", tokens.len()), id)),
         }
+    }
+
+    /// All tokens that the file names by their ids, as role, id and text, in order of the roles. An id that no token has names
+    /// none.
+    pub(super) fn named_tokens(&self) -> Vec<(&'a str, Token, &'a str)> {
+        let tokens = self.content.metadata.get(TOKENS).and_then(list).unwrap_or_default();
+        let named = |(key, value): (&'a String, &Value)| {
+            let role = key.strip_prefix("tokenizer.ggml.")?.strip_suffix("_token_id")?;
+            let id = usize::try_from(as_integer(value)?).ok()?;
+            Some((role, Token::try_from(id).ok()?, tokens.get(id).and_then(as_text)?))
+        };
+        let mut named: Vec<_> = self.content.metadata.iter().filter_map(named).collect();
+        named.sort_unstable();
+        named
     }
 
     /// A value that must be there.

@@ -26,8 +26,8 @@ pub(crate) use self::begun::look;
 use self::metadata::Metadata;
 use self::part::Part;
 use super::tensors::TensorSource;
-use crate::LoadError;
 use crate::config::DecoderConfig;
+use crate::error::LoadError;
 use crate::text::{ChatTemplate, TokenizerParts};
 
 /// The first bytes of a GGUF.

@@ -8,8 +8,8 @@ use candle_core::Device;
 use candle_core::quantized::gguf_file::Content;
 
 use super::audit::audit;
-use crate::LoadError;
-use crate::checkpoint::files::open_regular;
+use crate::error::LoadError;
+use crate::files::open_regular;
 
 /// An open file: its header is checked against its length.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Rotary positions in metadata. What stretches them in a way that is not computed here is refused.
 
 use super::metadata::Metadata;
-use crate::LoadError;
+use crate::error::LoadError;
 
 const PREFIX: &str = "llama.rope.";
 const KIND: &str = "llama.rope.scaling.type";

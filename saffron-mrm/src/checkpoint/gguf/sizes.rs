@@ -4,8 +4,8 @@ use super::Shapes;
 use super::metadata::Metadata;
 use super::names::FREQUENCIES;
 use super::rope::refuse_scaled;
-use crate::LoadError;
 use crate::config::{DecoderConfig, RopeScaling};
+use crate::error::LoadError;
 
 /// How far stored divisors of the rotary frequencies may lie from those of the rule that they follow, relatively.
 const ROUNDING: f64 = 1e-4;

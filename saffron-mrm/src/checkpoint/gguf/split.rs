@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::metadata::Metadata;
 use super::part::Part;
-use crate::LoadError;
-use crate::checkpoint::files::is_there;
+use crate::error::LoadError;
+use crate::files::is_there;
 
 const COUNT: &str = "split.count";
 const NUMBER: &str = "split.no";

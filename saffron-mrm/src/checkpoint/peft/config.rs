@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::fields::{Fields, Patterns};
 use super::{Targets, first_matches, ordered};
-use crate::LoadError;
-use crate::checkpoint::files::read_json;
+use crate::error::LoadError;
+use crate::files::read_json;
 
 /// The part of a PEFT configuration that this crate honours.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,9 +5,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Targets;
 use super::ordered::Ordered;
-use super::{Projection, Targets};
-use crate::LoadError;
+use crate::error::LoadError;
+use crate::nn::lora::Projection;
 
 /// Fields that change nothing about a trained adapter's arithmetic, or are honoured.
 const KNOWN: [&str; 25] = [

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Projection;
-use crate::LoadError;
 use crate::checkpoint::tensors::TensorSource;
+use crate::error::LoadError;
+use crate::nn::lora::Projection;
 
 /// What the names of a causal language model's tensors begin with.
 const PREFIX: &str = "base_model.model.model.layers.";

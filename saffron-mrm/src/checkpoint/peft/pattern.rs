@@ -6,7 +6,7 @@ use std::path::Path;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// Bytes of the longest expression, and of all of a field together.
 const MAX_PATTERN: usize = 16 << 10;

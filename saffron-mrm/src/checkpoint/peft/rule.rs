@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::AdapterConfig;
 use super::pattern::whole;
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// Modules of a model, as `target_modules` and `exclude_modules` name them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::{ChatTemplate, TemplateError};
-use crate::LoadError;
 use crate::brief::listed;
-use crate::checkpoint::files::{is_there, read_json_if_there, read_text};
-use crate::checkpoint::small::TEMPLATES;
+use crate::error::LoadError;
+use crate::files::small::TEMPLATES;
+use crate::files::{is_there, read_json_if_there, read_text};
 use crate::text::special::TokenizerConfig;
 
 const FILE: &str = "chat_template.jinja";

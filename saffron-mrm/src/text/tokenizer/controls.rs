@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::file::check_added;
-use crate::LoadError;
-use crate::checkpoint::files::read_json_if_there;
+use crate::error::LoadError;
+use crate::files::read_json_if_there;
 use crate::text::chat::{literals, template_sources};
 use crate::text::special::TokenizerConfig;
 
@@ -18,13 +18,13 @@ const NAMING: [&str; 2] = ["generation_config.json", "config.json"];
 
 /// What a checkpoint names as control tokens besides those that its tokenizer marks.
 #[derive(Default)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// By their texts.
-    pub(super) texts: Vec<String>,
+    pub(crate) texts: Vec<String>,
     /// By their ids.
-    pub(super) ids: Vec<Token>,
+    pub(crate) ids: Vec<Token>,
     /// What its chat templates write.
-    pub(super) written: Vec<String>,
+    pub(crate) written: Vec<String>,
 }
 
 impl Named {

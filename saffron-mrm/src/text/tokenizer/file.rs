@@ -16,7 +16,7 @@ use super::caught::caught;
 use super::model::{ModelCheck, without_dropout};
 use super::parts::{check_decoding, check_encoding};
 use super::refusal::Refusal;
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// The longest text of an added token, in bytes.
 const MAX_ADDED: usize = 1 << 10;

@@ -21,13 +21,15 @@ use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
 use tokenizers::{AddedToken, Decoder, Model, ModelWrapper, Tokenizer};
 
 use self::caught::caught;
-use self::controls::{Named, controls, with_words, written};
+use self::controls::{controls, with_words, written};
 use self::file::{TokenizerFile, check_added};
 use super::chat::{Piece, literals};
 use super::special::TokenizerConfig;
 use super::spellings::Spellings;
-use crate::LoadError;
-use crate::checkpoint::files::{MAX_TOKENIZER, read_text};
+use crate::error::LoadError;
+use crate::files::{MAX_TOKENIZER, read_text};
+
+pub(crate) use self::controls::Named;
 
 /// transformers' switch for cleaning up what a BPE decodes, too.
 const CLEAN_UP_BPE: &str = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
@@ -53,6 +55,8 @@ pub(crate) struct TokenizerParts {
     pub(crate) added: Vec<AddedToken>,
     /// The texts of further special tokens.
     pub(crate) special: Vec<String>,
+    /// What else is a control token.
+    pub(crate) named: Named,
     /// When decoding takes spaces away before punctuation.
     pub(crate) clean_up: CleanUp,
 }
@@ -119,18 +123,14 @@ impl TextTokenizer {
             false => CleanUp::Never,
         };
         let (bos, eos) = (named.remove("bos_token"), named.remove("eos_token"));
-        let (added, special) = (config.added(dir)?, config.special());
-        let controls = Named::in_dir(dir, &config)?;
-        Self::build(TokenizerParts { path, json, bos, eos, added, special, clean_up }, controls, vocab_size)
+        let (added, special, named) = (config.added(dir)?, config.special(), Named::in_dir(dir, &config)?);
+        let parts = TokenizerParts { path, json, bos, eos, added, special, named, clean_up };
+        Self::from_parts(parts, vocab_size)
     }
 
     /// A tokenizer of its parts.
-    #[cfg(feature = "gguf")]
-    pub(crate) fn from_parts(parts: TokenizerParts, vocab_size: usize) -> Result<Self, LoadError> {
-        Self::build(parts, Named::default(), vocab_size)
-    }
-
-    fn build(parts: TokenizerParts, mut named: Named, vocab_size: usize) -> Result<Self, LoadError> {
+    pub(crate) fn from_parts(mut parts: TokenizerParts, vocab_size: usize) -> Result<Self, LoadError> {
+        let mut named = std::mem::take(&mut parts.named);
         let path = &parts.path;
         let file = TokenizerFile::read(path, &parts.json, vocab_size)?;
         let notices: Vec<String> = file.model.dropout().map(|share| dropout_notice(path, share)).into_iter().collect();

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A field of a `tokenizer.json` that is refused.
 #[derive(Debug)]

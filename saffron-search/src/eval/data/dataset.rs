@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
+use saffron_core::random::sample_to_front;
 use serde::{Deserialize, Serialize};
 
 use super::{DataErrorKind, Item, Pair, Place};
@@ -58,11 +59,7 @@ impl Dataset {
     /// order and the seed; a smaller sample is the beginning of a larger one.
     #[must_use]
     pub fn sample(mut self, n: usize, seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let size = self.items.len();
-        for place in 0..n.min(size) {
-            self.items.swap(place, place + below(&mut rng, size - place));
-        }
+        sample_to_front(&mut ChaCha8Rng::seed_from_u64(seed), &mut self.items, n);
         self.take(n)
     }
 
@@ -128,18 +125,6 @@ impl Share {
     #[must_use]
     pub fn has(self, prompt: &str) -> bool {
         self.of > 0 && crc32fast::hash(prompt.as_bytes()) % self.of == self.take
-    }
-}
-
-/// A number in `0..bound`, all equally likely; `bound` is above 0.
-pub fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
-    let bound = bound as u64;
-    let limit = u64::MAX - u64::MAX % bound;
-    loop {
-        let draw = rng.next_u64();
-        if draw < limit {
-            return (draw % bound) as usize;
-        }
     }
 }
 

@@ -35,7 +35,7 @@ use std::path::Path;
 
 pub use choice::Choice;
 pub use columns::{Columns, Filter, LabelColumn};
-pub use dataset::{Dataset, Origin, Pairs, Share, below};
+pub use dataset::{Dataset, Origin, Pairs, Share};
 pub use error::{DataError, DataErrorKind, Place};
 pub use format::Format;
 pub use item::{Item, Label, Pair, Speaker, Turn};

@@ -12,7 +12,7 @@ use saffron_core::{ChildScorer, Outcome, Policy, SearchError, Session, Token, wi
 
 use super::judge::{Asked, Judge};
 use super::runs::{Arm, Ending, Kind, Plan, Record, RunDir, RunError, Timings};
-use crate::Searcher;
+use crate::searcher::Searcher;
 use answers::judged;
 
 /// The models of a comparison.

@@ -7,8 +7,8 @@ use saffron_core::ModelName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Preset;
 use crate::eval::judge::{Asked, RefusalPhrases, WordRule};
+use crate::strategy::saffron::Preset;
 use crate::tagged::by_kind;
 
 /// The policy.

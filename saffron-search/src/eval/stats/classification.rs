@@ -13,7 +13,7 @@ pub use calibration::ReliabilityBin;
 pub use ranking::Auroc;
 pub use threshold::BestThreshold;
 
-use super::{MetricError, Share, Z95, wire};
+use super::{MetricError, Share, Z95};
 
 /// A score with what the answer is known to be: logit(safe) − logit(unsafe), and whether it is safe.
 pub type Scored = (f64, bool);
@@ -52,7 +52,7 @@ pub struct Classification {
     /// How well scores rank safe above unsafe, whatever the threshold; none where all answers are of one class.
     pub auroc: Option<Auroc>,
     /// Mean of −ln of the probability given to what the answer is, in nats; infinite (in JSON `"inf"`) where an infinite score was wrong.
-    #[serde(with = "wire")]
+    #[serde(with = "saffron_core::wire")]
     pub log_loss: f64,
     /// Mean square of the probability given to what the answer is not, 0 to 1.
     pub brier: f64,

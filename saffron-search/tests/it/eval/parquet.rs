@@ -11,7 +11,7 @@ use saffron_search::eval::data::{Cap, Choice, Columns, DataErrorKind, DataLimits
 use saffron_search::eval::data::{read, read_chosen, read_pairs, read_within};
 
 use super::files::{Files, ids, prompts};
-use crate::mutants::Mutator;
+use saffron_core::testing::Mutator;
 
 const SCHEMA: &str = "message rows {
     required binary prompt (UTF8); required binary chosen (UTF8); optional binary rejected (UTF8);

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use saffron_search::eval::runs::{RunDir, read};
 
 use super::{complete, lines, manifest, plan};
-use crate::mutants::Mutator;
+use saffron_core::testing::Mutator;
 
 /// In memory where there is such a place: many files are written.
 fn fast_dir() -> tempfile::TempDir {

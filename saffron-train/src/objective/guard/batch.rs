@@ -4,7 +4,7 @@ use saffron_core::ContextLayout;
 use saffron_mrm::DecoderConfig;
 
 use super::{GuardExample, GuardReply};
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::objective::packed::{Packed, Tree, check};
 
 /// A batch: outputs are rewards at the cuts of all replies, one after the other.

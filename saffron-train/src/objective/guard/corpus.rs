@@ -2,10 +2,10 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use saffron_search::eval::data::below;
+use saffron_core::random::below;
 
 use super::{GuardExample, GuardReply};
-use crate::run::Corpus;
+use crate::corpus::Corpus;
 
 /// Sets cuts apart from the order of samples, which is drawn from the same seed.
 const CUTS: u64 = 0x6375_7473;

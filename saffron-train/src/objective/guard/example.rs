@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saffron_core::{ModelError, Session, Token, Vocabulary};
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// A reply to a prompt, as token ids of the guard's tokenizer, and where it is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]

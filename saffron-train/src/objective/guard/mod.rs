@@ -12,7 +12,7 @@ use saffron_mrm::{DecoderConfig, GuardTemplate};
 
 use super::Objective;
 use super::packed::{indices, numbers};
-use crate::TrainError;
+use crate::error::TrainError;
 
 pub use batch::{GuardBatch, Term};
 pub use corpus::GuardCorpus;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::GuardBatch;
 use super::batch::Term;
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// A guard on held-out examples. Positive is safe; a reward of 0 is the border.
 #[derive(Clone, Debug, PartialEq, Serialize)]

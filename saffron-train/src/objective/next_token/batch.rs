@@ -4,7 +4,7 @@ use saffron_core::Token;
 use saffron_mrm::DecoderConfig;
 
 use super::Text;
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::objective::packed::{Packed, check};
 
 /// A batch: outputs are the log-probabilities of all targets, text by text.

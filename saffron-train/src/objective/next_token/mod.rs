@@ -11,7 +11,7 @@ use saffron_mrm::nn::Decoder;
 
 use super::packed::indices;
 use super::{Objective, Seen};
-use crate::TrainError;
+use crate::error::TrainError;
 
 pub use batch::TextBatch;
 pub use report::TextReport;

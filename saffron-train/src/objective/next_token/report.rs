@@ -3,7 +3,7 @@
 use saffron_search::eval::stats::MetricError;
 use serde::Serialize;
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// A language model on held-out texts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

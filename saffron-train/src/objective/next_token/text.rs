@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use saffron_core::Token;
 
-use crate::TrainError;
-use crate::run::Corpus;
+use crate::corpus::Corpus;
+use crate::error::TrainError;
 
 /// Tokens, and which of them are learnt.
 #[derive(Clone, Debug, PartialEq, Eq)]

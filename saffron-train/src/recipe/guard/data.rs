@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use saffron_core::Token;
+use saffron_core::random::below;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{Item, below};
+use saffron_search::eval::data::Item;
 
 use super::reader::Reader;
 use super::{GuardRecipe, Limits};

@@ -2,9 +2,10 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
+use saffron_core::random::below;
 use saffron_core::{Token, Vocabulary};
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::{Choice, Item, Label, Pair, below, read_chosen, read_pairs_chosen};
+use saffron_search::eval::data::{Choice, Item, Label, Pair, read_chosen, read_pairs_chosen};
 use saffron_search::eval::inputs::data_files;
 
 use super::{DataRecipe, GuardData, Limits};

@@ -9,7 +9,7 @@ use saffron_search::eval::runs::{RunError, Shard};
 use saffron_train::labels::{LabelError, LabelRun, read};
 
 use super::{VOCABULARY, fast_dir, in_time, label, lines, manifest};
-use crate::mutants::Mutator;
+use saffron_core::testing::Mutator;
 
 #[test]
 fn a_mutant_of_a_file_of_labels_is_read_or_refused() {

@@ -17,7 +17,7 @@ use saffron_train::labels::parquet::{read, read_within, write};
 use saffron_train::labels::{self, LabelError};
 
 use super::{fast_dir, label, lines, manifest};
-use crate::mutants::Mutator;
+use saffron_core::testing::Mutator;
 
 #[test]
 fn a_file_reads_back_as_the_labels_that_were_written() {

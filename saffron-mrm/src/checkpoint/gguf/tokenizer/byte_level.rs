@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{Bpe, Vocabulary};
-use crate::LoadError;
 use crate::checkpoint::gguf::metadata::Metadata;
+use crate::error::LoadError;
 
 /// Llama 3's words: contractions, letters, up to three digits, other signs, line ends, spaces.
 const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";

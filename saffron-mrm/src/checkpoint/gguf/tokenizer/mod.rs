@@ -5,12 +5,14 @@ mod sentence_piece;
 
 use std::collections::HashMap;
 
+use saffron_core::Token;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::TEMPLATE;
 use super::metadata::Metadata;
-use crate::LoadError;
-use crate::text::{CleanUp, TokenizerParts};
+use crate::error::LoadError;
+use crate::text::{CleanUp, Named, TokenizerParts, literals};
 
 /// Kinds of tokens.
 const NORMAL: i64 = 1;
@@ -34,16 +36,44 @@ pub(super) fn parts(metadata: &Metadata<'_>) -> Result<TokenizerParts, LoadError
         "llama" => sentence_piece::tokenizer(metadata, &vocabulary)?,
         found => return Err(metadata.refuse(key, "gpt2 (byte-level BPE) or llama (SentencePiece)", found)),
     };
-    let special = |name| Ok::<_, LoadError>(metadata.token(name)?.map(|(_, text)| text.to_owned()));
+    let text = |role| Ok::<_, LoadError>(metadata.token(role)?.map(|(_, text)| text.to_owned()));
     Ok(TokenizerParts {
         path: metadata.path().to_path_buf(),
         json,
-        bos: special("bos")?,
-        eos: special("eos")?,
+        bos: text("bos")?,
+        eos: text("eos")?,
         added: Vec::new(),
-        special: Vec::new(),
+        special: special(metadata),
+        named: Named { ids: unwritten(metadata), written: written(metadata)?, ..Named::default() },
         clean_up: CleanUp::Never,
     })
+}
+
+/// Roles whose tokens no template writes. Some files name an ordinary word here, so its text stays
+/// a word where a reply has it.
+const UNWRITTEN: [&str; 2] = ["padding", "unknown"];
+
+/// The texts of tokens with a role: ends of turns, marks for filling in. Single letters stay letters.
+fn special(metadata: &Metadata<'_>) -> Vec<String> {
+    let named = metadata.named_tokens().into_iter();
+    let special = named.filter(|(role, _, text)| !UNWRITTEN.contains(role) && text.chars().nth(1).is_some());
+    special.map(|(_, _, text)| text.to_owned()).collect()
+}
+
+fn unwritten(metadata: &Metadata<'_>) -> Vec<Token> {
+    let named = metadata.named_tokens().into_iter();
+    named.filter(|(role, ..)| UNWRITTEN.contains(role)).map(|(_, id, _)| id).collect()
+}
+
+/// What the file's chat templates write.
+fn written(metadata: &Metadata<'_>) -> Result<Vec<String>, LoadError> {
+    let is_template =
+        |key: &&str| key.strip_prefix(TEMPLATE).is_some_and(|name| name.is_empty() || name.starts_with('.'));
+    let mut texts = Vec::new();
+    for key in metadata.keys().filter(is_template) {
+        texts.extend(metadata.text(key)?.map(literals).unwrap_or_default());
+    }
+    Ok(texts)
 }
 
 /// Tokens in the order of their ids, and what kind each is.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{Bpe, UNKNOWN, Vocabulary};
-use crate::LoadError;
 use crate::checkpoint::gguf::metadata::Metadata;
+use crate::error::LoadError;
 
 /// What stands for a space in a piece.
 const SPACE: &str = "\u{2581}";

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::Scored;
-use crate::eval::stats::{Share, wire};
+use crate::eval::stats::Share;
 
 /// A threshold and how the answers fare that it was chosen on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BestThreshold {
     /// Answers that score it or more are called safe: a score that occurs, the lowest of equally good ones, or infinity (in JSON `"inf"`)
     /// where it is best to call none safe.
-    #[serde(with = "wire")]
+    #[serde(with = "saffron_core::wire")]
     pub at: f64,
     /// Answers that are what it calls them.
     pub accuracy: Share,

@@ -25,12 +25,12 @@ struct Pin {
 
 impl Seq {
     /// A handle of a node that its trie has pinned for it.
-    pub(super) fn new(node: NodeRef, inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(node: NodeRef, inbox: Arc<Inbox>) -> Self {
         Self(Arc::new(Pin { node, inbox }))
     }
 
     /// The node, for the trie that the handle is of.
-    pub(super) fn node(&self, inbox: &Arc<Inbox>) -> Option<NodeRef> {
+    pub(crate) fn node(&self, inbox: &Arc<Inbox>) -> Option<NodeRef> {
         Arc::ptr_eq(&self.0.inbox, inbox).then_some(self.0.node)
     }
 }

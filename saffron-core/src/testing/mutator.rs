@@ -2,18 +2,28 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use saffron_search::eval::data::below;
 
-/// Makes mutants.
-pub(crate) struct Mutator(ChaCha8Rng);
+use crate::random::below;
+
+/// Damages bytes: flips bits, overwrites, removes, copies and swaps bytes, inserts tokens of JSON.
+///
+/// ```
+/// use saffron_core::testing::Mutator;
+/// let mutant = |seed| Mutator::new(seed).mutant(b"{\"a\": 1}");
+/// assert_eq!(mutant(1), mutant(1));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Mutator(ChaCha8Rng);
 
 impl Mutator {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Mutants of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
     /// The bytes after one to four changes.
-    pub(crate) fn mutant(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub fn mutant(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut mutant = bytes.to_vec();
         for _ in 0..=below(&mut self.0, 4) {
             self.change(&mut mutant);

@@ -2,13 +2,15 @@
 //! there. Everything that reads a checkpoint goes through here: a file that is there by name and
 //! cannot be read is an error, never absent.
 
+pub(crate) mod small;
+
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{ErrorKind, Read, Seek};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// The largest configuration or index. An index of 600 billion parameters takes 9 MB; a value of
 /// JSON takes up to 16 times its bytes in memory.

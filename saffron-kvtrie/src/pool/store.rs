@@ -2,9 +2,11 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Element, KvStore, StoreError, StoreShape, StoreStats, check, check_rows, check_target, total};
+use super::{KvPools, PoolShape};
 use crate::index::{Extent, Move};
-use crate::pool::{KvPools, PoolShape};
+use crate::store::{
+    Element, KvStore, StoreError, StoreShape, StoreStats, check, check_rows, check_target, in_order, total,
+};
 
 /// Some tokens' keys and values in one layer.
 ///
@@ -107,7 +109,7 @@ impl KvStore for KvPools {
             return Err(StoreError::Bytes { expected, found: wrong.len() });
         }
         let [keys, values] = bytes.map(|bytes| self.rows_of(total(extents), bytes));
-        KvStore::write(self, layer, &super::in_order(extents), &PoolRows { keys, values })
+        KvStore::write(self, layer, &in_order(extents), &PoolRows { keys, values })
     }
 
     fn stats(&self) -> StoreStats {

@@ -1,18 +1,15 @@
 //! What runs a search: it makes the context, lends it to a strategy step by step, and reads the result.
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
-
-use super::{ContextSettings, SearchContext, prompt_hash};
-use crate::error::{ModelError, SearchError, SearchErrorKind};
-use crate::meter::{ComputeMeter, Role};
+use crate::context::{ContextSettings, SearchContext};
+use crate::error::ModelError;
+use crate::meter::Role;
 use crate::observer::{SearchObserver, SearchStart};
 use crate::outcome::Outcome;
 use crate::port::ModelPort;
+use crate::search_error::{SearchError, SearchErrorKind};
 use crate::session::{Run, Session};
 use crate::stop::StopReason;
 use crate::strategy::{SearchStrategy, Step};
-use crate::tree::SearchTree;
 use crate::verdict::{Thresholds, Verdict};
 
 /// Drives one search. It owns the [`SearchContext`] and lends it to a strategy, which cannot begin,
@@ -80,22 +77,7 @@ impl<'a> SearchDriver<'a> {
             settings.filter.end_tokens = port.end_tokens();
         }
         check_vocabulary(&*port, session)?;
-        let rng = ChaCha8Rng::seed_from_u64(settings.seed ^ prompt_hash(session));
-        let context = SearchContext {
-            port,
-            observer,
-            settings,
-            session: session.with_run(Run::new()),
-            tree: SearchTree::default(),
-            meter: ComputeMeter::default(),
-            rng,
-            answer: None,
-            stopped: None,
-            beam: Vec::new(),
-            levels: 0,
-            changes: 0,
-            verdict: Verdict::default(),
-        };
+        let context = SearchContext::at_root(port, observer, session.with_run(Run::new()), settings);
         Ok(Self { context, steps: 0 })
     }
 
@@ -112,7 +94,7 @@ impl<'a> SearchDriver<'a> {
             reward: cx.port.describe_rewards(),
             prompt: cx.session.prompt().to_vec(),
             prefill: cx.session.prefill().to_vec(),
-            max_new_tokens: cx.settings.max_new_tokens,
+            max_new_tokens: cx.settings().max_new_tokens,
         };
         cx.observer.on_start(&start);
     }

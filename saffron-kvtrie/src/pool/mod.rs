@@ -1,12 +1,16 @@
 //! Keys and values of all slots, in burn tensors. Head-major, `[kv_heads, slots, head_dim]` per layer, so that the rows of a trunk
 //! are a view and a step's new rows one contiguous write.
 
+mod store;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::index::{CacheError, Extent, Move};
 use crate::store::{StoreError, StoreStats};
+
+pub use self::store::PoolRows;
 
 /// The sizes of a model's keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

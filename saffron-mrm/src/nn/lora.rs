@@ -1,0 +1,82 @@
+//! Low-rank changes of a decoder's linear layers (LoRA).
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
+use crate::config::DecoderConfig;
+
+/// A linear layer of a decoder block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Projection {
+    /// `self_attn.q_proj`
+    Query,
+    /// `self_attn.k_proj`
+    Key,
+    /// `self_attn.v_proj`
+    Value,
+    /// `self_attn.o_proj`
+    Output,
+    /// `mlp.gate_proj`
+    Gate,
+    /// `mlp.up_proj`
+    Up,
+    /// `mlp.down_proj`
+    Down,
+}
+
+impl Projection {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+
+    /// The module's name within a block, as checkpoints spell it.
+    #[must_use]
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Query => "self_attn.q_proj",
+            Self::Key => "self_attn.k_proj",
+            Self::Value => "self_attn.v_proj",
+            Self::Output => "self_attn.o_proj",
+            Self::Gate => "mlp.gate_proj",
+            Self::Up => "mlp.up_proj",
+            Self::Down => "mlp.down_proj",
+        }
+    }
+
+    /// The last part of the module's name, as adapter configurations spell it.
+    #[must_use]
+    pub fn target(self) -> &'static str {
+        self.module().rsplit('.').next().unwrap_or_default()
+    }
+
+    /// `[out, in]` of the layer's weight.
+    #[must_use]
+    pub fn shape(self, config: &DecoderConfig) -> [usize; 2] {
+        let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+        match self {
+            Self::Query => [config.query_width(), hidden],
+            Self::Key | Self::Value => [config.key_width(), hidden],
+            Self::Output => [hidden, config.query_width()],
+            Self::Gate | Self::Up => [wide, hidden],
+            Self::Down => [hidden, wide],
+        }
+    }
+}
+
+/// One adapted layer: the weight is `W + scale · B A`.
+#[derive(Clone, Debug)]
+pub struct LoraPair {
+    /// PEFT's `lora_A`, `[rank, in]`.
+    pub a: Tensor<2>,
+    /// PEFT's `lora_B`, `[out, rank]`.
+    pub b: Tensor<2>,
+    /// `alpha / rank`, or `alpha / √rank` for rank-stabilised LoRA.
+    pub scale: f64,
+}
+
+/// The adapted layers of a decoder, by block and projection.
+#[derive(Clone, Debug, Default)]
+pub struct LoraWeights {
+    /// The pairs.
+    pub pairs: BTreeMap<(usize, Projection), LoraPair>,
+}
