@@ -7,7 +7,6 @@ mod files;
 mod guard;
 mod hub;
 mod layout;
-mod marks;
 mod opener;
 mod parts;
 mod policy;
