@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use saffron_mrm::ModelOptions;
-use saffron_search::eval::models::ModelOpener;
-use saffron_train::recipe::{LabelCorpus, LabelRecipe, Labelling};
+use saffron_search::eval::comparison::SpelledMarks;
+use saffron_search::eval::models::{ComparedPolicy, ModelOpener};
+use saffron_train::recipe::{LabelCorpus, LabelRecipe, Labelling, Question};
 
 use super::PolicyReplier;
-use crate::models::{Opener, TemplateDate};
+use crate::models::{NamedPolicy, Opener, TemplateDate, note};
 use crate::recipe;
 
 /// Reads a recipe. Paths in it are made to start from where the program does.
@@ -42,9 +43,9 @@ pub fn open(
     let corpus = LabelCorpus::read(recipe)?;
     let mut policy = None;
     if let Some(sampled) = &recipe.corpus.sampled {
-        policy = Some(opener.named_policy(&sampled.policy).context("the policy")?);
-        let asked = corpus.questions().iter();
-        opener.warn_of_marks_among(asked.map(|question| (&question.id[..], &question.attacked.prompt[..])));
+        let opened = opener.named_policy(&sampled.policy).context("the policy")?;
+        warn_of_marks(&opened, corpus.questions());
+        policy = Some(opened);
     }
     let guard = opener.named_guard(&guard).context("the guard")?;
     let models = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
@@ -55,4 +56,13 @@ pub fn open(
         None => labelling,
     };
     Ok((labelling, models))
+}
+
+/// Says which questions spell marks of turns that the policy's layout writes as plain text.
+fn warn_of_marks(policy: &NamedPolicy, questions: &[Question]) {
+    let mut marks = SpelledMarks::default();
+    questions.iter().for_each(|one| marks.add(&one.id, policy.spelled_marks(&one.attacked.prompt)));
+    if let Some(found) = marks.note() {
+        note(&found.to_string());
+    }
 }

@@ -6,7 +6,6 @@ mod date;
 mod guard;
 mod hub;
 mod layout;
-mod marks;
 mod opener;
 mod parts;
 mod policy;

@@ -224,16 +224,23 @@ impl Opener {
         Ok(files)
     }
 
-    pub(super) fn note_once(&mut self, text: String) {
+    /// Says which turns' marks a prompt spells, where the policy's chat template writes them as
+    /// plain text: the model cannot tell them from the template's own.
+    pub fn warn_of_marks(&mut self, prompt: &str) {
+        let spelled = self.layout.as_ref().map(|layout| layout.spells_markers(prompt).join(", ")).unwrap_or_default();
+        if !spelled.is_empty() {
+            self.note_once(format!(
+                "the prompt spells {spelled}, which the chat template writes as plain text: to the model a turn begins or \
+                 ends there"
+            ));
+        }
+    }
+
+    fn note_once(&mut self, text: String) {
         if !self.notes.contains(&text) {
             note(&text);
             self.notes.insert(text);
         }
-    }
-
-    /// The layout of the policy that was opened last.
-    pub(super) fn layout(&self) -> Option<&TextLayout> {
-        self.layout.as_ref()
     }
 
     /// The layout for a policy. What a manifest cannot tell from the settings is remembered.

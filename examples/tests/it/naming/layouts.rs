@@ -87,13 +87,13 @@ fn label_says_which_prompts_spell_the_marks_of_a_template() {
         text(&succeed(example("label").arg("--config").arg(&file).arg("--out").arg(&out)).stderr)
     };
     let note = said("all", "", 5);
-    let marks = "note: 4 of 5 prompts spell marks that the chat template writes as plain text: q1 ([/INST]), q2 \
-                 ([/INST], [INST]), q3 ([INST]), …; to the model a turn begins or ends there";
-    assert!(note.contains(marks), "{note}");
+    let spells = "which the policy's layout writes as plain text: to the model a turn begins or ends there";
+    let marks = format!("note: 4 prompts (q1, q2, q3, …) spell [/INST], [INST], {spells}");
+    assert!(note.contains(&marks), "{note}");
     let note = said("two", "", 2);
-    assert!(note.contains("1 of 2 prompts") && note.contains("q1 ([/INST]); to the model"), "{note}");
-    assert!(!said("none", "", 1).contains("prompts spell"));
-    assert!(!said("plain", ", layout = \"plain\"", 5).contains("prompts spell"));
+    assert!(note.contains(&format!("note: 1 prompt (q1) spells [/INST], {spells}")), "{note}");
+    assert!(!said("none", "", 1).contains("plain text"));
+    assert!(!said("plain", ", layout = \"plain\"", 5).contains("plain text"));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::fmt;
 /// How many prompts are named.
 const NAMED: usize = 3;
 
-/// What the prompts of a comparison spell.
+/// Collects prompts that spell marks of the policy's layout, for a [`MarksNote`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct SpelledMarks {
+pub struct SpelledMarks {
     prompts: Vec<String>,
     marks: BTreeSet<String>,
 }
@@ -27,15 +27,19 @@ pub struct MarksNote {
 }
 
 impl SpelledMarks {
-    /// Takes note of a prompt if it spells marks.
-    pub(super) fn add(&mut self, id: &str, marks: Vec<String>) {
+    /// Takes note of a prompt if it spells marks, as
+    /// [`ComparedPolicy::spelled_marks`](crate::eval::models::ComparedPolicy::spelled_marks) tells
+    /// them.
+    pub fn add(&mut self, id: &str, marks: Vec<String>) {
         if !marks.is_empty() {
             self.prompts.push(id.to_owned());
             self.marks.extend(marks);
         }
     }
 
-    pub(super) fn note(&self) -> Option<MarksNote> {
+    /// What there is to say; `None` if no prompt spells a mark.
+    #[must_use]
+    pub fn note(&self) -> Option<MarksNote> {
         let first = self.prompts.iter().take(NAMED).cloned().collect();
         let note = MarksNote { prompts: self.prompts.len(), first, marks: self.marks.iter().cloned().collect() };
         (note.prompts > 0).then_some(note)

@@ -89,7 +89,7 @@ pub use beside::{OwnNumber, PublishedNumber};
 pub use config::{ComparisonConfig, ContenderConfig, DataConfig};
 pub use error::{ComparisonConfigError, ComparisonError, DataSetError, PrepareError};
 pub use log::{LoggedRun, Outcome, configuration};
-pub use marks::MarksNote;
+pub use marks::{MarksNote, SpelledMarks};
 pub use notes::JudgeNote;
 pub use prepare::{Prepared, items, prepare};
 pub use published::{PublishedConfig, PublishedError, PublishedPoint};
