@@ -34,8 +34,8 @@ pub use saffron_core::{
     Token, Usage, Verdict, Vocabulary, Work, outcome_reward_fn, process_reward_fn,
 };
 
-pub use crate::searcher::{Reaction, Rules, Searcher};
-pub use crate::strategy::StrategyConfig;
+pub use crate::searcher::{Reaction, Rules, SearchConfig, Searcher};
+pub use crate::strategy::{FilterConfig, StrategyConfig};
 pub use crate::strategy::args::Args;
 pub use crate::strategy::beam::StepBeam;
 pub use crate::strategy::best_of_n::BestOfN;

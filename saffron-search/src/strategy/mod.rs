@@ -27,6 +27,7 @@ mod config;
 pub mod deal;
 pub mod dvts;
 pub mod greedy;
+mod filter;
 mod guided;
 pub mod mcts;
 pub mod particles;
@@ -43,6 +44,7 @@ mod walk;
 use saffron_core::{ConfigError, SearchError};
 
 pub use config::StrategyConfig;
+pub use filter::FilterConfig;
 pub use path::{PathRewards, PathScore};
 pub use steps::Steps;
 

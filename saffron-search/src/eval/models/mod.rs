@@ -5,7 +5,6 @@
 //! for policy, reward models and judges and hands them to the [harness](super::harness).
 
 mod encoding;
-mod filter;
 mod opened;
 mod settings;
 mod weights;
@@ -18,7 +17,7 @@ use saffron_core::{
 };
 
 pub use encoding::{DEFAULT_LAYOUT, ENCODING, OldRunError, TOGETHER, check_old_run, encodes_together};
-pub use filter::FilterConfig;
+pub use crate::strategy::FilterConfig;
 pub use opened::{ModelsError, NO_REWARD, OpenedModels};
 pub use settings::{
     GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, NoQuestion, PolicySettings, QuestionSettings,

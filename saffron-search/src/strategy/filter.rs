@@ -4,7 +4,7 @@ use saffron_core::CandidateFilter;
 use serde::{Deserialize, Serialize};
 
 /// Changes to the candidates that a strategy, or a policy that is sampled, looks at.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilterConfig {
     /// Divisor of the logits.
