@@ -24,7 +24,7 @@ use super::report;
 /// let searcher = Searcher::new(Greedy).max_new_tokens(2);
 /// searcher.run_observed(&session, &mut policy, &mut ScriptedReward::new(0.5), &mut trace)?;
 /// let text = String::from_utf8(trace.finish()?)?;
-/// assert!(text.contains("level 1\n        –  \"1\"\nlevel 2\n"), "{text}");
+/// assert!(text.contains("level 0\n        –  \"1\"\nlevel 1\n"), "{text}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TextTrace<W> {
