@@ -15,9 +15,10 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::{device, first};
-use saffron_examples::models::{Opener, TypeName};
+use saffron_examples::models::{Opener, dtype, weight_type};
 use saffron_examples::output::{self, line};
 use saffron_mrm::ModelOptions;
+use saffron_search::eval::models::WeightType;
 
 /// Converts a checkpoint to a Hugging Face directory.
 #[derive(Parser)]
@@ -30,8 +31,8 @@ struct Args {
     #[arg(long)]
     out: PathBuf,
     /// Type of the weights.
-    #[arg(long, value_enum, default_value_t)]
-    dtype: TypeName,
+    #[arg(long, default_value_t, value_parser = weight_type())]
+    dtype: WeightType,
 }
 
 fn main() -> ExitCode {
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 fn program() -> Result<()> {
     let args = Args::parse();
     let mut opener = Opener::new(device(first())?, ModelOptions::default());
-    let names = opener.fetched(&args.model)?.export(&args.out, args.dtype.into())?;
+    let names = opener.fetched(&args.model)?.export(&args.out, dtype(args.dtype))?;
     for path in names.iter().map(|name| args.out.join(name)) {
         let bytes = path.metadata().with_context(|| path.display().to_string())?.len();
         line(format_args!("{}  {bytes} bytes", path.display()))?;

@@ -12,12 +12,13 @@ use anyhow::Result;
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::device;
-use saffron_examples::models::{Opener, base_name};
+use saffron_examples::models::Opener;
 use saffron_examples::output;
 use saffron_mrm::ModelOptions;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::checkpoint::folder::update;
 use saffron_train::Init;
+use saffron_train::recipe::base_name;
 
 /// Makes an untrained reward model.
 #[derive(Parser)]

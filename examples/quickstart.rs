@@ -13,13 +13,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use saffron_examples::compare::{Config, open, prepare, results};
+use saffron_examples::compare::{open, read};
 use saffron_examples::demo::trial::{run, tree};
 use saffron_examples::demo::{Contrast, Line, table};
 use saffron_examples::device::{device, first};
 use saffron_examples::models::{TemplateDate, WaitArgs};
 use saffron_examples::output::{self, line};
 use saffron_examples::prompt::save;
+use saffron_search::eval::comparison::{ComparisonConfig, prepare, results};
 use saffron_search::trace::tree::html;
 use serde_json::json;
 
@@ -54,7 +55,8 @@ fn main() -> ExitCode {
 
 fn program() -> Result<()> {
     let Args { json, out, config, device: name, wait } = Args::parse();
-    let config = Config { keep_text: true, ..Config::read(config.as_deref().unwrap_or(Path::new(CONFIG)))? };
+    let config = config.as_deref().unwrap_or(Path::new(CONFIG));
+    let config = ComparisonConfig { keep_text: true, ..read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
     let mut models = open(&config, &device(&name)?, TemplateDate::today(), wait.limit())?;
     let prepared = prepare(&config, models.policy())?;

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # What to run before a commit: formatting, the fast tests, clippy, documentation. CI does this and much more (.ci/run).
 #
-#   usage: check.sh [--fast]      --fast: formatting and the tests of the crates without tensors, under a minute once built
+#   usage: check.sh [--fast | --all]
+#       --fast    formatting, and the tests of the crates without tensors: under a minute once built
+#       --all     all tests of the workspace in place of the fast ones, what docs/api says among them
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-case ${1:-} in
-    "" | --fast) ;;
-    *) echo "usage: $0 [--fast]" >&2; exit 2 ;;
-esac
+usage() { sed -n 's/^#   //p' "$0" >&2; exit 2; }
+[[ $# -le 1 && ${1:-} =~ ^(--fast|--all)?$ ]] || usage
 
 cargo fmt --all --check
-if [[ ${1:-} == --fast ]]; then
+if [[ ${1:-} == --all ]]; then
+    cargo test --workspace
+else
     cargo test -p saffron-core -p saffron-search
-    exit
 fi
-# One set of features for all that follows, so that the dependencies are built once.
+[[ ${1:-} == --fast ]] && exit
 cargo clippy --workspace --all-targets -- -D warnings
-cargo test --workspace --lib --bins --test it
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -13,12 +13,12 @@ pub mod device;
 #[cfg(doctest)]
 mod guides;
 pub mod label;
-pub mod manifest;
 pub mod memory;
 pub mod models;
 pub mod output;
 pub mod progress;
 pub mod prompt;
+pub mod recipe;
 pub mod reference;
 pub mod report;
 pub mod rewards;

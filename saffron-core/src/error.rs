@@ -34,6 +34,18 @@ pub enum ConfigError {
         /// Which setting.
         what: &'static str,
     },
+    /// A strategy needs a size (its width, samples, beams, …), and none is given.
+    #[error("the strategy needs a size, its {what}, found none")]
+    NoSize {
+        /// What the size counts.
+        what: &'static str,
+    },
+    /// A size is given to a strategy that has none.
+    #[error("the strategy has no size, found {found}")]
+    SizeWithoutUse {
+        /// The size.
+        found: usize,
+    },
     /// A strategy decides by rewards, and there is no reward model.
     #[error("{strategy} needs a reward model, found none")]
     NoRewardModel {

@@ -56,6 +56,13 @@ pub trait PromptEncoder: fmt::Debug + Send + Sync {
     ///
     /// Text that cannot be encoded, or that the layout does not take.
     fn encode_prompt(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, ModelError>;
+
+    /// The marks of turns that the layout writes as plain text and that a prompt spells: to the
+    /// model a turn begins or ends there. None by default.
+    fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        let _ = prompt;
+        Vec::new()
+    }
 }
 
 /// Where a layout comes from.
@@ -121,6 +128,13 @@ impl ContextLayout {
     #[must_use]
     pub fn origin(&self) -> &LayoutOrigin {
         &self.origin
+    }
+
+    /// The marks of turns that it writes as plain text and that a prompt spells; see
+    /// [`PromptEncoder::spelled_marks`].
+    #[must_use]
+    pub fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        self.text.as_ref().map(|text| text.spelled_marks(prompt)).unwrap_or_default()
     }
 
     /// The ids of everything before the response. A prompt whose text is known is encoded together

@@ -33,7 +33,7 @@ pub mod trace;
 
 pub use saffron_core;
 pub use searcher::scheduler::Scheduler;
-pub use searcher::{Many, Reaction, Rules, Searcher, scheduler};
+pub use searcher::{Many, Reaction, Rules, SearchConfig, Searcher, scheduler};
 pub use strategy::args::Args;
 pub use strategy::beam::StepBeam;
 pub use strategy::best_of_n::BestOfN;

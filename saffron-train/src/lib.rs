@@ -28,6 +28,7 @@
 //! | [`labels`] | token-level rewards of a corpus: computed once, stored, resumed, merged |
 //! | [`objective`] | what is trained for: partial supervision, guards, next tokens, objectives of one's own |
 //! | [`optim`] | AdamW's settings, schedules, clipping |
+//! | [`recipe`] | whole runs as data: a labelling, the training of a guard, of a multifurcation reward model |
 //! | [`run`] | epochs, validation, checkpoints, logs; runs that survive being killed |
 
 mod adapter;
@@ -38,6 +39,7 @@ pub mod labels;
 mod network;
 pub mod objective;
 pub mod optim;
+pub mod recipe;
 pub mod run;
 mod state;
 mod trainer;

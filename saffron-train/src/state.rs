@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::Bytes;
-use saffron_search::eval::files::FileError;
+use saffron_search::eval::files::{FileError, read_capped};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,14 @@ use crate::trainer::Trainer;
 
 const MOMENTS: &str = "optimizer.bpk";
 const PROGRESS: &str = "trainer.json";
+
+/// The most bytes of a JSON file: 16 MiB.
+const MAX_JSON: u64 = 16 << 20;
+
+/// The most bytes of a file of tensors for each parameter: twice its two moments in float32.
+const BYTES_A_PARAMETER: u64 = 16;
+/// What such a file may have besides: names, shapes, norms that are not trained.
+const BYTES_BESIDES: u64 = 64 << 20;
 
 /// How far a trainer is.
 #[derive(Serialize, Deserialize)]
@@ -46,11 +55,11 @@ impl<O: Objective> Trainer<O> {
     ///
     /// # Errors
     ///
-    /// Files that are missing, damaged or of another model.
+    /// Files that are missing, damaged, larger than they can be, or of another model.
     pub fn resumed(self, dir: &Path) -> Result<Self, TrainError> {
         let Progress { steps, moments: expected } = read_json(&dir.join(PROGRESS))?;
         let path = dir.join(MOMENTS);
-        let bytes = fs::read(&path).map_err(FileError::io("read", &path))?;
+        let bytes = read_capped(&path, self.largest_file())?;
         let damaged = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
         let optimizer = self.settings().optimizer().from_bytes(Bytes::from_bytes_vec(bytes));
         let optimizer = optimizer.map_err(|error| damaged(error.to_string()))?;
@@ -61,6 +70,11 @@ impl<O: Objective> Trainer<O> {
         let network = self.network().clone().restored(dir)?;
         Ok(self.restored(network, optimizer, steps))
     }
+
+    /// The most bytes that are read of any file of a trainer.
+    pub(crate) fn largest_file(&self) -> u64 {
+        (self.network().adapter().num_params() as u64).saturating_mul(BYTES_A_PARAMETER).saturating_add(BYTES_BESIDES)
+    }
 }
 
 pub(crate) fn write_json(path: &Path, what: &'static str, value: &impl Serialize) -> Result<(), TrainError> {
@@ -69,7 +83,7 @@ pub(crate) fn write_json(path: &Path, what: &'static str, value: &impl Serialize
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
-    let bytes = fs::read(path).map_err(FileError::io("read", path))?;
+    let bytes = read_capped(path, MAX_JSON)?;
     let damaged =
         |error: serde_json::Error| TrainError::Checkpoint { path: path.to_owned(), reason: error.to_string() };
     serde_json::from_slice(&bytes).map_err(damaged)

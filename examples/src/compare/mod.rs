@@ -1,30 +1,17 @@
-//! Strategies compared over data sets, as a configuration file says.
+//! What the program `compare` adds to a comparison of saffron-search: arguments, models by name,
+//! tables and pictures.
 
-mod beside;
-mod cases;
-mod check;
-pub mod config;
+mod args;
+mod config;
 mod digits;
-mod filter;
-mod fingerprint;
-mod log;
 mod models;
-mod notes;
 mod plots;
-mod published;
-mod results;
+mod show;
 mod table;
-mod unanswered;
 
-pub use beside::Beside;
-pub use cases::{Prepared, items, prepare};
-pub use config::Config;
-pub use fingerprint::{data_files, fingerprint, fingerprints, is_of_model};
-pub use log::{LoggedRun, Outcome, configuration};
-pub use models::{check_old_run, open};
-pub use notes::JudgeNote;
+pub use args::CompareArgs;
+pub use config::{folder, read};
+pub use models::open;
 pub use plots::plot;
-pub use published::{PublishedConfig, PublishedError, PublishedPoint};
-pub use results::{Results, results};
+pub use show::{log_merged, show};
 pub use table::table;
-pub use unanswered::check_answered;

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use saffron_search::eval::comparison::{PublishedNumber, PublishedPoint, Results};
 use saffron_search::eval::curve::LogFit;
 use saffron_search::eval::runs::Kind;
 use saffron_search::eval::runs::summary::Row;
 
-use super::Results;
-use super::beside::published_curves;
 use crate::curves::{Curve, Point, draw};
 use crate::models::note;
 
@@ -108,4 +107,24 @@ fn point(row: &Row, judge: &str, cost: &Cost) -> Option<Point> {
     let x = (cost.of)(row).filter(|x| *x > 0.0)?;
     let point = Point::new(x, asr.value).between(asr.interval.low, asr.interval.high);
     Some(point.labelled(row.budget.to_string()))
+}
+
+/// The published numbers of a data set and judge that have a place on an axis of TFLOP: a curve a strategy and source, named so that it shares
+/// its strategy's colour and mark.
+fn published_curves(numbers: &[PublishedNumber], set: &str, judge: &str) -> Vec<Curve> {
+    let here: Vec<&PublishedNumber> =
+        numbers.iter().filter(|number| number.set == set && number.judge == judge).collect();
+    let of_source = here.chunk_by(|a, b| (&a.strategy, &a.source) == (&b.strategy, &b.source));
+    of_source.map(published_curve).filter(|curve| !curve.points.is_empty()).collect()
+}
+
+fn published_curve(numbers: &[&PublishedNumber]) -> Curve {
+    let points: Vec<Point> = numbers.iter().filter_map(|number| published_point(&number.published)).collect();
+    let fit = LogFit::of(&points.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>());
+    Curve { name: format!("{}, {}", numbers[0].strategy, numbers[0].source), points, fit }
+}
+
+fn published_point(published: &PublishedPoint) -> Option<Point> {
+    let label = published.budget.map(|budget| budget.to_string()).unwrap_or_default();
+    Some(Point::new(published.tflop?, published.asr).labelled(label))
 }

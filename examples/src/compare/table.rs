@@ -2,11 +2,11 @@
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
+use saffron_search::eval::comparison::{JudgeNote, PublishedNumber, Results};
 use saffron_search::eval::runs::Kind;
 use saffron_search::eval::runs::summary::Row;
 
 use super::digits::{estimate, number, share};
-use super::{Beside, JudgeNote, Results};
 
 /// Both tables, a line a strategy, budget and data set in each; where there are published numbers, a third that has them beside the run's.
 /// What the judges' figures mean comes first; empty answers are spoken of below.
@@ -102,10 +102,10 @@ fn costs(rows: &[Row]) -> Table {
 }
 
 /// Published numbers, and what the run has at the same budget.
-fn published(numbers: &[Beside]) -> Table {
+fn published(numbers: &[PublishedNumber]) -> Table {
     let header = ["source", "published ASR", "own, unsafe by", "own, empty", "published TFLOP", "own, profiler-style"];
     let mut table = headed(&names(&header));
-    for Beside { source, strategy, set, judge, published, own } in numbers {
+    for PublishedNumber { source, strategy, set, judge, published, own } in numbers {
         let budget = published.budget.map_or_else(|| String::from("–"), |budget| budget.to_string());
         let own_asr = own.as_ref().map_or_else(|| String::from("–"), |own| format!("{judge} {}", estimate(own.asr)));
         let own_tflop = number(own.as_ref().and_then(|own| own.profiler_tflop));

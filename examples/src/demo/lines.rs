@@ -3,10 +3,9 @@
 use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
+use saffron_search::eval::comparison::Results;
 use saffron_search::eval::runs::summary::Row;
 use serde::Serialize;
-
-use crate::compare::Results;
 
 /// What a strategy let through, what it refused, what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,9 +11,9 @@ use saffron_search::trace::tree::SearchTreeView;
 use serde_json::json;
 
 use super::contrast::Contrast;
-use crate::compare::Prepared;
 use crate::output::line;
 use crate::progress::bar;
+use saffron_search::eval::comparison::Prepared;
 
 /// Every strategy over every prompt, with a progress bar. The records are kept in memory alone.
 ///

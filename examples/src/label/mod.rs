@@ -1,11 +1,12 @@
-//! Token-level rewards of a corpus, as a configuration file says.
+//! What the labelling program brings to a [recipe](saffron_train::recipe): its models, a progress
+//! bar, what it prints.
 
-pub mod config;
-mod corpus;
-mod log;
 mod models;
-mod sampled;
+mod replier;
+mod show;
+mod watch;
 
-pub use config::Config;
-pub use log::{Log, LogLine};
-pub use models::Labelling;
+pub use models::{open, read};
+pub use replier::PolicyReplier;
+pub use show::show;
+pub use watch::watched;

@@ -1,124 +1,68 @@
-//! Replies and the guard that rewards them.
+//! The models of a labelling, here or behind servers.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use saffron_core::{Forget, ProcessRewardModel, Vocabulary};
 use saffron_mrm::ModelOptions;
-use saffron_search::eval::models::ModelOpener;
-use saffron_search::eval::runs::{Manifest, Shard};
-use saffron_train::labels::{Conversation, Source};
+use saffron_search::eval::comparison::SpelledMarks;
+use saffron_search::eval::models::{ComparedPolicy, ModelOpener};
+use saffron_train::recipe::{LabelCorpus, LabelRecipe, Labelling, Question};
 
-use super::Config;
-use super::config::CorpusConfig;
-use super::corpus::{Text, items, texts};
-use super::sampled::{Questions, Sampler};
-use crate::compare::{data_files, fingerprint};
-use crate::manifest::with_files;
-use crate::models::{ENCODING, NamedGuard, Opener, TOGETHER, TemplateDate};
+use super::PolicyReplier;
+use crate::models::{NamedPolicy, Opener, TemplateDate, note};
+use crate::recipe;
 
-/// Where replies come from.
-enum Replies {
-    Given(Vec<Text>),
-    Sampled(Box<Sampler>),
+/// Reads a recipe. Paths in it are made to start from where the program does.
+///
+/// # Errors
+///
+/// A file that cannot be read, or says what no labelling can be made of.
+pub fn read(path: &Path) -> Result<LabelRecipe> {
+    recipe::read_checked(path, LabelRecipe::check)
 }
 
-/// A corpus and its teacher.
-pub struct Labelling {
-    replies: Replies,
-    guard: NamedGuard,
-    fingerprints: BTreeMap<String, String>,
-}
-
-impl std::fmt::Debug for Labelling {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Labelling").field("fingerprints", &self.fingerprints).finish_non_exhaustive()
+/// Reads the corpus that a recipe names and opens its models; gives, too, what a manifest says of
+/// the models. Chat templates tell a date; `wait` limits the wait for servers that are still
+/// loading.
+///
+/// # Errors
+///
+/// Whatever does not load or does not answer.
+pub fn open(
+    recipe: &LabelRecipe,
+    device: &Device,
+    date: TemplateDate,
+    wait: Duration,
+) -> Result<(Labelling, BTreeMap<String, String>)> {
+    let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date).with_wait(wait);
+    let guard = recipe.guard.settings();
+    opener.check_guard(&guard).context("the guard")?;
+    let corpus = LabelCorpus::read(recipe)?;
+    let mut policy = None;
+    if let Some(sampled) = &recipe.corpus.sampled {
+        let opened = opener.named_policy(&sampled.policy).context("the policy")?;
+        warn_of_marks(&opened, corpus.questions());
+        policy = Some(opened);
     }
-}
-
-impl Labelling {
-    /// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for
-    /// servers that are still loading.
-    ///
-    /// # Errors
-    ///
-    /// Whatever does not load or does not answer.
-    pub fn open(config: &Config, device: &Device, date: TemplateDate, wait: Duration) -> Result<Self> {
-        let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date).with_wait(wait);
-        let guard = config.guard.settings();
-        opener.check_guard(&guard).context("the guard")?;
-        let replies = replies(config, &mut opener)?;
-        let guard = opener.named_guard(&guard).context("the guard")?;
-        let mut fingerprints = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
-        let data = &config.corpus.data;
-        for file in data_files(&data.path, &data.format) {
-            fingerprints.extend([fingerprint(&file)?]);
-        }
-        // The guard reads the text of prompts.
-        fingerprints.insert(ENCODING.to_owned(), TOGETHER.to_owned());
-        Ok(Self { replies, guard, fingerprints })
-    }
-
-    /// The manifest of a part of a run over this corpus on a device, by a configuration in
-    /// `folder`.
-    ///
-    /// # Errors
-    ///
-    /// Settings that nothing can be labelled with, files that cannot be read.
-    pub fn manifest(&self, config: &Config, folder: &Path, shard: Shard, device: &str) -> Result<Manifest> {
-        let settings = config.settings(folder, self.len(), self.guard.vocabulary().size())?;
-        let manifest = settings.manifest(shard)?.fingerprint("device", device);
-        with_files(manifest, "origin", config, folder, &self.fingerprints)
-    }
-
-    fn len(&self) -> usize {
-        match &self.replies {
-            Replies::Given(texts) => texts.len(),
-            Replies::Sampled(sampler) => sampler.len(),
-        }
-    }
-}
-
-fn replies(config: &Config, opener: &mut Opener) -> Result<Replies> {
-    let CorpusConfig { data, sampled } = &config.corpus;
-    let place = || format!("the data set {}", data.name);
-    let Some(sampled) = sampled else {
-        return Ok(Replies::Given(texts(data, config.seed).with_context(place)?));
+    let guard = opener.named_guard(&guard).context("the guard")?;
+    let models = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
+    let vocabulary = guard.vocabulary();
+    let labelling = Labelling::new(corpus, Box::new(guard), vocabulary);
+    let labelling = match policy {
+        Some(policy) => labelling.with_replier(Box::new(PolicyReplier(policy))),
+        None => labelling,
     };
-    let questions = Questions { set: data.name.clone(), items: items(data, config.seed).with_context(place)? };
-    let policy = opener.named_policy(&sampled.policy).context("the policy")?;
-    Ok(Replies::Sampled(Box::new(Sampler::new(policy, sampled.clone(), questions, config.seed))))
+    Ok((labelling, models))
 }
 
-impl Source for Labelling {
-    fn vocabulary(&self) -> Arc<dyn Vocabulary> {
-        self.guard.vocabulary()
-    }
-
-    fn replies(&mut self, places: Range<usize>) -> Result<Vec<Conversation>, Box<dyn Error + Send + Sync>> {
-        match &mut self.replies {
-            Replies::Given(texts) => {
-                let wanted = texts.get(places).ok_or("the corpus has fewer replies")?;
-                Ok(wanted.iter().map(|text| text.encode(&self.guard)).collect::<Result<_, _>>()?)
-            }
-            Replies::Sampled(sampler) => Ok(sampler.replies(places, &self.guard)?),
-        }
-    }
-
-    fn model(&mut self) -> &mut dyn ProcessRewardModel {
-        &mut self.guard
-    }
-
-    fn forget(&mut self) {
-        self.guard.forget();
-        if let Replies::Sampled(sampler) = &mut self.replies {
-            sampler.policy.forget();
-        }
+/// Says which questions spell marks of turns that the policy's layout writes as plain text.
+fn warn_of_marks(policy: &NamedPolicy, questions: &[Question]) {
+    let mut marks = SpelledMarks::default();
+    questions.iter().for_each(|one| marks.add(&one.id, policy.spelled_marks(&one.attacked.prompt)));
+    if let Some(found) = marks.note() {
+        note(&found.to_string());
     }
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use burn::tensor::DType;
-use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use saffron_core::{ModelName, Vocabulary};
 use saffron_kvtrie::Reuse;
 use saffron_mrm::ModelOptions;
 use saffron_mrm::text::{ChatTemplate, LAYOUT_NAMES, TEMPLATE};
-use saffron_search::eval::models::{PolicySettings, ServedSettings};
-use serde::{Deserialize, Serialize};
+use saffron_search::eval::models::{PolicySettings, ServedSettings, WeightType};
 use serde_json::Value;
 
 use super::opener::for_preset;
@@ -21,35 +20,19 @@ use crate::device::{device, first};
 use crate::memory::cache_bytes;
 use crate::rewards::RewardArgs;
 
-/// Types of weights by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TypeName {
-    /// 32 bits.
-    #[default]
-    F32,
-    /// 16 bits, IEEE.
-    F16,
-    /// 16 bits with the exponent of 32.
-    Bf16,
-}
-
-impl TypeName {
-    /// Whether nothing is rounded.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        *self == Self::F32
+/// The type of tensors.
+#[must_use]
+pub fn dtype(weights: WeightType) -> DType {
+    match weights {
+        WeightType::F32 => DType::F32,
+        WeightType::F16 => DType::F16,
+        WeightType::Bf16 => DType::BF16,
     }
 }
 
-impl From<TypeName> for DType {
-    fn from(name: TypeName) -> Self {
-        match name {
-            TypeName::F32 => Self::F32,
-            TypeName::F16 => Self::F16,
-            TypeName::Bf16 => Self::BF16,
-        }
-    }
+/// Reads a type of weights from an argument.
+pub fn weight_type() -> impl TypedValueParser<Value = WeightType> {
+    PossibleValuesParser::new(WeightType::ALL.map(WeightType::name)).try_map(|name| name.parse::<WeightType>())
 }
 
 /// Arguments: the policy, and how models run.
@@ -93,8 +76,8 @@ pub struct PolicyArgs {
     #[arg(long, default_value = first())]
     pub device: String,
     /// Type of weights and activations.
-    #[arg(long, default_value = "f32")]
-    pub dtype: TypeName,
+    #[arg(long, default_value_t, value_parser = weight_type())]
+    pub dtype: WeightType,
     /// Megabytes of keys and values per model.
     #[arg(long, default_value_t = 1024)]
     pub cache_mb: u64,
@@ -107,7 +90,7 @@ impl PolicyArgs {
     /// How models run.
     fn options(&self) -> Result<ModelOptions> {
         Ok(ModelOptions {
-            dtype: self.dtype.into(),
+            dtype: dtype(self.dtype),
             cache_bytes: cache_bytes(self.cache_mb, None)?,
             reuse: if self.no_cache { Reuse::Nothing } else { Reuse::Cached },
             ..ModelOptions::default()

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use saffron_core::{Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, Session, Token, Vocabulary};
+use saffron_core::{Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, Session, Vocabulary};
 use saffron_mrm::GuardRewardModel;
-use saffron_mrm::text::{Conversion, TextTokenizer};
+use saffron_mrm::text::TextTokenizer;
 use saffron_search::remote::RemoteGuard;
 
 /// A guard that a command line or a configuration names.
@@ -23,38 +23,6 @@ impl NamedGuard {
         match self {
             Self::Local(_, tokenizer) => tokenizer.clone(),
             Self::Served(guard, _) => guard.vocabulary(),
-        }
-    }
-
-    /// The guard's ids of a text.
-    ///
-    /// # Errors
-    ///
-    /// Text that cannot be encoded, a server that does not answer.
-    pub fn encode(&self, text: &str) -> Result<Vec<Token>, ModelError> {
-        match self {
-            Self::Local(_, tokenizer) | Self::Served(_, Some(tokenizer)) => {
-                tokenizer.encode(text).map_err(|error| ModelError::other("encoding text for a guard", error))
-            }
-            Self::Served(guard, None) => Ok(guard.server().tokenize(text, false)?),
-        }
-    }
-
-    /// The guard's ids of tokens of a vocabulary.
-    ///
-    /// # Errors
-    ///
-    /// Ids without text, and as [`encode`](Self::encode).
-    pub fn convert(&self, tokens: &[Token], from: &Arc<dyn Vocabulary>) -> Result<Vec<Token>, ModelError> {
-        match self {
-            Self::Local(_, tokenizer) | Self::Served(_, Some(tokenizer)) => {
-                Conversion::WhenNeeded.convert(tokens, from, tokenizer)
-            }
-            Self::Served(guard, None) if guard.vocabulary().id() == from.id() => Ok(tokens.to_vec()),
-            Self::Served(_, None) => {
-                let text = from.decode(tokens);
-                self.encode(&text.map_err(|error| ModelError::other("decoding tokens to convert", error))?)
-            }
         }
     }
 }

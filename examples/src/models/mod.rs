@@ -1,7 +1,6 @@
 //! Models that a command line or a configuration names, opened: the one place where local and
 //! served models, layouts and manifests meet.
 
-mod adapted;
 mod args;
 mod date;
 mod guard;
@@ -12,19 +11,19 @@ mod parts;
 mod policy;
 mod served;
 
-pub use adapted::base_name;
-pub use args::{PolicyArgs, TypeName};
+pub use args::{PolicyArgs, dtype, weight_type};
 pub use date::{DATE, TemplateDate};
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
-pub use opener::{DEFAULT_LAYOUT, Opener};
+pub use opener::Opener;
 pub use parts::needs_question;
-pub use policy::{ENCODING, NamedPolicy, TOGETHER, encodes_together};
+pub use policy::NamedPolicy;
+pub use saffron_train::recipe::files_of;
 pub use served::WaitArgs;
 
 use crate::output::say;
 
 /// Says something about models that the user should know, on standard error.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     say(format_args!("note: {text}"));
 }

@@ -15,20 +15,17 @@ use saffron_mrm::{
     RewardHead,
 };
 use saffron_search::Preset;
+use saffron_search::eval::inputs::fingerprints;
 use saffron_search::eval::models::{
-    ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, ModelOpener, MrmSettings, OpenError, PolicySettings,
-    QuestionSettings, ServedSettings,
+    ComparedGuard, ComparedPolicy, ComparedScorer, DEFAULT_LAYOUT, GuardSettings, ModelOpener, MrmSettings, OpenError,
+    PolicySettings, QuestionSettings, ServedSettings,
 };
 use saffron_search::remote::{RemoteSettings, RemoteVocabulary};
 
 use super::layout::{Chosen, LayoutChoice};
-use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, hub, note, served};
-use crate::compare::fingerprints;
+use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, files_of, hub, note, served};
 use crate::device::is_host;
 use crate::memory::{cache_bytes, memory};
-
-/// The name, among a manifest's fingerprints, of the layout that a run took because none was named.
-pub const DEFAULT_LAYOUT: &str = "layout of the policy";
 
 /// Opens models by name. Those of one checkpoint share its weights; each has a cache of its own.
 #[derive(Debug)]
@@ -306,7 +303,7 @@ impl ModelOpener for Opener {
     fn fingerprints(&self) -> Result<BTreeMap<String, String>, OpenError> {
         let mut all = self.sources();
         for path in &self.files {
-            all.extend(fingerprints(path)?);
+            all.extend(fingerprints(path, &files_of)?);
         }
         Ok(all)
     }

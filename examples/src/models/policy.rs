@@ -113,24 +113,11 @@ impl ComparedPolicy for NamedPolicy {
             Self::Served(policy, _) => policy.context(session),
         }
     }
-}
 
-/// The name, among a manifest's fingerprints, of how prompts are encoded where that matters.
-pub const ENCODING: &str = "encoding of prompts";
-
-/// What a manifest says of prompts that are encoded together with their layout, where encoding them
-/// apart, as earlier versions did, may give other ids.
-pub const TOGETHER: &str = "together with their layout";
-
-/// Whether a policy reads sessions of text otherwise than it would read their ids, put behind those
-/// of its layout.
-#[must_use]
-pub fn encodes_together(policy: &dyn ComparedPolicy, sessions: &[&Session]) -> bool {
-    let apart = |session: &Session| {
-        let ids = Session::new(session.vocabulary().clone(), session.prompt())?;
-        policy.context(&ids.with_prefill(session.prefill())?)
-    };
-    // A session that cannot be read fails on its own, later.
-    let differs = |session: &Session| Ok::<_, ModelError>(apart(session)? != policy.context(session)?);
-    sessions.iter().any(|session| differs(session).unwrap_or(false))
+    fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        match self {
+            Self::Local(policy) => policy.layout().spelled_marks(prompt),
+            Self::Served(policy, _) => policy.layout().spelled_marks(prompt),
+        }
+    }
 }

@@ -1,19 +1,17 @@
 //! What both training programs are told.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use burn::tensor::{DType, Device};
 use clap::Args;
 use saffron_mrm::ModelOptions;
 use saffron_search::eval::models::ModelOpener;
-use saffron_search::eval::runs::{Manifest, Shard};
-use saffron_train::RunSettings;
+use saffron_train::recipe::RunOrigin;
 
-use crate::compare::{check_old_run, fingerprints};
 use crate::device::{device, first};
-use crate::manifest::{NamesFiles, settings, with_files};
-use crate::models::{ENCODING, Opener, TOGETHER};
+use crate::models::Opener;
+use crate::recipe::folder_of;
 
 /// Arguments: a recipe, and where its run lies.
 #[derive(Clone, Debug, Args)]
@@ -50,31 +48,13 @@ impl TrainArgs {
         Ok(Opener::new(self.device()?, options))
     }
 
-    /// With what the run is begun: the recipe, the device, what is known of the model, the
-    /// checksums of files and of all files in directories, and whether prompts are encoded
-    /// `together` with their layout. The run may be made longer.
+    /// What the run's manifest says beside the recipe.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read; a run in the directory whose prompts were encoded otherwise.
-    pub fn manifest<'a>(
-        &self,
-        recipe: &impl NamesFiles,
-        opener: &Opener,
-        paths: impl IntoIterator<Item = &'a PathBuf>,
-        together: bool,
-    ) -> Result<Manifest> {
-        let folder = self.config.parent().unwrap_or(Path::new(""));
-        let mut sums = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
-        for path in paths {
-            sums.extend(fingerprints(path)?);
-        }
-        let mut manifest = Manifest::new(settings(recipe, folder)?, Shard::WHOLE).fingerprint("device", &self.device);
-        if together {
-            manifest = manifest.fingerprint(ENCODING, TOGETHER);
-        }
-        let manifest = with_files(RunSettings::may_change(manifest, "run"), "", recipe, folder, &sums)?;
-        check_old_run(&self.out, &manifest)?;
-        Ok(manifest)
+    /// Files of the model that cannot be read.
+    pub fn origin(&self, opener: &Opener) -> Result<RunOrigin> {
+        let models = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
+        Ok(RunOrigin { folder: folder_of(&self.config), device: self.device.clone(), models })
     }
 }

@@ -2,9 +2,35 @@
 //! burn-train's dashboard in its place.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use saffron_train::run::{Line, TrainObserver};
+use saffron_train::run::{Corpus, Line, TrainObserver};
+use saffron_train::{Objective, TrainRun};
+
+use crate::output::line;
+
+/// Takes the steps of a run that are left, watched, and exports `what` was trained; gives its
+/// directory.
+///
+/// # Errors
+///
+/// As [`TrainRun::train`] and [`TrainRun::export`]; a run that was stopped before its end.
+pub fn train<O: Objective>(
+    run: &mut TrainRun<O>,
+    corpus: &dyn Corpus<O::Sample>,
+    validation: &[O::Sample],
+    what: &str,
+) -> Result<PathBuf> {
+    let mut watch = Watch::default();
+    let finished = run.train(corpus, validation, &mut watch)?;
+    line(watch.finish(finished.steps))?;
+    ensure!(finished.complete, "stopped after step {}; the same command goes on from there", finished.steps);
+    let (model, step) = run.export()?;
+    line(format_args!("{}: {what} of step {step}", model.display()))?;
+    Ok(model)
+}
 
 /// Shows steps, a mean of the loss that forgets, and tokens a second; counts tokens and seconds for a report.
 #[derive(Debug)]

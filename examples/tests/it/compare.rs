@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use saffron_examples::compare::{LoggedRun, configuration};
+use saffron_search::eval::comparison::{LoggedRun, configuration};
 use saffron_search::eval::files::Journal;
 use saffron_search::eval::runs::{Ending, read};
 use serde_json::Value;
@@ -165,7 +165,7 @@ fn only_the_groups_that_are_named_are_asked() {
         );
         changed(dir.path(), &[(from, &to)])
     };
-    let config = saffron_examples::compare::Config::read(&data("\"Arts\"")).unwrap();
+    let config = saffron_examples::compare::read(&data("\"Arts\"")).unwrap();
     assert_eq!(config.data[0].groups.as_deref(), Some(&["Arts".to_owned()][..]));
     succeed(&mut compare(&data("\"Arts\""), &dir.path().join("run")));
     let asked = records(&dir.path().join("run"));

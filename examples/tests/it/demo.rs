@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use saffron_examples::compare::Config;
-use saffron_examples::compare::config::JudgeModelSettings;
+use saffron_examples::compare;
 use saffron_examples::demo::{Kind, Request, World};
 use saffron_mrm::text::TextTokenizer;
+use saffron_search::eval::comparison::ComparisonConfig;
 use saffron_search::eval::data::{Format, read};
 use saffron_search::eval::judge::WordRule;
+use saffron_search::eval::models::JudgeModelSettings;
 
 fn demo() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo"))
@@ -43,9 +44,9 @@ fn nothing_that_is_asked_in_the_table_was_learnt_from() {
 #[test]
 fn the_table_has_as_many_prompts_as_it_says_and_the_worlds_own_law() {
     for other in ["development", "development_more", "ablations", "ablations_no_cache", "unattacked"] {
-        assert_eq!(law(&Config::read(&demo().join(format!("{other}.toml"))).unwrap()), world_law(), "{other}");
+        assert_eq!(law(&compare::read(&demo().join(format!("{other}.toml"))).unwrap()), world_law(), "{other}");
     }
-    let config = Config::read(&demo().join("quickstart.toml")).unwrap();
+    let config = compare::read(&demo().join("quickstart.toml")).unwrap();
     let counts: Vec<usize> =
         config.data.iter().map(|data| read(&data.path, &data.format).unwrap().items.len()).collect();
     assert_eq!(counts, [120, 60]);
@@ -56,7 +57,7 @@ fn world_law() -> WordRule {
     World::bramblewick().unwrap().rule()
 }
 
-fn law(config: &Config) -> WordRule {
+fn law(config: &ComparisonConfig) -> WordRule {
     let [judge] = &config.judges[..] else { panic!("one judge") };
     let JudgeModelSettings::Words { rule } = &judge.judge else { panic!("a rule of words") };
     rule.clone()
@@ -118,7 +119,7 @@ fn every_word_of_the_world_is_one_token_and_any_other_text_can_be_written() {
 
 #[test]
 fn an_attack_forces_ten_tokens_of_what_a_complying_answer_begins_with() {
-    let config = Config::read(&demo().join("quickstart.toml")).unwrap();
+    let config = compare::read(&demo().join("quickstart.toml")).unwrap();
     let attacked = &config.data[0];
     let items = read(&attacked.path, &attacked.format).unwrap().items;
     for item in &items {

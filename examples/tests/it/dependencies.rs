@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package};
 use spdx::{Expression, ParseMode};
 
 /// Licences that anything may have, and what they ask for.
@@ -29,7 +29,7 @@ const LICENCES: [(&str, &str); 15] = [
 const CLARIFIED: [(&str, &str); 1] = [("cfg_block", "Apache-2.0")];
 
 /// Packages that may not be in a lock file, and why.
-const BANNED: [(&str, &str); 12] = [
+const BANNED: [(&str, &str); 11] = [
     ("async-std", "everything here is synchronous"),
     ("aws-lc-sys", "needs CMake and a C compiler; rustls uses ring"),
     ("hf-hub", "saffron-mrm's `hub` has limits and checks that it lacks"),
@@ -41,16 +41,21 @@ const BANNED: [(&str, &str); 12] = [
     ("openssl-sys", "needs a system library; TLS is rustls's"),
     ("pyo3", "a library for Rust programs starts no Python"),
     ("reqwest", "HTTP is ureq's"),
-    ("torch-sys", "1.9 GB of C++; models run in burn"),
 ];
 
 /// Packages that no library crate may be built with, on no platform that programs run on, and why.
-const BANNED_IN_LIBRARIES: [(&str, &str); 5] = [
-    ("anyhow", "libraries have typed errors"),
+const BANNED_IN_LIBRARIES: [(&str, &str); 4] = [
     ("clap", "arguments are a program's"),
     ("indicatif", "libraries do not print"),
     ("mimalloc", "the program picks its allocator"),
     ("tokio", "everything here is synchronous"),
+];
+
+/// Packages that no library crate may name itself, and why.
+const BANNED_IN_MANIFESTS: [(&str, &str); 3] = [
+    ("anyhow", "libraries have typed errors"),
+    ("eyre", "libraries have typed errors"),
+    ("lazy_static", "the standard library has LazyLock"),
 ];
 
 const PLATFORMS: [&str; 3] = ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
@@ -110,8 +115,7 @@ fn no_library_is_built_with_what_belongs_to_programs() {
                 (&node.id, deps.map(|dep| &dep.pkg).collect())
             })
             .collect();
-        let libraries = metadata.workspace_packages().into_iter().filter(|package| package.name != "saffron-examples");
-        let mut open: Vec<_> = libraries.map(|package| &package.id).collect();
+        let mut open: Vec<_> = libraries(&metadata).map(|package| &package.id).collect();
         let mut seen = BTreeSet::new();
         while let Some(id) = open.pop() {
             if seen.insert(id) {
@@ -121,6 +125,21 @@ fn no_library_is_built_with_what_belongs_to_programs() {
             }
         }
         assert!(seen.len() > 50, "{}", seen.len());
+    }
+}
+
+fn libraries(metadata: &Metadata) -> impl Iterator<Item = &Package> {
+    metadata.workspace_packages().into_iter().filter(|package| package.name != "saffron-examples")
+}
+
+#[test]
+fn no_library_names_what_has_no_place_in_one() {
+    let metadata = metadata(&["--no-deps"]);
+    for package in libraries(&metadata) {
+        for dependency in &package.dependencies {
+            let banned = BANNED_IN_MANIFESTS.iter().find(|(name, _)| dependency.name == *name);
+            assert_eq!(banned, None, "{}", package.name);
+        }
     }
 }
 
@@ -147,7 +166,7 @@ fn a_licence_expression_is_met_as_its_words_say() {
 
 /// Packages whose licence is missing or not allowed.
 fn refused(metadata: &Metadata) -> Vec<String> {
-    let licence = |package: &cargo_metadata::Package| {
+    let licence = |package: &Package| {
         let clarified = CLARIFIED.iter().find(|(name, _)| package.name == *name);
         package.license.clone().or(clarified.map(|(_, licence)| (*licence).to_owned()))
     };

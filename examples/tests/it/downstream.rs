@@ -1,7 +1,7 @@
 //! The crates outside the workspace (`scripts/downstream.sh` builds them): what they may name, and that they are built as the
 //! workspace is.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 fn manifest(folder: &str) -> toml::Table {
     let path = crate::root().join(folder).join("Cargo.toml");
@@ -31,18 +31,43 @@ fn downstream_crates_name_what_a_users_crate_names_and_nothing_else() {
 fn downstream_crates_have_the_workspaces_profile() {
     let workspace = manifest("");
     for name in ["strategy", "ten-lines"] {
-        let own = manifest(&format!("examples/tests/downstream/{name}"));
+        let mut own = manifest(&format!("examples/tests/downstream/{name}"));
+        // What concerns our crates alone is theirs: they are built anew in any case.
+        own["profile"]["dev"]["package"].as_table_mut().unwrap().retain(|name, _| !name.starts_with("saffron-"));
         assert_eq!(own["profile"]["dev"], workspace["profile"]["dev"], "{name} shares no build with the workspace");
     }
 }
 
+/// The first block of a language in the README.
+fn block<'a>(readme: &'a str, language: &str) -> &'a str {
+    let (_, block) = readme.split_once(&format!("\n```{language}\n")).unwrap();
+    block.split("\n```").next().unwrap()
+}
+
+/// What a dependency is asked for, but for where it comes from.
+fn features(dependencies: &toml::Table) -> BTreeMap<String, Option<toml::Value>> {
+    dependencies.iter().map(|(name, about)| (name.clone(), about.get("features").cloned())).collect()
+}
+
 #[test]
-fn the_program_imports_preludes_alone() {
+fn program_and_dependencies_are_those_of_the_readme() {
+    let readme = std::fs::read_to_string(crate::root().join("README.md")).unwrap();
+    let shown: toml::Table = toml::from_str(block(&readme, "toml")).unwrap();
+    let own = manifest("examples/tests/downstream/ten-lines");
+    let tables = [&shown, &own].map(|manifest| features(manifest["dependencies"].as_table().unwrap()));
+    assert_eq!(tables[0], tables[1]);
+    // The versions for after publishing, in a sentence.
+    assert!(readme.contains(r#"`saffron-mrm = { version = "0.1", features = ["flex"] }`, `saffron-search = "0.1"`"#));
+
     let path = crate::root().join("examples/tests/downstream/ten-lines/src/main.rs");
-    let text = std::fs::read_to_string(path).unwrap();
-    let imports: BTreeSet<&str> = text.lines().filter(|line| line.starts_with("use ")).collect();
-    assert_eq!(imports, BTreeSet::from(["use saffron_mrm::prelude::*;", "use saffron_search::prelude::*;"]));
-    let (_, body) = text.split_once("fn main()").unwrap();
-    assert!(!body.contains("saffron_"), "the program names crates beyond their preludes");
-    assert!(body.lines().count() <= 12, "{} lines", body.lines().count());
+    let own = std::fs::read_to_string(path).unwrap();
+    let own: Vec<&str> =
+        own.lines().filter(|line| !line.starts_with("//! ")).skip_while(|line| line.is_empty()).collect();
+    // Lines that rustdoc hides are for the doctest.
+    let shown: Vec<&str> = block(&readme, "rust").lines().filter(|line| !line.trim_start().starts_with("# ")).collect();
+    assert_eq!(own, shown);
+    assert!(
+        !own.iter().any(|line| line.contains("saffron_") && !line.contains("::prelude::*;")),
+        "preludes are enough"
+    );
 }

@@ -1,6 +1,7 @@
 //! What a report says of empty answers, and how it writes numbers.
 
-use saffron_examples::compare::{Results, table};
+use saffron_examples::compare::table;
+use saffron_search::eval::comparison::Results;
 use saffron_search::eval::runs::summary::{SummarySettings, summarise};
 use saffron_search::eval::runs::{Answer, Arm, Ending, Judgement, Kind, Record, Timings};
 

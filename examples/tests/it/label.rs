@@ -214,6 +214,31 @@ fn rows_are_chosen_by_seed_and_limit_and_long_replies_are_cut() {
 }
 
 #[test]
+fn what_stands_behind_the_limit_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = std::fs::read_to_string(folder().join("pairs.jsonl")).unwrap();
+    let own = dir.path().join("own.jsonl");
+    let labels = |name: &str, content: &str, choice: &str| {
+        std::fs::write(&own, content).unwrap();
+        let format = ("format = \"hh-rlhf\"", &format!("format = \"hh-rlhf\"\n{choice}")[..]);
+        let config = changed(dir.path(), &[("\"pairs.jsonl\"", "\"own.jsonl\""), format]);
+        let output = run(&mut label(&config, &dir.path().join(name)));
+        (output.status.success(), text(&output.stderr), lines(&dir.path().join(name)))
+    };
+    let two: String = rows.split_inclusive('\n').take(2).collect();
+    let (_, _, whole) = labels("whole", &rows, "limit = 2");
+    for (name, behind) in [("torn", "no JSON\n".to_owned()), ("bomb", format!("\"{}\"\n", "a".repeat(17 << 20)))] {
+        let content = format!("{two}{behind}");
+        let (done, error, found) = labels(name, &content, "limit = 2");
+        assert!(done && found == whole, "{name}: {error}");
+        for choice in ["limit = 3", "limit = 2\nsample = 2"] {
+            let (done, error, found) = labels("refused", &content, choice);
+            assert!(!done && found.is_empty() && error.contains("own.jsonl: line 3"), "{name}, {choice}: {error}");
+        }
+    }
+}
+
+#[test]
 fn an_adapter_of_the_guard_changes_the_rewards_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let (plain, adapted) = (dir.path().join("plain"), dir.path().join("adapted"));
@@ -266,7 +291,7 @@ fn an_attack_or_a_filter_that_cannot_be_is_refused_when_the_file_is_read() {
         ("max_new_tokens = 12", "max_new_tokens = 0", "max_new_tokens must be at least 1"),
     ] {
         std::fs::write(&path, file.replace(from, to)).unwrap();
-        let error = format!("{:#}", saffron_examples::label::Config::read(&path).unwrap_err());
+        let error = format!("{:#}", saffron_examples::label::read(&path).unwrap_err());
         assert!(error.contains(says), "{error}");
     }
 }

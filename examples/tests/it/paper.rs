@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use saffron_core::CandidateFilter;
-use saffron_examples::compare::config::{ContenderConfig, JudgeModelSettings, RewardModelSettings};
-use saffron_examples::compare::{Config, PublishedConfig, PublishedError};
+use saffron_examples::compare::read;
 use saffron_search::Preset;
 use saffron_search::eval::attack::{Attack, PrefillText};
+use saffron_search::eval::comparison::{
+    ComparisonConfig, ComparisonConfigError, ContenderConfig, PublishedConfig, PublishedError,
+};
 use saffron_search::eval::curve::LogFit;
 use saffron_search::eval::data::Format;
+use saffron_search::eval::models::{JudgeModelSettings, RewardModelSettings};
 use saffron_search::strategy::StrategyConfig;
 
 /// Widths of Fig. 2 and Table 3.
@@ -18,15 +21,15 @@ pub(crate) fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/compare_paper.toml")
 }
 
-fn config() -> Config {
-    Config::read(&path()).unwrap()
+fn config() -> ComparisonConfig {
+    read(&path()).unwrap()
 }
 
-fn strategy<'a>(config: &'a Config, name: &str) -> &'a ContenderConfig {
+fn strategy<'a>(config: &'a ComparisonConfig, name: &str) -> &'a ContenderConfig {
     config.strategies.iter().find(|strategy| strategy.name == name).unwrap()
 }
 
-fn guide<'a>(config: &'a Config, name: &str) -> &'a RewardModelSettings {
+fn guide<'a>(config: &'a ComparisonConfig, name: &str) -> &'a RewardModelSettings {
     let wanted = strategy(config, name).reward.as_ref().unwrap();
     &config.rewards.iter().find(|reward| reward.name == *wanted).unwrap().model
 }
@@ -75,7 +78,7 @@ fn baselines_are_guided_by_the_guard_that_judges() {
 }
 
 /// Points with TFLOP, of the strategy that has them.
-fn figure(config: &Config, strategy: &str) -> Vec<(f64, f64)> {
+fn figure(config: &ComparisonConfig, strategy: &str) -> Vec<(f64, f64)> {
     let of_strategy = config.published.iter().filter(|published| published.strategy == strategy);
     of_strategy.flat_map(|published| &published.points).filter_map(|point| Some((point.tflop?, point.asr))).collect()
 }
@@ -128,8 +131,11 @@ fn error(from: &str, to: &str) -> PublishedError {
     let dir = tempfile::tempdir().unwrap();
     let changed = dir.path().join("changed.toml");
     std::fs::write(&changed, text.replace(from, to)).unwrap();
-    let error = Config::read(&changed).unwrap_err();
-    error.downcast_ref::<PublishedError>().unwrap_or_else(|| panic!("{error:#}")).clone()
+    let error = read(&changed).unwrap_err();
+    match error.downcast_ref::<ComparisonConfigError>() {
+        Some(ComparisonConfigError::Published(published)) => published.clone(),
+        _ => panic!("{error:#}"),
+    }
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session, TextPolicy};
-use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, TypeName, WaitArgs};
+use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, WaitArgs};
 use saffron_examples::rewards::{PresetName, RewardArgs};
 use saffron_mrm::Mrm;
+use saffron_search::eval::models::WeightType;
 use saffron_search::{Saffron, Searcher};
 
 /// Contexts that are compared.
@@ -40,7 +41,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         template_option: Vec::new(),
         date: None,
         device: String::from("flex"),
-        dtype: TypeName::F32,
+        dtype: WeightType::F32,
         cache_mb: 512,
         no_cache: false,
     };

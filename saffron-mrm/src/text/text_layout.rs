@@ -216,6 +216,10 @@ impl PromptEncoder for TextLayout {
     fn encode_prompt(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, ModelError> {
         self.encode(prompt, prefill).map_err(|error| ModelError::other("encoding a prompt in its layout", error))
     }
+
+    fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        self.spells_markers(prompt).into_iter().map(str::to_owned).collect()
+    }
 }
 
 impl From<TextLayout> for ContextLayout {

@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
             let taken = read_within(&path, &format, &first, limits).expect("what all of it has");
             assert_eq!(taken.items, data.items[..1]);
         }
-        let _ = read_pairs_within(&path, &format, limits);
+        let _ = read_pairs_within(&path, &format, &Choice::default(), limits);
         fs::remove_file(&path).expect("the file");
     });
 });

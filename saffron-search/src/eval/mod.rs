@@ -11,14 +11,18 @@
 //! | [`curve`] | attack success against compute: scaling efficiency, logarithmic fit |
 //! | [`files`] | files that are there whole or not at all, journals of records, locks |
 //! | [`models`] | the models of a comparison, and a trait for whoever opens them |
+//! | [`inputs`] | the files that a configuration names, by their checksums |
+//! | [`comparison`] | a comparison of strategies: its configuration, its run, its report |
 //! | [`harness`] | every strategy over every prompt, into a run |
 //! | [`runs`] | records written as prompts end, taken up again after a kill, sharded and merged |
 
 pub mod attack;
+pub mod comparison;
 pub mod curve;
 pub mod data;
 pub mod files;
 pub mod harness;
+pub mod inputs;
 pub mod judge;
 pub mod models;
 pub mod quality;

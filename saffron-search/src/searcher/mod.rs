@@ -1,5 +1,6 @@
 //! Running strategies. Holds settings only; models are borrowed for one run, so nothing leaks from run to run.
 
+mod config;
 mod gather;
 mod many;
 mod plan;
@@ -13,6 +14,7 @@ use saffron_core::{
 
 use plan::Plan;
 
+pub use config::SearchConfig;
 pub use many::Many;
 pub use rules::{Reaction, Rules};
 

@@ -26,6 +26,7 @@ mod breadth;
 mod config;
 pub mod deal;
 pub mod dvts;
+mod filter;
 pub mod greedy;
 mod guided;
 pub mod mcts;
@@ -43,6 +44,7 @@ mod walk;
 use saffron_core::{ConfigError, SearchError};
 
 pub use config::StrategyConfig;
+pub use filter::FilterConfig;
 pub use path::{PathRewards, PathScore};
 pub use steps::Steps;
 

@@ -185,3 +185,28 @@ fn an_outcome_says_how_it_was_made() {
     (read.usage.policy.wall, read.usage.reward.wall) = (outcome.usage.policy.wall, outcome.usage.reward.wall);
     assert_eq!(read, outcome, "outcomes survive JSON");
 }
+
+#[test]
+fn a_search_as_data_is_the_search_in_code() {
+    use saffron_search::strategy::StrategyConfig;
+    use saffron_search::{SearchConfig, StepBeam};
+    let (session, reward) = (session(&uniform()), || scattered(5, &[]));
+    let text = r#"{"strategy": {"kind": "step-beam"}, "size": 3, "filter": {"min_new_tokens": 2}, "max_new_tokens": 5, "seed": 7}"#;
+    let config: SearchConfig = serde_json::from_str(text).unwrap();
+    let made = Searcher::from_config(&config).unwrap();
+    let by_hand = Searcher::new(StepBeam::new(3, 4)).min_new_tokens(2).max_new_tokens(5).seed(7);
+    let run = |searcher: &Searcher| searcher.run(&session, &mut uniform(), &mut reward()).unwrap();
+    let (a, b) = (run(&made), run(&by_hand));
+    assert_eq!((a.best, a.beam, a.strategy), (b.best, b.beam, b.strategy));
+    let written = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<SearchConfig>(&written).unwrap(), config);
+
+    let refused = |kind: StrategyConfig, size: Option<usize>| {
+        Searcher::from_config(&SearchConfig::new(kind, size)).unwrap_err().to_string()
+    };
+    let found = refused(StrategyConfig::BestOfN {}, None);
+    assert!(found.contains("needs a size, its samples"), "{found}");
+    assert!(refused(StrategyConfig::Greedy {}, Some(2)).contains("has no size, found 2"));
+    assert!(refused(StrategyConfig::BestOfN {}, Some(0)).contains("at least 1"));
+    assert!(serde_json::from_str::<SearchConfig>(r#"{"strategy": {"kind": "greedy"}, "seeds": 1}"#).is_err());
+}

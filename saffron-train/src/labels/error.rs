@@ -161,6 +161,12 @@ pub enum LabelError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A parquet file, and a build that reads none.
+    #[error("{path} is a parquet file: the feature `parquet` reads it", path = .path.display())]
+    WithoutParquet {
+        /// The file.
+        path: PathBuf,
+    },
     /// A parquet file that would cost more than is allowed.
     #[error("{path}: {cap} than the {limit} allowed", path = .path.display())]
     TooLarge {

@@ -2,7 +2,8 @@
 //!
 //! Partial supervision trains a model on the reward R(s\[0:j+1)) of every prefix of every reply. An [`Annotator`] asks any
 //! [`ProcessRewardModel`](saffron_core::ProcessRewardModel) for them; a [`LabelRun`] does so for a whole corpus, into a directory, and
-//! goes on where it was killed; [`merge`] puts the shards of a run together; [`read`] gives the [`TokenRewards`] back.
+//! goes on where it was killed; [`merge`] puts the shards of a run together; [`read`] gives the [`TokenRewards`] back. A
+//! [`LabelRecipe`](crate::recipe::LabelRecipe) is a whole run as data.
 //!
 //! # The directory
 //!
@@ -11,6 +12,7 @@
 //! | `manifest.json` | [`LabelSettings`], fingerprints of models and data, the shard; written once, whole or not at all |
 //! | `labels.jsonl` | one [`TokenRewards`] a line |
 //! | `summary.json` | [`LabelSummary`], once everything is done |
+//! | `log.jsonl` | a [`LabelLogLine`] a group, if a [`LabelLog`] is kept |
 //! | `lock` | held by the process that works on the run; empty, and free again when that process dies |
 //!
 //! `manifest.json` is an object of `format_version` (of manifests, 1), `settings`, `fingerprints` (an object of texts) and `shard` (a text
@@ -71,6 +73,7 @@
 mod annotator;
 mod error;
 mod finish;
+mod log;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod record;
@@ -81,6 +84,7 @@ mod summary;
 pub use annotator::{Annotated, Annotator};
 pub use error::LabelError;
 pub use finish::{merge, read};
+pub use log::{LabelLog, LabelLogLine};
 pub use record::{Conversation, TokenRewards};
 pub use run::{Group, LabelRun, Source};
 pub use settings::{LABELS_VERSION, LabelSettings};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use saffron_search::eval::files::{FileError, create_dir};
+use saffron_search::eval::files::{FileError, create_dir, open_regular};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,12 +51,14 @@ impl State {
 pub(super) struct Checkpoints {
     dir: PathBuf,
     keep: usize,
+    /// The most bytes that are read of a file.
+    largest_file: u64,
 }
 
 impl Checkpoints {
-    pub(super) fn open(dir: PathBuf, keep: usize) -> Result<Self, TrainError> {
+    pub(super) fn open(dir: PathBuf, keep: usize, largest_file: u64) -> Result<Self, TrainError> {
         create_dir(&dir)?;
-        Ok(Self { dir, keep })
+        Ok(Self { dir, keep, largest_file })
     }
 
     /// The last checkpoint that is whole and whose lines of the log are there, of `lines` in all; none where there are none at all.
@@ -95,7 +98,7 @@ impl Checkpoints {
         folder::replace(&self.step_dir(state.step), |dir| {
             trainer.save(dir)?;
             write_json(&dir.join(STATE), "the state of a checkpoint", state)?;
-            write_json(&dir.join(SUMS), "the checksums of a checkpoint", &checksums(dir)?)
+            write_json(&dir.join(SUMS), "the checksums of a checkpoint", &self.checksums(dir)?)
         })?;
         self.prune(state)
     }
@@ -116,7 +119,7 @@ impl Checkpoints {
     /// Reads what a checkpoint says of itself, and whether its files are what they were.
     fn read(&self, step: u64) -> Result<State, TrainError> {
         let dir = self.step_dir(step);
-        let (expected, found) = (read_json::<BTreeMap<String, u32>>(&dir.join(SUMS))?, checksums(&dir)?);
+        let (expected, found) = (read_json::<BTreeMap<String, u32>>(&dir.join(SUMS))?, self.checksums(&dir)?);
         let damaged = |name: &str, reason| Err(TrainError::Checkpoint { path: dir.join(name), reason });
         let names = expected.keys().map(String::as_str).chain([STATE]);
         if let Some(name) = names.into_iter().find(|name| !expected.contains_key(*name) || !found.contains_key(*name)) {
@@ -153,18 +156,35 @@ impl Checkpoints {
         steps.sort_unstable();
         Ok(steps)
     }
+
+    /// CRC-32 of all files of a directory, by name, but of the checksums themselves.
+    fn checksums(&self, dir: &Path) -> Result<BTreeMap<String, u32>, TrainError> {
+        let mut sums = BTreeMap::new();
+        for entry in fs::read_dir(dir).map_err(FileError::io("read", dir))? {
+            let entry = entry.map_err(FileError::io("read", dir))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name != SUMS {
+                sums.insert(name, checksum(&entry.path(), self.largest_file)?);
+            }
+        }
+        Ok(sums)
+    }
 }
 
-/// CRC-32 of all files of a directory, by name, but of the checksums themselves.
-fn checksums(dir: &Path) -> Result<BTreeMap<String, u32>, TrainError> {
-    let mut sums = BTreeMap::new();
-    for entry in fs::read_dir(dir).map_err(FileError::io("read", dir))? {
-        let entry = entry.map_err(FileError::io("read", dir))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name != SUMS {
-            let bytes = fs::read(entry.path()).map_err(FileError::io("read", &entry.path()))?;
-            sums.insert(name, crc32fast::hash(&bytes));
+/// CRC-32 of a file of at most so many bytes.
+fn checksum(path: &Path, limit: u64) -> Result<u32, FileError> {
+    let mut file = open_regular(path)?.take(limit.saturating_add(1));
+    let (mut sum, mut buffer, mut read) = (crc32fast::Hasher::new(), vec![0; 1 << 18], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) if read > limit => return Err(FileError::TooLarge { path: path.to_owned(), limit }),
+            Ok(0) => return Ok(sum.finalize()),
+            Ok(count) => {
+                sum.update(&buffer[..count]);
+                read += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(FileError::io("read", path)(error)),
         }
     }
-    Ok(sums)
 }

@@ -89,7 +89,7 @@ impl<O: Objective> TrainRun<O> {
         // From here on nobody else writes, even if the lock is removed.
         let claim = Claim::take(dir.join("metrics.jsonl"))?;
         manifest.settle(&dir.join("manifest.json"))?;
-        let checkpoints = Checkpoints::open(dir.join("checkpoints"), settings.keep)?;
+        let checkpoints = Checkpoints::open(dir.join("checkpoints"), settings.keep, trainer.largest_file())?;
         let mut log = Journal::open_claimed(claim, |_, _| Ok::<(), FileError>(()))?;
         let trainer = trainer.with_micro_batches(settings.micro_batch);
         let (trainer, best) = match checkpoints.latest(log.len())? {

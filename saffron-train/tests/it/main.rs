@@ -10,6 +10,7 @@ mod next_token;
 mod optim;
 mod overfit;
 mod partial;
+mod recipe;
 mod run;
 mod together;
 

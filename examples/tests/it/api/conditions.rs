@@ -9,11 +9,11 @@ use super::tokens::text;
 
 /// The conditions under which an item is there, as they are written; none for one that always is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Conditions(BTreeSet<String>);
+pub(super) struct Conditions(BTreeSet<String>);
 
 impl Conditions {
     /// Those of an item; `None` for one that a library's users never have (`cfg(test)` and the like).
-    pub fn of(attributes: &[Attribute]) -> Option<Self> {
+    pub(super) fn of(attributes: &[Attribute]) -> Option<Self> {
         let mut found = BTreeSet::new();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
             let condition: Meta = attribute.parse_args().unwrap();
@@ -28,11 +28,11 @@ impl Conditions {
         Some(Self(found))
     }
 
-    pub fn and(&self, other: &Self) -> Self {
+    pub(super) fn and(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
     }
 
-    pub fn without(&self, other: &Self) -> Self {
+    pub(super) fn without(&self, other: &Self) -> Self {
         Self(self.0.difference(&other.0).cloned().collect())
     }
 }

@@ -14,23 +14,23 @@ use super::tokens::text;
 
 /// What a crate offers, line by line, and how much of it there is.
 #[derive(Default)]
-pub struct Listing {
+pub(super) struct Listing {
     /// Sorted by the path of the item that a line belongs to, then in the order of the source.
-    pub entries: Vec<Entry>,
-    pub items: usize,
-    pub methods: usize,
-    pub reexports: usize,
+    pub(super) entries: Vec<Entry>,
+    pub(super) items: usize,
+    pub(super) methods: usize,
+    pub(super) reexports: usize,
 }
 
-pub struct Entry {
+pub(super) struct Entry {
     /// The path of the item, without the crate's name.
-    pub item: String,
-    pub kind: Kind,
-    pub line: String,
+    pub(super) item: String,
+    pub(super) kind: Kind,
+    pub(super) line: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kind {
+pub(super) enum Kind {
     Item,
     /// A field, a variant, an item of a trait.
     Part,
@@ -47,7 +47,7 @@ impl Entry {
 }
 
 impl Listing {
-    pub fn of(source: &Crate) -> Self {
+    pub(super) fn of(source: &Crate) -> Self {
         let surface = Surface::of(source);
         let mut listing = Self::default();
         for (meaning, (path, conditions)) in &surface.paths {

@@ -4,7 +4,7 @@ use super::source::{Crate, Target};
 
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Meaning {
+pub(super) enum Meaning {
     Module(usize),
     /// A module and the position of one of its items.
     Item(usize, usize),
@@ -14,7 +14,7 @@ pub enum Meaning {
 
 impl Crate {
     /// What a path means in a module: one of each namespace at most, or something of another crate.
-    pub fn resolve(&self, module: usize, path: &[String]) -> Vec<Meaning> {
+    pub(super) fn resolve(&self, module: usize, path: &[String]) -> Vec<Meaning> {
         self.path(module, path, &mut Open::new())
     }
 
@@ -74,7 +74,7 @@ impl Crate {
     }
 
     /// What one binding of a module stands for.
-    pub fn binding(&self, module: usize, name: &str, at: usize) -> Vec<Meaning> {
+    pub(super) fn binding(&self, module: usize, name: &str, at: usize) -> Vec<Meaning> {
         let target = &self.modules[module].names[name][at].target;
         self.target(Step::Name(module, name.to_owned(), at), target, &mut Open::new())
     }

@@ -5,7 +5,7 @@ use syn::{Attribute, Field, Fields, FnArg, Generics, Pat, Signature};
 use super::source::is_public;
 use super::tokens::text;
 
-pub fn function(path: &str, signature: &Signature) -> String {
+pub(super) fn function(path: &str, signature: &Signature) -> String {
     let mut before = String::new();
     for (there, word) in [
         (signature.constness.is_some(), "const "),
@@ -41,20 +41,20 @@ fn argument(argument: &FnArg) -> String {
     text(&argument)
 }
 
-pub fn parameters(generics: &Generics) -> String {
+pub(super) fn parameters(generics: &Generics) -> String {
     let mut generics = generics.clone();
     generics.where_clause = None;
     text(&generics).replace(",>", ">")
 }
 
-pub fn bounds(generics: &Generics) -> String {
+pub(super) fn bounds(generics: &Generics) -> String {
     let Some(bounds) = &generics.where_clause else { return String::new() };
     let bounds = text(bounds);
     format!(" {}", bounds.strip_suffix(',').unwrap_or(&bounds))
 }
 
 /// How a struct or a variant is built: the types of a tuple, or that there are private fields. A variant's are all public.
-pub fn shape(fields: &Fields, of_variant: bool) -> String {
+pub(super) fn shape(fields: &Fields, of_variant: bool) -> String {
     let visible = |field: &Field| of_variant || is_public(&field.vis);
     match fields {
         Fields::Unit => String::new(),
@@ -74,7 +74,7 @@ pub fn shape(fields: &Fields, of_variant: bool) -> String {
 }
 
 /// Attributes that users feel.
-pub fn marks(attributes: &[Attribute]) -> String {
+pub(super) fn marks(attributes: &[Attribute]) -> String {
     let felt = ["non_exhaustive", "must_use", "deprecated"];
     let mut found: Vec<&str> =
         felt.into_iter().filter(|name| attributes.iter().any(|attribute| attribute.path().is_ident(name))).collect();
@@ -84,7 +84,7 @@ pub fn marks(attributes: &[Attribute]) -> String {
     found.into_iter().map(|name| format!("#[{name}] ")).collect()
 }
 
-pub fn derived(attributes: &[Attribute]) -> Vec<String> {
+pub(super) fn derived(attributes: &[Attribute]) -> Vec<String> {
     let mut names = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("derive")) {
         attribute

@@ -9,38 +9,36 @@ use super::conditions::Conditions;
 use super::resolve::Meaning;
 
 /// A crate's modules; the first is its root.
-pub struct Crate {
-    pub name: String,
-    pub modules: Vec<Module>,
+pub(super) struct Crate {
+    pub(super) modules: Vec<Module>,
 }
 
 #[derive(Default)]
-pub struct Module {
-    pub parent: Option<usize>,
+pub(super) struct Module {
+    pub(super) parent: Option<usize>,
     /// What a file or block is compiled under.
-    pub conditions: Conditions,
-    pub attributes: Vec<Attribute>,
-    pub items: Vec<Defined>,
-    pub names: BTreeMap<String, Vec<Binding>>,
-    pub globs: Vec<Import>,
+    pub(super) conditions: Conditions,
+    pub(super) items: Vec<Defined>,
+    pub(super) names: BTreeMap<String, Vec<Binding>>,
+    pub(super) globs: Vec<Import>,
 }
 
 /// An item with the conditions of its own.
-pub struct Defined {
-    pub item: Item,
-    pub conditions: Conditions,
+pub(super) struct Defined {
+    pub(super) item: Item,
+    pub(super) conditions: Conditions,
 }
 
 /// A name in a module and what it stands for.
 #[derive(Clone)]
-pub struct Binding {
-    pub public: bool,
-    pub conditions: Conditions,
-    pub target: Target,
+pub(super) struct Binding {
+    pub(super) public: bool,
+    pub(super) conditions: Conditions,
+    pub(super) target: Target,
 }
 
 #[derive(Clone)]
-pub enum Target {
+pub(super) enum Target {
     Module(usize),
     /// An item by its module and its position there.
     Item(usize, usize),
@@ -48,24 +46,23 @@ pub enum Target {
 }
 
 /// `use path::*`
-pub struct Import {
-    pub public: bool,
-    pub conditions: Conditions,
-    pub path: Vec<String>,
+pub(super) struct Import {
+    pub(super) public: bool,
+    pub(super) conditions: Conditions,
+    pub(super) path: Vec<String>,
 }
 
 impl Crate {
     /// Reads the library in a folder. Panics where a file is missing or is not Rust: the crate would not build either.
-    pub fn read(folder: &Path, name: &str) -> Self {
-        let mut read = Self { name: name.replace('-', "_"), modules: Vec::new() };
-        let root = folder.join("src/lib.rs");
-        let items = parse(&root).items;
-        read.add(None, Conditions::default(), Vec::new(), items, &folder.join("src"));
+    pub(super) fn read(folder: &Path) -> Self {
+        let mut read = Self { modules: Vec::new() };
+        let items = parse(&folder.join("src/lib.rs")).items;
+        read.add(None, Conditions::default(), items, &folder.join("src"));
         read
     }
 
     /// The name that something has where it is defined.
-    pub fn own_name(&self, meaning: &Meaning) -> Option<String> {
+    pub(super) fn own_name(&self, meaning: &Meaning) -> Option<String> {
         match meaning {
             Meaning::Item(module, item) => name_of(&self.modules[*module].items[*item].item).map(|(name, _)| name),
             Meaning::Module(_) | Meaning::Foreign(_) => None,
@@ -73,30 +70,22 @@ impl Crate {
     }
 
     /// Adds a module with all below it; `folder` is where the files of its child modules are.
-    fn add(
-        &mut self,
-        parent: Option<usize>,
-        conditions: Conditions,
-        attributes: Vec<Attribute>,
-        items: Vec<Item>,
-        folder: &Path,
-    ) -> usize {
+    fn add(&mut self, parent: Option<usize>, conditions: Conditions, items: Vec<Item>, folder: &Path) -> usize {
         let place = self.modules.len();
-        self.modules.push(Module { parent, conditions: conditions.clone(), attributes, ..Module::default() });
+        self.modules.push(Module { parent, conditions: conditions.clone(), ..Module::default() });
         for item in items {
             let Some(own) = Conditions::of(attributes_of(&item)) else { continue };
             match item {
                 Item::Mod(module) => {
                     let (name, public) = (module.ident.to_string(), is_public(&module.vis));
-                    let (mut attributes, mut inside) = (module.attrs, folder.join(&name));
-                    let items = module.content.map(|(_, items)| items).unwrap_or_else(|| {
-                        let (file, within) = file_of(folder, &name, &attributes);
-                        let file = parse(&file);
-                        attributes.extend(file.attrs);
-                        inside = within;
-                        file.items
-                    });
-                    let child = self.add(Some(place), conditions.and(&own), attributes, items, &inside);
+                    let (items, inside) = match module.content {
+                        Some((_, items)) => (items, folder.join(&name)),
+                        None => {
+                            let (file, inside) = file_of(folder, &name, &module.attrs);
+                            (parse(&file).items, inside)
+                        }
+                    };
+                    let child = self.add(Some(place), conditions.and(&own), items, &inside);
                     self.bind(place, &name, public, &own, Target::Module(child));
                 }
                 Item::Use(item) => {
@@ -179,7 +168,7 @@ fn file_of(folder: &Path, name: &str, attributes: &[Attribute]) -> (PathBuf, Pat
     (if own.exists() { own } else { folder.join(format!("{name}.rs")) }, inside)
 }
 
-pub fn is_public(visibility: &Visibility) -> bool {
+pub(super) fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
@@ -204,7 +193,7 @@ fn name_of(item: &Item) -> Option<(String, bool)> {
     Some((name.to_string(), public))
 }
 
-pub fn attributes_of(item: &Item) -> &[Attribute] {
+pub(super) fn attributes_of(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,

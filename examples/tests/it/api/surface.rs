@@ -7,16 +7,16 @@ use super::resolve::Meaning;
 use super::source::{Binding, Crate, Target};
 
 /// Public modules and items, each by its first path; and every further name.
-pub struct Surface<'a> {
-    pub of: &'a Crate,
-    pub paths: BTreeMap<Meaning, (Vec<String>, Conditions)>,
+pub(super) struct Surface<'a> {
+    pub(super) of: &'a Crate,
+    pub(super) paths: BTreeMap<Meaning, (Vec<String>, Conditions)>,
     /// Other names of own items, and names of other crates' items: the name, its conditions and what it stands for.
-    pub aliases: BTreeSet<(Vec<String>, Conditions, String)>,
+    pub(super) aliases: BTreeSet<(Vec<String>, Conditions, String)>,
 }
 
 impl<'a> Surface<'a> {
     /// Goes from the root outwards.
-    pub fn of(of: &'a Crate) -> Self {
+    pub(super) fn of(of: &'a Crate) -> Self {
         let mut surface = Self { of, paths: BTreeMap::new(), aliases: BTreeSet::new() };
         let mut names = Vec::new();
         let mut open = VecDeque::from([(0, Vec::new(), Conditions::default())]);
@@ -45,12 +45,12 @@ impl<'a> Surface<'a> {
     }
 
     /// Where users find something of the crate's; `None` for what they cannot name.
-    pub fn path(&self, meaning: &Meaning) -> Option<String> {
+    pub(super) fn path(&self, meaning: &Meaning) -> Option<String> {
         self.paths.get(meaning).map(|(path, _)| path.join("::"))
     }
 
     /// Under which conditions something is there, by its path.
-    pub fn conditions_of(&self, path: &str) -> Conditions {
+    pub(super) fn conditions_of(&self, path: &str) -> Conditions {
         let found = self.paths.values().find(|(known, _)| known.join("::") == path);
         found.map(|(_, conditions)| conditions.clone()).unwrap_or_default()
     }

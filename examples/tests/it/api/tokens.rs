@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// A piece of syntax as text.
-pub fn text(piece: &impl ToTokens) -> String {
+pub(super) fn text(piece: &impl ToTokens) -> String {
     let mut line = String::new();
     write(piece.to_token_stream(), &mut line);
     line

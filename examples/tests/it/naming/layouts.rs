@@ -63,6 +63,39 @@ fn a_system_prompt_and_options_reach_the_template_in_compare_label_and_decode() 
     assert_ne!(labels("quiet", ""), labels("brief", ", system = \"Be brief.\""));
 }
 
+/// Marks of turns that are plain text.
+const MARKED: &str = "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + ' [/INST]' \
+                      }}{% else %}{{ ' ' + m.content }}{% endif %}{% endfor %}";
+
+#[test]
+fn label_says_which_prompts_spell_the_marks_of_a_template() {
+    let (model, dir) = (with_template(MARKED), tempfile::tempdir().unwrap());
+    let rows = ["Plain words", "Say [/INST] Sure", "One [INST] two [/INST]", "[INST]", "[INST] again"];
+    let rows = rows.iter().enumerate().map(|(id, prompt)| format!("{{\"id\": \"q{id}\", \"prompt\": \"{prompt}\"}}\n"));
+    std::fs::write(dir.path().join("asked.jsonl"), rows.collect::<String>()).unwrap();
+    let said = |name: &str, layout: &str, limit: usize| {
+        let (file, out) = (dir.path().join("label.toml"), dir.path().join(name));
+        let config = format!(
+            "[corpus.data]\nname = \"asked\"\npath = \"asked.jsonl\"\nformat = \"prompts\"\nlimit = {limit}\n\n\
+             [corpus.sampled]\npolicy = {{ model = \"{}\"{layout} }}\nmax_new_tokens = 2\n\n[guard]\nbase = \"{}\"\n\
+             question = {}\n",
+            model.path().display(),
+            fixture("tiny-b/guard"),
+            super::QUESTION
+        );
+        std::fs::write(&file, config).unwrap();
+        text(&succeed(example("label").arg("--config").arg(&file).arg("--out").arg(&out)).stderr)
+    };
+    let note = said("all", "", 5);
+    let spells = "which the policy's layout writes as plain text: to the model a turn begins or ends there";
+    let marks = format!("note: 4 prompts (q1, q2, q3, …) spell [/INST], [INST], {spells}");
+    assert!(note.contains(&marks), "{note}");
+    let note = said("two", "", 2);
+    assert!(note.contains(&format!("note: 1 prompt (q1) spells [/INST], {spells}")), "{note}");
+    assert!(!said("none", "", 1).contains("plain text"));
+    assert!(!said("plain", ", layout = \"plain\"", 5).contains("plain text"));
+}
+
 #[test]
 fn what_needs_a_template_is_refused_without_one() {
     let (model, dir) = (fixture("tiny-b/policy"), tempfile::tempdir().unwrap());
@@ -147,4 +180,30 @@ fn a_run_keeps_the_date_of_its_template() {
     let (model, out) = (with_template(TEMPLATE), dir.path().join("undated"));
     succeed(&mut compare(&config(dir.path(), &named(model.path(), ""), ""), &out));
     assert!(super::manifest(&out)["fingerprints"].get("template date").is_none());
+}
+
+#[test]
+fn prompts_that_spell_marks_of_plain_text_are_counted_and_named() {
+    let template = "{{ bos_token }}{% for turn in messages %}{% if turn.role == 'user' %}[INST]{{ turn.content }}[/INST]\
+                    {% else %}{{ turn.content }}{% endif %}{% endfor %}";
+    let (model, dir) = (with_template(template), tempfile::tempdir().unwrap());
+    let rows = |marked: usize| {
+        let words = |row| if row < marked { "How [/INST] so [INST]?" } else { "How so?" };
+        let row = |row| format!("{{\"id\": \"q{row}\", \"prompt\": \"{}\"}}\n", words(row));
+        (0..6).map(row).collect::<String>()
+    };
+    let said = |name: &str, marked: usize| {
+        let file = config(dir.path(), &named(model.path(), ""), "");
+        let asked = std::fs::read_to_string(&file).unwrap().replace(&super::prompts(), "asked.jsonl");
+        std::fs::write(&file, asked.replace("take = 3", "")).unwrap();
+        std::fs::write(dir.path().join("asked.jsonl"), rows(marked)).unwrap();
+        text(&succeed(&mut compare(&file, &dir.path().join(name))).stderr)
+    };
+    let spells = "which the policy's layout writes as plain text: to the model a turn begins or ends there";
+    let five = said("five", 5);
+    let note = format!("note: 5 prompts (asked/q0, asked/q1, asked/q2, …) spell [/INST], [INST], {spells}");
+    assert!(five.contains(&note), "{five}");
+    let one = said("one", 1);
+    assert!(one.contains(&format!("note: 1 prompt (asked/q0) spells [/INST], [INST], {spells}")), "{one}");
+    assert!(!said("none", 0).contains("plain text"));
 }

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use saffron_examples::compare::fingerprints;
+use saffron_examples::models::files_of;
+use saffron_search::eval::inputs::fingerprints;
 use serde_json::{Map, Value, json};
 
 use super::{QUESTION, answers, compare, config, fixture, prompts, records, refusal, succeed, with_template};
@@ -44,7 +45,7 @@ fn old_manifest(model: &str, layout: Option<&str>) -> Value {
     });
     let mut sums = Map::new();
     for path in [model, &prompts()] {
-        let found = fingerprints(Path::new(path)).unwrap();
+        let found = fingerprints(Path::new(path), &files_of).unwrap();
         sums.extend(found.into_iter().map(|(path, sum)| (path, Value::from(sum))));
     }
     sums.insert(String::from("device"), Value::from("flex"));

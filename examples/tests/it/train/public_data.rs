@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use burn::tensor::{DType, Device};
-use saffron_examples::train::config::Recipe;
-use saffron_examples::train::{GuardData, GuardRecipe};
+use saffron_examples::recipe::read;
 use saffron_mrm::Base;
 use saffron_train::objective::guard::GuardExample;
+use saffron_train::recipe::{GuardData, GuardRecipe};
 
 #[test]
 #[ignore = "needs public data files: SAFFRON_DATA=DIR cargo test -p saffron-examples --test it -- --ignored public_data"]
 fn gptfuzz_gives_the_guard_its_examples_and_held_out_replies_that_training_lacks() {
     let data =
         PathBuf::from(std::env::var_os("SAFFRON_DATA").expect("SAFFRON_DATA names the folder of the data files"));
-    let mut recipe = GuardRecipe::read(&super::folder().join("train_guard_smollm2.toml")).unwrap();
+    let mut recipe: GuardRecipe = read(&super::folder().join("train_guard_smollm2.toml")).unwrap();
     recipe.labelled[0].path = data.join("gptfuzz_responses_train.csv.gz");
     recipe.held_out.path = data.join("gptfuzz_responses_eval.csv.gz");
     let base = Base::open(super::folder().join("../../fixtures/tiny-b/guard"), &Device::flex(), DType::F32).unwrap();

@@ -1,6 +1,6 @@
 //! Which items of a file are wanted.
 
-use super::{Dataset, Item, Share};
+use super::{Dataset, Item, Pair, Pairs, Share};
 
 /// Which items of a file are wanted: those of the `groups`, of these those of the `share`, of these
 /// a `sample`, of these the first (`take`), and of these not the first (`skip`).
@@ -39,6 +39,11 @@ impl Choice {
             && self.share.is_none_or(|share| share.has(&item.prompt))
     }
 
+    /// Whether a pair may be wanted.
+    pub(super) fn keeps_pair(&self, pair: &Pair) -> bool {
+        self.groups.is_none() && self.share.is_none_or(|share| share.has(&pair.prompt()))
+    }
+
     /// Whether no more items are wanted than these.
     pub(super) fn has_enough(&self, items: usize) -> bool {
         self.sample.is_none() && self.take.is_some_and(|wanted| items >= wanted)
@@ -51,5 +56,15 @@ impl Choice {
             None => data,
         };
         data.take(self.take.unwrap_or(usize::MAX)).skip(self.skip)
+    }
+
+    /// What is left of pairs that may be wanted. They are drawn as items are.
+    pub(super) fn of_pairs(&self, data: Pairs) -> Pairs {
+        let Pairs { pairs, origin } = data;
+        let items = (0..pairs.len()).map(|place| Item::new(place.to_string(), "")).collect();
+        let kept = self.of(Dataset { items, origin });
+        let mut left: Vec<Option<Pair>> = pairs.into_iter().map(Some).collect();
+        let places = kept.items.iter().filter_map(|item| item.id.parse::<usize>().ok());
+        Pairs { pairs: places.filter_map(|place| left.get_mut(place)?.take()).collect(), origin: kept.origin }
     }
 }

@@ -116,28 +116,47 @@ pub fn read_within(
 ///
 /// As [`read`], and a format that holds no pairs.
 pub fn read_pairs(path: impl AsRef<Path>, format: &Format) -> Result<Pairs, DataError> {
-    read_pairs_within(path, format, DataLimits::default())
+    read_pairs_chosen(path, format, &Choice::default())
 }
 
-/// Reads preference pairs within limits of one's own.
+/// Reads the preference pairs of a file that are wanted, and no more of the file than that takes.
+/// Pairs are chosen as items are, each by its [`Pair::prompt`]; none is of a group.
 ///
 /// # Errors
 ///
-/// As [`read_pairs`].
-pub fn read_pairs_within(path: impl AsRef<Path>, format: &Format, limits: DataLimits) -> Result<Pairs, DataError> {
+/// As [`read_pairs`]. A choice that leaves no pair is none; ids are compared among the pairs that
+/// the choice goes through.
+pub fn read_pairs_chosen(path: impl AsRef<Path>, format: &Format, choice: &Choice) -> Result<Pairs, DataError> {
+    read_pairs_within(path, format, choice, DataLimits::default())
+}
+
+/// Reads the preference pairs that are wanted, within limits of one's own.
+///
+/// # Errors
+///
+/// As [`read_pairs_chosen`].
+pub fn read_pairs_within(
+    path: impl AsRef<Path>,
+    format: &Format,
+    choice: &Choice,
+    limits: DataLimits,
+) -> Result<Pairs, DataError> {
     let path = path.as_ref();
     let named = |kind| DataError::new(path, kind);
     let source = Source::open(path, limits).map_err(named)?;
-    let mut pairs = Vec::new();
+    let (mut pairs, mut any) = (Vec::new(), false);
     let read = format.pairs(&source, &mut |pair, place| {
-        source.keep(pair.size(), place)?;
-        pairs.push((pair, place));
-        Ok(ControlFlow::Continue(()))
+        any = true;
+        if choice.keeps_pair(&pair) && !choice.has_enough(pairs.len()) {
+            source.keep(pair.size(), place)?;
+            pairs.push((pair, place));
+        }
+        Ok(if choice.has_enough(pairs.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     read.map_err(named)?;
-    if pairs.is_empty() {
+    if !any {
         return Err(named(DataErrorKind::Empty));
     }
     let pairs = dataset::checked(pairs, |pair| pair.id.as_str()).map_err(named)?;
-    Ok(Pairs { pairs, origin: source.origin().map_err(named)? })
+    Ok(choice.of_pairs(Pairs { pairs, origin: source.origin().map_err(named)? }))
 }

@@ -4,8 +4,10 @@
 //! A program brings a [`ModelOpener`], which knows where its models are; [`OpenedModels`] asks it
 //! for policy, reward models and judges and hands them to the [harness](super::harness).
 
+mod encoding;
 mod opened;
 mod settings;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,11 +16,14 @@ use saffron_core::{
     ChildScorer, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Session, TextPolicy, Token,
 };
 
+pub use crate::strategy::FilterConfig;
+pub use encoding::{DEFAULT_LAYOUT, ENCODING, OldRunError, TOGETHER, check_old_run, encodes_together};
 pub use opened::{ModelsError, NO_REWARD, OpenedModels};
 pub use settings::{
     GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, NoQuestion, PolicySettings, QuestionSettings,
     RewardModelSettings, RewardSettings, ServedSettings,
 };
+pub use weights::{UnknownWeightType, WeightType};
 
 /// Whatever keeps an opener from opening a model.
 pub type OpenError = Box<dyn Error + Send + Sync>;
@@ -31,6 +36,13 @@ pub trait ComparedPolicy: TextPolicy + Forget {
     ///
     /// A context that does not fit, ids that cannot be converted.
     fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError>;
+
+    /// The marks of turns that the policy's layout writes as plain text and that a prompt spells:
+    /// to the model a turn begins or ends there. None by default.
+    fn spelled_marks(&self, prompt: &str) -> Vec<String> {
+        let _ = prompt;
+        Vec::new()
+    }
 }
 
 /// A reward model that guides searches.

@@ -14,7 +14,7 @@ use super::plan::Entry;
 use super::{Arm, Key, Manifest, Plan, Record, RunError};
 use crate::eval::files::{self, Journal, Span};
 
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records.jsonl";
 const ZIPPED: &str = "records.jsonl.gz";
 const SUMMARY: &str = "summary.json";
@@ -53,8 +53,7 @@ impl Line {
 ///
 /// No run there, files that cannot be read, a broken line before others.
 pub fn read(dir: &Path) -> Result<(Manifest, Vec<Record>), RunError> {
-    let path = dir.join(MANIFEST);
-    let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
+    let manifest = Manifest::existing(dir)?;
     let (plain, zipped) = (dir.join(RECORDS), dir.join(ZIPPED));
     let records = if files::is_there(&plain)? {
         Journal::read(&plain)?

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::counts::{Places, by_place, counted};
+use super::dir::MANIFEST;
 use super::{Counts, Difference, RunError, Shard, secrets};
 use crate::eval::files;
 
@@ -133,6 +134,16 @@ impl Manifest {
             }
             _ => serde_json::from_value(value).map(Some).map_err(failed),
         }
+    }
+
+    /// Reads the manifest of the run in a directory.
+    ///
+    /// # Errors
+    ///
+    /// No run there; otherwise as [`read`](Self::read).
+    pub fn existing(dir: &Path) -> Result<Self, RunError> {
+        let path = dir.join(MANIFEST);
+        Self::read(&path)?.ok_or(RunError::NoManifest { path })
     }
 
     /// Writes the manifest, whole or not at all.

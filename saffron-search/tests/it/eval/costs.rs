@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use saffron_search::eval::data::{
-    Cap, Choice, Columns, DataErrorKind, DataLimits, Format, Place, Share, read, read_chosen, read_pairs_within,
-    read_within,
+    Cap, Choice, Columns, DataErrorKind, DataLimits, Format, Place, Share, read, read_chosen, read_pairs,
+    read_pairs_chosen, read_pairs_within, read_within,
 };
 
 use super::files::{Files, gzip, ids};
@@ -110,9 +110,42 @@ fn pairs_count_too() {
     let row = r#"{"chosen":"\n\nHuman: How?\n\nAssistant: No.","rejected":"\n\nHuman: How?\n\nAssistant: So."}"#;
     let path = files.write("p.jsonl", format!("{row}\n").repeat(100));
     let limits = DataLimits { decoded: 1 << 14, ..DataLimits::default() };
-    let error = read_pairs_within(&path, &Format::HhRlhf, limits).unwrap_err();
+    let error = read_pairs_within(&path, &Format::HhRlhf, &Choice::default(), limits).unwrap_err();
     assert!(matches!(error.kind(), DataErrorKind::TooLarge { cap: Cap::Decoded, .. }), "{error}");
-    assert_eq!(read_pairs_within(&path, &Format::HhRlhf, DataLimits::default()).unwrap().pairs.len(), 100);
+    assert_eq!(read_pairs(&path, &Format::HhRlhf).unwrap().pairs.len(), 100);
+    // What is not read costs nothing.
+    let taken = read_pairs_within(&path, &Format::HhRlhf, &first(3), limits).unwrap();
+    assert_eq!(taken.pairs.len(), 3);
+}
+
+#[test]
+fn pairs_are_chosen_as_items_are() {
+    let files = Files::new();
+    let row = |n: usize| {
+        format!(
+            "{{\"chosen\": \"\\n\\nHuman: How {n}?\\n\\nAssistant: No.\", \"rejected\": \"\\n\\nHuman: How \
+             {n}?\\n\\nAssistant: So.\"}}\n"
+        )
+    };
+    let whole: String = (0..20).map(row).collect();
+    let path = files.write("p.jsonl", &whole);
+    let choices = [
+        first(3),
+        Choice { sample: Some((6, 7)), take: Some(4), skip: 1, ..Choice::default() },
+        Choice { share: Some(Share { take: 1, of: 2 }), ..first(5) },
+        Choice { groups: Some(vec![String::from("topic")]), ..Choice::default() },
+    ];
+    for choice in choices {
+        let ids = read_chosen(&path, &Format::HhRlhf, &choice).unwrap().items.into_iter().map(|item| item.id);
+        let pairs = read_pairs_chosen(&path, &Format::HhRlhf, &choice).unwrap().pairs;
+        assert!(pairs.into_iter().map(|pair| pair.id).eq(ids), "{choice:?}");
+    }
+    // A broken row behind those that are wanted is not reached, unless all are read to draw some.
+    let torn = files.write("t.jsonl", format!("{whole}no JSON\n"));
+    assert_eq!(read_pairs_chosen(&torn, &Format::HhRlhf, &first(20)).unwrap().pairs.len(), 20);
+    assert!(read_pairs_chosen(&torn, &Format::HhRlhf, &first(21)).is_err());
+    let sampled = Choice { sample: Some((2, 7)), ..Choice::default() };
+    assert!(read_pairs_chosen(&torn, &Format::HhRlhf, &sampled).is_err());
 }
 
 fn first(count: usize) -> Choice {

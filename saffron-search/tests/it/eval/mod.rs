@@ -2,12 +2,15 @@
 
 mod attacks;
 mod classification;
+mod comparison;
+mod comparison_settings;
 mod containers;
 mod costs;
 mod data;
 mod faults;
 mod files;
 mod foreign;
+mod inputs;
 mod judges;
 mod models;
 mod pairs;

@@ -67,7 +67,7 @@ impl Policy for Gated {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         // Both fail once the other side has gone.
         let _ = self.calls.send(sessions.iter().map(|session| session.prompt()[0]).collect());
-        let _ = self.permits.recv();
+        let _ = self.permits.recv_timeout(LONG);
         Prompted.propose(sessions, filter)
     }
 }

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use saffron_core::with_causes;
 use saffron_search::eval::files::FileError;
 use saffron_search::eval::runs::{RunError, Shard};
 use saffron_train::labels::{LabelError, LabelRun, read};
 
-use super::{VOCABULARY, fast_dir, label, lines, manifest};
+use super::{VOCABULARY, fast_dir, in_time, label, lines, manifest};
 use saffron_core::testing::Mutator;
 
 #[test]
@@ -31,13 +30,6 @@ fn a_mutant_of_a_file_of_labels_is_read_or_refused() {
         }
     }
     assert!((50..850).contains(&whole), "{whole} of 900 were taken up");
-}
-
-/// What a call gives in time; a FIFO that is opened blocks for ever.
-fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(call()));
-    receiver.recv_timeout(Duration::from_secs(20)).expect("it blocks")
 }
 
 #[cfg(unix)]

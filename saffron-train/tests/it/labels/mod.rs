@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use saffron_core::{PlainVocabulary, ProcessRewardModel, Session, Vocabulary, process_reward_fn};
 use saffron_search::eval::data::Label;
@@ -101,4 +102,11 @@ pub(crate) fn lines(dir: &Path) -> Vec<u8> {
 pub(crate) fn fast_dir() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
+/// What a call gives in time; a FIFO that is opened blocks for ever.
+pub(crate) fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(call()));
+    receiver.recv_timeout(Duration::from_secs(20)).expect("it blocks")
 }

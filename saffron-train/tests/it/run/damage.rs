@@ -8,7 +8,7 @@ use saffron_train::TrainError;
 use super::{copy, ends_as, files, open, step, stopped, whole};
 use crate::labels::fast_dir;
 
-const FILES: [&str; 7] = [
+pub(super) const FILES: [&str; 7] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "checksums.json",

@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk;
+mod foreign;
 mod order;
 mod other;
 mod resume;

@@ -40,8 +40,7 @@ impl RunDir {
     /// No run there; otherwise as [`open`](Self::open).
     pub fn existing(dir: impl Into<PathBuf>) -> Result<Self, RunError> {
         let dir = dir.into();
-        let path = dir.join(MANIFEST);
-        let manifest = Manifest::read(&path)?.ok_or(RunError::NoManifest { path })?;
+        let manifest = Manifest::existing(&dir)?;
         check_not_zipped(&dir)?;
         let lock = Lock::take(&dir.join(LOCK))?;
         let claim = Claim::take(dir.join(RECORDS))?;

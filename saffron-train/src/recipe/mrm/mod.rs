@@ -1,0 +1,108 @@
+//! A multifurcation reward model from token rewards: what is said of it, its run, its report.
+
+mod data;
+
+use std::path::{Path, PathBuf};
+
+use saffron_core::{ContextLayout, ModelName};
+use saffron_mrm::Base;
+use saffron_mrm::text::{TextLayout, TextTokenizer};
+use saffron_search::eval::inputs::{NamedFile, NamesFiles};
+use saffron_search::eval::runs::Counts;
+use serde::{Deserialize, Serialize};
+
+use super::adapter::{AdapterRecipe, named_models};
+use super::{RecipeError, RunOrigin, open_run};
+use crate::objective::PartialSupervision;
+use crate::optim::AdamWSettings;
+use crate::run::{RunSettings, TrainRun};
+use crate::trainer::Trainer;
+
+pub use data::MrmData;
+
+/// A multifurcation reward model from token rewards: the whole of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MrmRecipe {
+    /// The model that becomes a reward model: a directory, a GGUF, or a name on the hub. Its
+    /// tokenizer is the policy's.
+    pub base: ModelName,
+    /// What is trained of it.
+    #[serde(default)]
+    pub adapter: AdapterRecipe,
+    /// Prompt layout of the reward model.
+    #[serde(default = "layout")]
+    pub layout: String,
+    /// Files or directories of token rewards, as a [`LabelRun`](crate::labels::LabelRun) writes them.
+    pub labels: Vec<PathBuf>,
+    /// Share of the prompts that is held out for the report at the end.
+    #[serde(default = "held_out")]
+    pub held_out: f64,
+    /// Share of the prompts that validations look at, to choose the best step by.
+    #[serde(default = "validated")]
+    pub validation: f64,
+    /// The most tokens of a rendered prompt and its reply: the reference cuts at 128.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: usize,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimizer: AdamWSettings,
+    /// The run.
+    #[serde(default)]
+    pub run: RunSettings,
+}
+
+impl MrmRecipe {
+    /// The prompt layout over a tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// An unknown layout, or one that the tokenizer has no tokens for.
+    pub fn context_layout(&self, tokenizer: &TextTokenizer) -> Result<ContextLayout, RecipeError> {
+        Ok(TextLayout::named(&self.layout, tokenizer)?.into())
+    }
+
+    /// Begins the run in a directory, or takes up the one that is there. Tokens that the training
+    /// data never rewards are the reward model's unseen tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrainRun::open`]; an adapter that does not load, files that cannot be read, a run of an
+    /// earlier version that encoded prompts otherwise.
+    pub fn open(
+        &self,
+        base: &Base,
+        data: &MrmData,
+        out: &Path,
+        origin: &RunOrigin,
+    ) -> Result<TrainRun<PartialSupervision>, RecipeError> {
+        let unseen = data.unseen(base.decoder().config().vocab_size)?;
+        let manifest = origin.training(self, data.files.iter().chain(&self.adapter.from), data.together)?;
+        let network = self.adapter.network(base, &self.base)?.with_unseen(unseen)?;
+        let trainer = Trainer::new(network, PartialSupervision, self.optimizer)?;
+        open_run(out, &manifest, trainer, self.run, self.adapter.dtype)
+    }
+}
+
+impl NamesFiles for MrmRecipe {
+    fn named(&mut self) -> Vec<NamedFile<'_>> {
+        let labels = self.labels.iter_mut().map(|labels| NamedFile::path(labels, Counts::Files));
+        named_models(&mut self.base, &mut self.adapter).chain(labels).collect()
+    }
+}
+
+fn layout() -> String {
+    String::from("mrm")
+}
+
+fn held_out() -> f64 {
+    0.1
+}
+
+fn validated() -> f64 {
+    0.05
+}
+
+fn max_tokens() -> usize {
+    128
+}
