@@ -35,7 +35,6 @@ pub use saffron_core::{
 };
 
 pub use crate::searcher::{Reaction, Rules, SearchConfig, Searcher};
-pub use crate::strategy::{FilterConfig, StrategyConfig};
 pub use crate::strategy::args::Args;
 pub use crate::strategy::beam::StepBeam;
 pub use crate::strategy::best_of_n::BestOfN;
@@ -48,3 +47,4 @@ pub use crate::strategy::rebase::Rebase;
 pub use crate::strategy::reward_sampling::RewardSampling;
 pub use crate::strategy::saffron::{Saffron, SaffronOptions};
 pub use crate::strategy::sampling::Sampling;
+pub use crate::strategy::{FilterConfig, StrategyConfig};

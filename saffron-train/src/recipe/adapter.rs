@@ -11,7 +11,9 @@ use saffron_search::eval::runs::Counts;
 use serde::{Deserialize, Serialize};
 
 use super::RecipeError;
-use crate::{Init, Network, TrainError};
+use crate::error::TrainError;
+use crate::init::Init;
+use crate::network::Network;
 
 /// The adapter in training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use saffron_search::eval::files::FileError;
 use saffron_search::eval::inputs::InputError;
 use saffron_search::eval::models::OldRunError;
 
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::labels::LabelError;
 
 /// A recipe that cannot be followed.

@@ -12,7 +12,8 @@ use saffron_search::eval::runs::{Manifest, Shard};
 
 use super::RecipeError;
 use crate::objective::Objective;
-use crate::{RunSettings, TrainRun, Trainer};
+use crate::run::{RunSettings, TrainRun};
+use crate::trainer::Trainer;
 
 /// What a manifest says of a run beside its recipe. A run goes on only with the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::eval::harness::{Case, Contender, Harness};
 use crate::eval::inputs::{data_files, fingerprint};
 use crate::eval::models::{ComparedPolicy, ENCODING, NO_REWARD, TOGETHER, encodes_together};
 use crate::eval::runs::{Arm, Kind};
-use crate::{Rules, Searcher};
+use crate::searcher::{Rules, Searcher};
 
 /// The prompts of a comparison, and the strategies that answer them.
 #[derive(Debug)]

@@ -16,8 +16,8 @@ use saffron_core::{
     ChildScorer, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Session, TextPolicy, Token,
 };
 
-pub use encoding::{DEFAULT_LAYOUT, ENCODING, OldRunError, TOGETHER, check_old_run, encodes_together};
 pub use crate::strategy::FilterConfig;
+pub use encoding::{DEFAULT_LAYOUT, ENCODING, OldRunError, TOGETHER, check_old_run, encodes_together};
 pub use opened::{ModelsError, NO_REWARD, OpenedModels};
 pub use settings::{
     GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, NoQuestion, PolicySettings, QuestionSettings,

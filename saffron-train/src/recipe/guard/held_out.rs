@@ -9,7 +9,7 @@ use saffron_search::eval::judge::RefusalPhrases;
 use saffron_search::eval::stats::{Classification, ClassificationSettings, Share};
 use serde::Serialize;
 
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::objective::guard::{GuardExample, GuardReply};
 use crate::recipe::RecipeError;
 

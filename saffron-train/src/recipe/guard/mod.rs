@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::adapter::{AdapterRecipe, named_models};
 use super::{RecipeError, RunOrigin, open_run};
 use crate::objective::guard::{GuardCorpus, GuardObjective};
-use crate::{AdamWSettings, RunSettings, TrainRun};
+use crate::optim::AdamWSettings;
+use crate::run::{RunSettings, TrainRun};
 
 pub use data::GuardData;
 pub use held_out::{GroupReport, HeldOut, HeldOutReport};
@@ -145,7 +146,7 @@ impl GuardRecipe {
         let template = self.template(base.tokenizer())?;
         let manifest = self.manifest(&template, data, origin)?;
         let network = self.adapter.network(base, &self.base)?;
-        let trainer = crate::Trainer::new(network, GuardObjective::new(template), self.optimizer)?;
+        let trainer = crate::trainer::Trainer::new(network, GuardObjective::new(template), self.optimizer)?;
         open_run(out, &manifest, trainer, self.run, self.adapter.dtype)
     }
 

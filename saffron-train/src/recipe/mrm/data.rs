@@ -6,8 +6,8 @@ use saffron_core::{ContextLayout, TokenSet};
 
 use super::MrmRecipe;
 use crate::labels::{self, LabelError, TokenRewards};
+use crate::objective::{Sample, unseen_tokens};
 use crate::recipe::RecipeError;
-use crate::{Sample, unseen_tokens};
 
 /// Samples, parted by prompt.
 #[derive(Debug, Default)]

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{AdapterRecipe, named_models};
 use super::{RecipeError, RunOrigin, open_run};
-use crate::{AdamWSettings, PartialSupervision, RunSettings, TrainRun, Trainer};
+use crate::objective::PartialSupervision;
+use crate::optim::AdamWSettings;
+use crate::run::{RunSettings, TrainRun};
+use crate::trainer::Trainer;
 
 pub use data::MrmData;
 
