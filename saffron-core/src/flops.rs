@@ -44,8 +44,7 @@ impl DecoderShape {
     }
 
     /// FLOPs per query–key pair, over all layers.
-    #[must_use]
-    pub fn attention_per_pair(&self) -> u64 {
+    pub(crate) fn attention_per_pair(&self) -> u64 {
         self.layers * 4 * self.q
     }
 

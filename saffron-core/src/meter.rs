@@ -140,7 +140,7 @@ impl ComputeMeter {
     }
 
     /// Enters sessions whose candidates were [truncated](crate::Coverage::Truncated).
-    pub fn record_truncated(&mut self, sessions: u64) {
+    pub(crate) fn record_truncated(&mut self, sessions: u64) {
         self.usage.policy.truncated += sessions;
     }
 

@@ -45,8 +45,7 @@ impl SlotAllocator {
     }
 
     /// Largest number of slots in use at once so far.
-    #[must_use]
-    pub fn high_water(&self) -> usize {
+    pub(crate) fn high_water(&self) -> usize {
         self.high_water
     }
 

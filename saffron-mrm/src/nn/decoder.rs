@@ -149,8 +149,7 @@ impl Decoder {
     }
 
     /// FLOPs per token that an unmerged adapter adds: two per weight of its factors.
-    #[must_use]
-    pub fn lora_flops_per_token(&self) -> u64 {
+    pub(crate) fn lora_flops_per_token(&self) -> u64 {
         let pairs = self.lora.iter().flat_map(|lora| lora.pairs.values());
         pairs.map(|pair| 2 * (pair.a.shape().num_elements() + pair.b.shape().num_elements()) as u64).sum()
     }
@@ -221,7 +220,7 @@ impl Decoder {
     /// # Errors
     ///
     /// A device that fails.
-    pub fn read_logits(&self, x: Tensor<2>) -> Result<Vec<f32>, ModelError> {
+    pub(crate) fn read_logits(&self, x: Tensor<2>) -> Result<Vec<f32>, ModelError> {
         let x = self.norm.forward(x);
         match simd::logits(self.head_weight(), &x) {
             Some(logits) => Ok(logits),

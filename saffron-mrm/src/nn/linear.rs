@@ -54,8 +54,7 @@ impl Linear {
     ///
     /// - x: `[in, rows]`
     /// - y, output: `[out, rows]`
-    #[must_use]
-    pub fn forward_add(&self, x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward_add(&self, x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
         match simd::linear(&self.weight, &x, Some(&y)) {
             Some(y) => self.biased(y),
             None => y + self.forward(x),

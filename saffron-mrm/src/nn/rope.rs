@@ -55,8 +55,7 @@ impl RopeRows {
     /// # Shapes
     ///
     /// - x, output: `[heads, head_dim, rows]`
-    #[must_use]
-    pub fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(crate) fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
         let half = x.dims()[1] / 2;
         let (low, high) = (x.clone().slice_dim(1, 0..half), x.slice_dim(1, half..2 * half));
         let turned_low = low.clone() * self.cos.clone() - high.clone() * self.sin.clone();

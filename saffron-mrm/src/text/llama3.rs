@@ -13,8 +13,7 @@ pub fn llama_guard_3() -> PromptLayout {
 }
 
 /// The tokens of Llama Guard 3's two answers: `safe` and `unsafe`.
-#[must_use]
-pub fn llama_guard_answers() -> (Token, Token) {
+pub(crate) fn llama_guard_answers() -> (Token, Token) {
     (19193, 39257)
 }
 

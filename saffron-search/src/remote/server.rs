@@ -217,7 +217,7 @@ impl Server {
     /// # Errors
     ///
     /// As every request.
-    pub fn detokenize(&self, tokens: &[Token]) -> Result<String, RemoteError> {
+    pub(crate) fn detokenize(&self, tokens: &[Token]) -> Result<String, RemoteError> {
         let ((path, body), field) = self.engine.detokenize(&self.model.name, tokens);
         let mut answer = self.post(path, &body)?;
         match answer.get_mut(field).map(Value::take) {

@@ -68,7 +68,7 @@ impl Packed {
     /// # Errors
     ///
     /// No sequences.
-    pub fn causal<'a>(sequences: impl Iterator<Item = &'a [Token]>) -> Result<Self, TrainError> {
+    pub(crate) fn causal<'a>(sequences: impl Iterator<Item = &'a [Token]>) -> Result<Self, TrainError> {
         Self::trees(sequences.map(|tokens| Tree::new(tokens.to_vec())).collect())
     }
 
@@ -107,8 +107,7 @@ impl Packed {
     /// # Shapes
     ///
     /// - output: `[hidden, rows]`, before the last norm
-    #[must_use]
-    pub fn forward_rows(&self, decoder: &Decoder, rows: &[u32]) -> Tensor<2> {
+    pub(crate) fn forward_rows(&self, decoder: &Decoder, rows: &[u32]) -> Tensor<2> {
         let rows = indices(rows, &decoder.device());
         decoder.forward_rows(&self.tokens, &self.positions, &rows, &mut self.attention(decoder))
     }

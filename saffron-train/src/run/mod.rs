@@ -119,8 +119,7 @@ impl<O: Objective> TrainRun<O> {
     }
 
     /// Steps of the whole run.
-    #[must_use]
-    pub fn total(&self, corpus: &dyn Corpus<O::Sample>) -> u64 {
+    pub(crate) fn total(&self, corpus: &dyn Corpus<O::Sample>) -> u64 {
         self.settings.steps(corpus.len())
     }
 
@@ -239,7 +238,7 @@ impl<O: Objective> TrainRun<O> {
     /// # Errors
     ///
     /// A checkpoint that is gone, samples that do not fit the model.
-    pub fn outputs(&self, samples: &[O::Sample]) -> Result<Vec<Seen<O::Batch>>, TrainError> {
+    pub(crate) fn outputs(&self, samples: &[O::Sample]) -> Result<Vec<Seen<O::Batch>>, TrainError> {
         self.chosen()?.1.outputs(self.trainer.objective(), samples, self.settings.pass())
     }
 

@@ -19,7 +19,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     }
 
     /// Enters the moves of [`packing`](Self::packing), once the rows are where they say. Nodes stay what they are.
-    pub fn pack(&mut self, slots: &mut SlotAllocator) {
+    pub(crate) fn pack(&mut self, slots: &mut SlotAllocator) {
         let mut log = vec![0; self.log.len()];
         for (node, to) in self.packed() {
             let run = Extent { base: to, len: self.nodes[node as usize].run.len };
@@ -45,7 +45,7 @@ impl<E: EvictionPolicy, H: BuildHasher + Default> Index<E, H> {
     /// # Errors
     ///
     /// As [`SlotAllocator::resize`].
-    pub fn resize(&mut self, capacity: u32, slots: &mut SlotAllocator) -> Result<(), CacheError> {
+    pub(crate) fn resize(&mut self, capacity: u32, slots: &mut SlotAllocator) -> Result<(), CacheError> {
         slots.resize(capacity)?;
         self.log.truncate(capacity as usize + 1);
         self.log.shrink_to_fit();

@@ -114,8 +114,7 @@ impl Columns {
 
 impl LabelColumn {
     /// A column of 1 for compliance and 0 for refusal.
-    #[must_use]
-    pub fn ones(column: impl Into<String>) -> Self {
+    pub(crate) fn ones(column: impl Into<String>) -> Self {
         Self { column: column.into(), complied: vec!["1".into()], refused: vec!["0".into()] }
     }
 

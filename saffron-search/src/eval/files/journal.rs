@@ -81,7 +81,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// # Errors
     ///
     /// As [`open`](Self::open), and what `each` says.
-    pub fn open_with<E: From<FileError>>(
+    pub(crate) fn open_with<E: From<FileError>>(
         path: impl Into<PathBuf>,
         each: impl FnMut(T, Span) -> Result<(), E>,
     ) -> Result<Self, E> {
@@ -219,7 +219,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// # Errors
     ///
     /// [`FileError::Replaced`].
-    pub fn check_in_place(&self) -> Result<(), FileError> {
+    pub(crate) fn check_in_place(&self) -> Result<(), FileError> {
         self.claim.check_in_place()
     }
 

@@ -114,11 +114,6 @@ impl GuardSettings {
             false => Ok(()),
         }
     }
-
-    /// The models that it names.
-    pub fn names_mut(&mut self) -> impl Iterator<Item = &mut ModelName> {
-        [&mut self.model].into_iter().chain(self.served.as_mut().and_then(|served| served.tokenizer.as_mut()))
-    }
 }
 
 /// What a server does not say of its model.

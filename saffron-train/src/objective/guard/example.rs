@@ -80,8 +80,7 @@ impl GuardReply {
     }
 
     /// The prompt in words, where it is known.
-    #[must_use]
-    pub fn prompt_text(&self) -> Option<&str> {
+    pub(crate) fn prompt_text(&self) -> Option<&str> {
         self.prompt_text.as_deref()
     }
 
