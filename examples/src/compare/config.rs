@@ -5,16 +5,23 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use saffron_search::eval::comparison::ComparisonConfig;
 
+use super::cards::enter_cards;
 use crate::settings;
 
-/// Reads a configuration. Paths in it are made to start from where the program does.
+/// Reads a configuration. What it leaves open is taken from the cards of its reward models, then
+/// from the defaults. Paths in it are made to start from where the program does.
 ///
 /// # Errors
 ///
 /// A file that cannot be read or says something unknown; a configuration that
 /// [`ComparisonConfig::settled`] refuses.
 pub fn read(path: &Path) -> Result<ComparisonConfig> {
-    let config: ComparisonConfig = settings::read(path)?;
+    // As it stands first, so that a fault is told with its line.
+    let mut config: ComparisonConfig = settings::read(path)?;
+    let mut table: toml::Table = settings::read(path)?;
+    if enter_cards(&mut table, folder(path)).with_context(|| path.display().to_string())? {
+        config = table.try_into().with_context(|| path.display().to_string())?;
+    }
     config.settled(folder(path)).with_context(|| path.display().to_string())
 }
 

@@ -2,6 +2,7 @@
 //! tables and pictures.
 
 mod args;
+mod cards;
 mod config;
 mod digits;
 mod models;

@@ -35,6 +35,7 @@ pub struct PublishedPoint {
 
 /// Why a published number cannot stand in a configuration. Fields are named as in `published[0].points[2].asr`.
 #[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
 pub enum PublishedError {
     /// A name that the file gives to nothing.
     #[error("{field}: expected one of {}, found `{found}`", known.join(", "))]
