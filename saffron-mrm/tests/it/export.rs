@@ -251,7 +251,7 @@ mod gguf {
 
     #[test]
     fn the_end_of_a_turn_stays_a_control_token() {
-        let from = Checkpoint::open(&dir("tiny-b").join("policy")).unwrap().tokenizer().unwrap();
+        let from = Checkpoint::open(dir("tiny-b").join("policy")).unwrap().tokenizer().unwrap();
         let words = from.encode("one question").unwrap();
         let text = |id: u32| from.decode_text(&[id]).unwrap();
         let word = words.iter().copied().find(|id| text(*id).trim().len() > 1).unwrap();

@@ -88,11 +88,12 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         Self::open_claimed(Claim::take(path)?, each)
     }
 
-    /// Opens a journal whose file has been claimed. Otherwise as [`open_with`](Self::open_with).
+    /// Opens a journal whose file has been claimed and shows each of its records, in order, to
+    /// whoever may refuse it.
     ///
     /// # Errors
     ///
-    /// As [`open_with`](Self::open_with).
+    /// As [`open`](Self::open), and what `each` says.
     pub fn open_claimed<E: From<FileError>>(
         claim: Claim,
         mut each: impl FnMut(T, Span) -> Result<(), E>,

@@ -44,7 +44,7 @@ pub use why::{Passed, PassedOver};
 /// An observer that builds the tree of the search it last saw begin.
 ///
 /// Of a node's candidates it keeps a summary only, so that it is the same whether it watched the search or was told of it by
-/// [`replay_summaries`](super::replay_summaries). Rewards that are not finite count as none, as they do in traces. Changes to nodes
+/// [`replay_summaries`]. Rewards that are not finite count as none, as they do in traces. Changes to nodes
 /// that were never grown are passed over; a trace without `change` lines therefore leaves the root alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchTreeView {
