@@ -21,3 +21,21 @@ pages! {
     OwnMrm: "docs/own-mrm.md",
     InAServer: "docs/in-a-server.md",
 }
+
+/// The README's program, run from the repository's root.
+///
+/// ```
+/// mod program {
+///     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/downstream/ten-lines/src/main.rs"));
+///
+///     pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+///         main()
+///     }
+/// }
+///
+/// std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?;
+/// program::run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Program;

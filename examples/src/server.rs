@@ -15,7 +15,8 @@ use tokio::time::timeout;
 pub enum Reply {
     /// The answer.
     Answer(Outcome),
-    /// The deadline came first. If the search had begun, its best answer until then.
+    /// The request was cancelled: the deadline came first, or the server shuts down. If the search
+    /// had begun, its best answer until then.
     Late(Option<Outcome>),
     /// Too many requests wait; ask again later.
     Busy,
@@ -27,9 +28,13 @@ pub enum Reply {
 ///
 /// A prompt or settings that cannot be searched with, a failed model.
 pub async fn ask(scheduler: Arc<Scheduler>, searcher: Searcher, prompt: String, most: Duration) -> Result<Reply> {
-    let submit = move || -> Result<Ticket> {
-        let session = scheduler.session(&prompt)?;
-        Ok(scheduler.submit(Request::new(searcher, session))?)
+    // The scheduler stays until this request is over: dropping the last of it cancels all.
+    let submit = {
+        let scheduler = scheduler.clone();
+        move || -> Result<Ticket> {
+            let session = scheduler.session(&prompt)?;
+            Ok(scheduler.submit(Request::new(searcher, session))?)
+        }
     };
     let ticket = match spawn_blocking(submit).await? {
         Ok(ticket) => ticket,
@@ -38,15 +43,21 @@ pub async fn ask(scheduler: Arc<Scheduler>, searcher: Searcher, prompt: String, 
     };
     let guard = CancelOnDrop(ticket.canceller());
     let mut waiting = spawn_blocking(move || ticket.wait());
-    if let Ok(result) = timeout(most, &mut waiting).await {
-        return Ok(Reply::Answer(result??));
-    }
-    guard.0.cancel();
-    // The search ends the next time it asks a model.
-    match waiting.await? {
-        Ok(outcome) if outcome.stop == StopReason::Cancelled => Ok(Reply::Late(Some(outcome))),
+    let found = match timeout(most, &mut waiting).await {
+        Ok(found) => found?,
+        Err(_) => {
+            guard.0.cancel();
+            // The search ends the next time it asks a model.
+            waiting.await?
+        }
+    };
+    let cancelled = |outcome: &Outcome| outcome.stop == StopReason::Cancelled;
+    match found {
+        Ok(outcome) if cancelled(&outcome) => Ok(Reply::Late(Some(outcome))),
         Ok(outcome) => Ok(Reply::Answer(outcome)),
         Err(error) if matches!(error.kind(), SearchErrorKind::Halted(_)) => Ok(Reply::Late(None)),
+        // Rules may refuse a partial answer.
+        Err(error) if error.partial().is_some_and(cancelled) => Ok(Reply::Late(None)),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,7 +3,8 @@
 //! Recorded searches, orders of training and samples of data hold the results of these functions:
 //! how many random numbers a function takes, and what it makes of them, must not change.
 
-use rand_core::Rng;
+pub use rand_chacha::ChaCha8Rng;
+pub use rand_core::Rng;
 
 /// A number in `0..n`, all equally likely. An `n` of 0 counts as 1.
 ///

@@ -27,14 +27,17 @@
 //! ```
 
 pub use saffron_core::{
-    Budget, Candidate, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, Children, ContextSettings,
-    Coverage, Forget, Hypothesis, ModelError, MultifurcationRewardModel, NoReward, NodeId, OrmScorer, Outcome,
-    OutcomeRewardModel, PlainVocabulary, Policy, Preset, PrmScorer, ProcessRewardModel, Reply, Safety, SearchContext,
-    SearchError, SearchErrorKind, SearchObserver, SearchStrategy, Session, Step, StopReason, TextPolicy, Thresholds,
-    Token, Usage, Verdict, Vocabulary, Work, outcome_reward_fn, process_reward_fn,
+    BeamEntry, Budget, Candidate, CandidateFilter, Candidates, Child, ChildReward, ChildScorer, Children, ConfigError,
+    ContextSettings, Coverage, DecoderShape, Forget, Forwarded, Hypothesis, Level, Limit, ModelCall, ModelError,
+    MultifurcationRewardModel, NoReward, NodeId, NodeState, OrmScorer, Outcome, OutcomeRewardModel, PlainVocabulary,
+    Policy, Preset, PrmScorer, ProcessRewardModel, Reply, Role, Safety, SearchContext, SearchError, SearchErrorKind,
+    SearchObserver, SearchStart, SearchStrategy, SearchTree, Session, Step, StopReason, TextPolicy, Thresholds, Ties,
+    Token, TokenSet, TreeChange, Usage, Verdict, Vocabulary, VocabularyError, VocabularyId, WeightedSum, Work,
+    outcome_reward_fn, process_reward_fn, random,
 };
 
-pub use crate::searcher::{Reaction, Rules, SearchConfig, Searcher};
+pub use crate::searcher::scheduler::{Request, Scheduler, Ticket};
+pub use crate::searcher::{Many, Reaction, Rules, SearchConfig, Searcher};
 pub use crate::strategy::args::Args;
 pub use crate::strategy::beam::StepBeam;
 pub use crate::strategy::best_of_n::BestOfN;
@@ -45,6 +48,6 @@ pub use crate::strategy::mcts::Mcts;
 pub use crate::strategy::particles::ParticleFilter;
 pub use crate::strategy::rebase::Rebase;
 pub use crate::strategy::reward_sampling::RewardSampling;
-pub use crate::strategy::saffron::{Saffron, SaffronOptions};
+pub use crate::strategy::saffron::{Adaptive, DeadEnd, Saffron, SaffronOptions};
 pub use crate::strategy::sampling::Sampling;
-pub use crate::strategy::{FilterConfig, StrategyConfig};
+pub use crate::strategy::{FilterConfig, PathScore, Steps, StrategyConfig};

@@ -16,8 +16,10 @@ impl SearchContext<'_> {
         let best = self.hypothesis(node, kept.and_then(|(_, reward)| *reward).or(self.tree.reward(node)?))?;
         let beam = self.beam.iter().map(|(node, reward)| self.hypothesis(*node, *reward));
         let beam: Vec<Hypothesis> = beam.collect::<Result<_, _>>()?;
+        // A search that was cancelled says so, whatever its answer ended by.
+        let cancelled = self.stopped.filter(|stop| *stop == StopReason::Cancelled);
         Ok(Outcome {
-            stop: stop.or(self.stopped).or(best.stop).unwrap_or(StopReason::Strategy),
+            stop: cancelled.or(stop).or(self.stopped).or(best.stop).unwrap_or(StopReason::Strategy),
             beam: if beam.is_empty() { vec![best.clone()] } else { beam },
             best,
             usage: *self.meter.usage(),
@@ -33,8 +35,13 @@ impl SearchContext<'_> {
         let node = self.answer.unwrap_or_else(|| self.best_leaf());
         let reward = match self.rate(&[node]) {
             Ok(rewards) => rewards.first().copied().flatten(),
-            Err(error) if matches!(error.kind(), SearchErrorKind::Halted(_)) => None,
-            Err(error) => return Err(error),
+            Err(error) => match error.kind() {
+                SearchErrorKind::Halted(stop) => {
+                    self.stopped = Some(*stop).filter(|stop| *stop == StopReason::Cancelled).or(self.stopped);
+                    None
+                }
+                _ => return Err(error),
+            },
         };
         self.verdict = thresholds.verdict(reward);
         Ok(self.verdict)

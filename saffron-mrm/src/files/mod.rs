@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::error::LoadError;
 
 /// The largest configuration or index. An index of 600 billion parameters takes 9 MB; a value of
-/// JSON takes up to 16 times its bytes in memory.
+/// JSON takes up to 37 times its bytes in memory.
 pub(crate) const MAX_JSON: u64 = 16 << 20;
 /// The largest `tokenizer.json`. Reading one takes some twenty times as much memory.
 pub(crate) const MAX_TOKENIZER: u64 = 48 << 20;

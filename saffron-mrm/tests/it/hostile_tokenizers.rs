@@ -182,6 +182,32 @@ fn expressions_that_try_without_end_are_refused() {
     }
 }
 
+/// A Unigram model of pieces of 500 letters, each with its number at the front or at the end.
+fn long_pieces(count: usize, number_first: bool) -> Value {
+    let piece = |number: usize| match number_first {
+        true => format!("{number:08}{}", "x".repeat(492)),
+        false => format!("{}{number:08}", "x".repeat(492)),
+    };
+    let pieces: Vec<Value> = (0..count).map(|number| json!([piece(number), -1.0])).collect();
+    json!({ "type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": pieces })
+}
+
+#[test]
+fn pieces_that_share_no_beginning_are_bounded_in_all() {
+    let open = |model: Value| {
+        let folder = checkpoint(&with("/model", model));
+        TextTokenizer::from_dir(folder.path(), 10_000).map(drop)
+    };
+    let refused = saffron_core::with_causes(&open(long_pieces(3_000, true)).unwrap_err());
+    let expected = "model.vocab: expected pieces of at most 1048576 different beginnings, found 14";
+    assert!(refused.contains(expected), "{refused}");
+    // As many and as long, with beginnings that they share.
+    if let Err(error) = open(long_pieces(3_000, false)) {
+        let said = saffron_core::with_causes(&error);
+        assert!(!said.contains("beginnings"), "{said}");
+    }
+}
+
 #[test]
 fn words_are_no_longer_and_no_more_than_a_model_has() {
     let mut words = with("/model/vocab", json!({ "x".repeat(20_000): 0 }));

@@ -80,14 +80,14 @@ impl Searcher {
         let strategy = config.strategy.build(size);
         let filter = config.filter.over(strategy.default_filter());
         let max_new_tokens = config.max_new_tokens.unwrap_or(strategy.default_max_new_tokens());
-        strategy.check()?;
         let searcher = Self::new(strategy).filter(filter).max_new_tokens(max_new_tokens);
         let searcher = searcher.budget(config.budget).seed(config.seed);
         let searcher = match &config.rules {
             Some(rules) => searcher.ruled_by(rules.clone()),
             None => searcher,
         };
-        searcher.settings().check()?;
+        // Whether there is a reward model is not known yet.
+        searcher.plan.check(&*searcher.strategy, true)?;
         Ok(searcher)
     }
 }

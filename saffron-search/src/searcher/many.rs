@@ -79,7 +79,7 @@ impl<'a> Many<'a> {
             let mut rounds = Rounds { scope, waiting, live, at_once };
             while let Some((asked, results)) = rounds.gather() {
                 results.into_iter().for_each(|(place, result)| ended(place, result));
-                for (place, answer) in models.answer(asked) {
+                for (place, answer) in models.answer(asked, &|_| false) {
                     rounds.live.reply(place, answer);
                 }
             }

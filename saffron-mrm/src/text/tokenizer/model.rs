@@ -18,6 +18,10 @@ const MAX_AFFIX: usize = 64;
 /// The longest piece of a Unigram model, in bytes: each is a path in a tree that is walked by
 /// recursion, and for every letter of a text.
 const MAX_PIECE: usize = 512;
+/// The most different beginnings that the pieces of a Unigram model have. The `tokenizers` crate
+/// keeps them as a tree with a node for each, some 0.7 kB. A vocabulary of 250,000 pieces has about
+/// a million.
+const MAX_BEGINNINGS: usize = 1 << 20;
 /// The longest word that WordPiece takes apart, in characters: it takes time by its cube.
 const MAX_WORD_PIECE: u64 = 256;
 
@@ -50,13 +54,17 @@ impl ModelCheck {
     pub(super) fn check(&self, vocab_size: usize) -> Result<(), Refusal> {
         let refuse =
             |field: &str, expected: String, found: String| Err(Refusal::new(format!("model.{field}"), expected, found));
-        let Words { count, longest, pieces, .. } = self.vocab;
+        let Words { count, longest, pieces, beginnings, .. } = self.vocab;
         if count > vocab_size {
             return refuse("vocab", format!("at most the model's vocab_size = {vocab_size} words"), count.to_string());
         }
         let limit = if pieces { MAX_PIECE } else { MAX_WORD };
         if longest > limit {
             return refuse("vocab", format!("words of at most {limit} bytes"), format!("{longest} bytes"));
+        }
+        if beginnings > MAX_BEGINNINGS {
+            let expected = format!("pieces of at most {MAX_BEGINNINGS} different beginnings");
+            return refuse("vocab", expected, beginnings.to_string());
         }
         if let Some(found) = self.max_input_chars_per_word.filter(|limit| *limit > MAX_WORD_PIECE) {
             return refuse("max_input_chars_per_word", format!("at most {MAX_WORD_PIECE}"), found.to_string());
@@ -105,6 +113,21 @@ struct Words {
     highest: Option<u64>,
     /// Whether they are pieces with scores, in the order of their ids.
     pieces: bool,
+    /// How many different beginnings pieces have, in bytes.
+    beginnings: usize,
+}
+
+/// How many different beginnings texts have: the nodes of the tree of their bytes.
+fn beginnings(mut texts: Vec<Box<str>>) -> usize {
+    texts.sort_unstable();
+    let mut before: &str = "";
+    let mut count = 0;
+    for text in &texts {
+        let shared = before.bytes().zip(text.bytes()).take_while(|(one, other)| one == other).count();
+        count += text.len() - shared;
+        before = text;
+    }
+    count
 }
 
 impl<'de> Deserialize<'de> for Words {
@@ -129,10 +152,13 @@ impl<'de> Deserialize<'de> for Words {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut pieces: A) -> Result<Words, A::Error> {
                 let mut words = Words { pieces: true, ..Words::default() };
+                let mut texts: Vec<Box<str>> = Vec::new();
                 while let Some((Text(piece), _)) = pieces.next_element::<(Text<'de>, f64)>()? {
                     words.count += 1;
                     words.longest = words.longest.max(piece.len());
+                    texts.push(Box::from(&*piece));
                 }
+                words.beginnings = beginnings(texts);
                 words.highest = (words.count as u64).checked_sub(1);
                 Ok(words)
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use saffron_core::{
-    CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Role, Session, Work,
+    CandidateFilter, Candidates, ChildReward, ChildScorer, ModelError, Policy, Reply, Role, Session, StopReason, Work,
 };
 
 use super::port::{Answer, Ask};
@@ -29,8 +29,13 @@ impl<'a> Models<'a> {
         self.called
     }
 
-    /// The answers of a round, by the places of the searches.
-    pub(in crate::searcher) fn answer(&mut self, asked: BTreeMap<usize, Ask>) -> Vec<(usize, Answer)> {
+    /// The answers of a round, by the places of the searches. Before a model is called for a search
+    /// alone, `unwanted` says whether the search has been cancelled.
+    pub(in crate::searcher) fn answer(
+        &mut self,
+        asked: BTreeMap<usize, Ask>,
+        unwanted: &dyn Fn(usize) -> bool,
+    ) -> Vec<(usize, Answer)> {
         let mut proposals: Vec<(CandidateFilter, Shares<Session>)> = Vec::new();
         let mut scores: (Shares<Session>, Shares<Candidates>) = Default::default();
         for (place, ask) in asked {
@@ -47,29 +52,46 @@ impl<'a> Models<'a> {
         }
         let mut answers = Vec::new();
         for (filter, shares) in proposals {
-            answers.extend(self.propose(&filter, &shares));
+            answers.extend(self.propose(&filter, &shares, unwanted));
         }
-        answers.extend(self.score(&scores.0, &scores.1));
+        answers.extend(self.score(&scores.0, &scores.1, unwanted));
         answers
     }
 
-    fn propose(&mut self, filter: &CandidateFilter, shares: &Shares<Session>) -> Vec<(usize, Answer)> {
+    fn propose(
+        &mut self,
+        filter: &CandidateFilter,
+        shares: &Shares<Session>,
+        unwanted: &dyn Fn(usize) -> bool,
+    ) -> Vec<(usize, Answer)> {
         self.called = Role::Policy;
         let counts = counts(shares);
         let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
         let (reply, wall) = timed(|| self.policy.propose(&all, filter));
+        if let [(place, sessions)] = &shares[..] {
+            let reply = reply.and_then(|reply| reply.with_work_of(sessions.len()));
+            return vec![(*place, Answer::Proposed(reply, wall))];
+        }
         if let Some(parts) = reply.ok().and_then(|reply| parts(reply, &counts)) {
             return answers(shares, parts, wall, Answer::Proposed);
         }
         // One of them makes the batch fail: alone, only that one does.
         let alone = shares.iter().map(|(place, sessions)| {
+            if unwanted(*place) {
+                return (*place, cancelled(Role::Policy));
+            }
             let (reply, wall) = timed(|| self.policy.propose(sessions, filter)?.with_work_of(sessions.len()));
             (*place, Answer::Proposed(reply, wall))
         });
         alone.collect()
     }
 
-    fn score(&mut self, shares: &Shares<Session>, candidates: &Shares<Candidates>) -> Vec<(usize, Answer)> {
+    fn score(
+        &mut self,
+        shares: &Shares<Session>,
+        candidates: &Shares<Candidates>,
+        unwanted: &dyn Fn(usize) -> bool,
+    ) -> Vec<(usize, Answer)> {
         if shares.is_empty() {
             return Vec::new();
         }
@@ -78,16 +100,27 @@ impl<'a> Models<'a> {
         let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
         let lists: Vec<Candidates> = candidates.iter().flat_map(|(_, lists)| lists).cloned().collect();
         let (reply, wall) = timed(|| self.scorer.score_children(&all, &lists));
+        if let [(place, sessions)] = &shares[..] {
+            let reply = reply.and_then(|reply| reply.with_work_of(sessions.len()));
+            return vec![(*place, Answer::Scored(reply, wall))];
+        }
         if let Some(parts) = reply.ok().and_then(|reply| parts(reply, &counts)) {
             return answers(shares, parts, wall, Answer::Scored);
         }
         let alone = shares.iter().zip(candidates).map(|((place, sessions), (_, lists))| {
+            if unwanted(*place) {
+                return (*place, cancelled(Role::Reward));
+            }
             let (reply, wall): (Result<Reply<Vec<Vec<ChildReward>>>, ModelError>, _) =
                 timed(|| self.scorer.score_children(sessions, lists)?.with_work_of(sessions.len()));
             (*place, Answer::Scored(reply, wall))
         });
         alone.collect()
     }
+}
+
+fn cancelled(role: Role) -> Answer {
+    Answer::failed(role, ModelError::Halted(StopReason::Cancelled))
 }
 
 fn timed<T>(call: impl FnOnce() -> T) -> (T, Duration) {

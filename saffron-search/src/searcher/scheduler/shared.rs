@@ -1,6 +1,7 @@
 //! What callers and the scheduler's thread share: the queue, and what is cancelled.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -20,8 +21,11 @@ pub(super) struct Queued {
 impl Queued {
     /// Ends the request before its search has begun.
     fn end(self, error: SearchError) {
+        let Self { request, result, .. } = self;
         // Whoever dropped the ticket does not want to know.
-        let _ = self.result.send(Err(error));
+        let _ = result.send(Err(error));
+        // An observer that panics when it is dropped takes nobody with it.
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(request)));
     }
 }
 
@@ -179,7 +183,8 @@ impl Shared {
         let mut state = self.lock();
         state.running.clear();
         let queue = std::mem::take(&mut state.queue);
-        drop((state, queue));
+        drop(state);
+        queue.into_iter().for_each(|queued| queued.end(cancelled()));
         self.changed.notify_all();
     }
 

@@ -148,7 +148,8 @@ impl Worker {
             return Err(message.clone());
         }
         let mut models = Models::new(&mut *self.policy, &mut *self.scorer);
-        catch_unwind(AssertUnwindSafe(|| models.answer(asked))).map_err(|panic| {
+        let unwanted = |id| self.shared.is_cancelled(id);
+        catch_unwind(AssertUnwindSafe(|| models.answer(asked, &unwanted))).map_err(|panic| {
             let message = message(&*panic);
             self.shared.break_down(models.called(), &message);
             self.panic = Some(message.clone());

@@ -1,5 +1,4 @@
-//! The program of the README. Run it from the repository's root.
-
+// Run from the clone's root.
 use saffron_mrm::prelude::*;
 use saffron_search::prelude::*;
 
