@@ -45,7 +45,10 @@ fn main() -> ExitCode {
 
 fn program() -> Result<()> {
     let Args { policy: named, reward, search, max_new_tokens } = Args::parse();
-    ensure!(reward.layout()? == "mrm", "a conversation is put before a reward model in the layout mrm and no other");
+    ensure!(
+        reward.layout()? == "mrm",
+        "a conversation is put before a reward model in the layout mrm: --mrm-layout mrm overrules its card"
+    );
     let (mut opener, mut policy) = named.open(&reward)?;
     let template = named.chat_template(&mut opener)?;
     let template = template.context("the policy has no chat template; one that is served needs --tokenizer")?;

@@ -71,9 +71,7 @@ async fn serve(args: &Args, scheduler: Arc<Scheduler>) -> Result<()> {
     let clients: Vec<_> = args.prompt.iter().cycle().take(args.clients).enumerate().map(client).collect();
     for (place, client) in clients.into_iter().enumerate() {
         match client.await?? {
-            Reply::Answer(outcome) => {
-                line(format_args!("client {place}: {:?}", outcome.reply(|best| scheduler.text(best))?))?
-            }
+            Reply::Answer(answer) => line(format_args!("client {place}: {:?}", answer.reply(|a| scheduler.text(a))?))?,
             Reply::Late(_) => line(format_args!("client {place} was late"))?,
             Reply::Busy => line(format_args!("client {place}: the server is busy"))?,
         }

@@ -62,7 +62,7 @@ fn program() -> Result<()> {
     let checkpoint = Opener::new(device.clone(), ModelOptions::default()).fetched(&args.base)?;
     let base = Mrm::builder(checkpoint.path(), &device, ModelOptions::default())?;
     let base = if args.neutral_head { base.neutral_where_absent() } else { base };
-    let mut mrm = base.with_adapter(&args.adapter)?;
+    let mut mrm = base.without_card().with_adapter(&args.adapter)?;
     let expected = args.expected.as_deref().map(RewardsFile::read).transpose()?;
     let vocab_size = mrm.head().bias.len();
     let given = expected.as_ref().map(|expected| expected.sequences.clone());

@@ -83,7 +83,8 @@ impl ReferenceFile {
         let queries: Vec<Query<'_>> = self.sequences.iter().map(query).collect();
         let answers = policy.last_logits(&queries, Outputs::All)?;
         let logits = (0..answers.len()).map(|place| answers.logits(place).to_vec()).collect();
-        let mut mrm = Mrm::builder(models.join("guard"), device, options)?.with_adapter(models.join("mrm"))?;
+        let mut mrm =
+            Mrm::builder(models.join("guard"), device, options)?.without_card().with_adapter(models.join("mrm"))?;
         let rewards = mrm.raw_rewards(&self.sequences)?;
         Ok(Self { logits, rewards, ..self.clone() })
     }

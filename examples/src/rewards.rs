@@ -38,7 +38,8 @@ pub struct RewardArgs {
     /// may be a server, where a program takes one that is asked once a sequence.
     #[arg(long)]
     pub guard: Option<ModelName>,
-    /// Rules of the search and of the reward model's input [default: what the card of --mrm names,
+    /// Rules of the search and of the reward model's input; under reference, with any strategy, the
+    /// tokenizer's end of sequence alone ends an answer [default: what the card of --mrm names,
     /// else fluent].
     #[arg(long)]
     pub preset: Option<PresetName>,
@@ -117,7 +118,7 @@ impl RewardArgs {
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
         let base = Mrm::on(&opener.base(&settings.base)?, opener.options())?;
         let base = if self.neutral_head { base.neutral_where_absent() } else { base };
-        let mrm = base.with_adapter_as(dir, merge)?;
+        let mrm = base.without_card().with_adapter_as(dir, merge)?;
         let layout = TextLayout::named(&self.layout()?, mrm.tokenizer())?;
         Ok(mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?)))
     }

@@ -8,8 +8,8 @@ use saffron_mrm::checkpoint::MrmCard;
 use toml::{Table, Value};
 
 /// Enters what the cards of multifurcation reward models ask for where a configuration says nothing:
-/// preset and layout of the reward model, preset of the Saffron searches that it guides. Paths start
-/// from `folder`. Returns whether anything was entered.
+/// preset and layout of the reward model. The preset of a reward model, named or of its card, is that
+/// of the Saffron searches that it guides and that name none. Paths start from `folder`. Returns whether anything was entered.
 ///
 /// # Errors
 ///
@@ -24,7 +24,9 @@ pub(super) fn enter_cards(config: &mut Table, folder: &Path) -> Result<bool> {
         let card = MrmCard::read(&folder.join(adapter)).with_context(|| format!("the reward model {name}"))?;
         if let Some(preset) = card.preset {
             entered |= enter(model, "preset", preset.name());
-            presets.insert(name, preset.name().to_owned());
+        }
+        if let Some(preset) = model.get("preset").and_then(Value::as_str) {
+            presets.insert(name, preset.to_owned());
         }
         if let Some(layout) = &card.layout {
             entered |= enter(model, "layout", layout);
@@ -73,13 +75,15 @@ mod tests {
                        { name = "b", model = { kind = "mrm", adapter = "mrm", preset = "fluent", layout = "mrm" } }]
             strategies = [{ strategy = { kind = "saffron" }, reward = "a" },
                           { strategy = { kind = "saffron", preset = "reference" }, reward = "a" },
+                          { strategy = { kind = "saffron", options = {} }, reward = "b" },
                           { strategy = { kind = "best-of-n" }, reward = "a" }]
         "#;
         let mut config: Table = toml::from_str(text).unwrap();
         assert!(enter_cards(&mut config, folder.path()).unwrap());
         let expected = text
             .replacen(r#"adapter = "mrm" }"#, r#"adapter = "mrm", preset = "paper", layout = "chatml" }"#, 1)
-            .replacen(r#"{ kind = "saffron" }"#, r#"{ kind = "saffron", preset = "paper" }"#, 1);
+            .replacen(r#"{ kind = "saffron" }"#, r#"{ kind = "saffron", preset = "paper" }"#, 1)
+            .replacen("options = {} }", r#"options = {}, preset = "fluent" }"#, 1);
         assert_eq!(config, toml::from_str::<Table>(&expected).unwrap());
         assert!(!enter_cards(&mut config, folder.path()).unwrap());
 

@@ -200,7 +200,7 @@ impl Opener {
         let (options, layout) = self.mrm_parts(settings)?;
         let base = Mrm::on(&self.base(&settings.base)?, options)?;
         let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
-        let mrm = base.with_adapter(self.file(&settings.adapter))?;
+        let mrm = base.without_card().with_adapter(self.file(&settings.adapter))?;
         let head = mrm.head();
         let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
         let head = RewardHead { bias: head.bias.clone(), unseen };

@@ -33,6 +33,7 @@ pub struct MrmBuilder {
     reader: SessionReader,
     options: ModelOptions,
     neutral_where_absent: bool,
+    reads_card: bool,
 }
 
 /// Where the weights come from.
@@ -45,12 +46,24 @@ enum Source {
 impl MrmBuilder {
     pub(super) fn of_base(base: &Base, options: ModelOptions) -> Result<Self, LoadError> {
         let reader = reader(base.tokenizer())?;
-        Ok(Self { base: Source::Loaded(Box::new(base.clone())), reader, options, neutral_where_absent: false })
+        Ok(Self {
+            base: Source::Loaded(Box::new(base.clone())),
+            reader,
+            options,
+            neutral_where_absent: false,
+            reads_card: true,
+        })
     }
 
     pub(super) fn of_files(files: BaseFiles, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
         let reader = reader(files.tokenizer())?;
-        Ok(Self { base: Source::Files(Box::new(files), device.clone()), reader, options, neutral_where_absent: false })
+        Ok(Self {
+            base: Source::Files(Box::new(files), device.clone()),
+            reader,
+            options,
+            neutral_where_absent: false,
+            reads_card: true,
+        })
     }
 
     /// Takes a head that is not there as one that changes nothing: no bias where there is no bias,
@@ -59,6 +72,12 @@ impl MrmBuilder {
     #[must_use]
     pub fn neutral_where_absent(self) -> Self {
         Self { neutral_where_absent: true, ..self }
+    }
+
+    /// Leaves the [card](MrmCard) of the reward model unread: input and layout are the caller's.
+    #[must_use]
+    pub fn without_card(self) -> Self {
+        Self { reads_card: false, ..self }
     }
 
     /// The reward model of a LoRA adapter, added to the weights, and the reward head of the same
@@ -81,7 +100,7 @@ impl MrmBuilder {
         let dir = dir.as_ref();
         // What is small is read before the base's weights are.
         let mut adapter = AdapterFile::open(dir, self.base.config())?;
-        let (head, card) = (self.head(dir)?, MrmCard::read(dir)?);
+        let (head, card) = (self.head(dir)?, self.card(dir)?);
         let mut mrm = self.load(head, card)?;
         let lora = adapter.read(&mrm.engine.decoder().device())?;
         mrm.engine = mrm.engine.with_lora(lora, merge)?;
@@ -94,7 +113,7 @@ impl MrmBuilder {
     ///
     /// A head that is not there, does not load or is for another model; weights that do not load.
     pub fn with_own_head(self) -> Result<Mrm, LoadError> {
-        let (head, card) = (self.head(self.base.path())?, MrmCard::read(self.base.path())?);
+        let (head, card) = (self.head(self.base.path())?, self.card(self.base.path())?);
         self.load(head, card)
     }
 
@@ -107,6 +126,10 @@ impl MrmBuilder {
     pub fn untrained(self) -> Result<Mrm, LoadError> {
         let head = RewardHead::neutral(self.base.config().vocab_size);
         self.load(head, MrmCard::default())
+    }
+
+    fn card(&self, dir: &Path) -> Result<MrmCard, LoadError> {
+        if self.reads_card { MrmCard::read(dir) } else { Ok(MrmCard::default()) }
     }
 
     fn head(&self, dir: &Path) -> Result<RewardHead, LoadError> {

@@ -130,20 +130,25 @@ impl RemotePolicy {
         self.renderer.render(session, reading, self.server.room(), |ids| Ok(ids.to_vec()))
     }
 
-    /// The candidates of sequences from the `top` most probable tokens of each, and what that cost.
-    fn ask(&mut self, asked: &[Asked<'_>], top: usize, filter: &CandidateFilter) -> Result<Vec<Answered>, ModelError> {
+    /// The candidates of sequences from the most probable tokens of each, `doubled` twice as many
+    /// as it has a use for. All are asked in one request, for the longest of the lists. Each
+    /// sequence is given its own list, so that its candidates do not depend on its neighbours.
+    fn ask(&self, asked: &[&Asked<'_>], doubled: bool, filter: &CandidateFilter) -> Result<Vec<Answered>, ModelError> {
         let size = self.vocabulary.size();
         let served = self.server.model().vocab_size.unwrap_or(size).max(size);
         let sequences: Vec<(u32, Vec<Token>)> =
             asked.iter().map(|asked| (key(asked.session), asked.context.clone())).collect();
-        let rows = self.server.step(&sequences, top.min(size), &[], served)?;
+        let ceiling = self.server.ceiling().min(size);
+        let length = |top: usize| if doubled { top.saturating_mul(2) } else { top }.min(ceiling);
+        let longest = asked.iter().map(|asked| length(asked.top)).max().unwrap_or_default();
+        let rows = self.server.step(&sequences, longest, &[], served)?;
         let mut answers = Vec::new();
         for (asked, Listed { mut tokens, cached, .. }) in asked.iter().zip(rows) {
+            tokens.truncate(length(asked.top));
             // Rows of the unembedding beyond the tokenizer's ids belong to no token.
             tokens.retain(|(token, _)| (*token as usize) < size);
             let candidates = filter.apply_listed(&tokens, size, asked.session.response(), asked.place)?;
-            let work = self.cost.of(asked.session, &asked.context, cached);
-            answers.push(Answered { candidates, listed: tokens.len(), work });
+            answers.push(Answered { candidates, listed: tokens.len(), cached });
         }
         Ok(answers)
     }
@@ -165,6 +170,8 @@ struct Asked<'a> {
     context: Vec<Token>,
     /// Place in the batch.
     place: usize,
+    /// Tokens that it has a use for.
+    top: usize,
 }
 
 /// The answer about one.
@@ -172,7 +179,8 @@ struct Answered {
     candidates: Candidates,
     /// Tokens that the server listed.
     listed: usize,
-    work: Work,
+    /// Tokens of the context that the server had cached, if it says.
+    cached: Option<u64>,
 }
 
 impl Policy for RemotePolicy {
@@ -189,31 +197,35 @@ impl Policy for RemotePolicy {
         sessions: &[Session],
         filter: &CandidateFilter,
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
-        let ask = |(place, session)| Ok(Asked { session, context: self.context(session)?, place });
-        let asked = sessions.iter().enumerate().map(ask).collect::<Result<Vec<_>, ModelError>>()?;
         // Tokens that may not come take places in the list.
         let bans = |session: &Session| {
             filter.banned.len() + filter.end_tokens.len() + filter.repeats(session.response()).count()
         };
-        let banned = sessions.iter().map(bans).max().unwrap_or_default();
         let ceiling = self.server.ceiling().min(self.vocabulary.size());
-        let top = filter.top_k.unwrap_or(self.server.settings().top).saturating_add(banned).min(ceiling);
-        let answers = self.ask(&asked, top, filter)?;
-        let short = |asked: &Asked<'_>| {
-            let Answered { candidates, listed, .. } = &answers[asked.place];
+        let wanted = filter.top_k.unwrap_or(self.server.settings().top);
+        let ask = |(place, session)| {
+            let top = wanted.saturating_add(bans(session)).min(ceiling);
+            Ok(Asked { session, context: self.context(session)?, place, top })
+        };
+        let asked = sessions.iter().enumerate().map(ask).collect::<Result<Vec<_>, ModelError>>()?;
+        let first = self.ask(&asked.iter().collect::<Vec<_>>(), false, filter)?;
+        let short = |asked: &&Asked<'_>| {
+            let Answered { candidates, listed, .. } = &first[asked.place];
             let lacks_mass = candidates.coverage == Coverage::Truncated && candidates.mass < filter.top_p;
             // Where the list went on beyond the last candidate, a longer one gives the same.
             let ended = candidates.len() + bans(asked.session) >= *listed;
-            lacks_mass && ended && filter.top_k.is_none_or(|k| candidates.len() < k) && top < ceiling
+            lacks_mass && ended && filter.top_k.is_none_or(|k| candidates.len() < k) && asked.top < ceiling
         };
-        let again: Vec<Asked<'_>> = asked.into_iter().filter(short).collect();
-        let (mut value, mut work): (Vec<Candidates>, Vec<Work>) =
-            answers.into_iter().map(|answer| (answer.candidates, answer.work)).unzip();
-        if !again.is_empty() {
-            for (asked, answer) in again.iter().zip(self.ask(&again, top.saturating_mul(2).min(ceiling), filter)?) {
-                value[asked.place] = answer.candidates;
-                work[asked.place] += answer.work;
-            }
+        let again: Vec<&Asked<'_>> = asked.iter().filter(short).collect();
+        let second = if again.is_empty() { Vec::new() } else { self.ask(&again, true, filter)? };
+        // What failed is asked again by the caller, so that only what has an answer is charged.
+        let mut cost =
+            |asked: &Asked<'_>, answer: &Answered| self.cost.of(asked.session, &asked.context, answer.cached);
+        let mut work: Vec<Work> = asked.iter().zip(&first).map(|(asked, answer)| cost(asked, answer)).collect();
+        let mut value: Vec<Candidates> = first.into_iter().map(|answer| answer.candidates).collect();
+        for (asked, answer) in again.iter().zip(second) {
+            work[asked.place] += cost(asked, &answer);
+            value[asked.place] = answer.candidates;
         }
         Ok(Reply { value, work })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saffron_core::{
     ContextLayout, ContextRenderer, DecoderShape, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel,
-    PromptLayout, Reading, Reply, Session, Token, Vocabulary, Work,
+    PromptLayout, Reading, Reply, Session, Token, Vocabulary,
 };
 
 use super::cost::ServedCost;
@@ -132,7 +132,7 @@ impl RemoteGuard {
     fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
         let contexts = sessions.iter().map(|session| self.context(session)).collect::<Result<Vec<_>, _>>()?;
         let size = self.server.model().vocab_size.unwrap_or(self.vocabulary.size()).max(self.vocabulary.size());
-        let (mut value, mut work) = (vec![None; sessions.len()], vec![Work::default(); sessions.len()]);
+        let (mut value, mut cached) = (vec![None; sessions.len()], vec![Vec::new(); sessions.len()]);
         let most = self.server.model().vocab_size.unwrap_or(size);
         let mut top = self.server.settings().top.min(most);
         let mut open: Vec<usize> = (0..sessions.len()).collect();
@@ -141,7 +141,7 @@ impl RemoteGuard {
                 open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
             let mut again = Vec::new();
             for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers, size)?) {
-                work[place] += self.cost.of(&sessions[place], &contexts[place], listed.cached);
+                cached[place].push(listed.cached);
                 value[place] = self.reward(&listed);
                 match value[place] {
                     Some(_) => {}
@@ -152,6 +152,11 @@ impl RemoteGuard {
             open = again;
             top = top.saturating_mul(4).min(most);
         }
+        // What failed is asked again by the caller, so that only what has an answer is charged.
+        let mut cost = |place: usize, cached| self.cost.of(&sessions[place], &contexts[place], cached);
+        let work = (cached.into_iter().enumerate())
+            .map(|(place, asked)| asked.into_iter().map(|cached| cost(place, cached)).sum())
+            .collect();
         Ok(Reply { value: value.into_iter().flatten().collect(), work })
     }
 

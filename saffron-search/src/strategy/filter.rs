@@ -11,7 +11,7 @@ pub struct FilterConfig {
     pub temperature: Option<f32>,
     /// Probability mass of the nucleus.
     pub top_p: Option<f32>,
-    /// The most candidates.
+    /// The most candidates; 0 for no limit.
     pub top_k: Option<usize>,
     /// Least probability of a candidate, as a share of the most probable token's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ impl FilterConfig {
         CandidateFilter {
             temperature: self.temperature.unwrap_or(filter.temperature),
             top_p: self.top_p.unwrap_or(filter.top_p),
-            top_k: self.top_k.or(filter.top_k),
+            top_k: self.top_k.map_or(filter.top_k, |most| Some(most).filter(|most| *most > 0)),
             min_p: self.min_p.unwrap_or(filter.min_p),
             min_new_tokens: self.min_new_tokens.unwrap_or(filter.min_new_tokens),
             no_repeat_ngram: self.no_repeat_ngram.unwrap_or(filter.no_repeat_ngram),

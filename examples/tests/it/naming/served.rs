@@ -33,7 +33,7 @@ judge = {{ kind = "guard", guard = {{ {guard} }} }}
 
 [[strategies]]
 name = "saffron"
-strategy = {{ kind = "saffron" }}
+strategy = {{ kind = "saffron", preset = "paper" }}
 reward = "mrm"
 budgets = [2]
 

@@ -55,7 +55,8 @@ pub fn model_files(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     if templates.is_dir() {
         files.extend(entries(&templates)?);
     }
-    files.retain(|file| file.is_file());
+    // What the card of a reward model asks for stands in the settings.
+    files.retain(|file| file.is_file() && !file.ends_with("saffron.json"));
     files.sort();
     Ok(files)
 }

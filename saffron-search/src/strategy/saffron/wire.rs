@@ -19,8 +19,8 @@ struct Fields {
     options: Changes,
 }
 
-/// What differs from the preset's options. All are written, so that a record does not depend on what
-/// a preset will mean later.
+/// What differs from the preset's options. All options are written. The candidates of a preset are
+/// not: the numbers of a released preset do not change.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Changes {

@@ -118,3 +118,19 @@ fn cancelling_what_has_ended_does_nothing() {
     ticket.cancel();
     assert_eq!(ticket.wait().unwrap().stop, StopReason::MaxNewTokens);
 }
+
+#[test]
+fn a_search_that_is_cancelled_before_its_verdict_says_so() {
+    let (policy, gate) = gate();
+    let scheduler = Scheduler::new(policy, reward()).unwrap();
+    let rules = Rules::new(Thresholds::new(0.0, 0.0).unwrap()).on_unsafe(Reaction::Refuse(String::from("no")));
+    let ticket = submit(&scheduler, greedy(2).ruled_by(rules), 1);
+    rounds(&gate, &[&[1]]);
+    // The last call of the policy: the answer is whole, and what is left is its verdict.
+    assert_eq!(gate.call(), [1]);
+    ticket.cancel();
+    gate.allow();
+    let outcome = ticket.wait().unwrap();
+    assert_eq!((outcome.stop, outcome.best.tokens.len()), (StopReason::Cancelled, 2));
+    assert_eq!(outcome.verdict.reward, None);
+}

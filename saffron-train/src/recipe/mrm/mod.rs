@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use saffron_core::{ContextLayout, ModelName};
 use saffron_mrm::Base;
+use saffron_mrm::checkpoint::MrmCard;
 use saffron_mrm::text::{TextLayout, TextTokenizer};
 use saffron_search::eval::inputs::{NamedFile, NamesFiles};
 use saffron_search::eval::runs::Counts;
@@ -60,6 +61,15 @@ impl MrmRecipe {
     /// An unknown layout, or one that the tokenizer has no tokens for.
     pub fn context_layout(&self, tokenizer: &TextTokenizer) -> Result<ContextLayout, RecipeError> {
         Ok(TextLayout::named(&self.layout, tokenizer)?.into())
+    }
+
+    /// The card of the reward model: the layout that it is trained with, and what `before` says of a
+    /// preset.
+    #[must_use]
+    pub fn card(&self, before: MrmCard) -> MrmCard {
+        let mut card = before;
+        card.layout = Some(self.layout.clone());
+        card
     }
 
     /// Begins the run in a directory, or takes up the one that is there. Tokens that the training
