@@ -37,7 +37,11 @@ fn every_client_is_answered_busy_or_late_and_none_is_lost() {
     for (line, answer) in pressed.iter().zip(&answered) {
         assert!(busy(&line) || line == answer, "{line} for {answer}");
     }
-    assert!(serve(&["--deadline", "0"]).iter().all(|line| line.ends_with("was late") || line.contains(": \"")));
+    assert!(
+        serve(&["--deadline", "0", "--queued", "9"])
+            .iter()
+            .all(|line| line.ends_with("was late") || line.contains(": \""))
+    );
 }
 
 #[test]

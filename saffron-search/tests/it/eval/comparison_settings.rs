@@ -62,7 +62,6 @@ fn settings_that_no_search_can_run_with_are_refused_by_field() {
         ("filter", json!({ "top_p": 80.0 }), "the strategy other, filter: top_p must lie in (0, 1], found 80"),
         ("filter", json!({ "temperature": 0.0 }), "filter: temperature must be finite and above 0, found 0"),
         ("filter", json!({ "min_p": -0.5 }), "filter: min_p must lie in [0, 1], found -0.5"),
-        ("filter", json!({ "top_k": 0 }), "filter: top_k must be at least 1, found 0"),
         ("budgets", json!([0]), "the strategy other, strategy at 0: width must be at least 1, found 0"),
         ("budgets", json!([4, 4]), "the strategy other has a budget twice: [4, 4]"),
         ("budgets", json!([]), "the strategy other has no budgets"),

@@ -252,3 +252,13 @@ fn the_default_preset_is_the_papers_search_with_the_candidates_and_options_that_
     assert_eq!((named.best, named.beam, named.usage.policy.calls), (made.best, made.beam, made.usage.policy.calls));
     assert_eq!(named.strategy, "saffron (fluent, width 3, prior 0.2, rewards up to 3, past dead ends)");
 }
+
+#[test]
+fn a_configuration_can_take_a_limit_of_candidates_away() {
+    use saffron_search::strategy::FilterConfig;
+    let filter = |text: &str| {
+        let changes: FilterConfig = serde_json::from_str(text).unwrap();
+        changes.over(Searcher::new(Saffron::new(2)).settings().filter.clone()).top_k
+    };
+    assert_eq!([filter("{}"), filter(r#"{"top_k": 0}"#), filter(r#"{"top_k": 3}"#)], [Some(8), None, Some(3)]);
+}
