@@ -9,21 +9,32 @@ use saffron_core::Thresholds;
 
 use super::config::{ComparisonConfig, ContenderConfig, DataConfig};
 use super::error::LONGEST_NAME;
-use super::{ComparisonConfigError, published};
+use super::{ComparisonConfigError, check_published};
 use crate::eval::judge::{RefusalPhrases, WordRule};
 use crate::eval::models::{
     GuardSettings, JudgeModelSettings, JudgeSettings, NO_REWARD, RewardModelSettings, RewardSettings,
 };
 
+impl ComparisonConfig {
+    /// Refuses what no comparison can run with, or what would measure nothing. It opens no file.
+    ///
+    /// # Errors
+    ///
+    /// As [`settled`](Self::settled).
+    pub fn check(&self) -> Result<(), ComparisonConfigError> {
+        check(self)
+    }
+}
+
 /// Checks a configuration without opening what it names.
-pub(super) fn check(config: &ComparisonConfig) -> Result<(), ComparisonConfigError> {
+fn check(config: &ComparisonConfig) -> Result<(), ComparisonConfigError> {
     sizes(config)?;
     all_names(config)?;
     config.judges.iter().try_for_each(judge)?;
     config.rewards.iter().try_for_each(reward)?;
     config.data.iter().try_for_each(data)?;
     config.strategies.iter().try_for_each(|strategy| contender(config, strategy))?;
-    Ok(published::check(config)?)
+    Ok(check_published::check(config)?)
 }
 
 fn sizes(config: &ComparisonConfig) -> Result<(), ComparisonConfigError> {

@@ -6,7 +6,6 @@ use saffron_core::Thresholds;
 use serde::{Deserialize, Serialize};
 
 use super::ComparisonConfigError;
-use super::check::check;
 use super::published::PublishedConfig;
 use crate::eval::attack::Attack;
 use crate::eval::data::Format;
@@ -150,15 +149,6 @@ impl ComparisonConfig {
         self.settle_asked();
         self.resolve(folder);
         Ok(self)
-    }
-
-    /// Refuses what no comparison can run with, or what would measure nothing. It opens no file.
-    ///
-    /// # Errors
-    ///
-    /// As [`settled`](Self::settled).
-    pub fn check(&self) -> Result<(), ComparisonConfigError> {
-        check(self)
     }
 
     /// Opens the models that it names.

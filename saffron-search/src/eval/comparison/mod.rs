@@ -73,6 +73,7 @@
 
 mod beside;
 mod check;
+mod check_published;
 mod config;
 mod error;
 mod log;
