@@ -37,7 +37,9 @@ impl SearchContext<'_> {
             Ok(rewards) => rewards.first().copied().flatten(),
             Err(error) => match error.kind() {
                 SearchErrorKind::Halted(stop) => {
-                    self.stopped = Some(*stop).filter(|stop| *stop == StopReason::Cancelled).or(self.stopped);
+                    if *stop == StopReason::Cancelled {
+                        self.stopped = Some(*stop);
+                    }
                     None
                 }
                 _ => return Err(error),

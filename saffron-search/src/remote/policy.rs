@@ -144,7 +144,7 @@ impl RemotePolicy {
         let rows = self.server.step(&sequences, longest, &[], served)?;
         let mut answers = Vec::new();
         for (asked, Listed { mut tokens, cached, .. }) in asked.iter().zip(rows) {
-            tokens.truncate(length(asked.top));
+            keep_most_probable(&mut tokens, length(asked.top));
             // Rows of the unembedding beyond the tokenizer's ids belong to no token.
             tokens.retain(|(token, _)| (*token as usize) < size);
             let candidates = filter.apply_listed(&tokens, size, asked.session.response(), asked.place)?;
@@ -161,6 +161,14 @@ impl TextPolicy for RemotePolicy {
             Some(ids) => Ok(ids),
             None => Ok(self.server.tokenize(text, false)?),
         }
+    }
+}
+
+/// Leaves so many tokens, the most probable: servers list them in orders of their own.
+fn keep_most_probable(tokens: &mut Vec<(Token, f32)>, most: usize) {
+    if tokens.len() > most {
+        tokens.sort_by(|(a, p), (b, q)| q.total_cmp(p).then(a.cmp(b)));
+        tokens.truncate(most);
     }
 }
 

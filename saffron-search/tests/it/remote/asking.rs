@@ -54,6 +54,20 @@ fn what_may_not_be_said_again_takes_no_place_in_the_list() {
     }
 }
 
+/// A neighbour with more forbidden tokens makes the list of a shared request longer.
+#[test]
+fn candidates_do_not_depend_on_what_a_neighbour_may_not_say() {
+    for kind in EngineKind::ALL {
+        let server = good(kind);
+        let mut policy = policy(connect(kind, &server, RemoteSettings { top: 3, ..settings() }));
+        let filter = CandidateFilter { temperature: 0.7, no_repeat_ngram: 1, ..CandidateFilter::default() };
+        let (short, long) = (session(), session().with_response((20..30).collect()).unwrap());
+        let alone = policy.propose(&[short.clone()], &filter).unwrap().value.remove(0);
+        let beside = policy.propose(&[long, short], &filter).unwrap().value.remove(1);
+        assert_eq!(beside, alone, "{kind}");
+    }
+}
+
 #[test]
 fn a_cut_within_the_list_is_asked_for_once_whatever_the_temperature() {
     let server = good(EngineKind::Vllm);
