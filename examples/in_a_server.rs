@@ -1,4 +1,5 @@
-//! Many clients of one pair of models, as in a server: each has a deadline, and a full queue is told as busy.
+//! Many clients of one pair of models, as in a server: each has a deadline, and a full queue is
+//! told as busy.
 //!
 //! ```text
 //! cargo run --example in_a_server -- --policy models/smollm2 --guard models/smollm2 --mrm examples/smollm2/mrm \

@@ -5,10 +5,10 @@
 //! cargo run --example train_guard -- --config examples/configs/train_guard_tiny.toml --out runs/guard
 //! ```
 //!
-//! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a step
-//! and a validation), `checkpoints/`, `model/` (the adapter in PEFT's layout with the head in ours
-//! and in the reference's), and `report.json` and `reliability.svg`: what the guard is worth on
-//! held-out replies, asked as a search would ask it.
+//! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a
+//! step and a validation), `checkpoints/`, `model/` (the adapter in PEFT's layout with the head in
+//! ours and in the reference's), and `report.json` and `reliability.svg`: what the guard is worth
+//! on held-out replies, asked as a search would ask it.
 
 use std::process::ExitCode;
 

@@ -6,10 +6,10 @@
 //! cargo run --example train_mrm -- --config examples/configs/train_mrm_tiny.toml --out runs/mrm
 //! ```
 //!
-//! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a step
-//! and a validation), `checkpoints/`, `model/` (the adapter in PEFT's layout, bias and mask in ours
-//! and in the reference's), and `report.json` and `calibration.svg`: how near held-out rewards are
-//! met, as the paper's Fig. 4b has it.
+//! A run that was killed goes on when it is started again. `OUT` gets `metrics.jsonl` (a line a
+//! step and a validation), `checkpoints/`, `model/` (the adapter in PEFT's layout, bias and mask in
+//! ours and in the reference's), and `report.json` and `calibration.svg`: how near held-out rewards
+//! are met, as the paper's Fig. 4b has it.
 
 use std::process::ExitCode;
 

@@ -322,7 +322,8 @@ impl MultifurcationRewardModel for Lent {
     }
 }
 
-/// Sixteen requests, one after another and through a scheduler in which all wait at once, with the same models.
+/// Sixteen requests, one after another and through a scheduler in which all wait at once, with the
+/// same models.
 fn scheduled(criterion: &mut Criterion) {
     let (mut policy, mut reward) = (Lent::new(), Lent::new());
     let limits = Limits { running: PROMPTS as usize, queued: PROMPTS as usize };

@@ -6,8 +6,8 @@ use saffron_core::{
 };
 
 /// Draws a step of a few tokens; keeps it if its reward reaches the bar, else draws again. When all
-/// draws of a step fall short, the best of them is kept. What is easy costs one draw a step, what is
-/// hard all of them.
+/// draws of a step fall short, the best of them is kept. What is easy costs one draw a step, what
+/// is hard all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct RejectAndResample {
     /// The reward that a step has to reach.
@@ -40,7 +40,8 @@ impl RejectAndResample {
                 break;
             }
         }
-        // One reward call. None where the reward model has not seen the last token; that reaches no bar.
+        // One reward call. None where the reward model has not seen the last token; that reaches no
+        // bar.
         Ok((node, cx.rate(&[node])?.into_iter().next().flatten()))
     }
 }

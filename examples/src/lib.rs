@@ -1,5 +1,5 @@
-//! What the recipes share: arguments and the models that they name, devices, progress bars,
-//! tables and plots, the formats of the fixtures, the demo's world. Nothing here is part of the SDK.
+//! What the recipes share: arguments and the models that they name, devices, progress bars, tables
+//! and plots, the formats of the fixtures, the demo's world. Nothing here is part of the SDK.
 
 pub mod args;
 pub mod bench;

@@ -1,4 +1,5 @@
-//! What runs a search: it makes the context, lends it to a strategy step by step, and reads the result.
+//! What runs a search: it makes the context, lends it to a strategy step by step, and reads the
+//! result.
 
 use crate::context::{ContextSettings, SearchContext};
 use crate::error::ModelError;

@@ -41,9 +41,9 @@ pub fn shuffle<R: Rng + ?Sized, T>(rng: &mut R, items: &mut [T]) {
     }
 }
 
-/// Draws `count` items without replacement and moves them to the front, in the order of drawing; all
-/// of them where there are fewer. With equal random numbers, a smaller sample is the beginning of a
-/// larger one.
+/// Draws `count` items without replacement and moves them to the front, in the order of drawing;
+/// all of them where there are fewer. With equal random numbers, a smaller sample is the beginning
+/// of a larger one.
 ///
 /// ```
 /// use rand_chacha::ChaCha8Rng;

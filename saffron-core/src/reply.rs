@@ -5,8 +5,8 @@ use crate::work::Work;
 
 /// A model's answer and, session by session, what it cost.
 ///
-/// The entries of `work` belong to the sessions of the call in order. What a batch computed once for several sessions is
-/// entered with the first of them.
+/// The entries of `work` belong to the sessions of the call in order. What a batch computed once
+/// for several sessions is entered with the first of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply<T> {
     /// The answer.

@@ -55,8 +55,8 @@ pub enum SearchErrorKind {
         /// How it ended.
         stop: StopReason,
     },
-    /// The best answer found is not safe to show, and the caller wants an error then. The answer is in
-    /// [`partial`](SearchError::partial).
+    /// The best answer found is not safe to show, and the caller wants an error then. The answer is
+    /// in [`partial`](SearchError::partial).
     #[error("the best answer found is {0}")]
     Refused(Verdict),
     /// A strategy panicked. Other searches that run beside it go on.
@@ -67,9 +67,9 @@ pub enum SearchErrorKind {
         /// What it said.
         message: String,
     },
-    /// The search is over: a budget is spent, an observer asked to stop, or it was cancelled. The searcher turns it into an
-    /// outcome; a strategy passes it on with `?`. A search that is cancelled before it begins has no outcome and ends with
-    /// this error.
+    /// The search is over: a budget is spent, an observer asked to stop, or it was cancelled. The
+    /// searcher turns it into an outcome; a strategy passes it on with `?`. A search that is
+    /// cancelled before it begins has no outcome and ends with this error.
     #[error("the search was halted: {0}")]
     Halted(StopReason),
 }

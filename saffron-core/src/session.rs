@@ -20,7 +20,8 @@ impl Run {
         Self::default()
     }
 
-    /// A handle that does not keep the run alive; [`AskedContexts`](crate::AskedContexts) drops what belongs to runs that have gone.
+    /// A handle that does not keep the run alive; [`AskedContexts`](crate::AskedContexts) drops
+    /// what belongs to runs that have gone.
     #[must_use]
     pub fn downgrade(&self) -> Weak<()> {
         Arc::downgrade(&self.0)

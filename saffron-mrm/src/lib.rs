@@ -18,8 +18,8 @@
 //! ```
 //!
 //! A backend of burn is a feature of this crate (`flex` for the CPU, `cuda`, `wgpu`); none is on by
-//! default. [`Device`] and [`DType`] are burn's, so a program need not name burn. The `decode` example
-//! of the repository runs a whole search with these models.
+//! default. [`Device`] and [`DType`] are burn's, so a program need not name burn. The `decode`
+//! example of the repository runs a whole search with these models.
 //!
 //! | module | what |
 //! |---|---|

@@ -79,8 +79,8 @@ pub struct Mrm {
 
 impl Mrm {
     /// The reward model of an adapter on a base model, with default options: two directories, or a
-    /// GGUF as the base. Where the adapter has a [card](MrmCard), input and layout are what the card
-    /// asks for.
+    /// GGUF as the base. Where the adapter has a [card](MrmCard), input and layout are what the
+    /// card asks for.
     ///
     /// # Errors
     ///

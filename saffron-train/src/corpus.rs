@@ -1,7 +1,7 @@
 //! What a run goes through, epoch by epoch.
 
-/// Samples by their place. A corpus may give another sample of the same place for every epoch, as long as it depends on place and epoch
-/// alone.
+/// Samples by their place. A corpus may give another sample of the same place for every epoch, as
+/// long as it depends on place and epoch alone.
 pub trait Corpus<S> {
     /// Number of places.
     fn len(&self) -> usize;

@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use saffron_mrm::checkpoint::MrmCard;
 use toml::{Table, Value};
 
-/// Enters what the cards of multifurcation reward models ask for where a configuration says nothing:
-/// preset and layout of the reward model. The preset of a reward model, named or of its card, is that
-/// of the Saffron searches that it guides and that name none. Paths start from `folder`. Returns whether anything was entered.
+/// Enters what the cards of multifurcation reward models ask for where a configuration says
+/// nothing: preset and layout of the reward model. The preset of a reward model, named or of its
+/// card, is that of the Saffron searches that it guides and that name none. Paths start from
+/// `folder`. Returns whether anything was entered.
 ///
 /// # Errors
 ///

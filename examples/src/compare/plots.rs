@@ -109,8 +109,8 @@ fn point(row: &Row, judge: &str, cost: &Cost) -> Option<Point> {
     Some(point.labelled(row.budget.to_string()))
 }
 
-/// The published numbers of a data set and judge that have a place on an axis of TFLOP: a curve a strategy and source, named so that it shares
-/// its strategy's colour and mark.
+/// The published numbers of a data set and judge that have a place on an axis of TFLOP: a curve a
+/// strategy and source, named so that it shares its strategy's colour and mark.
 fn published_curves(numbers: &[PublishedNumber], set: &str, judge: &str) -> Vec<Curve> {
     let here: Vec<&PublishedNumber> =
         numbers.iter().filter(|number| number.set == set && number.judge == judge).collect();

@@ -12,7 +12,8 @@ pub(super) struct SearchCost {
 }
 
 impl SearchCost {
-    /// The cost of one answer about `hidden` tokens, the same for the whole search, a response, and `suffix` tokens that no cache keeps.
+    /// The cost of one answer about `hidden` tokens, the same for the whole search, a response, and
+    /// `suffix` tokens that no cache keeps.
     pub(super) fn of(&mut self, shape: &DecoderShape, session: &Session, hidden: usize, suffix: usize) -> Work {
         let context = [&vec![HIDDEN; hidden], session.response(), &vec![HIDDEN; suffix]].concat();
         let computed = self.asked.ask(session.run(), &context, suffix);

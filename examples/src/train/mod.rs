@@ -1,5 +1,5 @@
-//! What the training programs bring to their [recipes](saffron_train::recipe): arguments, a progress
-//! bar or dashboard, what they print.
+//! What the training programs bring to their [recipes](saffron_train::recipe): arguments, a
+//! progress bar or dashboard, what they print.
 
 mod args;
 #[cfg(feature = "dashboard")]

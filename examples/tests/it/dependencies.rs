@@ -143,7 +143,8 @@ fn no_library_names_what_has_no_place_in_one() {
     }
 }
 
-/// Whether a licence expression can be met with the licences above. `MIT/Apache-2.0` is an older way to write OR.
+/// Whether a licence expression can be met with the licences above. `MIT/Apache-2.0` is an older
+/// way to write OR.
 fn is_allowed(expression: &str) -> bool {
     let expression = Expression::parse_mode(expression, ParseMode::LAX).unwrap();
     expression.evaluate(|licence| {

@@ -1,5 +1,5 @@
-//! The crates outside the workspace (`scripts/downstream.sh` builds them): what they may name, and that they are built as the
-//! workspace is.
+//! The crates outside the workspace (`scripts/downstream.sh` builds them): what they may name, and
+//! that they are built as the workspace is.
 
 use std::collections::BTreeMap;
 

@@ -124,7 +124,8 @@ impl Root {
     }
 }
 
-/// The paths of its own crate that a file names. `depth` counts the modules from the root to the file.
+/// The paths of its own crate that a file names. `depth` counts the modules from the root to the
+/// file.
 fn own_paths(source: &str, depth: usize) -> Vec<Segments> {
     let tokens = tokens(source);
     let (mut paths, mut at) = (Vec::new(), 0);

@@ -41,7 +41,8 @@ fn an_empty_context_costs_nothing() {
 }
 
 proptest! {
-    /// Against the definition: a cache that holds the prefixes of all contexts so far, and no outputs.
+    /// Against the definition: a cache that holds the prefixes of all contexts so far, and no
+    /// outputs.
     #[test]
     fn attributed_positions_are_those_that_an_empty_cache_would_have_computed(
         contexts in prop::collection::vec((prop::collection::vec(0u32..3, 1..9), 0usize..4, 0usize..2), 0..30),

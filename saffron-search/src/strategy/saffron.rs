@@ -1,8 +1,8 @@
 //! The Saffron search (arXiv 2506.06444, §4.1 and §4.3): a beam over tokens, ranked by a multifurcation reward model that is
 //! asked once per sequence.
 //!
-//! The presets `paper` and `reference` agree on the idea and differ where the paper is silent or the reference implementation
-//! departs from it:
+//! The presets `paper` and `reference` agree on the idea and differ where the paper is silent or
+//! the reference implementation departs from it:
 //!
 //! | | `paper` | `reference` |
 //! |---|---|---|
@@ -13,11 +13,11 @@
 //! | what a sequence is ranked by at the end | its last reward | its reward if finished, else −∞ |
 //! | the search ends | when no sequence is open | after `max_new_tokens` levels |
 //!
-//! The paper's rules take [`SaffronOptions`] that neither the paper nor the reference has, all off in
-//! `paper`. The preset `fluent`, the default, is the paper's rules with the options and candidates that
-//! the experiments chose (`docs/experiments.md`, SmolLM2: nucleus 0.9, at most 8 candidates, no
-//! repeated 3-gram, prior 0.2, rewards clipped at 3, past dead ends). Several end-of-sequence ids need
-//! no option: they are the policy's, or those of the searcher's filter.
+//! The paper's rules take [`SaffronOptions`] that neither the paper nor the reference has, all off
+//! in `paper`. The preset `fluent`, the default, is the paper's rules with the options and
+//! candidates that the experiments chose (`docs/experiments.md`, SmolLM2: nucleus 0.9, at most 8
+//! candidates, no repeated 3-gram, prior 0.2, rewards clipped at 3, past dead ends). Several
+//! end-of-sequence ids need no option: they are the policy's, or those of the searcher's filter.
 
 mod options;
 mod paper;
@@ -87,8 +87,8 @@ struct Pooled {
 }
 
 impl Saffron {
-    /// The default preset, `fluent`, with a beam of `width` sequences: the candidates and options that
-    /// the experiments chose.
+    /// The default preset, `fluent`, with a beam of `width` sequences: the candidates and options
+    /// that the experiments chose.
     #[must_use]
     pub fn new(width: usize) -> Self {
         Self::of(None, width)

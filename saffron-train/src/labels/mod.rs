@@ -1,8 +1,9 @@
 //! Token-level rewards of a corpus, computed once and kept on disk (Saffron paper, §4.2).
 //!
-//! Partial supervision trains a model on the reward R(s\[0:j+1)) of every prefix of every reply. An [`Annotator`] asks any
-//! [`ProcessRewardModel`](saffron_core::ProcessRewardModel) for them; a [`LabelRun`] does so for a whole corpus, into a directory, and
-//! goes on where it was killed; [`merge`] puts the shards of a run together; [`read`] gives the [`TokenRewards`] back. A
+//! Partial supervision trains a model on the reward R(s\[0:j+1)) of every prefix of every reply. An
+//! [`Annotator`] asks any [`ProcessRewardModel`](saffron_core::ProcessRewardModel) for them; a
+//! [`LabelRun`] does so for a whole corpus, into a directory, and goes on where it was killed;
+//! [`merge`] puts the shards of a run together; [`read`] gives the [`TokenRewards`] back. A
 //! [`LabelRecipe`](crate::recipe::LabelRecipe) is a whole run as data.
 //!
 //! # The directory

@@ -49,7 +49,8 @@ impl Default for AdapterRecipe {
 }
 
 impl AdapterRecipe {
-    /// Whether it has settings of a new adapter beside one to begin from, which would not obey them.
+    /// Whether it has settings of a new adapter beside one to begin from, which would not obey
+    /// them.
     #[must_use]
     pub fn is_contradictory(&self) -> bool {
         let plain = Self::default();
@@ -79,8 +80,8 @@ impl AdapterRecipe {
         AdapterConfig::new(self.rank, self.alpha, self.targets.clone())
     }
 
-    /// The network that training begins with, on a base of this name. The adapter calls its base so,
-    /// unless the recipe says otherwise.
+    /// The network that training begins with, on a base of this name. The adapter calls its base
+    /// so, unless the recipe says otherwise.
     ///
     /// # Errors
     ///

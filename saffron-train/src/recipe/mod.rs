@@ -1,5 +1,5 @@
-//! Whole runs as data: a labelling, the training of a guard, the training of a multifurcation reward
-//! model.
+//! Whole runs as data: a labelling, the training of a guard, the training of a multifurcation
+//! reward model.
 //!
 //! A recipe is what a configuration file says: read it with serde from whatever format you like. It
 //! refuses what cannot be done before it costs anything, reads its data, begins its run in a

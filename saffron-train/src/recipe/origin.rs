@@ -23,7 +23,8 @@ pub struct RunOrigin {
     pub folder: PathBuf,
     /// The device, by name. Others may give other floats.
     pub device: String,
-    /// What is known of models, by name: checksums of files, commits of the hub, versions of servers
+    /// What is known of models, by name: checksums of files, commits of the hub, versions of
+    /// servers
     /// ([`ModelOpener::fingerprints`](saffron_search::eval::models::ModelOpener::fingerprints)).
     /// Files that the recipe names and that are not in it are read.
     pub models: BTreeMap<String, String>,

@@ -12,7 +12,8 @@ use super::tokens::text;
 pub(super) struct Conditions(BTreeSet<String>);
 
 impl Conditions {
-    /// Those of an item; `None` for one that a library's users never have (`cfg(test)` and the like).
+    /// Those of an item; `None` for one that a library's users never have (`cfg(test)` and the
+    /// like).
     pub(super) fn of(attributes: &[Attribute]) -> Option<Self> {
         let mut found = BTreeSet::new();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {

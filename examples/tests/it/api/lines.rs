@@ -40,7 +40,8 @@ pub(super) enum Kind {
 }
 
 impl Entry {
-    /// Parts stand in the order of the source; everything else is sorted, so that code can be moved about.
+    /// Parts stand in the order of the source; everything else is sorted, so that code can be moved
+    /// about.
     fn place(&self) -> (&str, Kind, &str) {
         (&self.item, self.kind, if self.kind == Kind::Part { "" } else { &self.line })
     }
@@ -278,7 +279,8 @@ fn owner(surface: &Surface<'_>, module: usize, of: &Type) -> Owner {
         .map_or(Owner::Foreign, |meaning| surface.path(meaning).map_or(Owner::Private, Owner::Public))
 }
 
-/// The arguments of a type that are written out: `<u8>`; none where they are the block's own parameters' names or lifetimes.
+/// The arguments of a type that are written out: `<u8>`; none where they are the block's own
+/// parameters' names or lifetimes.
 fn arguments(of: &Type) -> String {
     let Type::Path(of) = of else { return String::new() };
     of.path.segments.last().map_or_else(String::new, |segment| text(&segment.arguments))

@@ -1,9 +1,10 @@
-//! The public API of every crate as `docs/api` has it, read off the sources: a change of it is a change of those files.
+//! The public API of every crate as `docs/api` has it, read off the sources: a change of it is a
+//! change of those files.
 //!
-//! An item is what a user can name: a module, struct, enum, union, trait, function, constant, static, type alias or macro,
-//! counted once however many names it has. Inherent methods and associated constants are counted apart; fields, variants and
-//! the items of traits are lines, but not counted. Further names are those of items that are
-//! counted here or in another crate.
+//! An item is what a user can name: a module, struct, enum, union, trait, function, constant,
+//! static, type alias or macro, counted once however many names it has. Inherent methods and
+//! associated constants are counted apart; fields, variants and the items of traits are lines, but
+//! not counted. Further names are those of items that are counted here or in another crate.
 
 mod conditions;
 mod lines;

@@ -18,7 +18,8 @@ impl Crate {
         self.path(module, path, &mut Open::new())
     }
 
-    /// `open` holds the imports that are being followed, so that one of a crate by its own name ends.
+    /// `open` holds the imports that are being followed, so that one of a crate by its own name
+    /// ends.
     fn path(&self, module: usize, path: &[String], open: &mut Open) -> Vec<Meaning> {
         let Some((first, rest)) = path.split_first() else { return vec![Meaning::Module(module)] };
         let here = match first.as_str() {

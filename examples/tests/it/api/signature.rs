@@ -21,7 +21,8 @@ pub(super) fn function(path: &str, signature: &Signature) -> String {
     format!("{before}fn {path}{generics}({}){result}{}", inputs.join(", "), bounds(&signature.generics))
 }
 
-/// An argument without what concerns the body alone: attributes, and whether its name may be changed.
+/// An argument without what concerns the body alone: attributes, and whether its name may be
+/// changed.
 fn argument(argument: &FnArg) -> String {
     let mut argument = argument.clone();
     match &mut argument {
@@ -53,7 +54,8 @@ pub(super) fn bounds(generics: &Generics) -> String {
     format!(" {}", bounds.strip_suffix(',').unwrap_or(&bounds))
 }
 
-/// How a struct or a variant is built: the types of a tuple, or that there are private fields. A variant's are all public.
+/// How a struct or a variant is built: the types of a tuple, or that there are private fields. A
+/// variant's are all public.
 pub(super) fn shape(fields: &Fields, of_variant: bool) -> String {
     let visible = |field: &Field| of_variant || is_public(&field.vis);
     match fields {

@@ -1,4 +1,5 @@
-//! The source of one crate as modules: which names each binds, and which blocks implement something.
+//! The source of one crate as modules: which names each binds, and which blocks implement
+//! something.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,8 @@ pub(super) struct Import {
 }
 
 impl Crate {
-    /// Reads the library in a folder. Panics where a file is missing or is not Rust: the crate would not build either.
+    /// Reads the library in a folder. Panics where a file is missing or is not Rust: the crate
+    /// would not build either.
     pub(super) fn read(folder: &Path) -> Self {
         let mut read = Self { modules: Vec::new() };
         let items = parse(&folder.join("src/lib.rs")).items;
@@ -159,7 +161,8 @@ fn file_of(folder: &Path, name: &str, attributes: &[Attribute]) -> (PathBuf, Pat
             && path.is_ident("path")
             && let Lit::Str(named) = &value.lit
         {
-            // Beside the file that says so, where that is a `mod.rs` or the root; otherwise the file is not found.
+            // Beside the file that says so, where that is a `mod.rs` or the root; otherwise the
+            // file is not found.
             return (folder.join(named.value()), folder.to_owned());
         }
     }

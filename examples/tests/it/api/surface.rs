@@ -10,7 +10,8 @@ use super::source::{Binding, Crate, Target};
 pub(super) struct Surface<'a> {
     pub(super) of: &'a Crate,
     pub(super) paths: BTreeMap<Meaning, (Vec<String>, Conditions)>,
-    /// Other names of own items, and names of other crates' items: the name, its conditions and what it stands for.
+    /// Other names of own items, and names of other crates' items: the name, its conditions and
+    /// what it stands for.
     pub(super) aliases: BTreeSet<(Vec<String>, Conditions, String)>,
 }
 

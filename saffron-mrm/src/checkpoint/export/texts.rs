@@ -115,7 +115,8 @@ mod gguf {
         ])
     }
 
-    /// The special tokens beside the beginning and the end of a sequence, null where there are none.
+    /// The special tokens beside the beginning and the end of a sequence, null where there are
+    /// none.
     fn further(parts: &TokenizerParts) -> Value {
         let known = [&parts.bos, &parts.eos];
         let further = parts.special.iter().filter(|text| known.into_iter().flatten().all(|known| known != *text));

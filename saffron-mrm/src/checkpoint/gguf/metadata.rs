@@ -72,8 +72,8 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// All tokens that the file names by their ids, as role, id and text, in order of the roles. An id that no token has names
-    /// none.
+    /// All tokens that the file names by their ids, as role, id and text, in order of the roles. An
+    /// id that no token has names none.
     pub(super) fn named_tokens(&self) -> Vec<(&'a str, Token, &'a str)> {
         let tokens = self.content.metadata.get(TOKENS).and_then(list).unwrap_or_default();
         let named = |(key, value): (&'a String, &Value)| {

@@ -19,8 +19,8 @@ const MAX_AFFIX: usize = 64;
 /// recursion, and for every letter of a text.
 const MAX_PIECE: usize = 512;
 /// The most different beginnings that the pieces of a Unigram model have. The `tokenizers` crate
-/// keeps them as a tree with a node for each, up to 1.4 kB. A vocabulary of 250,000 pieces has about
-/// a million.
+/// keeps them as a tree with a node for each, up to 1.4 kB. A vocabulary of 250,000 pieces has
+/// about a million.
 const MAX_BEGINNINGS: usize = 1 << 20;
 /// The longest word that WordPiece takes apart, in characters: it takes time by its cube.
 const MAX_WORD_PIECE: u64 = 256;

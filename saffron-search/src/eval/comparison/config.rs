@@ -35,7 +35,8 @@ pub struct ComparisonConfig {
     /// Type of all weights and activations.
     #[serde(default, skip_serializing_if = "WeightType::is_full")]
     pub dtype: WeightType,
-    /// Whether models keep keys and values of what they have read. Without them every call computes its whole context anew.
+    /// Whether models keep keys and values of what they have read. Without them every call computes
+    /// its whole context anew.
     #[serde(default = "yes")]
     pub cache: bool,
     /// Whether records keep the answers' text. Without it they hold tokens only.
@@ -80,14 +81,16 @@ pub struct DataConfig {
     /// What the attacker does besides.
     #[serde(default)]
     pub attack: Attack,
-    /// Only the prompts of these groups (HarmfulQA's are `topic / subtopic`), or of groups within them.
+    /// Only the prompts of these groups (HarmfulQA's are `topic / subtopic`), or of groups within
+    /// them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
     /// Only so many prompts, the first ones.
     pub take: Option<usize>,
     /// Only so many prompts, drawn by the seed.
     pub sample: Option<usize>,
-    /// Not the first so many of what is left after `sample` and `take`: what an earlier run has asked.
+    /// Not the first so many of what is left after `sample` and `take`: what an earlier run has
+    /// asked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip: usize,
 }

@@ -7,8 +7,8 @@
 //! | [`Report`] | the records of a run, its [`Results`], its line in a [log](LoggedRun) |
 //! | [`merge_shards`] | one run of shards that ran apart |
 //!
-//! Models come from a program's own [`ModelOpener`](super::models::ModelOpener). Nothing here prints
-//! or draws: [`Results`] can be serialised, and has all that a table or a picture needs.
+//! Models come from a program's own [`ModelOpener`](super::models::ModelOpener). Nothing here
+//! prints or draws: [`Results`] can be serialised, and has all that a table or a picture needs.
 //!
 //! ```
 //! use std::collections::BTreeMap;

@@ -31,7 +31,8 @@ pub struct PublishedPoint {
     pub tflop: Option<f64>,
 }
 
-/// Why a published number cannot stand in a configuration. Fields are named as in `published[0].points[2].asr`.
+/// Why a published number cannot stand in a configuration. Fields are named as in
+/// `published[0].points[2].asr`.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PublishedError {

@@ -2,8 +2,8 @@
 //! manifest has them.
 //!
 //! A configuration implements [`NamesFiles`]. Then its paths can start from its own folder
-//! ([`NamesFiles::resolve`]), and a manifest can say which files a run depends on, wherever they lie
-//! the next time ([`settings`], [`with_places`], [`with_files`]).
+//! ([`NamesFiles::resolve`]), and a manifest can say which files a run depends on, wherever they
+//! lie the next time ([`settings`], [`with_places`], [`with_files`]).
 //!
 //! ```
 //! use std::collections::BTreeMap;

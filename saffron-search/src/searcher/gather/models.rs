@@ -1,4 +1,5 @@
-//! The models behind a round: what all searches ask in one batch a kind, the answers given back search by search.
+//! The models behind a round: what all searches ask in one batch a kind, the answers given back
+//! search by search.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -26,8 +26,8 @@ impl Request {
     }
 
     /// Watches the search. The observer is called on the search's own thread and dropped when the
-    /// search ends; a channel or an `Arc` takes out what it has seen. It must not own the scheduler.
-    /// A round waits for all that run: an observer that blocks holds up everybody.
+    /// search ends; a channel or an `Arc` takes out what it has seen. It must not own the
+    /// scheduler. A round waits for all that run: an observer that blocks holds up everybody.
     #[must_use]
     pub fn observed(mut self, observer: impl SearchObserver + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));

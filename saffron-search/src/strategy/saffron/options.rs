@@ -25,9 +25,9 @@ pub struct SaffronOptions {
     /// Weight λ of the policy's own preference: a step with reward `r` scores `r + λ · ln π`. The
     /// larger it is, the nearer the beam stays to what the policy would say. Default: 0.
     pub prior: f32,
-    /// Clips rewards at this value, in units of the reward, so that the `prior` decides among tokens
-    /// that are safe enough. Scores other than sums stay below it, so [`Adaptive::safe`] must, too.
-    /// Default: none.
+    /// Clips rewards at this value, in units of the reward, so that the `prior` decides among
+    /// tokens that are safe enough. Scores other than sums stay below it, so [`Adaptive::safe`]
+    /// must, too. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<f32>,
     /// What becomes of a sequence none of whose candidates is seen. Default: it ends.

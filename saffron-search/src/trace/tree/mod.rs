@@ -43,9 +43,10 @@ pub use why::{Passed, PassedOver};
 
 /// An observer that builds the tree of the search it last saw begin.
 ///
-/// Of a node's candidates it keeps a summary only, so that it is the same whether it watched the search or was told of it by
-/// [`replay_summaries`]. Rewards that are not finite count as none, as they do in traces. Changes to nodes
-/// that were never grown are passed over; a trace without `change` lines therefore leaves the root alone.
+/// Of a node's candidates it keeps a summary only, so that it is the same whether it watched the
+/// search or was told of it by [`replay_summaries`]. Rewards that are not finite count as none, as
+/// they do in traces. Changes to nodes that were never grown are passed over; a trace without
+/// `change` lines therefore leaves the root alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchTreeView {
     candidates: usize,
@@ -87,8 +88,8 @@ impl SearchTreeView {
         view.start.is_some().then_some(view)
     }
 
-    /// The view with the text of every token in the vocabulary. Tokens without text, such as control
-    /// tokens, are shown by their id in brackets: `⟨2⟩`.
+    /// The view with the text of every token in the vocabulary. Tokens without text, such as
+    /// control tokens, are shown by their id in brackets: `⟨2⟩`.
     #[must_use]
     pub fn labelled_in(self, vocabulary: &dyn Vocabulary) -> Self {
         self.labelled(|token| match vocabulary.decode(&[token]) {

@@ -64,7 +64,8 @@ impl GuardData {
         }
     }
 
-    /// Sets examples apart for validation, drawn from those to learn from, and at most half of them.
+    /// Sets examples apart for validation, drawn from those to learn from, and at most half of
+    /// them.
     fn part(&mut self, count: usize, seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ VALIDATION);
         for _ in 0..count.min(self.train.len() / 2) {

@@ -59,8 +59,8 @@ pub struct GroupReport {
 }
 
 impl HeldOut {
-    /// Has a guard score labelled replies: each as a whole, and its first quarters. Their ids are of
-    /// the `vocabulary`. Pairs have no label, and are left out.
+    /// Has a guard score labelled replies: each as a whole, and its first quarters. Their ids are
+    /// of the `vocabulary`. Pairs have no label, and are left out.
     ///
     /// ```
     /// use saffron_core::{PlainVocabulary, Vocabulary, process_reward_fn};

@@ -41,10 +41,11 @@ pub struct GuardRecipe {
     /// Preference pairs.
     #[serde(default)]
     pub pairs: Vec<DataRecipe>,
-    /// Labelled replies that are held out. Those that stand in the training data, too, are left out.
+    /// Labelled replies that are held out. Those that stand in the training data, too, are left
+    /// out.
     pub held_out: DataRecipe,
-    /// Labelled replies of the training data that validations look at instead of learning from them;
-    /// drawn by the run's seed.
+    /// Labelled replies of the training data that validations look at instead of learning from
+    /// them; drawn by the run's seed.
     #[serde(default = "validation")]
     pub validation: usize,
     /// How long prompts and replies may be.
@@ -109,8 +110,8 @@ impl GuardRecipe {
     ///
     /// # Errors
     ///
-    /// An adapter that the model has no layers for, a question that cannot be asked, no question for
-    /// a model that is no Llama Guard 3.
+    /// An adapter that the model has no layers for, a question that cannot be asked, no question
+    /// for a model that is no Llama Guard 3.
     pub fn check(&self, model: &DecoderConfig, tokenizer: &TextTokenizer) -> Result<(), RecipeError> {
         self.adapter.check(model)?;
         self.template(tokenizer).map(drop)

@@ -137,8 +137,8 @@ impl TextReply {
         Self { id, group, label, prompt, reply: reply.unwrap_or_default() }
     }
 
-    /// Both replies of a pair. They belong to one group, so that no part of the data holds one reply
-    /// to a prompt and another part the other.
+    /// Both replies of a pair. They belong to one group, so that no part of the data holds one
+    /// reply to a prompt and another part the other.
     fn of_pair(pair: &Pair) -> [Self; 2] {
         [("chosen", &pair.chosen), ("rejected", &pair.rejected)].map(|(which, reply)| Self {
             id: format!("{}/{which}", pair.id),

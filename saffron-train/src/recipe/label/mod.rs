@@ -42,8 +42,8 @@ pub struct LabelRecipe {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusRecipe {
-    /// The data file. Its replies are labelled, of preference pairs both, unless a policy is to reply
-    /// to its questions.
+    /// The data file. Its replies are labelled, of preference pairs both, unless a policy is to
+    /// reply to its questions.
     pub data: LabelData,
     /// The policy that replies, under attack.
     pub sampled: Option<SampledReplies>,

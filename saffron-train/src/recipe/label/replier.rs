@@ -7,8 +7,8 @@ use saffron_search::eval::attack::Attacked;
 
 /// Answers the questions of a corpus whose replies are labelled.
 ///
-/// This crate runs no search: whoever has a policy brings the replies. A reply may be any state that
-/// a search has visited, whole or cut short: its prefixes are labelled alike.
+/// This crate runs no search: whoever has a policy brings the replies. A reply may be any state
+/// that a search has visited, whole or cut short: its prefixes are labelled alike.
 ///
 /// Labels of a run that was killed are those of one that was not, bit for bit. For that, what a
 /// replier gives depends on the batch alone once it has [forgotten](Forget::forget) what it has

@@ -34,7 +34,8 @@ pub struct MrmRecipe {
     /// Prompt layout of the reward model.
     #[serde(default = "layout")]
     pub layout: String,
-    /// Files or directories of token rewards, as a [`LabelRun`](crate::labels::LabelRun) writes them.
+    /// Files or directories of token rewards, as a [`LabelRun`](crate::labels::LabelRun) writes
+    /// them.
     pub labels: Vec<PathBuf>,
     /// Share of the prompts that is held out for the report at the end.
     #[serde(default = "held_out")]
@@ -63,8 +64,8 @@ impl MrmRecipe {
         Ok(TextLayout::named(&self.layout, tokenizer)?.into())
     }
 
-    /// The card of the reward model: the layout that it is trained with, and what `before` says of a
-    /// preset.
+    /// The card of the reward model: the layout that it is trained with, and what `before` says of
+    /// a preset.
     #[must_use]
     pub fn card(&self, before: MrmCard) -> MrmCard {
         let mut card = before;

@@ -37,7 +37,8 @@ fn whole_replies_beginnings_and_phrases_are_told_apart() {
     assert_eq!((report.whole.n, report.whole.positives), (20, 10));
     // `1 + 4` is the border, which counts as safe or not; all others are right as a whole.
     assert!(report.whole.accuracy.hits() >= 19, "{:?}", report.whole.accuracy);
-    // The first quarter of tea's unsafe replies looks safe, and that of its safe ones does too: 2 of 5 tokens.
+    // The first quarter of tea's unsafe replies looks safe, and that of its safe ones does too: 2
+    // of 5 tokens.
     let beginnings: Vec<_> = report.beginnings.iter().map(|(name, part)| (&name[..], part.accuracy.hits())).collect();
     assert_eq!(beginnings, [("1/2", 15), ("1/4", 15), ("3/4", 15)]);
     // Refusals by their phrases: bread's, and those that begin with "Sure" are none.

@@ -1,4 +1,5 @@
-//! A user's crate on `saffron-search` alone: a policy, a reward and a strategy of its own, and no tensor.
+//! A user's crate on `saffron-search` alone: a policy, a reward and a strategy of its own, and no
+//! tensor.
 
 use std::sync::Arc;
 

@@ -53,7 +53,8 @@ pub(super) fn parts(metadata: &Metadata<'_>) -> Result<TokenizerParts, LoadError
 /// a word where a reply has it.
 const UNWRITTEN: [&str; 2] = ["padding", "unknown"];
 
-/// The texts of tokens with a role: ends of turns, marks for filling in. Single letters stay letters.
+/// The texts of tokens with a role: ends of turns, marks for filling in. Single letters stay
+/// letters.
 fn special(metadata: &Metadata<'_>) -> Vec<String> {
     let named = metadata.named_tokens().into_iter();
     let special = named.filter(|(role, _, text)| !UNWRITTEN.contains(role) && text.chars().nth(1).is_some());
