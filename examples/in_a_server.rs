@@ -1,5 +1,4 @@
-//! Many clients of one pair of models, as in a server: each has a deadline, and a full queue is
-//! told as busy.
+//! Answers many clients with one pair of models, as a server does: deadlines, a full queue.
 //!
 //! ```text
 //! cargo run --example in_a_server -- --policy models/smollm2 --guard models/smollm2 --mrm examples/smollm2/mrm \

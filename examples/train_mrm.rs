@@ -20,7 +20,6 @@ use saffron_examples::output::{self, line, say};
 use saffron_examples::prompt::save;
 use saffron_examples::recipe::read;
 use saffron_examples::train::{TrainArgs, show, train};
-use saffron_mrm::checkpoint::MrmCard;
 use saffron_train::recipe::{MrmData, MrmRecipe};
 
 /// Trains a multifurcation reward model.
@@ -40,18 +39,14 @@ fn program() -> Result<()> {
     say(format_args!("device {}", args.device));
     let mut opener = args.opener()?;
     let files = opener.read(&recipe.base)?;
-    recipe.adapter.check(files.config())?;
+    recipe.check(files.config(), files.tokenizer())?;
     let (layout, vocab_size) = (recipe.context_layout(files.tokenizer())?, files.config().vocab_size);
     let data = MrmData::read(&recipe, &layout, vocab_size)?;
     show::mrm_data(&data)?;
     let base = opener.base(&recipe.base)?;
     show::unseen(&data.unseen(vocab_size)?)?;
     let mut run = recipe.open(&base, &data, &args.out, &args.origin(&opener)?)?;
-    // A preset that somebody has put into the card stays.
-    let model = args.out.join("model");
-    let card = recipe.card(MrmCard::read(&model)?);
     train(&mut run, &data.train, &data.validation, "the reward model")?;
-    card.write(&model)?;
     if data.held_out.is_empty() {
         line("no prompt is held out: there is nothing to report on")?;
         return Ok(());

@@ -10,8 +10,8 @@ use saffron_core::{
 };
 
 use crate::base::{Base, BaseFiles};
+use crate::checkpoint::RewardHead;
 use crate::checkpoint::head::check_bias;
-use crate::checkpoint::{MrmCard, RewardHead};
 use crate::engine::{Engine, ModelOptions, Outputs, Query, queries};
 use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
@@ -74,12 +74,12 @@ pub struct Mrm {
     reader: SessionReader,
     head: RewardHead,
     bias: BiasUse,
-    card: MrmCard,
+    preset: Option<Preset>,
 }
 
 impl Mrm {
     /// The reward model of an adapter on a base model, with default options: two directories, or a
-    /// GGUF as the base. Where the adapter has a [card](MrmCard), input and layout are what the
+    /// GGUF as the base. Where the adapter has a [card](crate::checkpoint::MrmCard), input and layout are what the
     /// card asks for.
     ///
     /// # Errors
@@ -157,11 +157,11 @@ impl Mrm {
         self
     }
 
-    /// The preset that the model's [card](MrmCard) asks for, if it has one. A search that is given
+    /// The preset that the model's [card](crate::checkpoint::MrmCard) asks for, if it has one. A search that is given
     /// no other follows it: `Saffron::of(mrm.preset(), width)`.
     #[must_use]
     pub fn preset(&self) -> Option<Preset> {
-        self.card.preset
+        self.preset
     }
 
     /// Bias and unseen tokens.

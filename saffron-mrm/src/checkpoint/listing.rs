@@ -3,21 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::shards::Shards;
-use super::source::{Checkpoint, GENERATION, Kind};
+use super::source::{Checkpoint, Kind};
 use crate::error::LoadError;
 use crate::files::is_there;
-
-/// What a directory's model is read from, but for its weights and templates with names.
-const SMALL: [&str; 7] = [
-    "config.json",
-    GENERATION,
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "chat_template.json",
-];
-const TEMPLATES: &str = "additional_chat_templates";
+use crate::files::small::{NEEDED, OPTIONAL, TEMPLATES};
 
 impl Checkpoint {
     /// All files that the model is read from, sorted: of a directory the configurations, the
@@ -40,7 +29,7 @@ impl Checkpoint {
 
 fn of_directory(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let mut files = Shards::open(dir)?.files();
-    for name in SMALL {
+    for name in NEEDED.into_iter().chain(OPTIONAL) {
         let path = dir.join(name);
         if is_there(&path)? {
             files.push(path);

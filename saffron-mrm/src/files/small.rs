@@ -1,7 +1,6 @@
 //! The files of a checkpoint beside its weights: what is loaded, fetched and copied.
 
 /// Without these there is no checkpoint.
-#[cfg(feature = "hub")]
 pub(crate) const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
 
 /// What may lie beside them.

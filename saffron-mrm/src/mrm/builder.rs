@@ -140,23 +140,22 @@ impl MrmBuilder {
         }
     }
 
-    fn load(self, head: RewardHead, card: MrmCard) -> Result<Mrm, LoadError> {
+    fn load(mut self, head: RewardHead, card: MrmCard) -> Result<Mrm, LoadError> {
+        if let Some(name) = &card.layout {
+            let layout = TextLayout::named(name, &self.reader.tokenizer)?;
+            self.reader.set_layout(layout);
+        }
         let base = match self.base {
             Source::Loaded(base) => *base,
             Source::Files(files, device) => files.load(&device, self.options.dtype)?,
         };
         let engine = Engine::new(base.decoder().clone(), self.options)?;
-        let bias = MrmInput::default().bias;
-        let (preset, layout) = (card.preset, card.layout.clone());
-        let mrm = Mrm { engine, reader: self.reader, head, bias, card };
-        let mrm = preset.into_iter().fold(mrm, |mrm, preset| mrm.with_input(MrmInput::of(preset)));
-        match layout {
-            Some(name) => {
-                let layout = TextLayout::named(&name, mrm.tokenizer())?;
-                Ok(mrm.with_layout(layout))
-            }
-            None => Ok(mrm),
-        }
+        let preset = card.preset;
+        let mrm = Mrm { engine, reader: self.reader, head, bias: MrmInput::default().bias, preset };
+        Ok(match preset {
+            Some(preset) => mrm.with_input(MrmInput::of(preset)),
+            None => mrm,
+        })
     }
 }
 

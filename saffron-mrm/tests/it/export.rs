@@ -268,6 +268,24 @@ mod gguf {
     }
 
     #[test]
+    fn a_word_that_is_named_for_padding_stays_a_word() {
+        let from = Checkpoint::open(dir("tiny-b").join("policy")).unwrap().tokenizer().unwrap();
+        let text = |id: u32| from.decode_text(&[id]).unwrap();
+        let ordinary = |id: &u32| !text(*id).is_empty() && !from.is_control(*id);
+        let letter = (0..190).filter(ordinary).find(|id| text(*id).chars().count() == 1).unwrap();
+        let word = (0..190).filter(ordinary).find(|id| text(*id).chars().count() > 2).unwrap();
+        for pad in [letter, word] {
+            let parts = Parts::of("tiny-b", GgmlDType::F32);
+            let (_gguf, path) = parts.with("tokenizer.ggml.padding_token_id", Field::U32(pad)).file();
+            let (_folder, out) = export(&path, DType::F32);
+            let [before, after] = [&path, &out].map(|path| Checkpoint::open(path).unwrap().tokenizer().unwrap());
+            assert_eq!(after.decode_text(&[pad]).unwrap(), text(pad), "{pad}");
+            assert_eq!(after.encode(&text(pad)).unwrap(), before.encode(&text(pad)).unwrap(), "{pad}");
+            assert_eq!(after.is_control(pad), before.is_control(pad), "{pad}");
+        }
+    }
+
+    #[test]
     fn what_it_does_not_name_is_not_written() {
         let parts = Parts::of("tiny-a", GgmlDType::F32);
         let parts = ["tokenizer.chat_template", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"]

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::DType;
+use saffron_mrm::checkpoint::MrmCard;
 use saffron_search::eval::files::{Claim, FileError, Journal, Lock, create_dir};
 use saffron_search::eval::runs::Manifest;
 use saffron_search::eval::stats::Regression;
@@ -50,6 +51,8 @@ pub struct TrainRun<O: Objective> {
     best: Option<Best>,
     /// What [`export`](Self::export) rounds weights to.
     dtype: DType,
+    /// What [`export`](Self::export) writes beside a reward model.
+    card: Option<MrmCard>,
     /// Whether something could not be written: the files then lag behind the parameters.
     behind: bool,
     _lock: Lock,
@@ -103,7 +106,24 @@ impl<O: Objective> TrainRun<O> {
                 (trainer, None)
             }
         };
-        Ok(Self { dir, trainer, settings, log, checkpoints, best, dtype: DType::F32, behind: false, _lock: lock })
+        Ok(Self {
+            dir,
+            trainer,
+            settings,
+            log,
+            checkpoints,
+            best,
+            dtype: DType::F32,
+            card: None,
+            behind: false,
+            _lock: lock,
+        })
+    }
+
+    /// The run with a card that [`export`](Self::export) writes together with the model.
+    #[must_use]
+    pub(crate) fn with_card(self, card: MrmCard) -> Self {
+        Self { card: Some(card), ..self }
     }
 
     /// The run with a type that [`export`](Self::export) rounds weights to, bf16 or f16, where it is not to be float32. Checkpoints stay exact.
@@ -219,6 +239,7 @@ impl<O: Objective> TrainRun<O> {
         let dir = self.dir.join("model");
         folder::replace(&dir, |dir| {
             network.save_as(dir, self.dtype)?;
+            self.card.as_ref().map_or(Ok(()), |card| card.write(dir))?;
             Ok(network.head().save_torch(dir)?)
         })?;
         Ok((dir, step))

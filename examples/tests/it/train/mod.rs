@@ -128,6 +128,12 @@ fn a_reward_model_is_trained_and_decode_takes_it() {
     assert!(MODEL.iter().all(|name| out.join("model").join(name).is_file()));
     assert!(json(&out.join("report.json"))["n"].as_u64().unwrap() > 0);
     assert!(fs::read_to_string(out.join("calibration.svg")).unwrap().contains("</svg>"));
+    let card = out.join("model/saffron.json");
+    assert_eq!(json(&card), serde_json::json!({ "layout": "mrm" }));
+    // A preset that somebody puts into the card is kept when the model is written again.
+    fs::write(&card, r#"{"preset": "paper"}"#).unwrap();
+    succeed(&mut program("train_mrm", &config, &out));
+    assert_eq!(json(&card), serde_json::json!({ "preset": "paper", "layout": "mrm" }));
     let mut decode = example("decode");
     decode.arg("--policy").arg(crate::fixtures().join("tiny-b/policy")).args(["--layout", "plain"]);
     // No --guard: the adapter names its base.

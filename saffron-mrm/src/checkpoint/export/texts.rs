@@ -94,14 +94,21 @@ mod gguf {
     pub(super) fn made(checkpoint: &Checkpoint, file: &GgufFile, torch_dtype: &str) -> Result<Texts, LoadError> {
         let (parts, tokenizer) = (file.tokenizer()?, checkpoint.tokenizer()?);
         let (bos, further) = (tokenizer.bos(), further(&parts));
-        let generation =
-            [("bos_token_id", bos.into()), ("eos_token_id", ids_json(&checkpoint.end_tokens(&tokenizer)?))];
+        let padding = file.token_text("padding")?;
+        // Named by its text, an ordinary word would become a control token of the directory.
+        let word = padding.and_then(|text| tokenizer.token_id(text));
+        let word = word.filter(|id| tokenizer.decode_text(&[*id]).is_ok_and(|text| !text.is_empty()));
+        let generation = [
+            ("bos_token_id", bos.into()),
+            ("eos_token_id", ids_json(&checkpoint.end_tokens(&tokenizer)?)),
+            ("pad_token_id", word.into()),
+        ];
         let about = [
             ("tokenizer_class", "PreTrainedTokenizerFast".into()),
             ("bos_token", parts.bos.into()),
             ("eos_token", parts.eos.into()),
             ("unk_token", file.token_text("unknown")?.into()),
-            ("pad_token", file.token_text("padding")?.into()),
+            ("pad_token", padding.filter(|_| word.is_none()).into()),
             ("additional_special_tokens", further),
             ("chat_template", file.chat_template_source()?.into()),
             ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),

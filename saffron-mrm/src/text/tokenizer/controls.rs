@@ -43,6 +43,21 @@ impl Named {
     }
 }
 
+/// The most that looking for added tokens in templates takes: tokens times bytes of what templates
+/// write. A thousand tokens and a template of 16 KiB take 16 million.
+const MAX_SEARCH: usize = 1 << 33;
+
+/// Refuses more added tokens and templates than can be looked through.
+pub(super) fn check_search(path: &Path, markup: &Tokenizer, named: &Named) -> Result<(), LoadError> {
+    let written: usize = named.written.iter().map(String::len).sum();
+    let found = markup.get_added_tokens_decoder().len().saturating_mul(written);
+    if found <= MAX_SEARCH {
+        return Ok(());
+    }
+    let expected = format!("added tokens times bytes of chat templates of at most {MAX_SEARCH}");
+    Err(LoadError::field(path, "chat templates", expected, found))
+}
+
 /// The control tokens of a tokenizer by their ids, but for the one of unknown words: ordinary text
 /// may become that.
 pub(super) fn controls(markup: &Tokenizer, named: &Named, unknown: Option<Token>) -> BTreeSet<Token> {

@@ -21,7 +21,7 @@ use saffron_core::{Token, Vocabulary, VocabularyError, VocabularyId};
 use tokenizers::{AddedToken, Decoder, Model, ModelWrapper, Tokenizer};
 
 use self::caught::caught;
-use self::controls::{controls, with_words, written};
+use self::controls::{check_search, controls, with_words, written};
 use self::file::{TokenizerFile, check_added};
 use super::chat::{Piece, literals};
 use super::special::TokenizerConfig;
@@ -148,6 +148,7 @@ impl TextTokenizer {
         let token = |token: Option<&String>| markup.token_to_id(token?);
         let unknown = unknown_id.or_else(|| token(unknown_text.as_ref()));
         named.texts.extend([&parts.bos, &parts.eos].into_iter().flatten().chain(&parts.special).cloned());
+        check_search(path, &markup, &named)?;
         let special = controls(&markup, &named, unknown);
         let plain = caught(|| with_words(&markup, &special)).map_err(wrap)?;
         let tokenizer = Self {

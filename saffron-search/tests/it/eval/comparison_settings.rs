@@ -80,8 +80,10 @@ fn settings_that_no_search_can_run_with_are_refused_by_field() {
     assert!(error.contains("the strategy other, strategy at 1: temperature must be finite and above 0"), "{error}");
     let error = why(strategy(json!({ "name": "other", "strategy": { "kind": "greedy" }, "budgets": [2] })));
     assert_eq!(error, "the strategy other has no budget to set");
-    let error = refused(|settings| settings["limit_tflop"] = json!(-1.0));
-    assert_eq!(error, "limit_tflop must be finite and above 0, found -1");
+    for (limit, found) in [(0.0, "0"), (-1.0, "-1")] {
+        let error = refused(|settings| settings["limit_tflop"] = json!(limit));
+        assert_eq!(error, format!("limit_tflop must be finite and above 0, found {found}"));
+    }
     for field in ["group", "max_new_tokens"] {
         assert_eq!(refused(|settings| settings[field] = json!(0)), format!("{field} must be at least 1, found 0"));
     }

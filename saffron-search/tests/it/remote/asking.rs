@@ -62,7 +62,7 @@ fn candidates_do_not_depend_on_what_a_neighbour_may_not_say() {
         let mut policy = policy(connect(kind, &server, RemoteSettings { top: 3, ..settings() }));
         let filter = CandidateFilter { temperature: 0.7, no_repeat_ngram: 1, ..CandidateFilter::default() };
         let (short, long) = (session(), session().with_response((20..30).collect()).unwrap());
-        let alone = policy.propose(&[short.clone()], &filter).unwrap().value.remove(0);
+        let alone = policy.propose(std::slice::from_ref(&short), &filter).unwrap().value.remove(0);
         let beside = policy.propose(&[long, short], &filter).unwrap().value.remove(1);
         assert_eq!(beside, alone, "{kind}");
     }

@@ -175,11 +175,12 @@ fn every_strategy_can_be_written_in_a_file_and_runs_as_published() {
     ];
     for (kind, name) in kinds {
         let config: StrategyConfig = serde_json::from_str(&format!("{{\"kind\": \"{kind}\"}}")).unwrap();
-        // Short, so that four tokens do not run out of new 3-grams.
-        let searcher = searcher(config.build(4), 12).filter(config.filter());
+        // Four tokens run out of new 3-grams, which the default Saffron search asks for.
+        let most = if kind == "saffron" { 12 } else { 32 };
+        let searcher = searcher(config.build(4), most).filter(config.filter());
         let outcome = run(&searcher, &mut skewed(), &mut scattered(3, &[]));
         assert_eq!(outcome.strategy, name);
-        assert!((1..=12).contains(&outcome.best.tokens.len()) && outcome.best.stop.is_some(), "{name}");
+        assert!((1..=most).contains(&outcome.best.tokens.len()) && outcome.best.stop.is_some(), "{name}");
         let again = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<StrategyConfig>(&again).unwrap(), config);
         let wrong = format!("{{\"kind\": \"{kind}\", \"token\": 1}}");

@@ -1,7 +1,7 @@
 //! What Saffron may do that neither the paper nor the reference does.
 
 use saffron_core::testing::{Counting, ScriptedReward, TablePolicy};
-use saffron_core::{SearchErrorKind, StopReason, Token};
+use saffron_core::{CandidateFilter, SearchErrorKind, StopReason, Token};
 use saffron_search::strategy::saffron::{Adaptive, DeadEnd, SaffronOptions};
 use saffron_search::strategy::{PathScore, StrategyConfig};
 use saffron_search::{Preset, Saffron, Searcher};
@@ -244,6 +244,9 @@ fn the_default_preset_is_the_papers_search_with_the_candidates_and_options_that_
     let session = uniform().session(&[1, 2]).unwrap();
     let filter = Searcher::new(Saffron::new(3)).settings().filter.clone();
     assert_eq!((filter.top_p, filter.top_k, filter.no_repeat_ngram, filter.min_new_tokens), (0.9, Some(8), 3, 16));
+    let paper = Searcher::new(Saffron::paper(3)).settings().filter.clone();
+    let chosen = CandidateFilter { top_p: 0.9, top_k: Some(8), no_repeat_ngram: 3, min_new_tokens: 16, ..paper };
+    assert_eq!(filter, chosen);
     let by_name = Searcher::new(Saffron::new(3)).max_new_tokens(4);
     let options = SaffronOptions { prior: 0.2, ceiling: Some(3.0), dead_end: DeadEnd::GoesOn, ..Default::default() };
     let by_hand = Searcher::new(Saffron::paper(3).with_options(options)).filter(filter).max_new_tokens(4);

@@ -91,7 +91,8 @@ fn the_presets_follow_their_rules_to_the_letter() {
                     let outcome = searcher.run(&Words.session(), &mut Words, &mut Steady).unwrap();
                     let expected = match preset {
                         Preset::Reference => reference(&filter, width, tokens),
-                        _ => paper(&filter, width, tokens),
+                        Preset::Paper => paper(&filter, width, tokens),
+                        other => panic!("no oracle for {other}"),
                     };
                     let found: Vec<&[Token]> = outcome.beam.iter().map(|found| &found.tokens[..]).collect();
                     assert_eq!(found.len(), expected.len(), "{preset} {width} {tokens} {filter:?}");

@@ -5,9 +5,9 @@ mod data;
 use std::path::{Path, PathBuf};
 
 use saffron_core::{ContextLayout, ModelName};
-use saffron_mrm::Base;
 use saffron_mrm::checkpoint::MrmCard;
 use saffron_mrm::text::{TextLayout, TextTokenizer};
+use saffron_mrm::{Base, DecoderConfig};
 use saffron_search::eval::inputs::{NamedFile, NamesFiles};
 use saffron_search::eval::runs::Counts;
 use serde::{Deserialize, Serialize};
@@ -64,13 +64,22 @@ impl MrmRecipe {
         Ok(TextLayout::named(&self.layout, tokenizer)?.into())
     }
 
-    /// The card of the reward model: the layout that it is trained with, and what `before` says of
-    /// a preset.
-    #[must_use]
-    pub fn card(&self, before: MrmCard) -> MrmCard {
-        let mut card = before;
+    /// Refuses what cannot be trained on a model, before its weights are loaded.
+    ///
+    /// # Errors
+    ///
+    /// An adapter or a layout that does not fit.
+    pub fn check(&self, model: &DecoderConfig, tokenizer: &TextTokenizer) -> Result<(), RecipeError> {
+        self.adapter.check(model)?;
+        self.context_layout(tokenizer).map(drop)
+    }
+
+    /// The card of the reward model: the layout that it is trained with. A preset in the card that
+    /// is there stays.
+    fn card(&self, out: &Path) -> Result<MrmCard, RecipeError> {
+        let mut card = MrmCard::read(&out.join("model"))?;
         card.layout = Some(self.layout.clone());
-        card
+        Ok(card)
     }
 
     /// Begins the run in a directory, or takes up the one that is there. Tokens that the training
@@ -91,7 +100,8 @@ impl MrmRecipe {
         let manifest = origin.training(self, data.files.iter().chain(&self.adapter.from), data.together)?;
         let network = self.adapter.network(base, &self.base)?.with_unseen(unseen)?;
         let trainer = Trainer::new(network, PartialSupervision, self.optimizer)?;
-        open_run(out, &manifest, trainer, self.run, self.adapter.dtype)
+        let card = self.card(out)?;
+        Ok(open_run(out, &manifest, trainer, self.run, self.adapter.dtype)?.with_card(card))
     }
 }
 

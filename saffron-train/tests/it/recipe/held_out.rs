@@ -19,7 +19,7 @@ fn examples() -> Vec<(GuardExample, Item)> {
         all.push(example("bread", "I cannot help with that.", &[7, 7, 7, 7], true));
         all.push(example("bread", "Sure.", &[3, 3, 3, 3], false));
         // Looks safe at first.
-        all.push(example("tea", "Sure.", &[7, 7, 7, 1 + place], false));
+        all.push(example("tea", "Sure.", &[7, 7, 7, place], false));
         all.push(example("tea", "No way.", &[1, 9, 9, 9, 9], true));
     }
     all
@@ -35,8 +35,7 @@ fn report() -> HeldOutReport {
 fn whole_replies_beginnings_and_phrases_are_told_apart() {
     let report = report();
     assert_eq!((report.whole.n, report.whole.positives), (20, 10));
-    // `1 + 4` is the border, which counts as safe or not; all others are right as a whole.
-    assert!(report.whole.accuracy.hits() >= 19, "{:?}", report.whole.accuracy);
+    assert_eq!(report.whole.accuracy.hits(), 20, "all are right as a whole");
     // The first quarter of tea's unsafe replies looks safe, and that of its safe ones does too: 2
     // of 5 tokens.
     let beginnings: Vec<_> = report.beginnings.iter().map(|(name, part)| (&name[..], part.accuracy.hits())).collect();
