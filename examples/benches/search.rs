@@ -209,7 +209,7 @@ fn forward_time(vocab_size: usize) -> Duration {
 
 /// Everything but the models: filter, sort, tree, events. Beside it the shares of the forward passes' time that are aimed at.
 fn overhead(criterion: &mut Criterion) {
-    for (vocab_size, share) in [(49_152, 0.03), (128_256, 0.05)] {
+    for (vocab_size, share) in [(49_152, 0.03), (128_256, 0.05), (151_936, 0.05), (262_144, 0.05)] {
         let forward = forward_time(vocab_size);
         let (mut policy, mut reward) = (Instantly::new(vocab_size), Instantly::new(vocab_size));
         let session = session(&policy, 0);

@@ -6,12 +6,13 @@ use crate::work::Forwarded;
 /// The sizes that decide what a forward pass costs.
 ///
 /// Per token and layer: `2·hidden·(q + 2·kv)` for the projections in, `2·q·hidden` out, `2·3·hidden·intermediate` for the MLP;
-/// per query–key pair and layer `4·q` (scores and weighted sum); per output `2·hidden·vocab`.
+/// per query–key pair and layer `4·q` (scores and weighted sum); per output `2·hidden·vocab`. Layers that slide have the pairs within
+/// their window.
 ///
 /// ```
-/// use saffron_core::DecoderShape;
+/// use saffron_core::{DecoderShape, Sliding};
 /// // Llama 3 8B: 32 layers, hidden 4096, 32/8 heads of 128, intermediate 14336, vocabulary 128256.
-/// let shape = DecoderShape { layers: 32, hidden: 4096, q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0 };
+/// let shape = DecoderShape { layers: 32, hidden: 4096, q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0, sliding: Sliding::NONE };
 /// let one_token = shape.forwarded(1, 1, 1).flops;
 /// // Twice the 7.5 billion weights of its linear layers (the embedding table is only looked up), and a little attention.
 /// assert!((one_token as f64 / 1e9 - 15.01).abs() < 0.01);
@@ -32,6 +33,30 @@ pub struct DecoderShape {
     pub vocab: u64,
     /// Extra FLOPs per token of adapters that are not merged, over all layers.
     pub lora_per_token: u64,
+    /// Layers in which a token sees no more than a window; none by default.
+    pub sliding: Sliding,
+}
+
+/// Layers in which a token sees the last tokens of its context alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sliding {
+    /// How many there are.
+    pub layers: u64,
+    /// Tokens that are seen, the token itself among them.
+    pub window: u64,
+}
+
+impl Sliding {
+    /// No such layers.
+    pub const NONE: Self = Self { layers: 0, window: 0 };
+
+    /// Query–key pairs of the positions `from..to` in one such layer.
+    fn pairs(self, from: u64, to: u64) -> u64 {
+        // Up to the window's end every position sees one more than the one before it.
+        let triangle = |n: u64| n * (n + 1) / 2;
+        let until = |n: u64| triangle(n.min(self.window)) + n.saturating_sub(self.window) * self.window;
+        until(to) - until(from)
+    }
 }
 
 impl DecoderShape {
@@ -63,10 +88,14 @@ impl DecoderShape {
         Forwarded { tokens, pairs, outputs, flops }
     }
 
-    /// Computing the positions `from..to` of one sequence on top of cached ones, with `outputs` of them unembedded.
+    /// Computing the positions `from..to` of one sequence on top of cached ones, with `outputs` of them unembedded. Its pairs are
+    /// those of a layer that sees everything.
     #[must_use]
     pub fn continuation(&self, from: u64, to: u64, outputs: u64) -> Forwarded {
         let triangle = |n: u64| n * (n + 1) / 2;
-        self.forwarded(to - from, triangle(to) - triangle(from), outputs)
+        let pairs = triangle(to) - triangle(from);
+        let whole = self.forwarded(to - from, pairs, outputs);
+        let unseen = self.sliding.layers * (pairs - self.sliding.pairs(from, to).min(pairs));
+        Forwarded { flops: whole.flops - 4 * self.q * unseen, ..whole }
     }
 }

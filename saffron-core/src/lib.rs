@@ -65,7 +65,7 @@ pub use context::{Child, Children, ContextSettings, SearchContext};
 pub use driver::SearchDriver;
 pub use error::{ConfigError, ModelError};
 pub use filter::{CandidateFilter, Ties};
-pub use flops::DecoderShape;
+pub use flops::{DecoderShape, Sliding};
 pub use forget::Forget;
 pub use layout::{ContextLayout, LayoutOrigin, PromptEncoder, PromptLayout};
 pub use meter::{ComputeMeter, Role, RoleUsage, Usage};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device};
 
 use crate::checkpoint::{Checkpoint, load_decoder};
-use crate::config::DecoderConfig;
+use crate::config::{ContextLength, DecoderConfig};
 use crate::error::LoadError;
 use crate::nn::Decoder;
 use crate::text::TextTokenizer;
@@ -116,6 +116,13 @@ impl Base {
     /// A checkpoint or tokenizer that does not load, or a type that the device does not support.
     pub fn open(path: impl AsRef<Path>, device: &Device, dtype: DType) -> Result<Self, LoadError> {
         BaseFiles::open(path)?.load(device, dtype)
+    }
+
+    /// The same with the rotary frequencies for contexts of a length, where the model has
+    /// [several](crate::LongRope): for training on long contexts.
+    #[must_use]
+    pub fn for_contexts(self, length: ContextLength) -> Self {
+        Self { decoder: self.decoder.for_contexts(length), ..self }
     }
 
     /// Where it was loaded from.

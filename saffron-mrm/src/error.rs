@@ -123,8 +123,8 @@ pub enum LoadError {
         field: String,
         /// What it asks for.
         found: String,
-        /// What is supported, if there is a list of it.
-        supported: &'static str,
+        /// What is supported, if there is a list of it; else empty.
+        supported: String,
     },
     /// An adapter for another kind of model: none of its tensors has the prefix of a causal
     /// language model.

@@ -169,7 +169,7 @@ impl GuardRewardModel {
     ///
     /// A context that does not fit the model, or ids of another vocabulary that have no text.
     pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
-        self.reader.context(session, self.engine.decoder().config().max_position_embeddings)
+        self.reader.context(session, self.engine.context_limit())
     }
 
     fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {

@@ -1,4 +1,4 @@
-//! Llama-family decoders in burn as policies, guard reward models and multifurcation reward models.
+//! Decoders of many families in burn as policies, guard reward models and multifurcation reward models.
 //!
 //! ```no_run
 //! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy, TextPolicy};
@@ -36,6 +36,7 @@ pub mod checkpoint;
 mod config;
 pub mod engine;
 mod error;
+mod family;
 mod files;
 mod guard;
 #[cfg(feature = "hub")]
@@ -50,7 +51,10 @@ pub mod text;
 pub use base::{Base, BaseFiles};
 pub use burn::tensor::{DType, Device};
 pub use checkpoint::RewardHead;
-pub use config::{DecoderConfig, RopeScaling};
+pub use config::{
+    Activation, Biases, Choices, ContextLength, DecoderConfig, Family, HeadNormKind, Layer, Layers, LongRope,
+    NormPlaces, NormWeights, RopeScaling, Rotary, Scales, Yarn,
+};
 pub use engine::ModelOptions;
 pub use error::{LoadError, TensorMismatch};
 pub use guard::{GuardRewardModel, GuardTemplate};

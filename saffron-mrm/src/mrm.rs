@@ -187,7 +187,7 @@ impl Mrm {
     ///
     /// A context that does not fit the model, or ids of another vocabulary that have no text.
     pub fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
-        self.reader.context(session, self.engine.decoder().config().max_position_embeddings)
+        self.reader.context(session, self.engine.context_limit())
     }
 
     /// The reward of every token of the vocabulary after raw ids, unseen ones included, with the bias as set.

@@ -43,7 +43,7 @@ impl Init {
         let layers = adapted_layers(config, model)?;
         for ((layer, projection), (rank, scale)) in &layers {
             let [out, into] = projection.shape(model);
-            let module = format!("model.layers.{layer}.{}", projection.module());
+            let module = projection.full_name(*layer);
             if *rank > out.min(into) {
                 let expected = format!("at most {}, the smaller side of {module}", out.min(into));
                 return Err(wrong("r", expected, rank));

@@ -6,18 +6,19 @@ pub mod criterion_files;
 pub mod growth;
 pub mod requests;
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::Criterion;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use saffron_core::random::symmetric_f32;
 use saffron_mrm::engine::Engine;
-use saffron_mrm::nn::{Block, Decoder, Linear, RmsNorm};
-use saffron_mrm::{DecoderConfig, ModelOptions, RopeScaling};
+use saffron_mrm::nn::{Block, BlockNorms, Decoder, Linear, RmsNorm};
+use saffron_mrm::{Choices, DecoderConfig, ModelOptions};
 
 /// SmolLM2-135M's sizes.
 #[must_use]
@@ -32,12 +33,9 @@ pub fn smollm2() -> DecoderConfig {
         vocab_size: 49_152,
         max_position_embeddings: 8192,
         rms_norm_eps: 1e-5,
-        rope_theta: 100_000.0,
-        rope_scaling: RopeScaling::Plain,
         tie_word_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
         eos_token_ids: vec![2],
+        choices: Choices::llama(100_000.0),
     }
 }
 
@@ -52,14 +50,17 @@ pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
         Tensor::from_data(TensorData::new(values, [rows, columns]), device)
     };
     let hidden = config.hidden_size;
-    let norm = || RmsNorm::new(Tensor::ones([hidden, 1], (device, DType::F32)), config.rms_norm_eps);
+    let norm = |width| RmsNorm::neutral(width, config.choices.norm_weights, config.rms_norm_eps, device);
+    let norms = || {
+        let Ok(norms) = BlockNorms::build(config, |_, width| Ok::<_, Infallible>(norm(width)));
+        norms
+    };
     let (q, kv, wide) = (config.query_width(), config.key_width(), config.intermediate_size);
     let blocks = (0..config.num_hidden_layers)
         .map(|_| Block {
-            input_norm: norm(),
+            norms: norms(),
             qkv: Linear::new(matrix(q + 2 * kv, hidden), None),
             output: Linear::new(matrix(hidden, q), None),
-            mlp_norm: norm(),
             gate_up: Linear::new(matrix(2 * wide, hidden), None),
             down: Linear::new(matrix(hidden, wide), None),
         })
@@ -67,7 +68,7 @@ pub fn random_decoder(config: &DecoderConfig, device: &Device) -> Decoder {
     // Larger than the rest, so that a nucleus has tens of tokens, as a trained model's has, and not
     // half the vocabulary.
     let embedding = matrix(config.vocab_size, hidden).mul_scalar(8.0);
-    Decoder::new(config.clone(), embedding, blocks, norm(), None)
+    Decoder::new(config.clone(), embedding, blocks, norm(hidden), None)
 }
 
 /// An engine around such a decoder, with a cache that is soon at its full size: pools that still

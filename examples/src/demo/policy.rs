@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, Device};
 use saffron_core::PromptLayout;
 use saffron_mrm::text::{TextTokenizer, layout};
-use saffron_mrm::{DecoderConfig, RopeScaling};
+use saffron_mrm::{Choices, DecoderConfig};
 use saffron_search::eval::runs::{Manifest, Shard};
 use saffron_train::objective::next_token::{NextToken, Text};
 use saffron_train::{AdamWSettings, Init, Network, RunSettings, TrainRun, Trainer};
@@ -150,12 +150,9 @@ impl Sizes {
             vocab_size,
             max_position_embeddings: 256,
             rms_norm_eps: 1e-5,
-            rope_theta: 10_000.0,
-            rope_scaling: RopeScaling::Plain,
             tie_word_embeddings: true,
-            attention_bias: false,
-            mlp_bias: false,
             eos_token_ids: reader.tokenizer.eos().into_iter().collect(),
+            choices: Choices::llama(10_000.0),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saffron_core::{
     CandidateFilter, Candidates, ChildReward, DecoderShape, ModelError, MultifurcationRewardModel, PlainVocabulary,
-    Policy, ProcessRewardModel, Reply, Session, Token, TokenSet, Vocabulary,
+    Policy, ProcessRewardModel, Reply, Session, Sliding, Token, TokenSet, Vocabulary,
 };
 
 use super::cost::SearchCost;
@@ -21,11 +21,20 @@ pub const POLICY_SHAPE: DecoderShape = DecoderShape {
     intermediate: 14336,
     vocab: 128_256,
     lora_per_token: 0,
+    sliding: Sliding::NONE,
 };
 
 /// What the reward models cost as much as: Llama 3.2 1B.
-pub const REWARD_SHAPE: DecoderShape =
-    DecoderShape { layers: 16, hidden: 2048, q: 2048, kv: 512, intermediate: 8192, vocab: 128_256, lora_per_token: 0 };
+pub const REWARD_SHAPE: DecoderShape = DecoderShape {
+    layers: 16,
+    hidden: 2048,
+    q: 2048,
+    kv: 512,
+    intermediate: 8192,
+    vocab: 128_256,
+    lora_per_token: 0,
+    sliding: Sliding::NONE,
+};
 
 /// Tokens of the template that a process reward model reads after every prefix (Llama Guard's). A multifurcation reward model reads none.
 pub const SUFFIX: usize = 56;

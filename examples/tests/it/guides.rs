@@ -46,6 +46,17 @@ fn every_page_with_rust_is_run_with_the_doctests_and_listed() {
     }
 }
 
+/// What the guide to families shows of one stands in that family's file.
+#[test]
+fn the_guide_to_families_shows_a_real_one() {
+    let read = |path: &str| std::fs::read_to_string(crate::root().join(path)).unwrap();
+    let (guide, family) = (read("docs/families.md"), read("saffron-mrm/src/family/qwen3.rs"));
+    let shown = guide.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let shown: Vec<&str> = shown.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let family: Vec<&str> = family.lines().map(str::trim).collect();
+    assert!(shown.len() > 5 && family.windows(shown.len()).any(|lines| lines == shown), "{shown:#?}");
+}
+
 /// The configurations that a guide shows, as values: comments and order are its own.
 #[test]
 fn the_configurations_of_the_training_guide_are_those_of_the_repository() {

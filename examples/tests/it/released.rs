@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use saffron_mrm::checkpoint::{LoraWeights, Projection};
-use saffron_mrm::{DecoderConfig, RewardHead, RopeScaling};
+use saffron_mrm::{Choices, DecoderConfig, RewardHead};
 
 /// The shape of Llama Guard 3 1B.
 fn llama_guard_3_1b() -> DecoderConfig {
@@ -18,17 +18,10 @@ fn llama_guard_3_1b() -> DecoderConfig {
         vocab_size: 128_256,
         max_position_embeddings: 131_072,
         rms_norm_eps: 1e-5,
-        rope_theta: 500_000.0,
-        rope_scaling: RopeScaling::Llama3 {
-            factor: 32.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 8192.0,
-        },
         tie_word_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
         eos_token_ids: vec![128_001, 128_008, 128_009],
+        // How positions are stretched is nothing to an adapter.
+        choices: Choices::llama(500_000.0),
     }
 }
 

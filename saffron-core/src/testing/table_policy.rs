@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::candidates::Candidates;
 use crate::error::ModelError;
 use crate::filter::CandidateFilter;
-use crate::flops::DecoderShape;
+use crate::flops::{DecoderShape, Sliding};
 use crate::policy::Policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -61,7 +61,16 @@ impl TablePolicy {
 
 /// The cost of a context computed from scratch by a decoder whose every width is one.
 pub(super) fn work_from_scratch(tokens: usize) -> Work {
-    let shape = DecoderShape { layers: 1, hidden: 1, q: 1, kv: 1, intermediate: 1, vocab: 1, lora_per_token: 0 };
+    let shape = DecoderShape {
+        layers: 1,
+        hidden: 1,
+        q: 1,
+        kv: 1,
+        intermediate: 1,
+        vocab: 1,
+        lora_per_token: 0,
+        sliding: Sliding::NONE,
+    };
     let forwarded: Forwarded = shape.continuation(0, tokens as u64, 1);
     Work { asked: tokens as u64, computed: forwarded, attributed: forwarded, ..Work::default() }
 }

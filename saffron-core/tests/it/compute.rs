@@ -3,10 +3,18 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use saffron_core::{Budget, ComputeMeter, DecoderShape, Limit, Role, Work};
+use saffron_core::{Budget, ComputeMeter, DecoderShape, Limit, Role, Sliding, Work};
 
-const SMOLLM2: DecoderShape =
-    DecoderShape { layers: 30, hidden: 576, q: 576, kv: 192, intermediate: 1536, vocab: 49152, lora_per_token: 0 };
+const SMOLLM2: DecoderShape = DecoderShape {
+    layers: 30,
+    hidden: 576,
+    q: 576,
+    kv: 192,
+    intermediate: 1536,
+    vocab: 49152,
+    lora_per_token: 0,
+    sliding: Sliding::NONE,
+};
 
 #[test]
 fn linear_flops_are_two_per_weight() {
@@ -36,6 +44,7 @@ fn a_published_count_for_a_llama_is_met() {
         intermediate: 11_008,
         vocab: 32_000,
         lora_per_token: 0,
+        sliding: Sliding::NONE,
     };
     let giga = |flops: u64| flops as f64 / 1e9;
     let all_pairs = giga(llama2_7b.forwarded(128, 128 * 128, 128).flops);

@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use saffron_mrm::checkpoint::AdapterFile;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::checkpoint::torch::read_vector;
-use saffron_mrm::{DecoderConfig, RopeScaling};
+use saffron_mrm::{Choices, DecoderConfig};
 use tempfile::TempDir;
 
 const FORMS: [&str; 3] = ["adapter_model.safetensors", "adapter_model.bin", "lm_head_bias.pt"];
@@ -34,12 +34,9 @@ fn model() -> DecoderConfig {
         vocab_size: 16,
         max_position_embeddings: 64,
         rms_norm_eps: 1e-5,
-        rope_theta: 1e4,
-        rope_scaling: RopeScaling::Plain,
         tie_word_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
         eos_token_ids: Vec::new(),
+        choices: Choices::llama(1e4),
     }
 }
 

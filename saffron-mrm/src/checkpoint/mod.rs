@@ -3,7 +3,6 @@
 //! Hugging Face directory. Trusts nothing it reads: sizes are capped, paths stay inside their
 //! directory, no pickle is executed.
 
-mod bare;
 mod card;
 mod export;
 pub mod folder;
@@ -12,8 +11,10 @@ pub(crate) mod gguf;
 pub mod head;
 mod layout;
 mod listing;
+mod modules;
 mod parts;
 pub mod peft;
+mod renamed;
 pub mod safetensors;
 mod save;
 mod shards;

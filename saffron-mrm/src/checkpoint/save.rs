@@ -5,18 +5,19 @@ use std::path::Path;
 use burn::tensor::{DType, Tensor};
 
 use super::folder::update;
+use super::modules::{self, EMBEDDING, HEAD, NORM};
 use super::parts::{Kind, Part, write_parts};
 use crate::config::DecoderConfig;
 use crate::error::LoadError;
+use crate::nn::Decoder;
 use crate::nn::lora::Projection;
-use crate::nn::{Block, Decoder, Linear};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 
 impl Decoder {
-    /// Writes the decoder into a directory, which is made if need be, as Hugging Face's Llama:
-    /// `model.safetensors`, with the projections each on its own and a tied unembedding left out,
+    /// Writes the decoder into a directory, which is made if need be, as a Hugging Face checkpoint of its family:
+    /// `model.safetensors`, with the projections as the family has them and a tied unembedding left out,
     /// and `config.json`. Both appear [together](super::folder), whole or not at all; other files
     /// of the directory stay. Weights are float32, or rounded to bf16 or f16, to the nearest. An
     /// adapter beside the weights is added to them.
@@ -50,37 +51,24 @@ impl Decoder {
 /// All tensors, by their names in the file.
 fn parts(decoder: &Decoder, kind: Kind) -> Vec<(String, Part)> {
     let mut parts = vec![
-        (String::from("model.embed_tokens.weight"), Part::matrix(decoder.embedding().clone(), kind)),
-        (String::from("model.norm.weight"), Part::vector(decoder.norm().weight().clone(), kind)),
+        (String::from(EMBEDDING), Part::matrix(decoder.embedding().clone(), kind)),
+        (String::from(NORM), Part::vector(decoder.norm().weight().clone(), kind)),
     ];
-    parts.extend(decoder.head().map(|head| (String::from("lm_head.weight"), Part::matrix(head.clone(), kind))));
+    parts.extend(decoder.head().map(|head| (String::from(HEAD), Part::matrix(head.clone(), kind))));
+    let config = decoder.config();
     for (layer, block) in decoder.blocks().iter().enumerate() {
-        let name = |module: &str| format!("model.layers.{layer}.{module}");
-        for (norm, module) in [(&block.input_norm, "input_layernorm"), (&block.mlp_norm, "post_attention_layernorm")] {
-            parts.push((name(&format!("{module}.weight")), Part::vector(norm.weight().clone(), kind)));
+        for (place, norm) in block.norms.each() {
+            parts.push((modules::norm(layer, place, config), Part::vector(norm.weight().clone(), kind)));
         }
-        for (linear, projection, first) in split(block, decoder.config()) {
-            let rows = first..first + projection.shape(decoder.config())[0];
+        for projection in Projection::of_block(config) {
+            let Some((linear, first)) = block.linear(*projection, config) else { continue };
+            let rows = first..first + projection.shape(config)[0];
             let part = |tensor: &Tensor<2>| tensor.clone().slice_dim(0, rows.clone());
-            let module = name(projection.module());
+            let module = projection.full_name(layer);
             let bias = linear.bias().map(|bias| (format!("{module}.bias"), Part::vector(part(bias), kind)));
             parts.push((format!("{module}.weight"), Part::matrix(part(linear.weight()), kind)));
             parts.extend(bias);
         }
     }
     parts
-}
-
-/// Each projection, the layer that it is rows of, and the first of them.
-fn split<'a>(block: &'a Block, config: &DecoderConfig) -> [(&'a Linear, Projection, usize); 7] {
-    let (q, kv, wide) = (config.query_width(), config.key_width(), config.intermediate_size);
-    [
-        (&block.qkv, Projection::Query, 0),
-        (&block.qkv, Projection::Key, q),
-        (&block.qkv, Projection::Value, q + kv),
-        (&block.output, Projection::Output, 0),
-        (&block.gate_up, Projection::Gate, 0),
-        (&block.gate_up, Projection::Up, wide),
-        (&block.down, Projection::Down, 0),
-    ]
 }

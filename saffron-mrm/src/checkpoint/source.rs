@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use saffron_core::Token;
 use serde_json::{Map, Value};
 
-use super::bare;
 #[cfg(feature = "gguf")]
 use super::gguf::GgufFile;
+use super::renamed;
 use super::shards::Shards;
 use super::tensors::TensorSource;
 use crate::config::{DecoderConfig, Fields};
@@ -129,7 +129,7 @@ impl Checkpoint {
     /// Its tensors.
     pub(crate) fn tensors(&self) -> Result<Box<dyn TensorSource>, LoadError> {
         match &self.kind {
-            Kind::Directory => Ok(bare::whole(Box::new(Shards::open(&self.path)?))),
+            Kind::Directory => Ok(renamed::whole(Box::new(Shards::open(&self.path)?))),
             #[cfg(feature = "gguf")]
             Kind::Gguf(_) => Ok(Box::new(GgufFile::open(&self.path)?)),
         }

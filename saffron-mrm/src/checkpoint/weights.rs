@@ -1,20 +1,18 @@
-//! A decoder from a checkpoint. Tensor names stand here as Hugging Face's files have them.
+//! A decoder from a checkpoint.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use super::modules::{self, EMBEDDING, HEAD, has_bias};
 use super::source::Checkpoint;
 use super::tensors::{TensorSource, check_tensors};
 use crate::brief::cut;
 use crate::config::DecoderConfig;
 use crate::error::LoadError;
 use crate::nn::lora::Projection;
-use crate::nn::{Block, Decoder, Linear, RmsNorm};
-
-const EMBEDDING: &str = "model.embed_tokens.weight";
-const HEAD: &str = "lm_head.weight";
+use crate::nn::{Block, BlockNorms, Decoder, Linear, NormPlace, RmsNorm};
 
 impl Decoder {
     /// Reads configuration and weights of a checkpoint, without its tokenizer. [`save`](Self::save) writes one.
@@ -40,7 +38,7 @@ pub(crate) fn load_decoder(checkpoint: &Checkpoint, dtype: DType, device: &Devic
     checked_tensors(&*tensors, &config)?;
     let mut source = Source { tensors, dtype, device };
     let (embedding, head) = source.embedding_and_head(&config, stored)?;
-    let norm = source.norm("model.norm.weight", &config)?;
+    let norm = source.norm(modules::NORM, config.hidden_size, &config)?;
     let blocks = (0..config.num_hidden_layers).map(|layer| source.block(layer, &config)).collect::<Result<_, _>>()?;
     if config.tie_word_embeddings && head.is_some() {
         tracing::warn!(path = %checkpoint.path().display(), "tie_word_embeddings, but a head of its own is stored and serves");
@@ -74,7 +72,7 @@ fn quantised(source: &dyn TensorSource) -> Option<LoadError> {
         path: source.path().to_path_buf(),
         field: cut(name.to_owned()),
         found: String::from("a quantised weight"),
-        supported: "",
+        supported: String::new(),
     })
 }
 
@@ -105,7 +103,7 @@ impl Stored {
 /// All tensors that a checkpoint of this configuration has, with their shapes.
 fn expected(config: &DecoderConfig, stored: Stored) -> BTreeMap<String, Vec<usize>> {
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
-    let mut tensors = BTreeMap::from([(String::from("model.norm.weight"), vec![hidden])]);
+    let mut tensors = BTreeMap::from([(String::from(modules::NORM), vec![hidden])]);
     if stored != Stored::Head {
         tensors.insert(String::from(EMBEDDING), vec![vocab, hidden]);
     }
@@ -113,26 +111,18 @@ fn expected(config: &DecoderConfig, stored: Stored) -> BTreeMap<String, Vec<usiz
         tensors.insert(String::from(HEAD), vec![vocab, hidden]);
     }
     for layer in 0..config.num_hidden_layers {
-        let block = format!("model.layers.{layer}");
-        for norm in ["input_layernorm", "post_attention_layernorm"] {
-            tensors.insert(format!("{block}.{norm}.weight"), vec![hidden]);
+        for (place, width) in NormPlace::of(config) {
+            tensors.insert(modules::norm(layer, place, config), vec![width]);
         }
-        for projection in Projection::ALL {
-            let [rows, columns] = projection.shape(config);
-            tensors.insert(format!("{block}.{}.weight", projection.module()), vec![rows, columns]);
-            if has_bias(config, projection) {
-                tensors.insert(format!("{block}.{}.bias", projection.module()), vec![rows]);
+        for projection in Projection::of_block(config) {
+            let (module, [rows, columns]) = (projection.full_name(layer), projection.shape(config));
+            tensors.insert(format!("{module}.weight"), vec![rows, columns]);
+            if has_bias(config, *projection) {
+                tensors.insert(format!("{module}.bias"), vec![rows]);
             }
         }
     }
     tensors
-}
-
-fn has_bias(config: &DecoderConfig, projection: Projection) -> bool {
-    match projection {
-        Projection::Query | Projection::Key | Projection::Value | Projection::Output => config.attention_bias,
-        Projection::Gate | Projection::Up | Projection::Down => config.mlp_bias,
-    }
 }
 
 /// Tensors that some checkpoints carry and that say nothing new: stored rotary frequencies.
@@ -175,22 +165,24 @@ impl Source<'_> {
         Tensor::from_data(data, (self.device, self.dtype))
     }
 
-    fn norm(&mut self, name: &str, config: &DecoderConfig) -> Result<RmsNorm, LoadError> {
+    fn norm(&mut self, name: &str, width: usize, config: &DecoderConfig) -> Result<RmsNorm, LoadError> {
         let values = self.tensors.read_f32(name)?;
         // Norms stay in float32: they are small, and their arithmetic is.
-        let weight = Tensor::from_data(TensorData::new(values, [config.hidden_size, 1]), (self.device, DType::F32));
-        Ok(RmsNorm::new(weight, config.rms_norm_eps))
+        let weight = Tensor::from_data(TensorData::new(values, [width, 1]), (self.device, DType::F32));
+        Ok(RmsNorm::stored(weight, config.choices.norm_weights, config.rms_norm_eps))
     }
 
     fn block(&mut self, layer: usize, config: &DecoderConfig) -> Result<Block, LoadError> {
-        use Projection::{Down, Gate, Key, Output, Query, Up, Value};
-        let name = |norm: &str| format!("model.layers.{layer}.{norm}.weight");
+        use Projection::{Down, Gate, GateUp, Key, Output, Query, QueryKeyValue, Up, Value};
+        let norms =
+            BlockNorms::build(config, |place, width| self.norm(&modules::norm(layer, place, config), width, config))?;
+        let (qkv, gate_up): (&[_], &[_]) =
+            if config.choices.fused { (&[QueryKeyValue], &[GateUp]) } else { (&[Query, Key, Value], &[Gate, Up]) };
         Ok(Block {
-            input_norm: self.norm(&name("input_layernorm"), config)?,
-            qkv: self.linear(layer, config, &[Query, Key, Value])?,
+            norms,
+            qkv: self.linear(layer, config, qkv)?,
             output: self.linear(layer, config, &[Output])?,
-            mlp_norm: self.norm(&name("post_attention_layernorm"), config)?,
-            gate_up: self.linear(layer, config, &[Gate, Up])?,
+            gate_up: self.linear(layer, config, gate_up)?,
             down: self.linear(layer, config, &[Down])?,
         })
     }
@@ -204,7 +196,7 @@ impl Source<'_> {
     ) -> Result<Linear, LoadError> {
         let (mut weight, mut bias, mut rows) = (Vec::new(), Vec::new(), 0);
         for projection in projections {
-            let name = format!("model.layers.{layer}.{}", projection.module());
+            let name = projection.full_name(layer);
             weight.extend(self.tensors.read_f32(&format!("{name}.weight"))?);
             if has_bias(config, *projection) {
                 bias.extend(self.tensors.read_f32(&format!("{name}.bias"))?);

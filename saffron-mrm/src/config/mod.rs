@@ -1,22 +1,21 @@
-//! The decoder's sizes, read from a Hugging Face `config.json`. Field names are that file's own.
+//! A decoder's description: its sizes, and the choices in which families differ. Fields of sizes are
+//! named as in a Hugging Face `config.json`.
 
 use std::path::Path;
 
-use saffron_core::{DecoderShape, Token};
+use saffron_core::{DecoderShape, Sliding, Token};
 
 use crate::error::LoadError;
 
-mod family;
+mod choices;
 mod fields;
-mod read;
-mod rope;
-mod write;
+mod rotary;
 
-pub(crate) use fields::Fields;
-#[cfg(feature = "gguf")]
-pub(crate) use write::ids_json;
+pub use choices::{Activation, Biases, Choices, Family, HeadNormKind, Layer, Layers, NormPlaces, NormWeights, Scales};
+pub(crate) use fields::{Fields, Seen, present};
+pub use rotary::{ContextLength, LongRope, RopeScaling, Rotary, Yarn};
 
-/// Everything that decides the shape and arithmetic of a Llama-family decoder.
+/// Everything that decides the shape and arithmetic of a decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecoderConfig {
     /// Width of the residual stream.
@@ -37,74 +36,15 @@ pub struct DecoderConfig {
     pub max_position_embeddings: usize,
     /// Added to the mean square in RMSNorm.
     pub rms_norm_eps: f64,
-    /// Base of the rotary frequencies.
-    pub rope_theta: f64,
-    /// How the frequencies are stretched.
-    pub rope_scaling: RopeScaling,
     /// Whether the unembedding is the embedding.
     pub tie_word_embeddings: bool,
-    /// Whether the four attention projections have biases.
-    pub attention_bias: bool,
-    /// Whether the three MLP projections have biases.
-    pub mlp_bias: bool,
     /// Tokens that end a sequence, as far as this file says.
     pub eos_token_ids: Vec<Token>,
-}
-
-/// Stretching of rotary frequencies.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RopeScaling {
-    /// None.
-    Plain,
-    /// `rope_type: llama3`: long waves are stretched by `factor`, short ones left alone, those between blended.
-    Llama3 {
-        /// Divisor of the low frequencies.
-        factor: f64,
-        /// Waves longer than the original context divided by this are stretched in full.
-        low_freq_factor: f64,
-        /// Waves shorter than the original context divided by this are left alone.
-        high_freq_factor: f64,
-        /// Context length before stretching.
-        original_max_position_embeddings: f64,
-    },
-}
-
-impl RopeScaling {
-    /// A rotary frequency as it is used. Llama 3's stretching: in full for waves longer than `original / low`, not at all for those shorter than
-    /// `original / high`, blended between.
-    #[must_use]
-    pub fn stretch(self, frequency: f64) -> f64 {
-        let Self::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = self else {
-            return frequency;
-        };
-        let waves = original_max_position_embeddings * frequency / (2.0 * std::f64::consts::PI);
-        let blend = ((waves - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
-        frequency * (blend + (1.0 - blend) / factor)
-    }
+    /// What is computed.
+    pub choices: Choices,
 }
 
 impl DecoderConfig {
-    /// Reads and checks `config.json` of a checkpoint directory.
-    ///
-    /// # Errors
-    ///
-    /// An unreadable file, a model of another family, or a value that this decoder does not
-    /// support, by name.
-    pub fn from_dir(dir: &Path) -> Result<Self, LoadError> {
-        Self::from_file(&dir.join("config.json"))
-    }
-
-    /// Reads and checks a `config.json`.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_dir`](Self::from_dir).
-    pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let config = read::config(path)?;
-        config.check(path)?;
-        Ok(config)
-    }
-
     /// Width of all query heads.
     #[must_use]
     pub fn query_width(&self) -> usize {
@@ -134,7 +74,72 @@ impl DecoderConfig {
             intermediate: self.intermediate_size as u64,
             vocab: self.vocab_size as u64,
             lora_per_token: 0,
+            sliding: self.sliding(),
         }
+    }
+
+    /// Its layers with windows. Their widths are equal in every family; of several the widest counts.
+    fn sliding(&self) -> Sliding {
+        let windows = (0..self.num_hidden_layers).filter_map(|layer| self.layer(layer).window);
+        Sliding { layers: windows.clone().count() as u64, window: windows.max().unwrap_or(0) as u64 }
+    }
+
+    /// Rotary positions and window of a layer.
+    #[must_use]
+    pub fn layer(&self, number: usize) -> &Layer {
+        self.choices.layers.layer(number)
+    }
+
+    /// The different windows of its layers, none among them for layers that see everything, and which of
+    /// them each layer has.
+    #[must_use]
+    pub fn windows(&self) -> (Vec<Option<usize>>, Vec<usize>) {
+        let mut windows: Vec<Option<usize>> = Vec::new();
+        let place = |layer| {
+            let window = self.layer(layer).window;
+            windows.iter().position(|known| *known == window).unwrap_or_else(|| {
+                windows.push(window);
+                windows.len() - 1
+            })
+        };
+        let of_layer = (0..self.num_hidden_layers).map(place).collect();
+        (windows, of_layer)
+    }
+
+    /// What the scores of attention are multiplied by.
+    #[must_use]
+    pub fn score_scale(&self) -> f64 {
+        self.choices.scales.score.unwrap_or(1.0 / (self.head_dim as f64).sqrt())
+    }
+
+    /// The longest context for the rotary frequencies that serve, in tokens. It is below
+    /// [`max_position_embeddings`](Self::max_position_embeddings) where longer contexts have
+    /// [frequencies of their own](LongRope).
+    #[must_use]
+    pub fn context_limit(&self) -> usize {
+        let short = self.choices.layers.kinds().iter().filter_map(|layer| layer.rotary.as_ref()?.limit());
+        short.min().map_or(self.max_position_embeddings, |limit| limit.min(self.max_position_embeddings))
+    }
+
+    /// The same description with the rotary frequencies for contexts of a length, where there are
+    /// [several](LongRope).
+    #[must_use]
+    pub fn for_contexts(mut self, length: ContextLength) -> Self {
+        let serving = |layer: Layer| Layer { rotary: layer.rotary.map(|rotary| rotary.serving(length)), ..layer };
+        self.choices.layers = match self.choices.layers {
+            Layers::Alike(layer) => Layers::Alike(serving(layer)),
+            Layers::Each(layers) => Layers::Each(layers.into_iter().map(serving).collect()),
+        };
+        self
+    }
+
+    /// Refuses sizes that no decoder has, as reading them from a file does: for configurations made in code.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is out of its range, by name.
+    pub fn validate(&self) -> Result<(), LoadError> {
+        self.check(Path::new("config.json"))
     }
 
     pub(crate) fn check(&self, path: &Path) -> Result<(), LoadError> {
@@ -162,11 +167,64 @@ impl DecoderConfig {
         if !self.head_dim.is_multiple_of(2) {
             return Err(LoadError::field(path, "head_dim", "an even number", self.head_dim));
         }
-        for (field, value) in [("rms_norm_eps", self.rms_norm_eps), ("rope_theta", self.rope_theta)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(LoadError::field(path, field, "a finite number above 0", value));
+        if !is_positive(self.rms_norm_eps) {
+            return Err(LoadError::field(path, "rms_norm_eps", POSITIVE, self.rms_norm_eps));
+        }
+        self.check_choices(path)
+    }
+
+    fn check_choices(&self, path: &Path) -> Result<(), LoadError> {
+        let Choices { scales, score_cap, logit_cap, layers, .. } = &self.choices;
+        if let Layers::Each(layers) = layers {
+            if layers.len() != self.num_hidden_layers {
+                let expected = format!("one for each of {} layers", self.num_hidden_layers);
+                return Err(LoadError::field(path, "layers", expected, layers.len()));
+            }
+        }
+        let numbers = [
+            ("the embedding's multiplier", Some(scales.embedding)),
+            ("the residual multiplier", Some(scales.residual)),
+            ("the scale of scores", scales.score),
+            ("the divisor of logits", Some(scales.logit_divisor)),
+            ("the cap of scores", *score_cap),
+            ("the cap of logits", *logit_cap),
+        ];
+        if let Some((name, Some(value))) =
+            numbers.iter().find(|(_, value)| value.is_some_and(|value| !is_positive(value)))
+        {
+            return Err(LoadError::field(path, *name, POSITIVE, value));
+        }
+        layers.kinds().iter().try_for_each(|layer| self.check_layer(layer, path))
+    }
+
+    fn check_layer(&self, layer: &Layer, path: &Path) -> Result<(), LoadError> {
+        if layer.window == Some(0) {
+            return Err(LoadError::field(path, "sliding_window", "at least 1", 0));
+        }
+        let Some(rotary) = &layer.rotary else { return Ok(()) };
+        if !is_positive(rotary.theta) {
+            return Err(LoadError::field(path, "rope_theta", POSITIVE, rotary.theta));
+        }
+        let width = rotary.width_of(self.head_dim);
+        if width > self.head_dim || !width.is_multiple_of(2) {
+            let expected = format!("an even number up to head_dim = {}", self.head_dim);
+            return Err(LoadError::field(path, "rotated features of a head", expected, width));
+        }
+        let RopeScaling::LongRope(scaling) = &rotary.scaling else { return Ok(()) };
+        for (name, factors) in [("short_factor", &scaling.short_factor), ("long_factor", &scaling.long_factor)] {
+            if factors.len() != width / 2 {
+                return Err(LoadError::field(path, name, format!("{} numbers", width / 2), factors.len()));
+            }
+            if let Some(factor) = factors.iter().find(|factor| !is_positive(**factor)) {
+                return Err(LoadError::field(path, name, POSITIVE, factor));
             }
         }
         Ok(())
     }
+}
+
+const POSITIVE: &str = "a finite number above 0";
+
+fn is_positive(value: f64) -> bool {
+    value > 0.0 && value.is_finite()
 }

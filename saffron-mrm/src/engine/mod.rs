@@ -12,6 +12,7 @@ use saffron_kvtrie::attention::{AttentionPlanner, Buckets, PlanKind};
 use saffron_kvtrie::{CacheError, KvError, KvPools, KvTrie, PoolShape, Reservation, Reuse, StepError, TrieStats, Want};
 
 use crate::checkpoint::LoraWeights;
+use crate::config::ContextLength;
 use crate::error::LoadError;
 use crate::nn::Decoder;
 use pass::{Pass, failure, planner};
@@ -27,6 +28,10 @@ pub struct ModelOptions {
     pub reuse: Reuse,
     /// Contexts per forward pass. Default: no limit, so that a step reads the weights once.
     pub max_batch: usize,
+    /// The longest context, in tokens. Default: none, so that the model decides. A model whose rotary frequencies differ beyond an
+    /// original length ([`LongRope`](crate::LongRope)) takes those for short contexts, and no longer ones, unless this is above that
+    /// length; then it takes those for long contexts for all of them.
+    pub max_context: Option<usize>,
     /// Tokens of a context that one forward pass computes; a longer prompt takes several, which bounds the memory of its activations.
     /// Default: 512.
     pub prefill_chunk: usize,
@@ -44,6 +49,7 @@ impl Default for ModelOptions {
             cache_bytes: 1 << 30,
             reuse: Reuse::Cached,
             max_batch: usize::MAX,
+            max_context: None,
             prefill_chunk: 512,
             attention: None,
             buckets: None,
@@ -120,6 +126,10 @@ pub struct Engine {
     shape: DecoderShape,
     asked: AskedContexts,
     planner: Box<dyn AttentionPlanner>,
+    /// The different windows of the layers, and which of them each layer has.
+    windows: (Vec<Option<usize>>, Vec<usize>),
+    /// The longest context, in tokens.
+    limit: usize,
 }
 
 impl Engine {
@@ -136,9 +146,10 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// A cache budget below one token.
+    /// A cache budget below one token; longer contexts than the model has positions for.
     pub fn new(decoder: Decoder, options: ModelOptions) -> Result<Self, LoadError> {
         let options = ModelOptions { dtype: decoder.dtype(), ..options };
+        let (decoder, limit) = for_contexts(decoder, options.max_context)?;
         let config = decoder.config();
         let shape = PoolShape {
             layers: config.num_hidden_layers,
@@ -148,9 +159,9 @@ impl Engine {
         };
         let tokens = shape.tokens_within(options.cache_bytes)?;
         let flops = DecoderShape { lora_per_token: decoder.lora_flops_per_token(), ..config.shape() };
-        let planner = planner(&decoder);
+        let (planner, windows) = (planner(&decoder), config.windows());
         let cache = KvTrie::new(KvPools::new(shape, tokens, &decoder.device()));
-        Ok(Self { decoder, cache, options, shape: flops, asked: AskedContexts::default(), planner })
+        Ok(Self { decoder, cache, options, shape: flops, asked: AskedContexts::default(), planner, windows, limit })
     }
 
     /// The same with an adapter added to the weights, or beside them. What the cache holds is forgotten.
@@ -177,6 +188,12 @@ impl Engine {
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
         &self.decoder
+    }
+
+    /// The longest context, in tokens.
+    #[must_use]
+    pub fn context_limit(&self) -> usize {
+        self.limit
     }
 
     /// How it runs.
@@ -232,7 +249,12 @@ impl Engine {
         let mut batches: Vec<&[usize]> = distinct.chunks(self.options.max_batch.max(1)).rev().collect();
         while let Some(batch) = batches.pop() {
             let wants = batch.iter().map(|place| Want::with_scratch(&queries[*place].tokens, queries[*place].scratch));
-            let pass = Pass { decoder: &self.decoder, options: &self.options, planner: &*self.planner };
+            let pass = Pass {
+                decoder: &self.decoder,
+                options: &self.options,
+                planner: &*self.planner,
+                windows: &self.windows,
+            };
             let forward = |rows: &Reservation, pools: &mut KvPools| {
                 Ok((pass.logits(rows, pools, outputs)?, rows.computed().collect::<Vec<_>>()))
             };
@@ -265,7 +287,12 @@ impl Engine {
         let mut stored = self.cache.stored(&query.tokens[..kept]);
         while query.tokens.len() - stored > chunk && stored < kept {
             let end = (stored + chunk).min(kept);
-            let pass = Pass { decoder: &self.decoder, options: &self.options, planner: &*self.planner };
+            let pass = Pass {
+                decoder: &self.decoder,
+                options: &self.options,
+                planner: &*self.planner,
+                windows: &self.windows,
+            };
             let forward = |rows: &Reservation, pools: &mut KvPools| {
                 pass.rows(rows, pools);
                 Ok(rows.computed().collect::<Vec<_>>())
@@ -285,8 +312,8 @@ impl Engine {
         if tokens.is_empty() {
             return Err(ModelError::EmptyPrompt);
         }
-        if tokens.len() > config.max_position_embeddings {
-            return Err(ModelError::ContextTooLong { length: tokens.len(), limit: config.max_position_embeddings });
+        if tokens.len() > self.limit {
+            return Err(ModelError::ContextTooLong { length: tokens.len(), limit: self.limit });
         }
         match tokens.iter().find(|token| **token as usize >= config.vocab_size) {
             Some(token) => Err(ModelError::TokenOutOfRange { token: *token, size: config.vocab_size }),
@@ -319,6 +346,23 @@ impl Engine {
                 work.attributed = self.cost(&computed, outputs, 1);
             }
         }
+    }
+}
+
+/// The decoder with the rotary frequencies for contexts up to the length that is asked for, and that length, in tokens.
+fn for_contexts(decoder: Decoder, asked: Option<usize>) -> Result<(Decoder, usize), LoadError> {
+    let (limit, most) = (decoder.config().context_limit(), decoder.config().max_position_embeddings);
+    match asked {
+        None => Ok((decoder, limit)),
+        Some(asked) if asked == 0 || asked > most => {
+            let expected = format!("1 to {most}, the model's max_position_embeddings");
+            Err(LoadError::field(Path::new("ModelOptions"), "max_context", expected, asked))
+        }
+        Some(asked) if asked > limit => {
+            tracing::warn!(asked, limit, "rotary frequencies for long contexts serve all contexts, short ones, too");
+            Ok((decoder.for_contexts(ContextLength::Long), asked))
+        }
+        Some(asked) => Ok((decoder, asked)),
     }
 }
 

@@ -3,12 +3,12 @@
 use burn::tensor::{DType, Tensor};
 use saffron_core::ModelError;
 use saffron_kvtrie::attention::{
-    AttentionPlan, AttentionPlanner, AttentionShape, Buckets, CostModel, Frontier, PlanKind,
+    AttentionPlan, AttentionPlanner, AttentionShape, Buckets, CostModel, Frontier, PlanKind, PlanOptions,
 };
 use saffron_kvtrie::{KvPools, Reservation, StepError};
 
 use super::{ModelOptions, Outputs};
-use crate::nn::{Attend, Decoder, read_columns, row_indices};
+use crate::nn::{Attend, Decoder, HeadShape, read_columns, row_indices};
 
 /// What a pass needs beside its rows.
 #[derive(Clone, Copy)]
@@ -16,6 +16,8 @@ pub(super) struct Pass<'a> {
     pub(super) decoder: &'a Decoder,
     pub(super) options: &'a ModelOptions,
     pub(super) planner: &'a dyn AttentionPlanner,
+    /// The different windows of the layers, and which of them each layer has.
+    pub(super) windows: &'a (Vec<Option<usize>>, Vec<usize>),
 }
 
 impl Pass<'_> {
@@ -45,13 +47,24 @@ impl Pass<'_> {
     ///
     /// - output: `[hidden, rows]`, those of the reservation first
     pub(super) fn rows(self, reservation: &Reservation, pools: &mut KvPools) -> Tensor<2> {
-        let config = self.decoder.config();
-        let heads =
-            AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
-        let kind = self.options.attention.unwrap_or_else(|| self.planner.pick(&Frontier::new(reservation), heads));
-        let plan = AttentionPlan::with_buckets(reservation, heads, kind, self.buckets(), pools);
-        let (tokens, positions) = (plan.padded(reservation.tokens()), plan.padded(reservation.positions()));
-        self.decoder.forward(&tokens, &positions, &mut CachedAttention { plan: &plan, pools })
+        let heads = HeadShape::of(self.decoder.config());
+        let shape = AttentionShape { kv_heads: heads.kv_heads, group: heads.group, head_dim: heads.head_dim };
+        let frontier = Frontier::new(reservation);
+        let plan = |window: &Option<usize>| {
+            let picked = || self.planner.pick(&frontier.within(*window), shape);
+            let options = PlanOptions {
+                kind: self.options.attention.unwrap_or_else(picked),
+                buckets: self.buckets(),
+                window: *window,
+                score_cap: heads.cap.map(|cap| cap as f32),
+            };
+            AttentionPlan::with_options(reservation, shape, options, pools)
+        };
+        let (windows, of_layer) = self.windows;
+        let plans: Vec<AttentionPlan> = windows.iter().map(plan).collect();
+        let Some(first) = plans.first() else { return Tensor::zeros([0, 0], &self.decoder.device()) };
+        let (tokens, positions) = (first.padded(reservation.tokens()), first.padded(reservation.positions()));
+        self.decoder.forward(&tokens, &positions, &mut CachedAttention { plans: &plans, of_layer, pools })
     }
 
     /// How sizes are rounded up.
@@ -64,13 +77,15 @@ impl Pass<'_> {
 /// Writes each layer's new rows into the pools and attends as planned.
 #[derive(Debug)]
 struct CachedAttention<'a> {
-    plan: &'a AttentionPlan,
+    /// One a window.
+    plans: &'a [AttentionPlan],
+    of_layer: &'a [usize],
     pools: &'a mut KvPools,
 }
 
 impl Attend for CachedAttention<'_> {
     fn attend(&mut self, layer: usize, queries: Tensor<4>, keys: Tensor<3>, values: Tensor<3>) -> Tensor<2> {
-        self.plan.attend(self.pools, layer, queries, keys, values)
+        self.plans[self.of_layer[layer]].attend(self.pools, layer, queries, keys, values)
     }
 }
 

@@ -6,11 +6,13 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use saffron_core::ModelError;
 
 use super::block::BlockContext;
-use super::lora::LoraWeights;
-use super::{Attend, Block, RmsNorm, Rope, simd};
-use crate::config::DecoderConfig;
+use super::bound::Bound;
+use super::lora::{LoraPair, LoraWeights, Projection};
+use super::positions::Positions;
+use super::{Attend, Block, HeadShape, Linear, RmsNorm, simd};
+use crate::config::{ContextLength, DecoderConfig};
 
-/// A Llama-family decoder. Cloning shares the weights.
+/// A decoder-only transformer of any family that is known. Cloning shares the weights.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     config: Arc<DecoderConfig>,
@@ -18,7 +20,9 @@ pub struct Decoder {
     blocks: Vec<Block>,
     norm: RmsNorm,
     head: Option<Tensor<2>>,
-    rope: Rope,
+    positions: Positions,
+    heads: HeadShape,
+    bound: Bound,
     lora: Option<LoraWeights>,
 }
 
@@ -34,8 +38,17 @@ impl Decoder {
         norm: RmsNorm,
         head: Option<Tensor<2>>,
     ) -> Self {
-        let rope = Rope::new(&config);
-        Self { config: Arc::new(config), embedding, blocks, norm, head, rope, lora: None }
+        let positions = Positions::of(&config);
+        let (heads, bound) = (HeadShape::of(&config), Bound::of(&config.choices));
+        Self { config: Arc::new(config), embedding, blocks, norm, head, positions, heads, bound, lora: None }
+    }
+
+    /// The decoder with the rotary frequencies for contexts of a length, where its description has
+    /// [several](crate::LongRope); any other stays what it is.
+    #[must_use]
+    pub fn for_contexts(self, length: ContextLength) -> Self {
+        let config = (*self.config).clone().for_contexts(length);
+        Self { positions: Positions::of(&config), config: Arc::new(config), ..self }
     }
 
     /// The sizes.
@@ -98,9 +111,21 @@ impl Decoder {
     #[must_use]
     pub fn merged(mut self, lora: &LoraWeights) -> Self {
         for ((layer, projection), pair) in &lora.pairs {
-            self.blocks[*layer].merge(*projection, pair, &self.config);
+            match projection {
+                Projection::Head => self.merge_head(pair),
+                _ => self.blocks[*layer].merge(*projection, pair, &self.config),
+            }
         }
         self
+    }
+
+    /// Adds a pair to the unembedding. One that was the embedding, too, is a matrix of its own then.
+    fn merge_head(&mut self, pair: &LoraPair) {
+        let mut head = Linear::new(self.head_weight().clone(), None);
+        head.merge(0, pair);
+        self.head = Some(head.weight().clone());
+        let config = DecoderConfig { tie_word_embeddings: false, ..(*self.config).clone() };
+        self.config = Arc::new(config);
     }
 
     /// The decoder with an adapter beside its weights, in place of any that it had beside them.
@@ -118,7 +143,9 @@ impl Decoder {
             blocks: self.blocks.iter().map(|block| block.map(&change)).collect(),
             norm: self.norm.map(&change),
             head: self.head.clone().map(&change),
-            rope: self.rope.clone(),
+            positions: self.positions.clone(),
+            heads: self.heads,
+            bound: self.bound,
             lora: self.lora.clone(),
         }
     }
@@ -188,12 +215,23 @@ impl Decoder {
         wanted: Option<&Tensor<1, Int>>,
         attend: &mut dyn Attend,
     ) -> Tensor<2> {
-        let (dtype, device) = (self.dtype(), self.device());
-        let rope = self.rope.rows(positions, dtype, &device);
+        let device = self.device();
+        let rope = self.positions.rows(positions, self.dtype(), &device);
+        let choices = &self.config.choices;
         let mut x = self.embedding.clone().select(0, row_indices(tokens, &device)).transpose();
+        if choices.scales.embedding != 1.0 {
+            x = x.mul_scalar(choices.scales.embedding);
+        }
         for (layer, block) in self.blocks.iter().enumerate() {
-            let wanted = wanted.filter(|_| layer + 1 == self.blocks.len());
-            let cx = BlockContext { layer, config: &self.config, rope: &rope, lora: self.lora.as_ref(), wanted };
+            let cx = BlockContext {
+                layer,
+                heads: &self.heads,
+                rope: rope.of(layer),
+                activation: choices.activation,
+                residual: choices.scales.residual,
+                lora: self.lora.as_ref(),
+                wanted: wanted.filter(|_| layer + 1 == self.blocks.len()),
+            };
             x = block.forward(x, &cx, attend);
         }
         x
@@ -207,7 +245,13 @@ impl Decoder {
     /// - output: `[vocab, rows]`
     #[must_use]
     pub fn unembed(&self, x: Tensor<2>) -> Tensor<2> {
-        self.head_weight().clone().matmul(self.norm.forward(x))
+        let x = self.norm.forward(x);
+        let logits = self.head_weight().clone().matmul(x.clone());
+        let logits = match self.head_lora() {
+            Some(pair) => logits + scaled(pair.b.clone().matmul(pair.a.clone().matmul(x)), pair),
+            None => logits,
+        };
+        self.bound.tensor(logits)
     }
 
     /// Logits of all rows, read back: row after row.
@@ -221,11 +265,15 @@ impl Decoder {
     ///
     /// A device that fails.
     pub(crate) fn read_logits(&self, x: Tensor<2>) -> Result<Vec<f32>, ModelError> {
-        let x = self.norm.forward(x);
-        match simd::logits(self.head_weight(), &x) {
-            Some(logits) => Ok(logits),
-            None => read_columns(self.head_weight().clone().matmul(x)),
+        if self.head_lora().is_some() {
+            return read_columns(self.unembed(x));
         }
+        let x = self.norm.forward(x);
+        let logits = match simd::logits(self.head_weight(), &x) {
+            Some(logits) => logits,
+            None => read_columns(self.head_weight().clone().matmul(x))?,
+        };
+        Ok(self.bound.host(logits))
     }
 
     /// Logits of some tokens only.
@@ -236,8 +284,13 @@ impl Decoder {
     /// - output: `[tokens, rows]`
     #[must_use]
     pub fn unembed_tokens(&self, x: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
-        let rows = self.head_weight().clone().select(0, row_indices(tokens, &self.device()));
-        rows.matmul(self.norm.forward(x))
+        let (x, tokens) = (self.norm.forward(x), row_indices(tokens, &self.device()));
+        let logits = self.head_weight().clone().select(0, tokens.clone()).matmul(x.clone());
+        let logits = match self.head_lora() {
+            Some(pair) => logits + scaled(pair.b.clone().select(0, tokens).matmul(pair.a.clone().matmul(x)), pair),
+            None => logits,
+        };
+        self.bound.tensor(logits)
     }
 
     /// For each row the logit of one token.
@@ -248,13 +301,30 @@ impl Decoder {
     /// - tokens, output: one a row, `[rows]`
     #[must_use]
     pub fn unembed_each(&self, x: Tensor<2>, tokens: Tensor<1, Int>) -> Tensor<1> {
-        let weights = self.head_weight().clone().select(0, tokens).transpose();
-        (weights * self.norm.forward(x)).sum_dim(0).squeeze_dim(0)
+        let x = self.norm.forward(x);
+        let each = |weights: Tensor<2>, x: Tensor<2>| (weights.transpose() * x).sum_dim(0).squeeze_dim(0);
+        let logits: Tensor<1> = each(self.head_weight().clone().select(0, tokens.clone()), x.clone());
+        let logits = match self.head_lora() {
+            Some(pair) => {
+                logits + each(pair.b.clone().select(0, tokens), pair.a.clone().matmul(x)).mul_scalar(pair.scale)
+            }
+            None => logits,
+        };
+        self.bound.tensor(logits)
+    }
+
+    /// An adapter of the unembedding that stands beside its weights.
+    fn head_lora(&self) -> Option<&LoraPair> {
+        self.lora.as_ref()?.pairs.get(&(0, Projection::Head))
     }
 
     fn head_weight(&self) -> &Tensor<2> {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
+}
+
+fn scaled(logits: Tensor<2>, pair: &LoraPair) -> Tensor<2> {
+    logits.mul_scalar(pair.scale)
 }
 
 /// The columns of a `[width, columns]` tensor, one after the other.

@@ -4,6 +4,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::lora::LoraPair;
 use super::simd;
+use crate::config::Activation;
 
 /// `W x + b` with `W` as checkpoints have it.
 #[derive(Clone, Debug)]
@@ -61,9 +62,9 @@ impl Linear {
         }
     }
 
-    /// `silu(G x) · U x`, if a kernel can: the weight's first half is `G`, its second `U`.
-    pub(crate) fn gated(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
-        if self.bias.is_none() { simd::gated(&self.weight, x) } else { None }
+    /// `f(G x) · U x` with an activation `f`, if a kernel can: the weight's first half is `G`, its second `U`.
+    pub(crate) fn gated(&self, x: &Tensor<2>, activation: Activation) -> Option<Tensor<2>> {
+        if self.bias.is_none() { simd::gated(&self.weight, x, activation) } else { None }
     }
 
     fn biased(&self, y: Tensor<2>) -> Tensor<2> {

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use crate::config::DecoderConfig;
 
-/// A linear layer of a decoder block.
+/// A linear layer of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Projection {
     /// `self_attn.q_proj`
@@ -23,13 +23,27 @@ pub enum Projection {
     Up,
     /// `mlp.down_proj`
     Down,
+    /// `self_attn.qkv_proj`, where queries, keys and values are one module.
+    QueryKeyValue,
+    /// `mlp.gate_up_proj`, where gate and up are one module.
+    GateUp,
+    /// `lm_head`, the unembedding. It has no block; adapters count it to layer 0.
+    Head,
 }
 
 impl Projection {
-    /// All of them.
-    pub const ALL: [Self; 7] = [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+    /// Those of a block whose projections are modules of their own.
+    pub const SPLIT: [Self; 7] = [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+    /// Those of a block where projections of the same input are one module.
+    pub const FUSED: [Self; 4] = [Self::QueryKeyValue, Self::Output, Self::GateUp, Self::Down];
 
-    /// The module's name within a block, as checkpoints spell it.
+    /// The modules of a decoder's blocks, in the order of its files.
+    #[must_use]
+    pub fn of_block(config: &DecoderConfig) -> &'static [Self] {
+        if config.choices.fused { &Self::FUSED } else { &Self::SPLIT }
+    }
+
+    /// The module's name within a block, or within the model for the unembedding, as checkpoints spell it.
     #[must_use]
     pub fn module(self) -> &'static str {
         match self {
@@ -40,6 +54,9 @@ impl Projection {
             Self::Gate => "mlp.gate_proj",
             Self::Up => "mlp.up_proj",
             Self::Down => "mlp.down_proj",
+            Self::QueryKeyValue => "self_attn.qkv_proj",
+            Self::GateUp => "mlp.gate_up_proj",
+            Self::Head => "lm_head",
         }
     }
 
@@ -47,6 +64,15 @@ impl Projection {
     #[must_use]
     pub fn target(self) -> &'static str {
         self.module().rsplit('.').next().unwrap_or_default()
+    }
+
+    /// The module's full name, as checkpoints spell it.
+    #[must_use]
+    pub fn full_name(self, layer: usize) -> String {
+        match self {
+            Self::Head => self.module().to_owned(),
+            _ => format!("model.layers.{layer}.{}", self.module()),
+        }
     }
 
     /// `[out, in]` of the layer's weight.
@@ -59,6 +85,9 @@ impl Projection {
             Self::Output => [hidden, config.query_width()],
             Self::Gate | Self::Up => [wide, hidden],
             Self::Down => [hidden, wide],
+            Self::QueryKeyValue => [config.query_width() + 2 * config.key_width(), hidden],
+            Self::GateUp => [2 * wide, hidden],
+            Self::Head => [config.vocab_size, hidden],
         }
     }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::RopeRows;
 use super::view::View;
-use crate::config::DecoderConfig;
+use super::{HeadNorms, HeadShape, RopeRows};
+use crate::config::Activation;
 
 pub(crate) fn serves(_: &Tensor<2>) -> bool {
     false
 }
 
-pub(crate) fn swiglu(_: &Tensor<2>) -> Option<Tensor<2>> {
+pub(crate) fn gated(_: &Tensor<2>, _: Activation) -> Option<Tensor<2>> {
     None
 }
 
@@ -20,6 +20,10 @@ pub(crate) fn rms_norm(_: &Tensor<2>, _: &Tensor<2>, _: f64) -> Option<Tensor<2>
     None
 }
 
-pub(crate) fn attention(_: &Tensor<2>, _: &RopeRows, _: &DecoderConfig, _: &Arc<View>) -> Option<Tensor<2>> {
+pub(crate) fn head_norms(_: &Tensor<2>, _: &HeadNorms, _: &HeadShape) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn attention(_: &Tensor<2>, _: Option<&RopeRows>, _: &HeadShape, _: &Arc<View>) -> Option<Tensor<2>> {
     None
 }

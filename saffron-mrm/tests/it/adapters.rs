@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::checkpoint::{AdapterConfig, AdapterFile, LoraWeights, Projection, Targets};
 use saffron_mrm::engine::{Engine, Merge};
-use saffron_mrm::{DecoderConfig, LoadError, ModelOptions, Mrm};
+use saffron_mrm::{Biases, Choices, DecoderConfig, LoadError, ModelOptions, Mrm};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -108,7 +108,10 @@ fn biases_may_be_trained_where_there_are_none() {
         assert_loads(|_, _| true, &json!({ "bias": bias }));
     }
     let folder = adapter(&weights(|_, _| true), &json!({ "bias": "all" }));
-    let biased = DecoderConfig { attention_bias: true, ..model() };
+    let biased = DecoderConfig {
+        choices: Choices { biases: Biases { output: true, ..Biases::default() }, ..model().choices },
+        ..model()
+    };
     let error = AdapterFile::open(folder.path(), &biased).unwrap_err();
     assert_says(&error, &[CONFIG, "bias", "the base has biases", "all"]);
 }
@@ -310,7 +313,7 @@ fn what_contradicts_the_tensors_is_refused() {
     assert_eq!(tensors(|layer, _| layer > 0, json!({ "target_modules": UNSLOTH })), (4, 0));
     assert_eq!(tensors(|_, _| true, json!({ "target_modules": r".*\.q_proj" })), (0, 8));
     let refused = [
-        (json!({ "target_modules": ["q_proj", "lm_head"] }), ["target_modules", "lm_head"]),
+        (json!({ "target_modules": ["q_proj", "embed_tokens"] }), ["target_modules", "embed_tokens"]),
         (json!({ "target_modules": ["model.layers.4.self_attn.q_proj"] }), ["target_modules", "layers.4"]),
         (json!({ "target_modules": [] }), ["target_modules", "[]"]),
         (json!({ "target_modules": [1] }), ["target_modules", "[1]"]),

@@ -1,7 +1,7 @@
 //! What a `config.json` comes to: rotary positions in the styles of two major versions, families,
 //! quantised weights.
 
-use saffron_mrm::{DecoderConfig, LoadError, RopeScaling};
+use saffron_mrm::{Biases, DecoderConfig, LoadError, RopeScaling};
 use serde_json::{Value, json};
 
 use crate::fixtures::{assert_says, chain};
@@ -48,18 +48,18 @@ fn scaled(more: &Value) -> Value {
 /// Values by transformers 5.24's rules.
 #[test]
 fn rotary_positions_are_resolved_as_transformers_5_does() {
-    let (plain, theta) = (RopeScaling::Plain, json!({ "rope_theta": 5e5 }));
+    let (plain, theta) = (|| RopeScaling::Plain, json!({ "rope_theta": 5e5 }));
     let full = scaled(&json!({ "rope_theta": 5e5, "original_max_position_embeddings": 64 }));
     let without_theta = scaled(&json!({ "original_max_position_embeddings": 64 }));
     let cases = [
-        (json!({}), 1e4, plain),
-        (json!({ "rope_theta": null, "rope_scaling": null, "rope_parameters": null }), 1e4, plain),
-        (json!({ "rope_theta": 2e4 }), 2e4, plain),
-        (json!({ "rope_theta": 2e4, "rope_scaling": {}, "rope_parameters": {} }), 2e4, plain),
-        (json!({ "rope_parameters": { "rope_type": "default", "rope_theta": 5e5 } }), 5e5, plain),
+        (json!({}), 1e4, plain()),
+        (json!({ "rope_theta": null, "rope_scaling": null, "rope_parameters": null }), 1e4, plain()),
+        (json!({ "rope_theta": 2e4 }), 2e4, plain()),
+        (json!({ "rope_theta": 2e4, "rope_scaling": {}, "rope_parameters": {} }), 2e4, plain()),
+        (json!({ "rope_parameters": { "rope_type": "default", "rope_theta": 5e5 } }), 5e5, plain()),
         // A configuration of version 5 that version 4 has saved again with its own default.
         (json!({ "rope_theta": 1e4, "rope_scaling": null, "rope_parameters": full }), 5e5, llama3(64.0)),
-        (json!({ "rope_theta": 1e4, "rope_scaling": {}, "rope_parameters": theta }), 5e5, plain),
+        (json!({ "rope_theta": 1e4, "rope_scaling": {}, "rope_parameters": theta }), 5e5, plain()),
         (json!({ "rope_theta": 2e4, "rope_parameters": without_theta }), 2e4, llama3(64.0)),
         (json!({ "rope_theta": 2e4, "rope_scaling": without_theta }), 2e4, llama3(64.0)),
         (json!({ "rope_scaling": without_theta }), 1e4, llama3(64.0)),
@@ -70,11 +70,12 @@ fn rotary_positions_are_resolved_as_transformers_5_does() {
         // The context before stretching: the top level's, else the object's, else the model's.
         (json!({ "rope_scaling": scaled(&json!({})) }), 1e4, llama3(512.0)),
         (json!({ "original_max_position_embeddings": 128, "rope_parameters": full }), 5e5, llama3(128.0)),
-        (json!({ "rope_scaling": { "type": "default" } }), 1e4, plain),
+        (json!({ "rope_scaling": { "type": "default" } }), 1e4, plain()),
     ];
     for (changes, theta, scaling) in cases {
         let config = read(&changes).unwrap();
-        assert_eq!((config.rope_theta, config.rope_scaling), (theta, scaling), "{changes}");
+        let rotary = config.layer(0).rotary.clone().unwrap();
+        assert_eq!((rotary.theta, rotary.scaling), (theta, scaling), "{changes}");
     }
 }
 
@@ -95,7 +96,11 @@ fn rotary_positions_that_contradict_each_other_are_refused() {
     let nested = json!({ "rope_parameters": { "full_attention": default, "sliding_attention": default } });
     assert_refused(&nested, &["rope_parameters.full_attention", "one value for all layers"]);
     assert_refused(&json!({ "rope_parameters": [1] }), &["rope_parameters", "an object or null", "[1]"]);
-    assert_refused(&json!({ "rope_parameters": { "rope_type": "yarn" } }), &["rope_parameters.rope_type", "yarn"]);
+    assert_refused(&json!({ "rope_parameters": { "rope_type": "yarn" } }), &["rope_parameters.factor", "nothing"]);
+    let dynamic = json!({ "rope_parameters": { "rope_type": "dynamic", "factor": 2.0 } });
+    assert_refused(&dynamic, &["rope_parameters.rope_type", "dynamic", "change with the context's length"]);
+    let unknown = json!({ "rope_parameters": { "rope_type": "default", "sharpness": 2.0 } });
+    assert_refused(&unknown, &["rope_parameters.sharpness", "not known"]);
     let text = json!({ "rope_scaling": { "rope_type": "llama3", "low_freq_factor": "1" } });
     assert_refused(&text, &["rope_scaling.low_freq_factor", "a number", "\"1\""]);
     assert_refused(&json!({ "rope_theta": "1" }), &["rope_theta", "a number"]);
@@ -109,12 +114,11 @@ fn without_a_model_type_the_architecture_decides() {
     let named = |architectures: Value| json!({ "model_type": "absent", "architectures": architectures });
     let llama = read(&named(json!(["LlamaForCausalLM"]))).unwrap();
     assert_eq!(llama, read(&json!({})).unwrap());
-    let mut mistral = named(json!(["MistralForCausalLM"]));
-    assert_refused(&mistral, &["sliding_window", "null", "Mistral's default of 4096"]);
-    mistral["sliding_window"] = Value::Null;
-    assert_eq!(read(&mistral).unwrap(), llama);
+    let mistral = read(&named(json!(["MistralForCausalLM"]))).unwrap();
+    assert_eq!((mistral.choices.family.name(), mistral.layer(0).window), ("mistral", Some(4096)));
+    assert_eq!(llama.layer(0).window, None);
     let others = [
-        (json!(["Qwen2ForCausalLM"]), "Qwen2ForCausalLM"),
+        (json!(["GPT2LMHeadModel"]), "GPT2LMHeadModel"),
         (json!(["LlamaForSequenceClassification"]), "LlamaForSequenceClassification"),
         (json!(["LlamaForCausalLM", "GemmaForCausalLM"]), "GemmaForCausalLM"),
         (json!([]), "[]"),
@@ -122,7 +126,7 @@ fn without_a_model_type_the_architecture_decides() {
         (Value::Null, "nothing"),
     ];
     for (architectures, found) in others {
-        assert_refused(&named(architectures), &["architectures", "LlamaForCausalLM or MistralForCausalLM", found]);
+        assert_refused(&named(architectures), &["architectures", "LlamaForCausalLM, MistralForCausalLM", found]);
     }
     assert_refused(&json!({ "model_type": 3 }), &["model_type", "llama", "found 3"]);
 }
@@ -131,15 +135,22 @@ fn without_a_model_type_the_architecture_decides() {
 #[test]
 fn defaults_of_mistral_are_not_taken_for_those_of_llama() {
     let mistral = |more: Value| {
-        let mut changes = json!({ "model_type": "mistral", "sliding_window": null });
+        let mut changes =
+            json!({ "model_type": "mistral", "num_attention_heads": 16, "head_dim": 2, "sliding_window": null });
         changes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         changes
     };
-    assert!(read(&mistral(json!({}))).is_ok());
-    assert_refused(&mistral(json!({ "sliding_window": "absent" })), &["sliding_window", "4096"]);
-    assert_refused(&mistral(json!({ "num_key_value_heads": "absent" })), &["num_key_value_heads", "default of 8"]);
+    assert_eq!(read(&mistral(json!({}))).unwrap().layer(0).window, None);
+    assert_eq!(read(&mistral(json!({ "sliding_window": "absent" }))).unwrap().layer(0).window, Some(4096));
+    let silent = read(&mistral(json!({ "num_key_value_heads": "absent" }))).unwrap();
+    assert_eq!(silent.num_key_value_heads, 8);
+    assert_eq!(read(&mistral(json!({ "num_key_value_heads": null }))).unwrap().num_key_value_heads, 16);
+    // Its window is that of all layers, whatever another field says.
     let layers = json!({ "layer_types": ["full_attention", "sliding_attention"] });
     assert_refused(&mistral(layers), &["layer_types", "full_attention alone", "sliding_attention"]);
+    let layers = json!({ "layer_types": ["full_attention"], "sliding_window": 8 });
+    assert_refused(&mistral(layers), &["layer_types", "sliding_attention alone", "full_attention"]);
+    assert_refused(&mistral(json!({ "sliding_window": 0 })), &["sliding_window", "at least 1", "0"]);
 }
 
 #[test]
@@ -148,11 +159,11 @@ fn foreign_and_nested_configurations_are_refused_by_their_kind() {
     let cases = [
         (
             json!({ "model_type": "gpt2", "n_embd": 64, "hidden_size": "absent" }),
-            ["model_type: gpt2 is not supported", "supported: llama"],
+            ["model_type: gpt2 is not supported", "supported: gemma2, gemma3_text"],
         ),
         (
             json!({ "model_type": "llava", "text_config": text, "hidden_size": "absent" }),
-            ["model_type: llava is not supported", "supported: llama"],
+            ["model_type: llava is not supported", "qwen3, smollm3"],
         ),
         (
             json!({
@@ -162,7 +173,10 @@ fn foreign_and_nested_configurations_are_refused_by_their_kind() {
             ["architectures", "Mistral3ForConditionalGeneration"],
         ),
         // Quantised and foreign: the kind comes first.
-        (json!({ "model_type": "gemma3", "quantization_config": { "quant_method": "awq" } }), ["model_type", "gemma3"]),
+        (
+            json!({ "model_type": "gemma3n", "quantization_config": { "quant_method": "awq" } }),
+            ["model_type", "gemma3n"],
+        ),
     ];
     for (changes, says) in cases {
         assert_refused(&changes, &says);
@@ -212,7 +226,7 @@ fn what_a_file_leaves_out_has_the_familys_default() {
         "num_key_value_heads": null, "layer_types": null, "sliding_window": null, "hidden_act": null,
     });
     let config = read(&nulls).unwrap();
-    assert!(!config.tie_word_embeddings && !config.attention_bias && !config.mlp_bias);
+    assert!(!config.tie_word_embeddings && config.choices.biases == Biases::default());
     assert_eq!((config.num_key_value_heads, config.head_dim, config.eos_token_ids.len()), (2, 8, 0));
     assert_eq!(read(&json!({ "eos_token_id": 7 })).unwrap().eos_token_ids, [7]);
     assert_eq!(read(&json!({ "eos_token_id": [7, 8] })).unwrap().eos_token_ids, [7, 8]);

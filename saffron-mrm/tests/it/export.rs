@@ -240,7 +240,10 @@ mod gguf {
         assert_eq!(config["rope_scaling"]["rope_type"], "llama3");
         assert_eq!(config["rope_scaling"]["original_max_position_embeddings"], 64);
         let read = Checkpoint::open(&out).unwrap().config().unwrap();
-        assert!(matches!(read.rope_scaling, RopeScaling::Llama3 { factor: 32.0, .. }), "{read:?}");
+        assert!(
+            matches!(read.layer(0).rotary.as_ref().unwrap().scaling, RopeScaling::Llama3 { factor: 32.0, .. }),
+            "{read:?}"
+        );
         assert_eq!(json(&out.join("generation_config.json")), json!({ "bos_token_id": 0, "eos_token_id": [1, 7] }));
         let about = json!({
             "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|eos|>",

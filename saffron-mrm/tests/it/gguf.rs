@@ -16,7 +16,7 @@ use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::engine::Engine;
 use saffron_mrm::nn::Decoder;
 use saffron_mrm::text::{Message, TextTokenizer};
-use saffron_mrm::{DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm, RopeScaling};
+use saffron_mrm::{DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm, RopeScaling, Rotary};
 use serde_json::Value as Json;
 
 use crate::fixtures::{MODELS, dir, gap, logits, reference};
@@ -49,10 +49,11 @@ impl Parts {
             let kind = if shape.len() == 2 { kind } else { GgmlDType::F32 };
             tensors.insert(own_name(&name), quantised(values, &shape, kind));
         }
-        if config.rope_scaling != RopeScaling::Plain {
-            let width = config.head_dim as f64;
-            let plain = (0..config.head_dim / 2).map(|place| config.rope_theta.powf(-2.0 * place as f64 / width));
-            let divisors: Vec<f32> = plain.map(|plain| (plain / config.rope_scaling.stretch(plain)) as f32).collect();
+        let rotary = config.layer(0).rotary.clone().unwrap();
+        if rotary.scaling != RopeScaling::Plain {
+            let stretched = rotary.frequencies(config.head_dim);
+            let plain = Rotary::plain(rotary.theta).frequencies(config.head_dim);
+            let divisors: Vec<f32> = plain.iter().zip(&stretched).map(|(plain, used)| (plain / used) as f32).collect();
             let shape = [divisors.len()];
             tensors.insert(String::from("rope_freqs.weight"), quantised(divisors, &shape, GgmlDType::F32));
         }
@@ -189,7 +190,7 @@ fn metadata(from: &Path, config: &DecoderConfig) -> BTreeMap<String, Value> {
         ("llama.attention.key_length", number(config.head_dim)),
         ("llama.attention.value_length", number(config.head_dim)),
         ("llama.rope.dimension_count", number(config.head_dim)),
-        ("llama.rope.freq_base", Value::F32(config.rope_theta as f32)),
+        ("llama.rope.freq_base", Value::F32(config.layer(0).rotary.as_ref().unwrap().theta as f32)),
         ("llama.context_length", number(config.max_position_embeddings)),
         ("llama.attention.layer_norm_rms_epsilon", Value::F32(config.rms_norm_eps as f32)),
         ("tokenizer.ggml.model", Value::String(String::from("gpt2"))),
@@ -517,7 +518,7 @@ fn scaled_positions_are_refused_by_the_key_that_scales_them() {
     ];
     for parts in plain {
         let (_folder, path) = parts.file();
-        assert_eq!(open(&path).unwrap().config().rope_scaling, RopeScaling::Plain);
+        assert_eq!(open(&path).unwrap().config().layer(0).rotary.as_ref().unwrap().scaling, RopeScaling::Plain);
     }
 }
 

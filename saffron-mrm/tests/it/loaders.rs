@@ -183,11 +183,11 @@ fn a_directory_without_weights_says_what_it_lacks() {
 #[test]
 fn configurations_that_are_not_supported_are_refused_by_name() {
     let cases = [
-        ("rope_scaling", json!({ "rope_type": "yarn", "factor": 2.0 }), vec!["rope_scaling.rope_type", "yarn"]),
+        ("rope_scaling", json!({ "rope_type": "proportional" }), vec!["rope_scaling.rope_type", "proportional"]),
         ("rope_scaling", json!({ "type": "dynamic", "factor": 2.0 }), vec!["rope_scaling.rope_type", "dynamic"]),
         ("rope_scaling", json!({ "rope_type": "llama3", "factor": 2.0 }), vec!["low_freq_factor", "nothing"]),
         ("rope_scaling", json!({ "factor": 8.0 }), vec!["rope_scaling.rope_type", "without a type"]),
-        ("rope_scaling", json!({ "type": "linear", "rope_type": "linear" }), vec!["rope_scaling.rope_type", "linear"]),
+        ("rope_scaling", json!({ "type": "linear", "rope_type": "linear" }), vec!["rope_scaling.factor", "nothing"]),
         ("rope_scaling", json!({ "type": "linear", "rope_type": "llama3" }), vec!["rope_scaling.type", "linear"]),
         ("num_hidden_layers", json!(1 << 20), vec!["num_hidden_layers", "1048576"]),
         ("model_type", json!("gpt2"), vec!["model_type", "gpt2"]),

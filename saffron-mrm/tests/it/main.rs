@@ -10,6 +10,7 @@ mod controls;
 mod conversation;
 mod dense;
 mod export;
+mod families;
 mod files;
 mod fixtures;
 #[cfg(all(feature = "flex", feature = "autodiff"))]

@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::Dtype;
 use saffron_mrm::checkpoint::LoraWeights;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
-use saffron_mrm::nn::{Block, Decoder, Linear, RmsNorm};
-use saffron_mrm::{DecoderConfig, LoadError, RopeScaling};
+use saffron_mrm::nn::{Block, BlockNorms, Decoder, Linear, RmsNorm};
+use saffron_mrm::{Biases, Choices, DecoderConfig, Layer, Layers, LoadError, RopeScaling, Rotary};
 
 use crate::fixtures::{MODELS, dir};
 
@@ -36,6 +36,12 @@ fn weight(shape: [usize; 2], first: &mut u32) -> Tensor<2> {
 
 /// What the fixtures are not: an unembedding and biases of its own, heads that are not as wide together as the stream.
 fn untied() -> Decoder {
+    let scaling = RopeScaling::Llama3 {
+        factor: 8.5,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 8192.0,
+    };
     let config = DecoderConfig {
         hidden_size: 6,
         intermediate_size: 10,
@@ -44,14 +50,11 @@ fn untied() -> Decoder {
         head_dim: 4,
         vocab_size: 9,
         tie_word_embeddings: false,
-        attention_bias: true,
-        mlp_bias: true,
         eos_token_ids: vec![3, 5],
-        rope_scaling: RopeScaling::Llama3 {
-            factor: 8.5,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 8192.0,
+        choices: Choices {
+            biases: Biases { qkv: true, output: true, mlp: true },
+            layers: Layers::Alike(Layer { rotary: Some(Rotary { scaling, ..Rotary::plain(10_000.0) }), window: None }),
+            ..Choices::llama(10_000.0)
         },
         ..load(&dir("tiny-a").join("policy"), DType::F32).config().clone()
     };
@@ -61,10 +64,9 @@ fn untied() -> Decoder {
         (0..2).map(|_| [linear([32, 6]), linear([6, 16]), linear([20, 6]), linear([6, 10])]).collect();
     let mut norm = || RmsNorm::new(weight([6, 1], first), config.rms_norm_eps);
     let block = |[qkv, output, gate_up, down]: [Linear; 4]| Block {
-        input_norm: norm(),
+        norms: BlockNorms { before_attention: Some(norm()), before_mlp: Some(norm()), ..BlockNorms::default() },
         qkv,
         output,
-        mlp_norm: norm(),
         gate_up,
         down,
     };

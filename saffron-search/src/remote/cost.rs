@@ -1,7 +1,7 @@
 //! What contexts cost that a server has answered: its cache serves everybody, and says at most what
 //! it has saved.
 
-use saffron_core::{AskedContexts, DecoderShape, Forwarded, Session, Token, Work};
+use saffron_core::{AskedContexts, DecoderShape, Forwarded, Session, Sliding, Token, Work};
 
 /// The costs of a served model.
 #[derive(Debug, Default)]
@@ -25,7 +25,16 @@ impl ServedCost {
     }
 
     fn continuation(&self, from: u64, to: u64) -> Forwarded {
-        let nothing = DecoderShape { layers: 0, hidden: 0, q: 0, kv: 0, intermediate: 0, vocab: 0, lora_per_token: 0 };
+        let nothing = DecoderShape {
+            layers: 0,
+            hidden: 0,
+            q: 0,
+            kv: 0,
+            intermediate: 0,
+            vocab: 0,
+            lora_per_token: 0,
+            sliding: Sliding::NONE,
+        };
         self.shape.unwrap_or(nothing).continuation(from, to, 1)
     }
 }

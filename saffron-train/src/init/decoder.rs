@@ -1,9 +1,11 @@
 //! Decoders that know nothing yet.
 
+use std::convert::Infallible;
+
 use burn::tensor::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use saffron_mrm::nn::{Block, Decoder, Linear, RmsNorm};
+use saffron_mrm::nn::{Block, BlockNorms, Decoder, Linear, RmsNorm};
 use saffron_mrm::{DecoderConfig, LoadError};
 
 use super::{Init, uniform};
@@ -26,7 +28,7 @@ impl Init {
         let embedding = random.matrix(table, 1.0);
         let blocks = (0..config.num_hidden_layers).map(|_| random.block()).collect();
         let head = (!config.tie_word_embeddings).then(|| random.matrix(table, 1.0));
-        let norm = random.norm();
+        let norm = random.norm(config.hidden_size);
         Ok(Decoder::new(config.clone(), embedding, blocks, norm, head))
     }
 }
@@ -43,14 +45,19 @@ impl Random<'_> {
         let (q, kv, hidden, wide) =
             (config.query_width(), config.key_width(), config.hidden_size, config.intermediate_size);
         let residual = 1.0 / (2.0 * config.num_hidden_layers as f32).sqrt();
+        let biases = config.choices.biases;
         Block {
-            input_norm: self.norm(),
-            qkv: self.linear([q + 2 * kv, hidden], 1.0, config.attention_bias),
-            output: self.linear([hidden, q], residual, config.attention_bias),
-            mlp_norm: self.norm(),
-            gate_up: self.linear([2 * wide, hidden], 1.0, config.mlp_bias),
-            down: self.linear([hidden, wide], residual, config.mlp_bias),
+            norms: self.norms(),
+            qkv: self.linear([q + 2 * kv, hidden], 1.0, biases.qkv),
+            output: self.linear([hidden, q], residual, biases.output),
+            gate_up: self.linear([2 * wide, hidden], 1.0, biases.mlp),
+            down: self.linear([hidden, wide], residual, biases.mlp),
         }
+    }
+
+    fn norms(&self) -> BlockNorms {
+        let Ok(norms) = BlockNorms::build(self.config, |_, width| Ok::<_, Infallible>(self.norm(width)));
+        norms
     }
 
     fn linear(&mut self, shape: [usize; 2], share: f32, biased: bool) -> Linear {
@@ -63,7 +70,7 @@ impl Random<'_> {
         uniform(&mut self.rng, shape, share * (3.0 / shape[1] as f32).sqrt(), self.device)
     }
 
-    fn norm(&self) -> RmsNorm {
-        RmsNorm::new(Tensor::ones([self.config.hidden_size, 1], (self.device, DType::F32)), self.config.rms_norm_eps)
+    fn norm(&self, width: usize) -> RmsNorm {
+        RmsNorm::neutral(width, self.config.choices.norm_weights, self.config.rms_norm_eps, self.device)
     }
 }

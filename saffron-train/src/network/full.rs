@@ -19,7 +19,7 @@ impl Network {
     /// ```
     /// use burn::tensor::{DType, Device};
     /// use saffron_mrm::nn::Decoder;
-    /// use saffron_mrm::{DecoderConfig, RopeScaling};
+    /// use saffron_mrm::{Choices, DecoderConfig};
     /// use saffron_train::objective::next_token::{NextToken, Text};
     /// use saffron_train::{AdamWSettings, Init, Network, Trainer};
     ///
@@ -34,12 +34,9 @@ impl Network {
     ///     vocab_size: 50,
     ///     max_position_embeddings: 128,
     ///     rms_norm_eps: 1e-5,
-    ///     rope_theta: 10_000.0,
-    ///     rope_scaling: RopeScaling::Plain,
     ///     tie_word_embeddings: true,
-    ///     attention_bias: false,
-    ///     mlp_bias: false,
     ///     eos_token_ids: vec![1],
+    ///     choices: Choices::llama(10_000.0),
     /// };
     /// let device = Device::flex();
     /// let network = Network::full(&Init::neutral(7).decoder(&config, &device)?);

@@ -113,12 +113,13 @@ impl Packed {
     }
 
     fn attention(&self, decoder: &Decoder) -> CausalAttention {
-        let (device, group) = (decoder.device(), decoder.config().group());
+        let (device, config) = (decoder.device(), decoder.config());
         match self.branches.is_empty() {
-            true => CausalAttention::new(self.sequences, self.length, group, &device),
+            true => CausalAttention::new(config, self.sequences, self.length, &device),
             false => {
                 let sees = |sequence, row, key| self.sees(sequence, row, key);
-                CausalAttention::with_view(self.sequences, self.length, group, sees, &device)
+                let position = |sequence, row| self.positions[sequence * self.length + row] as usize;
+                CausalAttention::with_view(config, [self.sequences, self.length], position, sees, &device)
             }
         }
     }
@@ -126,7 +127,7 @@ impl Packed {
 
 /// Refuses tokens that the model does not have, and more of them than it has room for.
 pub(super) fn check(sample: usize, tokens: &[Token], model: &DecoderConfig) -> Result<(), TrainError> {
-    let (size, limit) = (model.vocab_size, model.max_position_embeddings);
+    let (size, limit) = (model.vocab_size, model.context_limit());
     if tokens.len() > limit {
         return Err(TrainError::TooLong { sample, length: tokens.len(), limit });
     }

@@ -98,7 +98,7 @@ fn metadata(dir: &Path, config: &DecoderConfig) -> Vec<(&'static str, Field)> {
         ("llama.attention.key_length", number(config.head_dim)),
         ("llama.attention.value_length", number(config.head_dim)),
         ("llama.rope.dimension_count", number(config.head_dim)),
-        ("llama.rope.freq_base", Field::Float(config.rope_theta as f32)),
+        ("llama.rope.freq_base", Field::Float(config.layer(0).rotary.as_ref().unwrap().theta as f32)),
         ("llama.context_length", number(config.max_position_embeddings)),
         ("llama.attention.layer_norm_rms_epsilon", Field::Float(config.rms_norm_eps as f32)),
         ("tokenizer.ggml.model", text("gpt2")),

@@ -86,8 +86,8 @@ mod gguf {
     use super::{CONFIG, TOKENIZER, TOKENIZER_CONFIG, Texts};
     use crate::checkpoint::gguf::GgufFile;
     use crate::checkpoint::source::{Checkpoint, GENERATION};
-    use crate::config::ids_json;
     use crate::error::LoadError;
+    use crate::family::ids_json;
     use crate::text::{CleanUp, TokenizerParts};
 
     /// The files that a GGUF's metadata stand for.

@@ -4,7 +4,7 @@ use super::Shapes;
 use super::metadata::Metadata;
 use super::names::FREQUENCIES;
 use super::rope::refuse_scaled;
-use crate::config::{DecoderConfig, RopeScaling};
+use crate::config::{Biases, Choices, DecoderConfig, Layer, Layers, RopeScaling, Rotary};
 use crate::error::LoadError;
 
 /// How far stored divisors of the rotary frequencies may lie from those of the rule that they follow, relatively.
@@ -27,6 +27,7 @@ pub(super) fn config(
     let embedding = shapes.get("token_embd.weight").unwrap_or_default();
     let vocab_size = embedding.first().copied().unwrap_or_default();
     let has = |tensor: &str| shapes.get(tensor).is_some();
+    let theta = metadata.real("llama.rope.freq_base")?.unwrap_or(10_000.0);
     let mut config = DecoderConfig {
         hidden_size: hidden,
         intermediate_size: count("llama.feed_forward_length")?,
@@ -37,18 +38,22 @@ pub(super) fn config(
         vocab_size,
         max_position_embeddings: count("llama.context_length")?,
         rms_norm_eps: metadata.need(eps, metadata.real(eps))?,
-        rope_theta: metadata.real("llama.rope.freq_base")?.unwrap_or(10_000.0),
-        rope_scaling: RopeScaling::Plain,
         tie_word_embeddings: !has("output.weight"),
-        attention_bias: has("blk.0.attn_q.bias"),
-        mlp_bias: has("blk.0.ffn_gate.bias"),
         eos_token_ids: ends(metadata)?,
+        choices: Choices { biases: biases(has), ..Choices::llama(theta) },
     };
     config.check(metadata.path())?;
     if let Some(divisors) = frequencies {
-        config.rope_scaling = scaling(metadata, &config, divisors)?;
+        let scaling = scaling(metadata, theta, head_dim, divisors)?;
+        let rotary = Some(Rotary { scaling, ..Rotary::plain(theta) });
+        config.choices.layers = Layers::Alike(Layer { rotary, window: None });
     }
     Ok(config)
+}
+
+/// Which linear layers have biases, by whether the file has a tensor.
+fn biases(has: impl Fn(&str) -> bool) -> Biases {
+    Biases { qkv: has("blk.0.attn_q.bias"), output: has("blk.0.attn_output.bias"), mlp: has("blk.0.ffn_gate.bias") }
 }
 
 /// Refuses models that are not of the family, or are stretched in a way that is not known here.
@@ -96,13 +101,13 @@ fn ends(metadata: &Metadata<'_>) -> Result<Vec<u32>, LoadError> {
 
 /// Llama 3's stretching, which the file holds as the divisors that come of it. All models that have been released with one share the bounds of the
 /// blended waves; the factor is the largest divisor, and the context before stretching follows from a divisor that is blended.
-fn scaling(metadata: &Metadata<'_>, config: &DecoderConfig, divisors: &[f32]) -> Result<RopeScaling, LoadError> {
+fn scaling(metadata: &Metadata<'_>, theta: f64, head_dim: usize, divisors: &[f32]) -> Result<RopeScaling, LoadError> {
     let (low, high) = (1.0, 4.0);
     let factor = f64::from(divisors.iter().copied().fold(1.0, f32::max));
-    if divisors.len() != config.head_dim / 2 {
-        return Err(metadata.refuse(FREQUENCIES, format!("{} values", config.head_dim / 2), divisors.len()));
+    if divisors.len() != head_dim / 2 {
+        return Err(metadata.refuse(FREQUENCIES, format!("{} values", head_dim / 2), divisors.len()));
     }
-    let frequency = |place: usize| config.rope_theta.powf(-2.0 * place as f64 / config.head_dim as f64);
+    let frequency = |place: usize| theta.powf(-2.0 * place as f64 / head_dim as f64);
     let blend = |divisor: f32| (1.0 / f64::from(divisor) - 1.0 / factor) / (1.0 - 1.0 / factor);
     let blends = divisors.iter().map(|divisor| blend(*divisor)).enumerate();
     let halfway = blends

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::Targets;
 use super::ordered::Ordered;
 use crate::error::LoadError;
-use crate::nn::lora::Projection;
 
 /// Fields that change nothing about a trained adapter's arithmetic, or are honoured.
 const KNOWN: [&str; 25] = [
@@ -92,13 +91,11 @@ impl Fields<'_> {
         }
     }
 
-    /// The adapted modules. Where none are named, those that PEFT takes for a Llama.
+    /// The adapted modules. Where none are named, those that PEFT takes for most families.
     pub(super) fn targets(&self) -> Result<Targets, LoadError> {
         let expected = "a list of module names, or a regular expression";
         match self.modules("target_modules", expected)? {
-            Some(Targets::Pattern(text)) if text.eq_ignore_ascii_case("all-linear") => {
-                Ok(Targets::Names(Projection::ALL.map(|projection| projection.target().to_owned()).to_vec()))
-            }
+            Some(Targets::Pattern(text)) if text.eq_ignore_ascii_case("all-linear") => Ok(Targets::AllLinear),
             Some(targets) if !targets.is_empty() => Ok(targets),
             Some(_) => Err(self.wrong("target_modules", expected, self.raw.get("target_modules"))),
             None => Ok(Targets::Names(["q_proj", "v_proj"].map(str::to_owned).to_vec())),
@@ -128,7 +125,7 @@ impl Fields<'_> {
             Some(value) => layer(value).map(|layer| vec![layer]),
         };
         match (layers, targets) {
-            (Some(layers), Targets::Names(_)) => Ok(Some(layers)),
+            (Some(layers), Targets::Names(_) | Targets::AllLinear) => Ok(Some(layers)),
             (Some(_), Targets::Pattern(_)) => {
                 Err(self.wrong(field, "nothing beside a regular expression", self.raw.get(field)))
             }

@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
-use self::names::{module_name, refuse_foreign, tensor_name, todays};
+use self::names::{refuse_foreign, tensor_name, todays};
 use self::pattern::first_matches;
 use self::rule::{Rule, Verdict};
 use super::folder::update;
@@ -106,7 +106,7 @@ impl AdapterFile {
         refuse_foreign(&found, tensors.path())?;
         let slots = slots(&config, model, &path, |name| found.contains_key(name))?;
         let names = match_names(&*tensors, &slots, found, twice)?;
-        refuse_none(&slots, &path)?;
+        refuse_none(&slots, model, &path)?;
         Ok(Self { config, tensors, slots, names })
     }
 
@@ -158,7 +158,7 @@ fn open_tensors(dir: &Path) -> Result<Box<dyn TensorSource>, LoadError> {
 
 /// Biases are trained with `bias: all` where the base has some: they are no pairs.
 fn refuse_biases(config: &AdapterConfig, model: &DecoderConfig, path: &Path) -> Result<(), LoadError> {
-    match config.bias == "none" || !(model.attention_bias || model.mlp_bias) {
+    match config.bias == "none" || !model.choices.has_biases() {
         true => Ok(()),
         false => Err(LoadError::field(path, "bias", "\"none\", as the base has biases", &config.bias)),
     }
@@ -176,22 +176,24 @@ pub type AdaptedLayers = BTreeMap<(usize, Projection), (usize, f64)>;
 pub fn adapted_layers(config: &AdapterConfig, model: &DecoderConfig) -> Result<AdaptedLayers, LoadError> {
     let path = Path::new(CONFIG);
     let slots = slots(config, model, path, |_| false)?;
-    refuse_none(&slots, path)?;
+    refuse_none(&slots, model, path)?;
     match slots.values().find(|slot| slot.rank == 0) {
         Some(_) => Err(LoadError::field(path, "r", "at least 1", 0)),
         None => Ok(slots.into_iter().map(|(place, slot)| (place, (slot.rank, slot.scale))).collect()),
     }
 }
 
-fn refuse_none(slots: &Slots, path: &Path) -> Result<(), LoadError> {
+fn refuse_none(slots: &Slots, model: &DecoderConfig, path: &Path) -> Result<(), LoadError> {
     match slots.is_empty() {
-        true => Err(LoadError::field(path, "target_modules", format!("some of {}", all_targets()), "none of them")),
+        true => Err(LoadError::field(path, "target_modules", format!("some of {}", targets(model)), "none of them")),
         false => Ok(()),
     }
 }
 
-fn all_targets() -> String {
-    Projection::ALL.map(Projection::target).join(", ")
+/// The names of the modules that may be adapted.
+fn targets(model: &DecoderConfig) -> String {
+    let projections = Projection::of_block(model).iter().chain([&Projection::Head]);
+    projections.map(|projection| projection.target()).collect::<Vec<_>>().join(", ")
 }
 
 /// What the configuration asks of one layer.
@@ -220,11 +222,14 @@ fn slots(
     path: &Path,
     is_stored: impl Fn(&str) -> bool,
 ) -> Result<Slots, LoadError> {
-    let all = (0..model.num_hidden_layers).flat_map(|layer| Projection::ALL.map(|projection| (layer, projection)));
-    let modules: Vec<String> = all.clone().map(|(layer, projection)| module_name(layer, projection)).collect();
-    let rule = Rule::of(config, path)?;
+    let of_block = Projection::of_block(model);
+    let blocks = (0..model.num_hidden_layers).flat_map(|layer| of_block.iter().map(move |part| (layer, *part)));
+    let all = blocks.chain([(0, Projection::Head)]);
+    let modules: Vec<String> = all.clone().map(|(layer, projection)| projection.full_name(layer)).collect();
+    let linear: Vec<&str> = of_block.iter().map(|projection| projection.target()).collect();
+    let rule = Rule::of(config, &linear, path)?;
     if let Some(unknown) = rule.unknown_target(&modules) {
-        return Err(LoadError::field(path, "target_modules", format!("some of {}", all_targets()), unknown));
+        return Err(LoadError::field(path, "target_modules", format!("some of {}", targets(model)), unknown));
     }
     let is_adapted = |layer, projection, module: &str| match rule.verdict(module) {
         Verdict::Yes => true,

@@ -7,17 +7,12 @@ use crate::checkpoint::tensors::TensorSource;
 use crate::error::LoadError;
 use crate::nn::lora::Projection;
 
-/// What the names of a causal language model's tensors begin with.
-const PREFIX: &str = "base_model.model.model.layers.";
+/// What the names of a causal language model's tensors begin with: those of its blocks, and of its unembedding.
+const PREFIXES: [&str; 2] = ["base_model.model.model.layers.", "base_model.model.lm_head."];
 
 /// PEFT's name of a factor, `lora_A` or `lora_B`.
 pub(super) fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
-    format!("{PREFIX}{layer}.{}.{which}.weight", projection.module())
-}
-
-/// The name of a decoder's module, as configurations match it.
-pub(super) fn module_name(layer: usize, projection: Projection) -> String {
-    format!("model.layers.{layer}.{}", projection.module())
+    format!("base_model.model.{}.{which}.weight", projection.full_name(layer))
 }
 
 /// A file's names by those that PEFT gives today: older ones have `.default` in them. Names that
@@ -33,7 +28,7 @@ pub(super) fn todays(tensors: &dyn TensorSource) -> (BTreeMap<String, String>, V
 /// Refuses an adapter none of whose tensors has the prefix, and says where such names come from.
 pub(super) fn refuse_foreign(names: &BTreeMap<String, String>, path: &Path) -> Result<(), LoadError> {
     let Some(name) = names.values().next() else { return Ok(()) };
-    if names.keys().any(|name| name.starts_with(PREFIX)) {
+    if names.keys().any(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix))) {
         return Ok(());
     }
     let found = name.find("layers.").map_or(&name[..], |end| &name[..end + "layers.".len()]);

@@ -18,6 +18,8 @@ pub enum Targets {
     Names(Vec<String>),
     /// A regular expression that a full name matches as a whole.
     Pattern(String),
+    /// Every linear layer of a block (`all-linear`).
+    AllLinear,
 }
 
 impl Targets {
@@ -27,6 +29,7 @@ impl Targets {
         match self {
             Self::Names(names) => names.is_empty(),
             Self::Pattern(pattern) => pattern.is_empty(),
+            Self::AllLinear => false,
         }
     }
 }
@@ -49,6 +52,7 @@ impl Serialize for Targets {
         match self {
             Self::Names(names) => names.serialize(serializer),
             Self::Pattern(pattern) => pattern.serialize(serializer),
+            Self::AllLinear => "all-linear".serialize(serializer),
         }
     }
 }
@@ -72,10 +76,11 @@ pub(super) struct Rule<'a> {
 }
 
 impl<'a> Rule<'a> {
-    pub(super) fn of(config: &'a AdapterConfig, path: &Path) -> Result<Self, LoadError> {
+    /// The rule for a model whose blocks have linear layers of these names.
+    pub(super) fn of(config: &'a AdapterConfig, linear: &[&'static str], path: &Path) -> Result<Self, LoadError> {
         Ok(Self {
-            targets: Matcher::of(&config.target_modules, "target_modules", path)?,
-            excluded: Matcher::of(&config.exclude_modules, "exclude_modules", path)?,
+            targets: Matcher::of(&config.target_modules, linear, "target_modules", path)?,
+            excluded: Matcher::of(&config.exclude_modules, linear, "exclude_modules", path)?,
             layers: config.layers_to_transform.as_deref(),
             layers_pattern: &config.layers_pattern,
         })
@@ -123,8 +128,9 @@ enum Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    fn of(targets: &'a Targets, field: &str, path: &Path) -> Result<Self, LoadError> {
+    fn of(targets: &'a Targets, linear: &[&'static str], field: &str, path: &Path) -> Result<Self, LoadError> {
         match targets {
+            Targets::AllLinear => Ok(Self::Names(linear.iter().copied().collect())),
             Targets::Names(names) => Ok(Self::Names(names.iter().map(String::as_str).collect())),
             Targets::Pattern(pattern) if pattern.is_empty() => Ok(Self::Names(BTreeSet::new())),
             Targets::Pattern(pattern) => whole(pattern, field, path).map(Self::Pattern),
@@ -168,7 +174,7 @@ mod tests {
 
     /// Whether modules of two layers are adapted, each `q_proj`, `down_proj`.
     fn verdicts(config: &AdapterConfig) -> Vec<Verdict> {
-        let rule = Rule::of(config, Path::new("adapter_config.json")).unwrap();
+        let rule = Rule::of(config, &["q_proj", "down_proj"], Path::new("adapter_config.json")).unwrap();
         let modules = ["0.self_attn.q_proj", "0.mlp.down_proj", "10.self_attn.q_proj", "10.mlp.down_proj"];
         modules.iter().map(|module| rule.verdict(&format!("model.layers.{module}"))).collect()
     }
@@ -192,6 +198,7 @@ mod tests {
         let without = |targets: Targets, excluded: Targets| AdapterConfig { exclude_modules: excluded, ..new(targets) };
         let cases = [
             (new(names(&["q_proj"])), [Yes, No, Yes, No]),
+            (new(Targets::AllLinear), [Yes, Yes, Yes, Yes]),
             (new(names(&["proj"])), [No, No, No, No]),
             (new(names(&["0.mlp.down_proj"])), [No, Yes, No, No]),
             (new(names(&["model.layers.10.self_attn.q_proj"])), [No, No, Yes, No]),

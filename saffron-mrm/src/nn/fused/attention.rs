@@ -9,9 +9,8 @@ use saffron_kvtrie::simd::dispatch;
 
 use super::head::{Backward, Forward, Head};
 use super::{Function, constant, record};
-use crate::config::DecoderConfig;
-use crate::nn::RopeRows;
 use crate::nn::view::View;
+use crate::nn::{HeadShape, RopeRows};
 
 /// Rotary attention within sequences of one length.
 ///
@@ -21,35 +20,32 @@ use crate::nn::view::View;
 /// - output: `[q, sequences · length]`
 pub(crate) fn attention(
     joint: &Tensor<2>,
-    rope: &RopeRows,
-    config: &DecoderConfig,
+    rope: Option<&RopeRows>,
+    shape: &HeadShape,
     view: &Arc<View>,
 ) -> Option<Tensor<2>> {
     let rows = joint.dims()[1];
     if rows == 0 || rows != view.sequences * view.length {
         return None;
     }
-    let (cos, sin) = rope.tables();
-    let (cos, sin) = (constant(cos)?, constant(sin)?);
-    let (heads, group, width) = (config.num_key_value_heads, config.group(), config.head_dim);
-    record(Attention { heads, group, width, cos, sin, view: view.clone() }, joint)
+    let angles = match rope {
+        Some(rope) => Some([constant(rope.tables().0)?, constant(rope.tables().1)?]),
+        None => None,
+    };
+    record(Attention { shape: *shape, angles, view: view.clone() }, joint)
 }
 
 #[derive(Clone, Debug)]
 struct Attention {
-    /// Of keys.
-    heads: usize,
-    /// Query heads of a head of keys.
-    group: usize,
-    width: usize,
-    cos: FlexTensor,
-    sin: FlexTensor,
+    shape: HeadShape,
+    /// Cosines and sines, where there is a rotation.
+    angles: Option<[FlexTensor; 2]>,
     view: Arc<View>,
 }
 
 impl Function for Attention {
     fn forward(&self, joint: &[f32]) -> (Vec<f32>, [usize; 2]) {
-        let shape = [self.heads * self.group * self.width, self.view.sequences * self.view.length];
+        let shape = [self.shape.q(), self.view.sequences * self.view.length];
         let mut out = vec![0.0; shape[0] * shape[1]];
         let parts = self.parts(out.chunks_exact_mut(shape[1]).map(|row| row.chunks_exact_mut(self.view.length)));
         let tasks = self.heads(joint).into_par_iter().zip(parts);
@@ -72,13 +68,13 @@ impl Attention {
     /// Deals rows of all sequences out to the tasks, head by head and within a head sequence by sequence: first the queries' rows, then,
     /// if there are any, the keys' and the values'.
     fn parts<T>(&self, rows: impl Iterator<Item = impl Iterator<Item = T>>) -> Vec<Vec<T>> {
-        let sequences = self.view.sequences;
-        let mut parts: Vec<Vec<T>> = (0..self.heads * sequences).map(|_| Vec::new()).collect();
-        let queries = self.heads * self.group * self.width;
+        let (sequences, HeadShape { kv_heads, group, head_dim, .. }) = (self.view.sequences, self.shape);
+        let mut parts: Vec<Vec<T>> = (0..kv_heads * sequences).map(|_| Vec::new()).collect();
+        let queries = self.shape.q();
         for (row, pieces) in rows.enumerate() {
             let head = match row.checked_sub(queries) {
-                None => row / (self.group * self.width),
-                Some(row) => row / self.width % self.heads,
+                None => row / (group * head_dim),
+                Some(row) => row / head_dim % kv_heads,
             };
             parts[head * sequences..].iter_mut().zip(pieces).for_each(|(part, piece)| part.push(piece));
         }
@@ -93,16 +89,19 @@ impl Attention {
         let masks = hidden.len() / (length * length);
         let head = |(task, mut queries): (usize, Vec<&'a [f32]>)| {
             let sequence = task % sequences;
-            let angles = |table: &'a FlexTensor| {
+            let angles = |table: usize| {
                 // Made contiguous when the function was made.
-                let rows = table.as_slice::<f32>().unwrap_or_default().chunks_exact(rows);
+                let table = self.angles.as_ref().and_then(|tables| tables[table].as_slice::<f32>()).unwrap_or_default();
+                let rows = table.chunks_exact(rows);
                 rows.map(|row| &row[sequence * length..(sequence + 1) * length]).collect()
             };
-            let values = queries.split_off((self.group + 1) * self.width);
-            let keys = queries.split_off(self.group * self.width);
+            let HeadShape { group, head_dim, scale, cap, .. } = self.shape;
+            let values = queries.split_off((group + 1) * head_dim);
+            let keys = queries.split_off(group * head_dim);
             let mask = sequence % masks * length * length;
             let hidden = &hidden[mask..mask + length * length];
-            Head { queries, keys, values, cos: angles(&self.cos), sin: angles(&self.sin), hidden, causal: *causal }
+            let (scale, cap) = (scale as f32, cap.map(|cap| cap as f32));
+            Head { queries, keys, values, cos: angles(0), sin: angles(1), hidden, causal: *causal, scale, cap }
         };
         parts.into_iter().enumerate().map(head).collect()
     }

@@ -1,7 +1,7 @@
 //! Attention of one head of keys in one sequence, everything `[head_dim, rows]`.
 
 use pulp::{Simd, WithSimd};
-use saffron_core::numeric::exp_nonpositive;
+use saffron_core::numeric::{exp_nonpositive, tanh};
 
 use super::matrix::{Matrix, Upper};
 
@@ -11,13 +11,17 @@ pub(super) struct Head<'a> {
     pub(super) queries: Vec<&'a [f32]>,
     pub(super) keys: Vec<&'a [f32]>,
     pub(super) values: Vec<&'a [f32]>,
-    /// Of each pair of features the rows' cosines.
+    /// Of each pair of features that is rotated the rows' cosines.
     pub(super) cos: Vec<&'a [f32]>,
     pub(super) sin: Vec<&'a [f32]>,
     /// Of each key, of each row, whether the row must not look at it.
     pub(super) hidden: &'a [bool],
     /// Whether no row looks at a later one.
     pub(super) causal: bool,
+    /// What queries are multiplied by.
+    pub(super) scale: f32,
+    /// Scores become `cap · tanh(score / cap)`.
+    pub(super) cap: Option<f32>,
 }
 
 /// Writes what the query heads take from the values.
@@ -38,8 +42,8 @@ impl WithSimd for Forward<'_> {
         let members = head.queries.chunks_exact(width);
         let mut out = self.out.into_iter();
         for queries in members {
-            let queries = head.turned(queries, head.scale());
-            let shares = head.shares(simd, &keys, &queries);
+            let queries = head.turned(queries, head.scale);
+            let shares = head.shares(simd, &keys, &queries, None);
             let mut mixed = Matrix::zeros(width, head.length());
             mixed.add_product(simd, &values, &shares, head.upper(Upper::Right));
             store(&mixed, out.by_ref().take(width));
@@ -68,16 +72,20 @@ impl WithSimd for Backward<'_> {
         let (mut by_keys, mut by_values) = (Matrix::zeros(length, width), Matrix::zeros(length, width));
         let mut out = self.out.into_iter();
         for (queries, gradient) in head.queries.chunks_exact(width).zip(self.gradient.chunks_exact(width)) {
-            let (queries, gradient) = (head.turned(queries, head.scale()), gathered(gradient));
-            let shares = head.shares(simd, &keys_turned, &queries);
+            let (queries, gradient) = (head.turned(queries, head.scale), gathered(gradient));
+            let mut slopes = head.cap.map(|_| Matrix::zeros(length, length));
+            let shares = head.shares(simd, &keys_turned, &queries, slopes.as_mut());
             by_values.add_product(simd, &shares, &gradient.transposed(length), head.upper(Upper::Left));
             let mut by_scores = Matrix::zeros(length, length);
             by_scores.add_product(simd, &values, &gradient, head.upper(Upper::Product));
             softmax_backward(&shares, &mut by_scores);
+            if let Some(slopes) = &slopes {
+                multiply(&mut by_scores, slopes);
+            }
             by_keys.add_product(simd, &by_scores, &queries.transposed(length), head.upper(Upper::Left));
             let mut by_queries = Matrix::zeros(width, length);
             by_queries.add_product(simd, &keys, &by_scores, head.upper(Upper::Right));
-            head.turn(&mut by_queries, head.scale(), -1.0);
+            head.turn(&mut by_queries, head.scale, -1.0);
             store(&by_queries, out.by_ref().take(width));
         }
         let mut by_keys = by_keys.transposed(width);
@@ -98,10 +106,6 @@ impl Head<'_> {
         if self.causal { upper } else { Upper::None }
     }
 
-    fn scale(&self) -> f32 {
-        1.0 / (self.keys.len() as f32).sqrt()
-    }
-
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
     fn turned(&self, features: &[&[f32]], scale: f32) -> Matrix {
@@ -114,22 +118,32 @@ impl Head<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
     fn turn(&self, matrix: &mut Matrix, scale: f32, way: f32) {
-        for ((low, high), (cos, sin)) in matrix.halves_mut().zip(self.cos.iter().zip(&self.sin)) {
+        let pairs = self.cos.len();
+        for ((low, high), (cos, sin)) in matrix.pairs_mut(pairs).zip(self.cos.iter().zip(&self.sin)) {
             for ((low, high), (cos, sin)) in low.iter_mut().zip(high).zip(cos.iter().zip(*sin)) {
                 let (before, sin) = (*low, way * sin);
                 *low = (before * cos - *high * sin) * scale;
                 *high = (*high * cos + before * sin) * scale;
             }
         }
+        for feature in matrix.each_mut().skip(2 * pairs) {
+            for value in feature {
+                *value *= scale;
+            }
+        }
     }
 
-    /// Of each key the rows' shares in it: softmax over keys, zero where a row must not look.
+    /// Of each key the rows' shares in it: softmax over keys, zero where a row must not look. `slopes` gets the derivative of the
+    /// scores' cap, where there is one.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
-    fn shares<S: Simd>(&self, simd: S, keys: &Matrix, queries: &Matrix) -> Matrix {
+    fn shares<S: Simd>(&self, simd: S, keys: &Matrix, queries: &Matrix, slopes: Option<&mut Matrix>) -> Matrix {
         let length = self.length();
         let mut scores = Matrix::zeros(length, length);
         scores.add_product(simd, keys, queries, self.upper(Upper::Product));
+        if let Some(cap) = self.cap {
+            bound(&mut scores, cap, slopes);
+        }
         let (mut tops, mut sums) = (vec![f32::MIN; length], vec![0.0; length]);
         for (scores, hidden) in scores.each_mut().zip(self.hidden.chunks_exact(length)) {
             for ((score, hidden), top) in scores.iter_mut().zip(hidden).zip(&mut tops) {
@@ -149,6 +163,34 @@ impl Head<'_> {
             scores.iter_mut().zip(&sums).for_each(|(score, sum)| *score *= sum);
         }
         scores
+    }
+}
+
+/// Caps scores, and notes the cap's derivative at each: `1 − tanh²`.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
+fn bound(scores: &mut Matrix, cap: f32, slopes: Option<&mut Matrix>) {
+    for scores in scores.each_mut() {
+        for score in scores {
+            *score = cap * tanh(*score / cap);
+        }
+    }
+    if let Some(slopes) = slopes {
+        for (slopes, scores) in slopes.each_mut().zip(scores.each()) {
+            for (slope, score) in slopes.iter_mut().zip(scores) {
+                *slope = 1.0 - (score / cap) * (score / cap);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
+fn multiply(matrix: &mut Matrix, factors: &Matrix) {
+    for (values, factors) in matrix.each_mut().zip(factors.each()) {
+        for (value, factor) in values.iter_mut().zip(factors) {
+            *value *= factor;
+        }
     }
 }
 

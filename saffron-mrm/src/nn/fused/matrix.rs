@@ -53,11 +53,10 @@ impl Matrix {
         self.values.chunks_exact_mut(self.stride)
     }
 
-    /// The rows of the first half and those of the second.
-    pub(super) fn halves_mut(&mut self) -> impl Iterator<Item = (&mut [f32], &mut [f32])> {
-        let half = self.values.len() / 2;
-        let (low, high) = self.values.split_at_mut(half);
-        low.chunks_exact_mut(self.stride).zip(high.chunks_exact_mut(self.stride))
+    /// The first `pairs` rows, each with the one so many further down.
+    pub(super) fn pairs_mut(&mut self, pairs: usize) -> impl Iterator<Item = (&mut [f32], &mut [f32])> {
+        let (low, rest) = self.values.split_at_mut(pairs * self.stride);
+        low.chunks_exact_mut(self.stride).zip(rest.chunks_exact_mut(self.stride))
     }
 
     /// Adds `left · right`, as deep as `right` has rows. Whole blocks of an upper triangle's zeros are left out.

@@ -5,17 +5,19 @@
 //! of threads.
 
 mod attention;
+mod gated;
 mod head;
+mod head_norms;
 mod matrix;
 mod norm;
-mod swiglu;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
 
 pub(super) use attention::attention;
+pub(super) use gated::gated;
+pub(super) use head_norms::head_norms;
 pub(super) use norm::rms_norm;
-pub(super) use swiglu::swiglu;
 
 use std::fmt::Debug;
 use std::marker::PhantomData;

@@ -22,17 +22,26 @@ pub(crate) fn rms_norm(x: &Tensor<2>, weight: &Tensor<2>, eps: f64) -> Option<Te
     if rows == 0 {
         return None;
     }
-    record(Norm { weight: constant(weight)?, rows, eps: eps as f32 }, x)
+    record(Norm::new(weight, rows, eps)?, x)
 }
 
 #[derive(Clone, Debug)]
-struct Norm {
+pub(super) struct Norm {
     weight: FlexTensor,
     rows: usize,
     eps: f32,
 }
 
 impl Norm {
+    pub(super) fn new(weight: &Tensor<2>, rows: usize, eps: f64) -> Option<Self> {
+        Some(Self { weight: constant(weight)?, rows, eps: eps as f32 })
+    }
+
+    /// Features that it is over.
+    pub(super) fn width(&self) -> usize {
+        self.weight().len()
+    }
+
     fn weight(&self) -> &[f32] {
         // Made contiguous when the function was made.
         self.weight.as_slice().unwrap_or_default()

@@ -5,11 +5,16 @@
 use burn::tensor::Tensor;
 use saffron_kvtrie::simd::flex;
 
+mod activation;
+mod bound;
 mod heads;
 mod norm;
 mod product;
 mod right;
 
+#[cfg(feature = "autodiff")]
+pub(super) use activation::GELU;
+pub(super) use bound::bound;
 pub(super) use heads::split_heads;
 pub(super) use norm::rms_norm;
 pub(super) use product::{gate, gated, linear, logits};

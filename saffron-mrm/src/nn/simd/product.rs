@@ -4,10 +4,11 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use saffron_core::numeric::exp_nonpositive;
 use saffron_kvtrie::simd::{dispatch, flex, flex_tensor, host};
 
+use super::activation;
 use super::right::Right;
+use crate::config::Activation;
 
 /// From so many columns on, burn's own product is as fast.
 const MOST_COLUMNS: usize = 64;
@@ -36,40 +37,41 @@ pub(crate) fn linear(weight: &Tensor<2>, x: &Tensor<2>, add: Option<&Tensor<2>>)
     Some(flex_tensor(out, [rows, columns]))
 }
 
-/// `silu(G x) · U x` where the first half of the weight's rows is `G` and the second `U`.
+/// `f(G x) · U x` with an activation `f`, where the first half of the weight's rows is `G` and the second `U`.
 ///
 /// # Shapes
 ///
 /// - weight: `[2 · out, in]`
 /// - x: `[in, rows]`
 /// - output: `[out, rows]`
-pub(crate) fn gated(weight: &Tensor<2>, x: &Tensor<2>) -> Option<Tensor<2>> {
+pub(crate) fn gated(weight: &Tensor<2>, x: &Tensor<2>, activation: Activation) -> Option<Tensor<2>> {
     let product = Product::new(weight, x)?;
     let (rows, columns) = (weight.dims()[0] / 2, product.columns);
     let mut out = vec![0.0; rows * columns];
-    product.run(Pick::Pairs { apart: rows }, &mut out);
+    product.run(Pick::Pairs { apart: rows, activation }, &mut out);
     Some(flex_tensor(out, [rows, columns]))
 }
 
-/// `silu(g) · u` of a joint projection: what [`gated`] does after the product, for the product that burn made.
+/// `f(g) · u` of a joint projection: what [`gated`] does after the product, for the product that burn made.
 ///
 /// # Shapes
 ///
 /// - joint: `[2 · out, rows]`, gate above up
 /// - output: `[out, rows]`
-pub(crate) fn gate(joint: &Tensor<2>) -> Option<Tensor<2>> {
+pub(crate) fn gate(joint: &Tensor<2>, activation: Activation) -> Option<Tensor<2>> {
     let [height, columns] = joint.dims();
     let joint = flex(joint)?;
     let (gate, up) = joint.as_slice::<f32>()?.split_at(height / 2 * columns);
     let mut out = gate.to_vec();
     let parts = out.par_chunks_mut(PARALLEL / 8).zip(up.par_chunks(PARALLEL / 8));
-    parts.for_each(|(gate, up)| dispatch(Gate { gate, up }));
+    parts.for_each(|(gate, up)| dispatch(Gate { gate, up, activation }));
     Some(flex_tensor(out, [height / 2, columns]))
 }
 
 struct Gate<'a> {
     gate: &'a mut [f32],
     up: &'a [f32],
+    activation: Activation,
 }
 
 impl WithSimd for Gate<'_> {
@@ -77,7 +79,7 @@ impl WithSimd for Gate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        self.gate.iter_mut().zip(self.up).for_each(|(gate, up)| *gate = silu(*gate) * *up);
+        activation::gate(self.activation, self.gate, self.up);
     }
 }
 
@@ -117,8 +119,8 @@ pub(crate) fn logits(weight: &Tensor<2>, x: &Tensor<2>) -> Option<Vec<f32>> {
 enum Pick {
     /// The row of the same number.
     Rows,
-    /// That row and the one so many further down.
-    Pairs { apart: usize },
+    /// That row and the one so many further down: gate and up.
+    Pairs { apart: usize, activation: Activation },
 }
 
 impl Pick {
@@ -218,15 +220,15 @@ impl Task<'_> {
             let at = |place: usize| (first + blocks.row(block, place)).min(last);
             std::array::from_fn(|place| match pick {
                 Pick::Rows => row(at(place)),
-                Pick::Pairs { apart } => row(at(place % step) + place / step * apart),
+                Pick::Pairs { apart, .. } => row(at(place % step) + place / step * apart),
             })
         };
         let mut results = vec![0.0; R * columns];
         for block in 0..blocks.count {
             right.times(simd, rows_of(block), rows_of(block + 1), columns, &mut results);
-            if matches!(pick, Pick::Pairs { .. }) {
+            if let Pick::Pairs { activation, .. } = pick {
                 let (gate, up) = results.split_at_mut(step * columns);
-                gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = silu(*gate) * *up);
+                activation::gate(activation, gate, up);
             }
             for (place, results) in results.chunks_exact(columns).take(step).enumerate() {
                 let first = blocks.row(block, place) * columns;
@@ -259,13 +261,4 @@ impl Blocks {
     fn row(&self, block: usize, place: usize) -> usize {
         if self.far { place * self.count + block } else { block * self.step + place }
     }
-}
-
-/// `x · σ(x)`
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
-fn silu(x: f32) -> f32 {
-    let below = exp_nonpositive(-x.abs());
-    let top = if x < 0.0 { below } else { 1.0 };
-    x * top / (1.0 + below)
 }

@@ -1,7 +1,7 @@
 //! Each engine's way of saying things comes to the same as the model at hand.
 
 use saffron_core::testing::{ScriptedReward, conformance};
-use saffron_core::{CandidateFilter, Coverage, DecoderShape, Policy, Session, TextPolicy};
+use saffron_core::{CandidateFilter, Coverage, DecoderShape, Policy, Session, Sliding, TextPolicy};
 use saffron_search::remote::{EngineKind, RemotePolicy, RemoteSettings, Server};
 use saffron_search::strategy::StrategyConfig;
 use saffron_search::{Saffron, Searcher};
@@ -98,8 +98,16 @@ fn the_server_may_tokenise_and_know_the_template() {
 
 #[test]
 fn what_the_cache_saved_is_entered_where_it_is_said_and_unknown_where_it_is_not() {
-    let shape =
-        DecoderShape { layers: 2, hidden: 4, q: 4, kv: 2, intermediate: 8, vocab: VOCAB as u64, lora_per_token: 0 };
+    let shape = DecoderShape {
+        layers: 2,
+        hidden: 4,
+        q: 4,
+        kv: 2,
+        intermediate: 8,
+        vocab: VOCAB as u64,
+        lora_per_token: 0,
+        sliding: Sliding::NONE,
+    };
     // Prefix, prompt, infix, prefill: 1 + 3 + 2 + 1 tokens, then three steps of one token more.
     let asked = 7 + 8 + 9;
     for kind in EngineKind::ALL {

@@ -55,7 +55,7 @@ fn the_policy_that_is_written_says_what_the_trainer_says() {
     let mut policy = policy(out.path());
     let tokens = [0, 4, 12, 23, 6];
     let decoder = trainer.network().plain();
-    let mut attend = CausalAttention::new(1, tokens.len(), decoder.config().group(), &Device::flex());
+    let mut attend = CausalAttention::new(decoder.config(), 1, tokens.len(), &Device::flex());
     let logits = decoder.unembed(decoder.forward(&tokens, &[0, 1, 2, 3, 4], &mut attend));
     for place in 0..tokens.len() {
         let expected = numbers(&logits.clone().slice_dim(1, place..place + 1));

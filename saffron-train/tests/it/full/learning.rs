@@ -64,6 +64,6 @@ fn a_step_moves_every_matrix_and_no_norm() {
         let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
         assert!(moved > before.len() / 2, "{moved} of {}", before.len());
     }
-    let norms = after.blocks().iter().flat_map(|block| [&block.input_norm, &block.mlp_norm]).chain([after.norm()]);
+    let norms = after.blocks().iter().flat_map(|block| block.norms.each()).map(|(_, norm)| norm).chain([after.norm()]);
     assert!(norms.flat_map(|norm| crate::numbers(norm.weight())).all(|weight| weight == 1.0));
 }

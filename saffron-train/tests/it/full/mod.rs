@@ -8,7 +8,7 @@ mod run;
 
 use burn::tensor::Device;
 use saffron_mrm::nn::Decoder;
-use saffron_mrm::{DecoderConfig, RopeScaling};
+use saffron_mrm::{Biases, Choices, DecoderConfig};
 use saffron_train::objective::next_token::{NextToken, Text};
 use saffron_train::{Init, Network, Trainer};
 
@@ -26,12 +26,9 @@ pub(crate) fn config(tied: bool) -> DecoderConfig {
         vocab_size: 30,
         max_position_embeddings: 64,
         rms_norm_eps: 1e-5,
-        rope_theta: 10_000.0,
-        rope_scaling: RopeScaling::Plain,
         tie_word_embeddings: tied,
-        attention_bias: !tied,
-        mlp_bias: !tied,
         eos_token_ids: vec![1],
+        choices: Choices { biases: Biases { qkv: !tied, output: !tied, mlp: !tied }, ..Choices::llama(10_000.0) },
     }
 }
 

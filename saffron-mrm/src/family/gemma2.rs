@@ -1,0 +1,78 @@
+//! Gemma 2: four norms a layer that multiply by 1 + w, every other layer with a window, soft caps on scores and
+//! logits, a scale of scores of its own, embeddings times √hidden.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Model;
+use super::write::{activation, object};
+use super::{Defaults, Entry};
+use crate::config::{Biases, Choices, DecoderConfig, Family, Fields, Layers, NormPlaces, NormWeights, Scales};
+use crate::error::LoadError;
+
+const NAME: Family = Family("gemma2");
+const THETA: f64 = 10_000.0;
+const SCORE_CAP: f64 = 50.0;
+const LOGIT_CAP: f64 = 30.0;
+
+pub(super) const GEMMA2: Entry = Entry {
+    name: NAME,
+    architecture: "Gemma2ForCausalLM",
+    defaults: Defaults {
+        sizes: &[("max_position_embeddings", 8192), ("num_key_value_heads", 4), ("head_dim", 256)],
+        eps: 1e-6,
+        tied: true,
+    },
+    choices,
+    fields,
+};
+
+fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
+    let rotary = model.rotary(THETA)?;
+    let sliding = model.sliding(|layer| layer % 2 == 0)?;
+    let layers = model.layers_of(&sliding, model.window(Some(4096))?, |_| Some(rotary.clone()))?;
+    Ok(Choices {
+        score_cap: model.cap("attn_logit_softcapping", Some(SCORE_CAP))?,
+        logit_cap: model.cap("final_logit_softcapping", Some(LOGIT_CAP))?,
+        ..gemma(model, NAME, layers)?
+    })
+}
+
+/// What all Gemmas have in common.
+pub(super) fn gemma(model: &Model<'_>, name: Family, layers: Layers) -> Result<Choices, LoadError> {
+    if model.fields.flag("use_bidirectional_attention")? {
+        return Err(model.fields.refuse("use_bidirectional_attention", "false or null", true));
+    }
+    let attention = model.fields.flag("attention_bias")?;
+    let scalar = model.fields.or_default("query_pre_attn_scalar", Fields::number, 256.0)?;
+    // The older name of the activation, which is not read.
+    model.fields.text("hidden_act")?;
+    Ok(Choices {
+        norms: NormPlaces::Around,
+        norm_weights: NormWeights::OnePlus,
+        biases: Biases { qkv: attention, output: attention, mlp: false },
+        activation: model.activation("hidden_activation")?,
+        scales: Scales { embedding: (model.hidden as f64).sqrt(), score: Some(scalar.powf(-0.5)), ..Scales::default() },
+        ..Choices::plain(name, layers)
+    })
+}
+
+fn fields(config: &DecoderConfig) -> Map<String, Value> {
+    let mut fields = gemma_fields(config);
+    fields.extend(object(json!({
+        "attn_logit_softcapping": config.choices.score_cap,
+        "final_logit_softcapping": config.choices.logit_cap,
+    })));
+    fields.extend(config.rope_fields());
+    fields
+}
+
+/// The fields that all Gemmas have in common.
+pub(super) fn gemma_fields(config: &DecoderConfig) -> Map<String, Value> {
+    let mut fields = object(json!({
+        "hidden_activation": activation(config.choices.activation),
+        "attention_bias": config.choices.biases.qkv,
+        "query_pre_attn_scalar": config.score_scalar(),
+    }));
+    fields.extend(config.window_fields());
+    fields
+}

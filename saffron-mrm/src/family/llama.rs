@@ -1,0 +1,54 @@
+//! Llama, and what else calls itself so.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Model;
+use super::write::{activation, object};
+use super::{Defaults, Entry};
+use crate::config::{Biases, Choices, DecoderConfig, Family, Layer, Layers, Rotary};
+use crate::error::LoadError;
+
+const NAME: Family = Family("llama");
+const THETA: f64 = 10_000.0;
+
+pub(super) const LLAMA: Entry = Entry {
+    name: NAME,
+    architecture: "LlamaForCausalLM",
+    defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-6, tied: false },
+    choices,
+    fields,
+};
+
+impl Choices {
+    /// A Llama's with rotary positions of a base, nothing stretched, no biases.
+    ///
+    /// ```
+    /// use saffron_mrm::{Biases, Choices};
+    /// let biased = Choices { biases: Biases { qkv: true, ..Biases::default() }, ..Choices::llama(1e6) };
+    /// assert_eq!(biased.family.name(), "llama");
+    /// ```
+    #[must_use]
+    pub fn llama(theta: f64) -> Self {
+        Self::plain(NAME, Layers::Alike(Layer { rotary: Some(Rotary::plain(theta)), window: None }))
+    }
+}
+
+fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
+    let attention = model.fields.flag("attention_bias")?;
+    Ok(Choices {
+        biases: Biases { qkv: attention, output: attention, mlp: model.fields.flag("mlp_bias")? },
+        activation: model.activation("hidden_act")?,
+        ..Choices::plain(NAME, model.unwindowed(THETA)?)
+    })
+}
+
+fn fields(config: &DecoderConfig) -> Map<String, Value> {
+    let Choices { biases, .. } = config.choices;
+    let mut fields = object(json!({
+        "hidden_act": activation(config.choices.activation),
+        "attention_bias": biases.qkv,
+        "mlp_bias": biases.mlp,
+    }));
+    fields.extend(config.rope_fields());
+    fields
+}

@@ -1,0 +1,54 @@
+//! Qwen2 and 2.5: biases on queries, keys and values that no field tells of; windows in the later layers
+//! where they are switched on.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Model;
+use super::write::{activation, object};
+use super::{Defaults, Entry};
+use crate::config::{Biases, Choices, DecoderConfig, Family, Layers};
+use crate::error::LoadError;
+
+const NAME: Family = Family("qwen2");
+const THETA: f64 = 10_000.0;
+
+pub(super) const QWEN2: Entry = Entry {
+    name: NAME,
+    architecture: "Qwen2ForCausalLM",
+    defaults: Defaults {
+        sizes: &[("max_position_embeddings", 32_768), ("num_key_value_heads", 32)],
+        eps: 1e-6,
+        tied: false,
+    },
+    choices,
+    fields,
+};
+
+fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
+    Ok(Choices {
+        biases: Biases { qkv: true, ..Biases::default() },
+        activation: model.activation("hidden_act")?,
+        ..Choices::plain(NAME, layers(model)?)
+    })
+}
+
+/// Layers from `max_window_layers` on slide, where windows are on.
+pub(super) fn layers(model: &Model<'_>) -> Result<Layers, LoadError> {
+    const FULL_LAYERS: usize = 28;
+    let window = model.window(Some(4096))?;
+    let window = if model.fields.flag("use_sliding_window")? { window } else { None };
+    let full = model.fields.count("max_window_layers")?.unwrap_or(FULL_LAYERS);
+    let sliding = model.sliding(|layer| window.is_some() && layer >= full)?;
+    let rotary = model.rotary(THETA)?;
+    model.layers_of(&sliding, window, |_| Some(rotary.clone()))
+}
+
+fn fields(config: &DecoderConfig) -> Map<String, Value> {
+    let mut fields = object(json!({
+        "hidden_act": activation(config.choices.activation),
+        "use_sliding_window": config.window().is_some(),
+    }));
+    fields.extend(config.window_fields());
+    fields.extend(config.rope_fields());
+    fields
+}

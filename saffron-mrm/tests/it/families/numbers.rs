@@ -1,0 +1,168 @@
+//! Logits and rewards.
+
+use burn::tensor::Device;
+use saffron_kvtrie::Reuse;
+use saffron_kvtrie::attention::{Buckets, PlanKind};
+use saffron_mrm::engine::{Engine, Merge};
+use saffron_mrm::{LoadError, ModelOptions, Mrm};
+
+use super::{families, within};
+use crate::fixtures::{Reference, adapted, dir, gap, logits, reference};
+
+const TOLERANCE: f32 = 1e-4;
+
+/// Options under which a fixture's contexts are admitted: those beyond the original length of its positions are asked for.
+fn options(name: &str) -> ModelOptions {
+    let max_context = name.ends_with("-long").then_some(128);
+    ModelOptions { max_context, ..ModelOptions::default() }
+}
+
+fn ways(name: &str) -> Vec<ModelOptions> {
+    let cached = options(name);
+    let others = [
+        ModelOptions { reuse: Reuse::Nothing, ..cached },
+        ModelOptions { max_batch: 1, ..cached },
+        ModelOptions { prefill_chunk: 7, ..cached },
+    ];
+    let plan = |kind, buckets| ModelOptions { attention: Some(kind), buckets: Some(buckets), ..cached };
+    let plans = PlanKind::ALL.map(|kind| [plan(kind, Buckets::Exact), plan(kind, Buckets::Powers)]);
+    [cached].into_iter().chain(others).chain(plans.into_iter().flatten()).collect()
+}
+
+fn engine(name: &str, options: ModelOptions) -> Engine {
+    Engine::open(&dir(&within(name)).join("policy"), &Device::flex(), options).unwrap()
+}
+
+fn numbers(name: &str) -> Reference {
+    reference(&within(name))
+}
+
+fn assert_rows(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let gap = gap(found, expected);
+        assert!(gap < TOLERANCE, "{what}, sequence {row}: {gap}");
+    }
+}
+
+#[test]
+fn logits_are_those_of_transformers_under_every_plan() {
+    for name in families() {
+        let reference = numbers(&name);
+        for options in ways(&name) {
+            let mut engine = engine(&name, options);
+            let what = format!("{name} {options:?}");
+            assert_rows(&logits(&mut engine, &reference.sequences), &reference.logits, &what);
+            // Once more: everything is cached now, or nothing is.
+            assert_rows(&logits(&mut engine, &reference.sequences), &reference.logits, &what);
+            engine.validate().unwrap();
+        }
+    }
+}
+
+#[test]
+fn rewards_are_those_of_peft() {
+    for name in families() {
+        let (reference, dir) = (numbers(&name), dir(&within(&name)));
+        for options in ways(&name) {
+            let base = Mrm::builder(dir.join("guard"), &Device::flex(), options).unwrap();
+            let found = base.with_adapter(dir.join("mrm")).unwrap().raw_rewards(&reference.sequences).unwrap();
+            assert_rows(&found, &reference.rewards, &format!("{name} {options:?}"));
+        }
+    }
+}
+
+#[test]
+fn an_adapter_beside_the_weights_gives_what_a_merged_one_gives() {
+    for name in families() {
+        let reference = numbers(&name);
+        let rows = |merge| logits(&mut adapted(&within(&name), options(&name), merge), &reference.sequences);
+        assert_rows(&rows(Merge::Beside), &rows(Merge::IntoWeights), &name);
+    }
+}
+
+#[test]
+fn a_prompt_may_be_cut_anywhere() {
+    for name in families() {
+        let reference = numbers(&name);
+        let longest = reference.sequences.iter().zip(&reference.logits).max_by_key(|(tokens, _)| tokens.len());
+        let (tokens, expected) = longest.unwrap();
+        for kind in [PlanKind::Tiles, PlanKind::Cascade] {
+            for cut in 1..tokens.len() {
+                let mut engine = engine(&name, ModelOptions { attention: Some(kind), ..options(&name) });
+                logits(&mut engine, &[tokens[..cut].to_vec()]);
+                let found = logits(&mut engine, std::slice::from_ref(tokens));
+                assert!(gap(&found[0], expected) < TOLERANCE, "{name} cut after {cut}");
+            }
+        }
+    }
+}
+
+/// Contexts of the length of several windows, one token after the other, beside branches, in a cache that holds few of them.
+#[test]
+fn a_cache_that_evicts_in_the_middle_changes_nothing() {
+    for name in families() {
+        let reference = numbers(&name);
+        let config = engine(&name, options(&name)).decoder().config().clone();
+        let token = 2 * config.num_hidden_layers * config.key_width() * 4;
+        let bytes = (140 * token) as u64;
+        let scarce = ModelOptions { cache_bytes: bytes, max_batch: 1, ..options(&name) };
+        let (mut engine, mut cold) =
+            (engine(&name, scarce), engine(&name, ModelOptions { reuse: Reuse::Nothing, ..options(&name) }));
+        for round in 0..3u32 {
+            assert_rows(&logits(&mut engine, &reference.sequences), &reference.logits, &format!("{name} scarce"));
+            let other: Vec<u32> = (0..60).map(|at| (at * 13 + 5 + round) % 100).collect();
+            let branches: Vec<Vec<u32>> = (57..60).map(|length| other[..length].to_vec()).collect();
+            let expected = logits(&mut cold, &branches);
+            assert_rows(&logits(&mut engine, &branches), &expected, &format!("{name} branches"));
+        }
+        assert!(engine.cache_stats().tokens_evicted > 0, "{name}");
+        assert!(engine.pools().bytes() <= bytes, "{name}");
+        engine.validate().unwrap();
+    }
+}
+
+/// A frontier whose members differ in what is cached and in what is new, some of it longer than a window.
+#[test]
+fn ragged_batches_give_what_one_by_one_gives() {
+    for name in families() {
+        let stem: Vec<u32> = (0..70).map(|at| (at * 7 + 3) % 90).collect();
+        let lengths = [(70, 0), (12, 1), (12, 3), (50, 2), (5, 40), (70, 1), (1, 9), (66, 5)];
+        let context = |(place, (kept, new)): (usize, &(usize, u32))| {
+            let tail = (0..*new).map(|at| (place as u32 * 11 + at * 5 + 1) % 90);
+            stem[..*kept].iter().copied().chain(tail).collect()
+        };
+        let contexts: Vec<Vec<u32>> = lengths.iter().enumerate().map(context).collect();
+        let alone = ModelOptions { reuse: Reuse::Nothing, max_batch: 1, ..options(&name) };
+        let expected = logits(&mut engine(&name, alone), &contexts);
+        for kind in PlanKind::ALL {
+            for buckets in [Buckets::Exact, Buckets::Powers] {
+                let together = ModelOptions { attention: Some(kind), buckets: Some(buckets), ..options(&name) };
+                let mut engine = engine(&name, together);
+                logits(&mut engine, &[stem[..33].to_vec()]);
+                assert_rows(&logits(&mut engine, &contexts), &expected, &format!("{name} {kind:?} {buckets:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn contexts_beyond_an_original_length_are_asked_for_and_serve_all() {
+    let dir = dir(&within("phi3-longrope")).join("policy");
+    let open =
+        |max_context| Engine::open(&dir, &Device::flex(), ModelOptions { max_context, ..ModelOptions::default() });
+    let tokens = numbers("phi3-longrope").sequences;
+    let short = open(None).unwrap();
+    // max_position_embeddings is 2048, the original length 512.
+    assert_eq!(short.context_limit(), 512);
+    let mut long = open(Some(513)).unwrap();
+    assert_eq!(long.context_limit(), 513);
+    let (short, long) = (logits(&mut open(None).unwrap(), &tokens), logits(&mut long, &tokens));
+    assert_eq!(short, logits(&mut open(Some(512)).unwrap(), &tokens), "up to the original length nothing changes");
+    assert!(gap(&long[3], &short[3]) > 1e-2, "the long factors serve short contexts, too");
+    for wrong in [0, 2049] {
+        let error = open(Some(wrong)).unwrap_err();
+        assert!(matches!(&error, LoadError::Field { field, .. } if field == "max_context"), "{error}");
+        assert!(error.to_string().contains("1 to 2048"), "{error}");
+    }
+}
