@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor};
 use saffron_core::ModelError;
 use saffron_kvtrie::attention::{
-    AttentionPlan, AttentionPlanner, AttentionShape, Buckets, CostModel, Frontier, PlanKind,
+    AttentionPlan, AttentionPlanner, AttentionShape, Buckets, CostModel, Frontier, PlanKind, PlanOptions,
 };
 use saffron_kvtrie::{KvPools, Reservation, StepError};
 
@@ -49,7 +49,8 @@ impl Pass<'_> {
         let heads =
             AttentionShape { kv_heads: config.num_key_value_heads, group: config.group(), head_dim: config.head_dim };
         let kind = self.options.attention.unwrap_or_else(|| self.planner.pick(&Frontier::new(reservation), heads));
-        let plan = AttentionPlan::with_buckets(reservation, heads, kind, self.buckets(), pools);
+        let options = PlanOptions { buckets: self.buckets(), ..PlanOptions::new(kind) };
+        let plan = AttentionPlan::with_options(reservation, heads, options, pools);
         let (tokens, positions) = (plan.padded(reservation.tokens()), plan.padded(reservation.positions()));
         self.decoder.forward(&tokens, &positions, &mut CachedAttention { plan: &plan, pools })
     }
