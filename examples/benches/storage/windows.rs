@@ -15,7 +15,8 @@ const WINDOW: usize = 512;
 /// Tokens that each sequence of a beam has of its own.
 const SUFFIX: usize = 48;
 
-/// One layer of one step under tiles and the cascade, with a window and without; prints how many times longer the whole takes.
+/// One layer of one step under tiles and the cascade, with a window and without; prints how many
+/// times longer the whole takes.
 pub(crate) fn attend(criterion: &mut Criterion) {
     let mut lines = Vec::new();
     for (chains, suffix) in [(1, 1), (16, SUFFIX)] {

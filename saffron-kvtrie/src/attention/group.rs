@@ -31,7 +31,8 @@ enum Rows {
 #[derive(Debug)]
 struct Trunk {
     keys: TrunkKeys,
-    /// Where they are padding, `[1, 1, 1, trunk]`, or before a row's window, `[1, chains, len · group, trunk]`.
+    /// True where they are padding, `[1, 1, 1, trunk]`, or before a row's window,
+    /// `[1, chains, len · group, trunk]`.
     hidden: Option<Tensor<4, Bool>>,
 }
 
@@ -147,8 +148,8 @@ impl Rows {
 }
 
 impl Trunk {
-    /// A view where slots are contiguous and sizes exact. Rounded up it is gathered: beyond a view lies what others wrote, and zero
-    /// times that is not always zero.
+    /// A view where slots are contiguous and sizes exact. Rounded up it is gathered: beyond a view
+    /// lies what others wrote, and zero times that is not always zero.
     fn new(plan: &GroupPlan, buckets: Buckets, group: usize, device: &Device) -> Option<Self> {
         let (keys, len) = match (plan.trunk.as_slice(), buckets) {
             ([], _) => return None,

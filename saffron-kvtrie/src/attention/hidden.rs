@@ -9,14 +9,15 @@ use super::plan::{Chain, GroupPlan};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mask {
     pub(super) hidden: Vec<bool>,
-    /// The query heads of a key head are folded into the rows: `[1, chains, len · group, keys]`, or `[1, 1, 1, keys]` where all rows see
-    /// the same.
+    /// The query heads of a key head are folded into the rows: `[1, chains, len · group, keys]`, or
+    /// `[1, 1, 1, keys]` where all rows see the same.
     pub(super) size: [usize; 4],
 }
 
 impl Chain {
-    /// The suffix keys that the row at a place sees: those of its window that stand before its chain, and its chain's rows up to itself.
-    /// Padding sees what the chain's last row does; of a chain that is padding it sees none.
+    /// The suffix keys that the row at a place sees: those of its window that stand before its
+    /// chain, and its chain's rows up to itself. Padding sees what the chain's last row does; of a
+    /// chain that is padding it sees none.
     fn suffix_seen(&self, place: usize, window: Window) -> Range<usize> {
         let end = self.before + self.real.min(place + 1);
         window.start(end)..end
@@ -40,7 +41,8 @@ impl GroupPlan {
         (!whole).then(|| self.mask(&seen, group, self.suffix_len))
     }
 
-    /// What rows must not see of the trunk, `keys` long with its padding; `None` where each may see all.
+    /// What rows must not see of the trunk, `keys` long with its padding; `None` where each may see
+    /// all.
     pub(super) fn hidden_trunk(&self, group: usize, keys: usize) -> Option<Mask> {
         let trunk = self.trunk_len();
         let seen: Vec<Range<usize>> = self.places(|chain, place| chain.trunk_seen(place, self.window, trunk)).collect();

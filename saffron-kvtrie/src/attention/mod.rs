@@ -6,9 +6,10 @@
 //!
 //! The group of query heads that share a key head is folded into the query rows, so keys and values are never repeated.
 //!
-//! A layer with a sliding window has a plan of its own, which reads what some row's window holds: the trunk begins with the earliest
-//! window of its group, suffixes and tiles likewise, and a row whose window begins later hides the keys before it. Those it multiplies
-//! by zero, so that a NaN in a row's own past may reach it there.
+//! A layer with a sliding window has a plan of its own, which reads what some row's window holds:
+//! the trunk begins with the earliest window of its group, suffixes and tiles likewise, and a row
+//! whose window begins later hides the keys before it. Those it multiplies by zero, so that a NaN
+//! in a row's own past may reach it there.
 //!
 //! Where a backend pays for every new shape, sizes are rounded up ([`Buckets`]): rows, chains, their lengths, trunks and suffixes. What is
 //! added reads the null row, is masked, writes nothing, and its outputs are dropped.
@@ -72,8 +73,8 @@ impl AttentionPlan {
         Self::with_options(reservation, shape, PlanOptions::new(kind), pools)
     }
 
-    /// The same with a window, capped scores, or sizes rounded up. Of rounded sizes the pass has [`rows`](Self::rows) rows, those of the
-    /// reservation first. Tiles have exact sizes always.
+    /// The same with a window, capped scores, or sizes rounded up. Of rounded sizes the pass has
+    /// [`rows`](Self::rows) rows, those of the reservation first. Tiles have exact sizes always.
     #[must_use]
     pub fn with_options(
         reservation: &Reservation,

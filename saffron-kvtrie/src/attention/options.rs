@@ -2,8 +2,9 @@
 
 use super::{Buckets, PlanKind};
 
-/// How the rows of a pass attend: the kind of plan, and what the model's layers ask for. Layers that differ in window or cap have a
-/// plan each; both have the same rows where kind and buckets are the same.
+/// How the rows of a pass attend: the kind of plan, and what the model's layers ask for. Layers
+/// that differ in window or cap have a plan each; both have the same rows where kind and buckets
+/// are the same.
 ///
 /// ```
 /// use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, PlanKind, PlanOptions};
@@ -29,11 +30,13 @@ pub struct PlanOptions {
     pub kind: PlanKind,
     /// How sizes are rounded up.
     pub buckets: Buckets,
-    /// Tokens of its context that a row sees, counted back from itself and itself included: the row at position `p` sees the keys at
-    /// positions above `p - window`. `None`: the whole context. Zero counts as one, since a row always sees itself.
+    /// Tokens of its context that a row sees, counted back from itself and itself included: the row
+    /// at position `p` sees the keys at positions above `p - window`. `None`: the whole context.
+    /// Zero counts as one, since a row always sees itself.
     pub window: Option<usize>,
-    /// Soft cap `c` on scores: a score `s` becomes `c · tanh(s / c)` before keys are hidden and the softmax is taken. `None`: scores stay
-    /// as they are. A cap must be finite and above zero; with any other every output is NaN.
+    /// Soft cap `c` on scores: a score `s` becomes `c · tanh(s / c)` before keys are hidden and the
+    /// softmax is taken. `None`: scores stay as they are. A cap must be finite and above zero; with
+    /// any other every output is NaN.
     pub score_cap: Option<f32>,
 }
 

@@ -8,7 +8,8 @@ use crate::reserve::Segment;
 pub(super) struct Window(usize);
 
 impl Window {
-    /// A window of so many tokens, the row itself included, hence at least one. `None`: the whole context.
+    /// A window of so many tokens, the row itself included, hence at least one. `None`: the whole
+    /// context.
     pub(super) fn new(tokens: Option<usize>) -> Self {
         Self(tokens.map_or(usize::MAX, |tokens| tokens.max(1)))
     }

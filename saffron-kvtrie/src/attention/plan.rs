@@ -91,7 +91,8 @@ pub(super) fn groups(reservation: &Reservation, kind: PlanKind, sizes: &Sizes) -
     frontier.into_iter().chain(pieces.iter().map(|piece| GroupPlan::single(piece, alone, sizes))).collect()
 }
 
-/// A chain in pieces, each with the rows before it added to its prefix, of which what its first row sees is left.
+/// A chain in pieces, each with the rows before it added to its prefix, of which what its first row
+/// sees is left.
 fn pieces(segment: &Segment, slots: &[u32], window: Window) -> Vec<Segment> {
     let mut prefix = segment.prefix.clone();
     let starts = segment.rows.clone().step_by(PIECE);
@@ -213,7 +214,8 @@ impl GroupPlan {
     }
 }
 
-/// The chains of segments that have `trunk` tokens in common, each with what its first row sees between the trunk and itself.
+/// The chains of segments that have `trunk` tokens in common, each with what its first row sees
+/// between the trunk and itself.
 fn chains(segments: &[&Segment], trunk: usize, window: Window) -> Vec<Chain> {
     let chain = |segment: &&Segment| {
         let between = segment.prefix_len() - trunk;

@@ -13,7 +13,7 @@ pub enum PlanKind {
     Tiles,
     /// The trunk that all short chains share once, as a view; the rest of each gathered.
     Cascade,
-    /// Every context gathered whole: for sequences that share nothing.
+    /// Every context gathered, as far as its window reaches: for sequences that share nothing.
     Gather,
     /// One product with all slots up to the highest in use, and a mask: the fewest operations, the most arithmetic. It reads what other
     /// sequences wrote, so that a NaN of one reaches all; the other plans keep branches apart (tiles: those of different tiles).
@@ -56,9 +56,10 @@ impl Frontier {
         }
     }
 
-    /// The same for layers with a window (of [`PlanOptions::window`](super::PlanOptions::window)): trunk and suffix as far as the rows
-    /// of the longest chain see them. A long chain is attended in pieces: it counts with what its last piece sees. Unchanged without a
-    /// window, or with one that is no narrower than the longest context.
+    /// The same for layers with a window (of [`PlanOptions::window`](super::PlanOptions::window)):
+    /// trunk and suffix as far as the rows of the longest chain see them. A long chain is attended
+    /// in pieces: it counts with what its last piece sees. Unchanged without a window, or with one
+    /// that is no narrower than the longest context.
     ///
     /// ```
     /// use saffron_kvtrie::attention::Frontier;

@@ -7,7 +7,8 @@ use super::plan::{GroupPlan, KeySource, Sizes, groups};
 use super::{Buckets, Frontier, PlanKind, PlanOptions};
 use crate::{CacheError, Reservation, Reuse, Trie, Want};
 
-/// Stores contexts one by one and reserves others. Returns the slots on the path of every row as well.
+/// Stores contexts one by one and reserves others. Returns the slots on the path of every row as
+/// well.
 pub(super) fn reserved(stored: &[Vec<u32>], contexts: &[Vec<u32>]) -> Result<(Reservation, Vec<Vec<u32>>), CacheError> {
     let mut trie = Trie::new(10_000);
     for context in stored {

@@ -18,7 +18,8 @@ fn windowed() -> impl Iterator<Item = PlanOptions> {
     combinations().flat_map(windows).flat_map(capped)
 }
 
-/// Batches of every kind, one after the other, with tokens forgotten in between. Returns all outputs.
+/// Batches of every kind, one after the other, with tokens forgotten in between. Returns all
+/// outputs.
 fn batches(bench: &mut Bench) -> Vec<f32> {
     let prompt: Vec<u32> = (0..40).map(|token| token % 11).collect();
     let with = |tail: &[u32]| [&prompt[..], tail].concat();

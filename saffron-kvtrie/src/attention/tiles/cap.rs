@@ -16,7 +16,8 @@ pub(super) fn cap(scores: &mut [f32], cap: f32) {
     }
 }
 
-/// tanh to about two units in the last place, in operations that compilers turn into vector instructions.
+/// tanh to about two units in the last place, in operations that compilers turn into vector
+/// instructions.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
 fn tanh(x: f32) -> f32 {

@@ -1,6 +1,7 @@
-//! Attention on the `flex` backend, straight from the pools: a tile of query rows walks over the slots that any of them sees. Nothing is
-//! gathered, padded or expanded; what several rows share is read once a tile, whatever the shape of their tree. What lies before the
-//! windows of all its rows is not read.
+//! Attention on the `flex` backend, straight from the pools: a tile of query rows walks over the
+//! slots that any of them sees. Nothing is gathered, padded or expanded; what several rows share is
+//! read once a tile, whatever the shape of their tree. What lies before the windows of all its rows
+//! is not read.
 
 mod attend;
 mod cap;

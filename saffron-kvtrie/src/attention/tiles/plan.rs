@@ -36,8 +36,8 @@ struct Path {
     slots: Vec<Extent>,
 }
 
-/// Tiles of all rows in order; none for another kind of plan, when the pools are not for them, or when a row's heads alone are more than
-/// a tile holds.
+/// Tiles of all rows in order; none for another kind of plan, when the pools are not for them, or
+/// when a row's heads alone are more than a tile holds.
 pub(in crate::attention) fn plan(
     reservation: &Reservation,
     group: usize,
@@ -103,8 +103,8 @@ impl Tile {
         shared.chain(own).take(range.len())
     }
 
-    /// All rows see what they have in common from the latest window on. Equal slots at a position mean equal paths up to it, so that
-    /// what lies before need not be compared.
+    /// All rows see what they have in common from the latest window on. Equal slots at a position
+    /// mean equal paths up to it, so that what lies before need not be compared.
     fn new(rows: Range<usize>, paths: &[Path]) -> Self {
         let latest = paths.iter().map(|path| path.start).max().unwrap_or(0);
         let mut tails = paths.iter().map(|path| path.after(latest));
@@ -142,7 +142,8 @@ mod tests {
             let (reservation, _) = reserved(std::slice::from_ref(&context), &next)?;
             for tile in tiles(&reservation, 3, Window::new(Some(512))).unwrap_or_default() {
                 assert!(tile.keys() < 512 + tile.rows.len(), "{} keys", tile.keys());
-                assert_eq!(length(&tile.shared), 511 + usize::from(chains == 1));
+                // What a tile of one row shares ends with the row itself.
+                assert_eq!(length(&tile.shared), 511 + usize::from(tile.rows.len() == 1));
             }
             let whole = tiles(&reservation, 3, Window::new(None)).unwrap_or_default();
             assert!(whole.iter().all(|tile| tile.keys() >= 4000));
