@@ -35,15 +35,6 @@ pub(super) fn length(path: &[Extent]) -> usize {
     path.iter().map(|extent| extent.len as usize).sum()
 }
 
-/// The slots of a path after the first `count`.
-pub(super) fn skip(path: &[Extent], mut count: usize) -> impl Iterator<Item = u32> + '_ {
-    path.iter().flat_map(move |extent| {
-        let skipped = count.min(extent.len as usize);
-        count -= skipped;
-        extent.base + skipped as u32..extent.end()
-    })
-}
-
 /// Leaves the last `count` slots of a path. Looks only at the extents that stay.
 pub(super) fn keep_last(path: &mut Vec<Extent>, count: usize) {
     let (mut first, mut missing) = (path.len(), count);
@@ -105,13 +96,6 @@ mod tests {
             prop_assert_eq!(slots(&trimmed), &whole[whole.len().saturating_sub(count)..]);
             prop_assert_eq!(length(&trimmed), whole.len().min(count));
             prop_assert!(trimmed.iter().all(|extent| extent.len > 0) && trimmed.len() <= path.len());
-        }
-
-        #[test]
-        fn what_is_skipped_and_what_is_kept_make_the_path(path in paths(), count in 0..120usize) {
-            let mut kept = path.clone();
-            keep_last(&mut kept, length(&path).saturating_sub(count));
-            prop_assert_eq!(slots(&kept), skip(&path, count).collect::<Vec<_>>());
         }
     }
 

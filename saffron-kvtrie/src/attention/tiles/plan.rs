@@ -6,7 +6,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::LANES;
-use crate::attention::path::{Window, common_extents, keep_last, length, skip};
+use crate::attention::path::{Window, common_extents, keep_last, length};
 use crate::attention::{PlanKind, PlanOptions};
 use crate::index::Extent;
 use crate::pool::KvPools;
@@ -125,6 +125,15 @@ impl Tile {
         }
         Self { rows, shared, own }
     }
+}
+
+/// The slots of a path after the first `count`.
+fn skip(path: &[Extent], mut count: usize) -> impl Iterator<Item = u32> + '_ {
+    path.iter().flat_map(move |extent| {
+        let skipped = count.min(extent.len as usize);
+        count -= skipped;
+        extent.base + skipped as u32..extent.end()
+    })
 }
 
 #[cfg(test)]
