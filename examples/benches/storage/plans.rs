@@ -10,9 +10,11 @@ use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, Frontier, PlanKin
 use crate::picks;
 use crate::step::Step;
 
+/// Llama-3.2-1B's heads.
+pub(crate) const LLAMA: AttentionShape = AttentionShape { kv_heads: 8, group: 4, head_dim: 64 };
+
 /// SmolLM2-135M's heads and Llama-3.2-1B's.
-const SHAPES: [AttentionShape; 2] =
-    [AttentionShape { kv_heads: 3, group: 3, head_dim: 64 }, AttentionShape { kv_heads: 8, group: 4, head_dim: 64 }];
+const SHAPES: [AttentionShape; 2] = [AttentionShape { kv_heads: 3, group: 3, head_dim: 64 }, LLAMA];
 
 /// Tokens that every sequence has behind the trunk, the new one included.
 const SUFFIX: usize = 48;
@@ -66,16 +68,16 @@ fn under_every_plan(criterion: &mut Criterion, shape: AttentionShape, chains: us
     let mut measured = Vec::new();
     for kind in PlanKind::ALL {
         let name = format!("storage/T3/{heads}/{chains}x{trunk}/{}", kind_name(kind));
-        let time = median(criterion, &name, layer(&mut step, kind));
+        let plan = AttentionPlan::new(&step.reservation, step.shape, kind, &step.pools);
+        let time = median(criterion, &name, layer(&mut step, plan));
         measured.extend(time.map(|time| PlanTime { kind, frontier, shape, seconds: time.as_secs_f64() }));
     }
     measured
 }
 
 /// One layer under a plan, timing itself.
-fn layer(step: &mut Step, kind: PlanKind) -> impl FnMut() -> Duration + '_ {
+pub(crate) fn layer(step: &mut Step, plan: AttentionPlan) -> impl FnMut() -> Duration + '_ {
     let (queries, keys, values) = step.inputs();
-    let plan = AttentionPlan::new(&step.reservation, step.shape, kind, &step.pools);
     move || {
         let (queries, keys, values) = (queries.clone(), keys.clone(), values.clone());
         let begun = Instant::now();

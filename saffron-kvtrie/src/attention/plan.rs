@@ -1,6 +1,7 @@
 //! Grouping the rows of a reservation: integers only.
 
-use super::{Buckets, PlanKind};
+use super::path::{Window, common_prefix, keep_last, length};
+use super::{Buckets, PlanKind, PlanOptions};
 use crate::index::Extent;
 use crate::reserve::{Reservation, Segment};
 
@@ -9,12 +10,13 @@ const SHORT: usize = 8;
 
 /// Longer chains are attended in pieces of this many rows. All that stands before a piece is its trunk, the chain's own earlier rows
 /// included (a layer's rows are written before they are read), so that only a piece's own square of scores is half hidden.
-const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 
-/// How much a pass has to compute, and how its sizes are rounded up.
+/// How much a pass has to compute, how its sizes are rounded up, and how far back its rows see.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
     pub(super) buckets: Buckets,
+    window: Window,
     /// Rows of the reservation.
     rows: usize,
     /// Rows of the pass: those of the reservation, and padding that writes nothing.
@@ -24,9 +26,9 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub(super) fn new(reservation: &Reservation, buckets: Buckets, slots: usize) -> Self {
-        let rows = reservation.tokens().len();
-        Self { buckets, rows, padded: buckets.round(rows), slots }
+    pub(super) fn new(reservation: &Reservation, options: PlanOptions, slots: usize) -> Self {
+        let (buckets, rows) = (options.buckets, reservation.tokens().len());
+        Self { buckets, window: Window::new(options.window), rows, padded: buckets.round(rows), slots }
     }
 
     /// The pass's padding rows, or its last row where they do not suffice.
@@ -38,20 +40,29 @@ impl Sizes {
 /// A group as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GroupPlan {
-    pub(super) chains: usize,
+    pub(super) chains: Vec<Chain>,
     /// Rows per chain, padding included.
     pub(super) len: usize,
     /// Row of every place. Padding repeats a chain's last row, or takes padding rows of the pass where that keeps rows in order.
     pub(super) rows: Vec<usize>,
-    /// Rows of each chain that are no padding; none of a chain that is padding.
-    real: Vec<usize>,
+    /// What all chains have before them, from the earliest window on.
     pub(super) trunk: Vec<Extent>,
     pub(super) suffix: KeySource,
     pub(super) suffix_len: usize,
-    /// Suffix tokens of each chain that stand before its first row.
-    before: Vec<usize>,
+    pub(super) window: Window,
     /// For a view: the slots that each row sees.
-    seen: Vec<Vec<Extent>>,
+    pub(super) seen: Vec<Vec<Extent>>,
+}
+
+/// A chain of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// Rows that are no padding; none of a chain that is padding.
+    pub(super) real: usize,
+    /// Tokens of its suffix before its first row.
+    pub(super) before: usize,
+    /// Tokens between trunk and suffix: none of its rows sees them.
+    pub(super) skipped: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,18 +85,21 @@ pub(super) fn groups(reservation: &Reservation, kind: PlanKind, sizes: &Sizes) -
         reservation.segments().iter().partition(|segment| segment.rows.len() <= SHORT);
     let frontier = (short.len() > 1).then(|| GroupPlan::frontier(&short, reservation.slots(), kind, sizes));
     let single = if frontier.is_some() { long } else { [short, long].concat() };
-    let pieces: Vec<Segment> = single.into_iter().flat_map(|segment| pieces(segment, reservation.slots())).collect();
+    let pieces = single.into_iter().flat_map(|segment| pieces(segment, reservation.slots(), sizes.window));
+    let pieces: Vec<Segment> = pieces.collect();
     let alone = frontier.is_none() && pieces.len() == 1;
     frontier.into_iter().chain(pieces.iter().map(|piece| GroupPlan::single(piece, alone, sizes))).collect()
 }
 
-/// A chain in pieces, each with the rows before it added to its prefix.
-fn pieces(segment: &Segment, slots: &[u32]) -> Vec<Segment> {
+/// A chain in pieces, each with the rows before it added to its prefix, of which what its first row
+/// sees is left.
+fn pieces(segment: &Segment, slots: &[u32], window: Window) -> Vec<Segment> {
     let mut prefix = segment.prefix.clone();
     let starts = segment.rows.clone().step_by(PIECE);
     starts
         .map(|start| {
             let rows = start..(start + PIECE).min(segment.rows.end);
+            keep_last(&mut prefix, window.reach());
             let piece = Segment { rows: rows.clone(), prefix: prefix.clone() };
             rows.for_each(|row| Extent::append(&mut prefix, slots[row]));
             piece
@@ -108,9 +122,9 @@ fn places_in_order(groups: &[GroupPlan]) -> Vec<u32> {
     let mut places: Vec<(usize, u32)> = Vec::new();
     let mut offset = 0;
     for group in groups {
-        for (chain, real) in group.real.iter().enumerate() {
-            let first = chain * group.len;
-            places.extend((first..first + real).map(|place| (group.rows[place], (offset + place) as u32)));
+        for (number, chain) in group.chains.iter().enumerate() {
+            let first = number * group.len;
+            places.extend((first..first + chain.real).map(|place| (group.rows[place], (offset + place) as u32)));
         }
         offset += group.rows.len();
     }
@@ -126,14 +140,13 @@ impl GroupPlan {
         let len = sizes.buckets.round(real);
         let padding = sizes.padding().map(|row| if alone { row } else { last });
         Self {
-            chains: 1,
+            chains: vec![Chain { real, ..Chain::default() }],
             len,
             rows: segment.rows.clone().chain(padding).take(len).collect(),
-            real: vec![real],
             trunk: segment.prefix.clone(),
             suffix: KeySource::NewRows,
             suffix_len: len,
-            before: vec![0],
+            window: sizes.window,
             seen: Vec::new(),
         }
     }
@@ -146,51 +159,44 @@ impl GroupPlan {
             let mut path = segment.prefix.clone();
             for row in segment.rows.clone() {
                 Extent::append(&mut path, reservation.slots()[row]);
+                keep_last(&mut path, sizes.window.tokens());
                 seen[row].clone_from(&path);
             }
         }
         Self {
-            chains: 1,
+            chains: vec![Chain { real: sizes.rows, ..Chain::default() }],
             len: sizes.padded,
             rows: (0..sizes.padded).collect(),
-            real: vec![sizes.rows],
             trunk: Vec::new(),
             suffix: KeySource::View(Extent { base: 0, len: bound as u32 }),
             suffix_len: bound,
-            before: Vec::new(),
+            window: sizes.window,
             seen,
         }
     }
 
     fn frontier(segments: &[&Segment], slots: &[u32], kind: PlanKind, sizes: &Sizes) -> Self {
         let longest = segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
-        let (chains, len) = (sizes.buckets.round(segments.len()), sizes.buckets.round(longest));
-        let trunk = if kind == PlanKind::Gather { Vec::new() } else { common_prefix(segments) };
-        let trunk_len: usize = trunk.iter().map(|extent| extent.len as usize).sum();
-        let mut before: Vec<usize> = segments.iter().map(|segment| segment.prefix_len() - trunk_len).collect();
-        let lengths = segments.iter().zip(&before).map(|(segment, before)| before + segment.rows.len());
-        let suffix_len = sizes.buckets.round(lengths.max().unwrap_or(0));
-        let mut padded = Vec::with_capacity(chains * suffix_len);
-        for segment in segments {
-            let stored = segment.prefix.iter().flat_map(|extent| extent.slots()).skip(trunk_len);
-            let suffix = stored.chain(segment.rows.clone().map(|row| slots[row]));
-            padded.extend(suffix.chain(std::iter::repeat(0)).take(suffix_len));
-        }
+        let (count, len) = (sizes.buckets.round(segments.len()), sizes.buckets.round(longest));
+        let mut trunk = if kind == PlanKind::Gather { Vec::new() } else { common_prefix(segments) };
+        let mut chains = chains(segments, length(&trunk), sizes.window);
+        // The first row of the chain that begins soonest after the trunk sees the most of it.
+        let soonest = chains.iter().map(|chain| chain.skipped + chain.before).min().unwrap_or(0);
+        keep_last(&mut trunk, sizes.window.reach().saturating_sub(soonest));
+        let suffix_len = sizes.buckets.round(chains.iter().map(|chain| chain.before + chain.real).max().unwrap_or(0));
+        let suffixes = suffixes(segments, &chains, slots, suffix_len, count);
         let row = |segment: &Segment, place: usize| segment.rows.start + place.min(segment.rows.len() - 1);
         let rows = segments.iter().flat_map(|segment| (0..len).map(|place| row(segment, place)));
-        let mut real: Vec<usize> = segments.iter().map(|segment| segment.rows.len()).collect();
-        padded.resize(chains * suffix_len, 0);
-        before.resize(chains, 0);
-        real.resize(chains, 0);
+        let rows = rows.chain(sizes.padding()).take(count * len).collect();
+        chains.resize(count, Chain::default());
         Self {
             chains,
             len,
-            rows: rows.chain(sizes.padding()).take(chains * len).collect(),
-            real,
+            rows,
             trunk,
-            suffix: KeySource::Slots(padded),
+            suffix: KeySource::Slots(suffixes),
             suffix_len,
-            before,
+            window: sizes.window,
             seen: Vec::new(),
         }
     }
@@ -204,70 +210,31 @@ impl GroupPlan {
 
     /// Number of tokens in the trunk.
     pub(super) fn trunk_len(&self) -> usize {
-        self.trunk.iter().map(|extent| extent.len as usize).sum()
-    }
-
-    /// Which suffix keys each folded query row must not see, or `None` when each may see all: `[chains, len · group, suffix]`.
-    ///
-    /// A row sees the suffix tokens before its chain and the chain's rows up to itself. The group is folded into the query rows, so
-    /// causality counts rows, not folded rows.
-    pub(super) fn hidden(&self, group: usize) -> Option<Vec<bool>> {
-        if !self.seen.is_empty() {
-            return Some(self.unseen(group));
-        }
-        let visible = |chain: usize, place: usize| {
-            let real = self.real[chain].min(place + 1);
-            self.before[chain] + real
-        };
-        let places = (0..self.chains).flat_map(|chain| (0..self.len).map(move |place| (chain, place)));
-        if places.clone().all(|(chain, place)| visible(chain, place) == self.suffix_len) {
-            return None;
-        }
-        let mut hidden = Vec::with_capacity(self.chains * self.len * group * self.suffix_len);
-        for (chain, place) in places {
-            let seen = visible(chain, place);
-            for _ in 0..group {
-                hidden.extend((0..self.suffix_len).map(|key| key >= seen));
-            }
-        }
-        Some(hidden)
+        length(&self.trunk)
     }
 }
 
-impl GroupPlan {
-    /// All slots of a view that are not on a row's path.
-    fn unseen(&self, group: usize) -> Vec<bool> {
-        let mut hidden = vec![true; self.len * group * self.suffix_len];
-        for (row, part) in hidden.chunks_mut(self.suffix_len).enumerate() {
-            for extent in &self.seen[row / group] {
-                part[extent.base as usize..extent.end() as usize].fill(false);
-            }
-        }
-        hidden
-    }
+/// The chains of segments that have `trunk` tokens in common, each with what its first row sees
+/// between the trunk and itself.
+fn chains(segments: &[&Segment], trunk: usize, window: Window) -> Vec<Chain> {
+    let chain = |segment: &&Segment| {
+        let between = segment.prefix_len() - trunk;
+        let before = between.min(window.reach());
+        Chain { real: segment.rows.len(), before, skipped: between - before }
+    };
+    segments.iter().map(chain).collect()
 }
 
-/// The slots that all prefixes begin with.
-pub(super) fn common_prefix(segments: &[&Segment]) -> Vec<Extent> {
-    let mut common: Vec<Extent> = segments.first().map(|segment| segment.prefix.clone()).unwrap_or_default();
-    for segment in segments {
-        common = common_extents(&common, &segment.prefix);
+/// Slots of all suffixes, each padded with the null slot to `len`, and `count` of them.
+fn suffixes(segments: &[&Segment], chains: &[Chain], slots: &[u32], len: usize, count: usize) -> Vec<u32> {
+    let mut padded = Vec::with_capacity(count * len);
+    for (segment, chain) in segments.iter().zip(chains) {
+        let mut stored = segment.prefix.clone();
+        keep_last(&mut stored, chain.before);
+        let stored = stored.iter().flat_map(|extent| extent.slots());
+        let suffix = stored.chain(segment.rows.clone().map(|row| slots[row]));
+        padded.extend(suffix.chain(std::iter::repeat(0)).take(len));
     }
-    common
-}
-
-/// The slots that two paths begin with.
-pub(super) fn common_extents(a: &[Extent], b: &[Extent]) -> Vec<Extent> {
-    let mut shared: Vec<Extent> = Vec::new();
-    for (a, b) in a.iter().zip(b) {
-        if a.base != b.base {
-            break;
-        }
-        let len = a.len.min(b.len);
-        shared.push(Extent { base: a.base, len });
-        if a.len != b.len {
-            break;
-        }
-    }
-    shared
+    padded.resize(count * len, 0);
+    padded
 }

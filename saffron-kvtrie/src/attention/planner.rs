@@ -1,9 +1,10 @@
 //! Which plan a forward pass takes: a cost model weighs bytes and launches.
 
-use crate::index::Extent;
 use crate::reserve::{Reservation, Segment};
 
 use super::AttentionShape;
+use super::path::{Window, common_prefix, length};
+use super::plan::PIECE;
 
 /// The ways of attending. All give the same rows but for rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +13,7 @@ pub enum PlanKind {
     Tiles,
     /// The trunk that all short chains share once, as a view; the rest of each gathered.
     Cascade,
-    /// Every context gathered whole: for sequences that share nothing.
+    /// Every context gathered, as far as its window reaches: for sequences that share nothing.
     Gather,
     /// One product with all slots up to the highest in use, and a mask: the fewest operations, the most arithmetic. It reads what other
     /// sequences wrote, so that a NaN of one reaches all; the other plans keep branches apart (tiles: those of different tiles).
@@ -44,15 +45,35 @@ impl Frontier {
     #[must_use]
     pub fn new(reservation: &Reservation) -> Self {
         let segments: Vec<&Segment> = reservation.segments().iter().collect();
-        let trunk = super::plan::common_prefix(&segments).iter().map(|extent: &Extent| extent.len as usize).sum();
-        let length = |segment: &&Segment| segment.prefix_len() - trunk + segment.rows.len();
+        let trunk = length(&common_prefix(&segments));
+        let rest = |segment: &&Segment| segment.prefix_len() - trunk + segment.rows.len();
         Self {
             rows: reservation.tokens().len(),
             chains: segments.len(),
             trunk,
-            suffix: segments.iter().map(length).max().unwrap_or(0),
+            suffix: segments.iter().map(rest).max().unwrap_or(0),
             bound: reservation.slot_bound(),
         }
+    }
+
+    /// The same for layers with a window (of [`PlanOptions::window`](super::PlanOptions::window)):
+    /// trunk and suffix as far as the rows of the longest chain see them. A long chain is attended
+    /// in pieces: it counts with what its last piece sees. Unchanged without a window, or with one
+    /// that is no narrower than the longest context.
+    ///
+    /// ```
+    /// use saffron_kvtrie::attention::Frontier;
+    /// let beam = Frontier { rows: 16, chains: 16, trunk: 4000, suffix: 96, bound: 6000 };
+    /// let seen = beam.within(Some(512));
+    /// assert_eq!((seen.trunk, seen.suffix), (416, 96));
+    /// assert_eq!(beam.within(None), beam);
+    /// ```
+    #[must_use]
+    pub fn within(self, window: Option<usize>) -> Self {
+        let reach = Window::new(window).reach();
+        let new = self.rows.div_ceil(self.chains.max(1)).min(PIECE).min(self.suffix);
+        let own = (self.suffix - new).min(reach);
+        Self { trunk: self.trunk.min(reach - own), suffix: own + new, ..self }
     }
 }
 

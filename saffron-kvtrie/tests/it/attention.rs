@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
-use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, Buckets, PlanKind};
+use saffron_kvtrie::attention::{AttentionPlan, AttentionShape, Buckets, PlanKind, PlanOptions};
 use saffron_kvtrie::{Extent, KvPools, PoolShape, Reservation, Reuse, Trie, Want};
 
 const QUERIES: u64 = 1;
@@ -26,8 +26,7 @@ fn number(kind: u64, head: usize, path: &[u32], index: usize) -> f64 {
 
 pub(crate) struct Bench {
     shape: AttentionShape,
-    kind: PlanKind,
-    buckets: Buckets,
+    options: PlanOptions,
     device: Device,
     pub(crate) trie: Trie,
     pub(crate) pools: KvPools,
@@ -35,33 +34,74 @@ pub(crate) struct Bench {
     pub(crate) poisoned: Option<Vec<u32>>,
 }
 
+/// Output of a pass: `[kv_heads · group · head_dim, padded]`, and the path of every row.
+pub(crate) struct Attended {
+    pub(crate) output: Vec<f32>,
+    padded: usize,
+    paths: Vec<Vec<u32>>,
+}
+
 impl Bench {
     /// Exact sizes, on `flex`.
     pub(crate) fn new(shape: AttentionShape, kind: PlanKind) -> Self {
-        Self::on(shape, kind, Buckets::Exact, &Device::flex())
+        Self::with(shape, PlanOptions::new(kind))
     }
 
-    fn on(shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> Self {
-        Self::of(DType::F32, shape, kind, buckets, device)
+    /// On `flex`.
+    pub(crate) fn with(shape: AttentionShape, options: PlanOptions) -> Self {
+        Self::on(DType::F32, shape, options, &Device::flex())
     }
 
-    fn of(dtype: DType, shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> Self {
+    fn on(dtype: DType, shape: AttentionShape, options: PlanOptions, device: &Device) -> Self {
         let pool = PoolShape { layers: 1, kv_heads: shape.kv_heads, head_dim: shape.head_dim, dtype };
         let pools = KvPools::new(pool, 600, device);
-        Self { shape, kind, buckets, device: device.clone(), trie: Trie::new(600), pools, poisoned: None }
+        Self { shape, options, device: device.clone(), trie: Trie::new(600), pools, poisoned: None }
     }
 
     /// Attends for contexts and compares every output row with the reference.
-    pub(crate) fn check(&mut self, contexts: &[Vec<u32>], reuse: Reuse) {
+    pub(crate) fn check(&mut self, contexts: &[Vec<u32>], reuse: Reuse) -> Attended {
+        let attended = self.attend(contexts, reuse);
+        let AttentionShape { kv_heads, group, .. } = self.shape;
+        for row in 0..attended.paths.len() {
+            for head in 0..kv_heads {
+                (0..group).for_each(|member| self.check_row(&attended, row, head, member));
+            }
+        }
+        let null = self.pools.view(0, Extent { base: 0, len: 1 });
+        for rows in [null.0, null.1] {
+            assert_eq!(rows.abs().sum().into_scalar::<f32>(), 0.0, "nothing is written to the null row");
+        }
+        attended
+    }
+
+    fn check_row(&self, attended: &Attended, row: usize, head: usize, member: usize) {
+        let AttentionShape { group, head_dim, .. } = self.shape;
+        let Attended { output, padded, paths } = attended;
+        let tolerance = if self.pools.shape().dtype == DType::F32 { 1e-5 } else { 2e-2 };
+        let start = (head * group + member) * head_dim;
+        let found = (start..start + head_dim).map(|feature| output[feature * padded + row]);
+        let path = &paths[row];
+        if self.is_poisoned(path) {
+            assert!(found.into_iter().all(f32::is_nan), "what attends to NaN is NaN");
+            return;
+        }
+        for (found, expected) in found.zip(&self.dense(path, head, member)) {
+            let gap = (f64::from(found) - expected).abs();
+            assert!(gap < tolerance, "{found} for {expected}, {:?}, row {path:?}", self.options);
+        }
+    }
+
+    /// Attends for contexts and stores them.
+    pub(crate) fn attend(&mut self, contexts: &[Vec<u32>], reuse: Reuse) -> Attended {
         let AttentionShape { kv_heads, group, head_dim } = self.shape;
         let wants: Vec<Want<'_>> = contexts.iter().map(|tokens| Want::keep(tokens)).collect();
         let reservation = self.trie.reserve(&wants, reuse).unwrap();
         self.pools.ensure(reservation.slot_bound()).unwrap();
         let paths = row_paths(&reservation, contexts);
         let rows = paths.len();
-        let plan = AttentionPlan::with_buckets(&reservation, self.shape, self.kind, self.buckets, &self.pools);
+        let plan = AttentionPlan::with_options(&reservation, self.shape, self.options, &self.pools);
         let padded = plan.rows();
-        assert!(padded == rows || self.buckets == Buckets::Powers);
+        assert!(padded == rows || self.options.buckets == Buckets::Powers);
         // Padding rows hold numbers that would show if they reached another row.
         let fill = |kind: u64, inner: usize| -> Vec<f32> {
             let cell = |head: usize, row: usize, index: usize| {
@@ -72,7 +112,6 @@ impl Bench {
             cells.flat_map(|(head, row)| (0..inner).map(move |index| cell(head, row, index))).collect()
         };
         let (device, dtype) = (self.device.clone(), self.pools.shape().dtype);
-        let tolerance = if dtype == DType::F32 { 1e-5 } else { 2e-2 };
         let tensor = |values, width| {
             Tensor::<3>::from_data(TensorData::new(values, [kv_heads, padded, width]), &device).cast(dtype)
         };
@@ -80,36 +119,15 @@ impl Bench {
             tensor(fill(QUERIES, group * head_dim), group * head_dim).reshape([kv_heads, padded, group, head_dim]);
         let (keys, values) = (tensor(fill(KEYS, head_dim), head_dim), tensor(fill(VALUES, head_dim), head_dim));
         let output = plan.attend(&mut self.pools, 0, queries, keys, values).into_data();
-        let output: Vec<f32> = output.iter::<f32>().collect();
-        for (row, path) in paths.iter().enumerate() {
-            for head in 0..kv_heads {
-                for member in 0..group {
-                    let start = (head * group + member) * head_dim;
-                    let found = (start..start + head_dim).map(|feature| &output[feature * padded + row]);
-                    let expected = self.dense(path, head, member);
-                    if self.is_poisoned(path) {
-                        assert!(found.into_iter().all(|found| found.is_nan()), "what attends to NaN is NaN");
-                        continue;
-                    }
-                    for (found, expected) in found.zip(&expected) {
-                        let gap = (f64::from(*found) - expected).abs();
-                        assert!(gap < tolerance, "{found} for {expected}, row {path:?}");
-                    }
-                }
-            }
-        }
-        let null = self.pools.view(0, Extent { base: 0, len: 1 });
-        for rows in [null.0, null.1] {
-            assert_eq!(rows.abs().sum().into_scalar::<f32>(), 0.0, "nothing is written to the null row");
-        }
         self.trie.commit(reservation).unwrap();
+        Attended { output: output.iter::<f32>().collect(), padded, paths }
     }
 
     fn is_poisoned(&self, path: &[u32]) -> bool {
         self.poisoned.as_ref().is_some_and(|poisoned| path.starts_with(poisoned))
     }
 
-    /// One row's attention over its whole path, in float64.
+    /// One row's attention over what it sees of its path, in float64.
     fn dense(&self, path: &[u32], head: usize, member: usize) -> Vec<f64> {
         let width = self.shape.head_dim;
         let query: Vec<f64> = (0..width).map(|i| narrow(number(QUERIES, head, path, member * width + i))).collect();
@@ -117,12 +135,17 @@ impl Bench {
             (0..width).map(|i| narrow(number(kind, head, &path[..=depth], i))).collect()
         };
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let scores: Vec<f64> = (0..path.len()).map(|depth| dot(&query, &row(KEYS, depth))).collect();
+        let capped = |score: f64| {
+            let cap = self.options.score_cap.map(f64::from);
+            cap.map_or(score, |cap| cap * (score / cap).tanh())
+        };
+        let start = self.options.window.map_or(0, |window| path.len().saturating_sub(window.max(1)));
+        let scores: Vec<f64> = (start..path.len()).map(|depth| capped(dot(&query, &row(KEYS, depth)))).collect();
         let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
         let total: f64 = weights.iter().sum();
         let mut mixed = vec![0.0; width];
-        for (depth, weight) in weights.iter().enumerate() {
+        for (depth, weight) in (start..).zip(&weights) {
             let value = row(VALUES, depth);
             mixed.iter_mut().zip(&value).for_each(|(sum, value)| *sum += weight / total * value);
         }
@@ -155,8 +178,8 @@ pub(crate) fn shape(kv_heads: usize, group: usize, head_dim: usize) -> Attention
 }
 
 /// Batches of every kind, one after the other; returns how many writes copied a pool.
-fn every_kind_of_batch(shape: AttentionShape, kind: PlanKind, buckets: Buckets, device: &Device) -> u64 {
-    let mut bench = Bench::on(shape, kind, buckets, device);
+fn every_kind_of_batch(shape: AttentionShape, options: PlanOptions, device: &Device) -> u64 {
+    let mut bench = Bench::on(DType::F32, shape, options, device);
     let prompt: Vec<u32> = (0..40).map(|i| i % 11).collect();
     let with = |tail: &[u32]| [&prompt[..], tail].concat();
     bench.check(&[prompt[..1].to_vec()], Reuse::Cached); // one row, nothing before it
@@ -171,25 +194,26 @@ fn every_kind_of_batch(shape: AttentionShape, kind: PlanKind, buckets: Buckets, 
     bench.pools.copied_writes()
 }
 
-fn combinations() -> impl Iterator<Item = (PlanKind, Buckets)> {
-    PlanKind::ALL.into_iter().flat_map(|kind| BUCKETS.map(|buckets| (kind, buckets)))
+pub(crate) fn combinations() -> impl Iterator<Item = PlanOptions> {
+    let options = |kind| BUCKETS.map(|buckets| PlanOptions { buckets, ..PlanOptions::new(kind) });
+    PlanKind::ALL.into_iter().flat_map(options)
 }
 
 #[test]
 fn every_kind_of_batch_agrees_with_float64() {
     let shapes = [(2, 1, 64), (1, 3, 80), (2, 4, 96), (1, 8, 128), (3, 3, 6), (1, 20, 8)];
-    for ((kind, buckets), (kv_heads, group, head_dim)) in
-        combinations().flat_map(|kind| shapes.map(|shape| (kind, shape)))
+    for (options, (kv_heads, group, head_dim)) in
+        combinations().flat_map(|options| shapes.map(|shape| (options, shape)))
     {
-        let copied = every_kind_of_batch(shape(kv_heads, group, head_dim), kind, buckets, &Device::flex());
+        let copied = every_kind_of_batch(shape(kv_heads, group, head_dim), options, &Device::flex());
         assert_eq!(copied, 0, "writes are in place");
     }
 }
 
 #[test]
 fn half_precision_agrees_with_float64_as_far_as_it_goes() {
-    for (kind, buckets) in combinations() {
-        let mut bench = Bench::of(DType::BF16, shape(2, 3, 64), kind, buckets, &Device::flex());
+    for options in combinations() {
+        let mut bench = Bench::on(DType::BF16, shape(2, 3, 64), options, &Device::flex());
         let prompt: Vec<u32> = (0..30).map(|i| i % 11).collect();
         let with = |tail: &[u32]| [&prompt[..], tail].concat();
         bench.check(std::slice::from_ref(&prompt), Reuse::Cached);
@@ -203,8 +227,8 @@ fn half_precision_agrees_with_float64_as_far_as_it_goes() {
 fn every_kind_of_batch_agrees_with_float64_on_ndarray() {
     #[allow(deprecated, reason = "tested as long as it is offered")]
     let device = Device::ndarray();
-    for (kind, buckets) in combinations() {
-        every_kind_of_batch(shape(2, 3, 20), kind, buckets, &device);
+    for options in combinations() {
+        every_kind_of_batch(shape(2, 3, 20), options, &device);
     }
 }
 
@@ -213,8 +237,8 @@ fn every_kind_of_batch_agrees_with_float64_on_ndarray() {
 #[ignore = "needs a Vulkan driver; cargo test -p saffron-kvtrie --features wgpu-plain --test it -- --ignored wgpu"]
 fn every_kind_of_batch_agrees_with_float64_on_wgpu() {
     let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    for (kind, buckets) in combinations() {
-        let copied = every_kind_of_batch(shape(2, 3, 20), kind, buckets, &device);
+    for options in combinations() {
+        let copied = every_kind_of_batch(shape(2, 3, 20), options, &device);
         assert_eq!(copied, 0, "writes are in place");
     }
 }
@@ -226,10 +250,9 @@ proptest! {
     fn any_batches_agree_with_float64(
         steps in prop::collection::vec(prop::collection::vec(prop::collection::vec(0..3u32, 1..14), 1..6), 1..6),
         group in 1..4usize,
-        kind in prop::sample::select(PlanKind::ALL.to_vec()),
-        buckets in prop::sample::select(BUCKETS.to_vec()),
+        options in prop::sample::select(combinations().collect::<Vec<_>>()),
     ) {
-        let mut bench = Bench::on(shape(2, group, 4), kind, buckets, &Device::flex());
+        let mut bench = Bench::with(shape(2, group, 4), options);
         for mut contexts in steps {
             contexts.sort();
             contexts.dedup();

@@ -22,3 +22,5 @@ mod snapshot;
 mod soak;
 mod store;
 mod trie;
+#[cfg(feature = "tensors")]
+mod windows;

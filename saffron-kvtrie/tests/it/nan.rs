@@ -1,14 +1,16 @@
 //! NaN stays where it is: in slots that nobody reads, and in the branch that has it. And where a run is cut makes no difference.
 
 use burn::tensor::{Device, Tensor};
-use saffron_kvtrie::Extent;
-use saffron_kvtrie::Reuse;
-use saffron_kvtrie::attention::PlanKind;
+use saffron_kvtrie::attention::{PlanKind, PlanOptions};
+use saffron_kvtrie::{Extent, Reuse, Want};
 
-use crate::attention::{Bench, shape};
+use crate::attention::{Bench, combinations, shape};
 
-/// Plans that keep branches apart.
-const APART: [PlanKind; 2] = [PlanKind::Cascade, PlanKind::Gather];
+/// Plans that keep branches apart, for whole contexts and for windows.
+fn apart() -> impl Iterator<Item = PlanOptions> {
+    let kinds = [PlanKind::Cascade, PlanKind::Gather];
+    kinds.into_iter().flat_map(|kind| [None, Some(4)].map(|window| PlanOptions { window, ..PlanOptions::new(kind) }))
+}
 
 fn frontier(prompt: &[u32], tails: &[&[u32]]) -> Vec<Vec<u32>> {
     tails.iter().map(|tail| [prompt, tail].concat()).collect()
@@ -23,8 +25,8 @@ fn poison(bench: &mut Bench) {
 
 #[test]
 fn nan_in_slots_that_nothing_stored_is_in_has_no_effect() {
-    for kind in APART {
-        let mut bench = Bench::new(shape(2, 2, 8), kind);
+    for options in apart() {
+        let mut bench = Bench::with(shape(2, 2, 8), options);
         poison(&mut bench);
         let prompt: Vec<u32> = (0..20).collect();
         bench.check(std::slice::from_ref(&prompt), Reuse::Cached);
@@ -38,8 +40,8 @@ fn nan_in_slots_that_nothing_stored_is_in_has_no_effect() {
 
 #[test]
 fn nan_of_slots_that_were_freed_has_no_effect() {
-    for kind in APART {
-        let mut bench = Bench::new(shape(2, 2, 8), kind);
+    for options in apart() {
+        let mut bench = Bench::with(shape(2, 2, 8), options);
         bench.poisoned = Some(vec![9]);
         bench.check(&frontier(&[9], &[&[1, 2, 3], &[4, 5], &[6]]), Reuse::Cached);
         bench.trie.clear();
@@ -51,8 +53,8 @@ fn nan_of_slots_that_were_freed_has_no_effect() {
 
 #[test]
 fn nan_in_one_branch_stays_in_it() {
-    for kind in APART {
-        let mut bench = Bench::new(shape(2, 2, 8), kind);
+    for options in apart() {
+        let mut bench = Bench::with(shape(2, 2, 8), options);
         let prompt: Vec<u32> = (0..12).collect();
         bench.check(std::slice::from_ref(&prompt), Reuse::Cached);
         bench.poisoned = Some([&prompt[..], &[50]].concat());
@@ -62,12 +64,43 @@ fn nan_in_one_branch_stays_in_it() {
     }
 }
 
+/// Fills the slots of a stored context's first tokens with NaN.
+fn poison_first(bench: &mut Bench, context: &[u32], count: u32) {
+    let child = [context, &[99]].concat();
+    let reservation = bench.trie.reserve(&[Want::keep(&child)], Reuse::Cached).unwrap();
+    let mut left = count;
+    for extent in &reservation.segments()[0].prefix {
+        let len = extent.len.min(left);
+        left -= len;
+        let nan = Tensor::<3>::full([2, len as usize, 8], f32::NAN, &Device::flex());
+        bench.pools.write(0, &[(0, Extent { base: extent.base, len })], &nan, &nan);
+    }
+    assert_eq!(left, 0, "so many tokens are stored");
+}
+
+// What no row's window reaches is not read. Where windows of one group or tile begin at different
+// tokens, a row multiplies by zero what lies before its own window, as it does what lies after it in
+// its piece: 0 · NaN is NaN, but the cascade and gathering do so within a row's own context alone.
+#[test]
+fn nan_before_all_windows_has_no_effect() {
+    let prompt: Vec<u32> = (0..40).collect();
+    for options in combinations().filter(|options| options.kind != PlanKind::Flat) {
+        for tails in [&[&[1][..], &[2], &[3]][..], &[&[1, 2, 3], &[4], &[5, 6]], &[&[1; 5]], &[&[7; 130], &[8]]] {
+            let mut bench = Bench::with(shape(2, 2, 8), PlanOptions { window: Some(7), ..options });
+            bench.check(std::slice::from_ref(&prompt), Reuse::Cached);
+            poison_first(&mut bench, &prompt, 34);
+            bench.check(&frontier(&prompt, tails), Reuse::Cached);
+        }
+    }
+}
+
 #[test]
 fn a_prompt_attends_alike_wherever_it_is_cut() {
     let prompt: Vec<u32> = (0..14).map(|place| place % 5).collect();
-    for kind in PlanKind::ALL {
+    let windows = |options| [None, Some(3)].map(|window| PlanOptions { window, ..options });
+    for options in PlanKind::ALL.into_iter().flat_map(|kind| windows(PlanOptions::new(kind))) {
         for cut in 1..prompt.len() {
-            let mut bench = Bench::new(shape(1, 3, 8), kind);
+            let mut bench = Bench::with(shape(1, 3, 8), options);
             bench.check(&[prompt[..cut].to_vec()], Reuse::Cached);
             bench.check(std::slice::from_ref(&prompt), Reuse::Cached);
             bench.check(&[prompt[..cut].to_vec(), prompt.clone()], Reuse::Cached);

@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::plan::{Tile, Tiles};
 use super::state::State;
 use super::task::Task;
-use super::{BLOCK, LANES, Tile, few, many};
+use super::{BLOCK, LANES, few, many};
 use crate::attention::AttentionShape;
 use crate::pool::KvPools;
 use crate::simd::{dispatch, flex, flex_tensor};
@@ -22,47 +23,50 @@ const FEW_TASKS: usize = 8;
 /// Keys of a part. Fixed, so that sums do not depend on the number of threads.
 const PART: usize = 4 * BLOCK;
 
-/// Attends for all rows; none when the tensors are not for this kernel.
-///
-/// # Shapes
-///
-/// - queries: `[kv_heads, rows, group, head_dim]`
-/// - output: `[kv_heads · group · head_dim, rows]`
-pub(in crate::attention) fn attend(
-    tiles: &[Tile],
-    shape: AttentionShape,
-    pools: &KvPools,
-    layer: usize,
-    queries: &Tensor<4>,
-) -> Option<Tensor<2>> {
-    let AttentionShape { kv_heads, group, head_dim: width } = shape;
-    let rows = queries.dims()[1];
-    let (keys, values) = pools.tensors(layer);
-    let (keys, values, queries) = (flex(keys)?, flex(values)?, flex(queries)?.to_contiguous());
-    let (keys, values, queries) = (keys.as_slice::<f32>()?, values.as_slice::<f32>()?, queries.as_slice::<f32>()?);
-    let pool = keys.len() / kv_heads;
-    let one = |place: &Place| {
-        let (head, tile) = (place.head, &tiles[place.tile]);
-        let first = (head * rows + tile.rows.start) * group * width;
-        let at = head * pool..(head + 1) * pool;
-        let queries = &queries[first..first + tile.rows.len() * group * width];
-        let (keys, values) = (&keys[at.clone()], &values[at]);
-        dispatch(Task { tile, seen: place.keys.clone(), queries, keys, values, group, width })
-    };
-    let places = places(tiles, kv_heads);
-    let products: usize = tiles.iter().map(Tile::keys).sum::<usize>() * LANES * width * kv_heads;
-    let parts: Vec<State> =
-        if products >= PARALLEL { places.par_iter().map(one).collect() } else { places.iter().map(one).collect() };
-    let mut joined = vec![0.0; kv_heads * group * width * rows];
-    for (place, output) in merged(places, parts) {
-        let tile = &tiles[place.tile];
-        for lane in 0..tile.rows.len() * group {
-            let (row, member) = (tile.rows.start + lane / group, lane % group);
-            let from = (place.head * group + member) * width * rows + row;
-            output.iter().enumerate().for_each(|(index, lanes)| joined[from + index * rows] = lanes[lane]);
+impl Tiles {
+    /// Attends for all rows; none when the tensors are not for this kernel.
+    ///
+    /// # Shapes
+    ///
+    /// - queries: `[kv_heads, rows, group, head_dim]`
+    /// - output: `[kv_heads · group · head_dim, rows]`
+    pub(in crate::attention) fn attend(
+        &self,
+        shape: AttentionShape,
+        pools: &KvPools,
+        layer: usize,
+        queries: &Tensor<4>,
+    ) -> Option<Tensor<2>> {
+        let AttentionShape { kv_heads, group, head_dim: width } = shape;
+        let Self { tiles, cap } = self;
+        let rows = queries.dims()[1];
+        let (keys, values) = pools.tensors(layer);
+        let (keys, values, queries) = (flex(keys)?, flex(values)?, flex(queries)?.to_contiguous());
+        let (keys, values, queries) = (keys.as_slice::<f32>()?, values.as_slice::<f32>()?, queries.as_slice::<f32>()?);
+        let pool = keys.len() / kv_heads;
+        let one = |place: &Place| {
+            let (head, tile) = (place.head, &tiles[place.tile]);
+            let first = (head * rows + tile.rows.start) * group * width;
+            let at = head * pool..(head + 1) * pool;
+            let queries = &queries[first..first + tile.rows.len() * group * width];
+            let (keys, values) = (&keys[at.clone()], &values[at]);
+            dispatch(Task { tile, seen: place.keys.clone(), queries, keys, values, group, cap: *cap, width })
+        };
+        let places = places(tiles, kv_heads);
+        let products: usize = tiles.iter().map(Tile::keys).sum::<usize>() * LANES * width * kv_heads;
+        let parts: Vec<State> =
+            if products >= PARALLEL { places.par_iter().map(one).collect() } else { places.iter().map(one).collect() };
+        let mut joined = vec![0.0; kv_heads * group * width * rows];
+        for (place, output) in merged(places, parts) {
+            let tile = &tiles[place.tile];
+            for lane in 0..tile.rows.len() * group {
+                let (row, member) = (tile.rows.start + lane / group, lane % group);
+                let from = (place.head * group + member) * width * rows + row;
+                output.iter().enumerate().for_each(|(index, lanes)| joined[from + index * rows] = lanes[lane]);
+            }
         }
+        Some(flex_tensor(joined, [kv_heads * group * width, rows]))
     }
-    Some(flex_tensor(joined, [kv_heads * group * width, rows]))
 }
 
 /// A head of some keys of a tile.

@@ -19,6 +19,11 @@ pub(super) fn run<S: Simd, const L: usize>(simd: S, task: &Task<'_>) -> State {
             16 => scores::<S, 4, L>(simd, task, queries, &block),
             _ => scores::<S, 2, L>(simd, task, queries, &block),
         };
+        if let Some(cap) = task.cap {
+            for scores in &mut scores {
+                super::cap::cap(&mut scores[..block.slots().len()], cap);
+            }
+        }
         hide(&mut scores, &block, task.group);
         lanes.weigh(&mut scores, block.slots().len());
         lanes.mix(simd, task, &block, &scores);

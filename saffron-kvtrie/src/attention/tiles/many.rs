@@ -34,6 +34,9 @@ fn blocks<S: Simd, const R: usize, const C: usize>(simd: S, task: &Task<'_>) -> 
         let slots = block.slots();
         let scores = &mut scores[..slots.len()];
         score::<S, R, C>(simd, task, queries, &block, scores);
+        if let Some(cap) = task.cap {
+            super::cap::cap(scores.as_flattened_mut(), cap);
+        }
         block.partly_seen().for_each(|(place, seen)| hide(&mut scores[place], seen, task.group));
         state.weigh(scores);
         mix::<S, R, C>(simd, task, slots, scores, &mut state.mixed);

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{BLOCK, Tile};
+use super::BLOCK;
+use super::plan::Tile;
 use crate::simd::fetch;
 
 /// Keys by which memory is asked ahead of the products.
@@ -19,6 +20,8 @@ pub(super) struct Task<'a> {
     pub(super) keys: &'a [f32],
     pub(super) values: &'a [f32],
     pub(super) group: usize,
+    /// Soft cap on scores.
+    pub(super) cap: Option<f32>,
     pub(super) width: usize,
 }
 
