@@ -21,9 +21,14 @@ fn planned(kind: PlanKind) -> ModelOptions {
     ModelOptions { attention: Some(kind), ..ModelOptions::default() }
 }
 
-/// Logits and rewards of both models under a plan.
-fn reference_numbers(device: &Device, kind: PlanKind) {
-    for model in ["tiny-a", "tiny-b"] {
+const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
+
+/// Two families for each trick that reaches into attention: a window, capped scores, norms of queries and keys, heads that are rotated in part.
+const FAMILIES: [&str; 8] = ["mistral", "qwen2-window", "gemma2", "gemma2-caps", "qwen3", "olmo2", "phi3", "phi4-mini"];
+
+/// Logits and rewards of these models under a plan.
+fn reference_numbers(models: &[&str], device: &Device, kind: PlanKind) {
+    for model in models {
         let dir = crate::fixtures().join(model);
         let expected = ReferenceFile::read(&dir.join("reference.json")).unwrap();
         let found = expected.answers(&dir, device, planned(kind)).unwrap();
@@ -37,10 +42,21 @@ fn reference_numbers(device: &Device, kind: PlanKind) {
     }
 }
 
+fn families(device: &Device, kind: PlanKind) {
+    let names = FAMILIES.map(|name| format!("families/{name}"));
+    reference_numbers(&names.each_ref().map(String::as_str), device, kind);
+}
+
 #[cfg(feature = "ndarray")]
 #[test]
 fn ndarray_reproduces_reference_numbers_under_every_plan() {
-    PLANS.iter().for_each(|kind| reference_numbers(&device("ndarray").unwrap(), *kind));
+    PLANS.iter().for_each(|kind| reference_numbers(&TINY, &device("ndarray").unwrap(), *kind));
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn ndarray_reproduces_families_under_every_plan() {
+    PLANS.iter().for_each(|kind| families(&device("ndarray").unwrap(), *kind));
 }
 
 #[cfg(feature = "ndarray")]
@@ -80,7 +96,14 @@ fn ndarray_reproduces_recorded_searches_of_untied_heads_under_every_plan() {
 #[test]
 #[ignore = "needs a Vulkan driver; cargo test -p saffron-examples --features wgpu-plain --test it -- --ignored wgpu"]
 fn wgpu_reproduces_reference_numbers_under_every_plan() {
-    PLANS.iter().for_each(|kind| reference_numbers(&device("wgpu").unwrap(), *kind));
+    PLANS.iter().for_each(|kind| reference_numbers(&TINY, &device("wgpu").unwrap(), *kind));
+}
+
+#[cfg(feature = "wgpu-plain")]
+#[test]
+#[ignore = "needs a Vulkan driver; cargo test -p saffron-examples --features wgpu-plain --test it -- --ignored wgpu"]
+fn wgpu_reproduces_families_under_every_plan() {
+    PLANS.iter().for_each(|kind| families(&device("wgpu").unwrap(), *kind));
 }
 
 #[cfg(feature = "wgpu-plain")]

@@ -175,11 +175,11 @@ impl DecoderConfig {
 
     fn check_choices(&self, path: &Path) -> Result<(), LoadError> {
         let Choices { scales, score_cap, logit_cap, layers, .. } = &self.choices;
-        if let Layers::Each(layers) = layers {
-            if layers.len() != self.num_hidden_layers {
-                let expected = format!("one for each of {} layers", self.num_hidden_layers);
-                return Err(LoadError::field(path, "layers", expected, layers.len()));
-            }
+        if let Layers::Each(layers) = layers
+            && layers.len() != self.num_hidden_layers
+        {
+            let expected = format!("one for each of {} layers", self.num_hidden_layers);
+            return Err(LoadError::field(path, "layers", expected, layers.len()));
         }
         let numbers = [
             ("the embedding's multiplier", Some(scales.embedding)),

@@ -142,7 +142,7 @@ fn a_whole_decoder_is_trained_and_written() {
         trainer.network().save(out.path()).unwrap();
         let again = Network::open_full(out.path(), &Device::flex()).unwrap();
         let matrices = |network: &Network| -> Vec<Vec<f32>> {
-            network.plain().matrices().map(|matrix| matrix.to_data().to_vec().unwrap()).collect()
+            network.plain().matrices().map(|matrix| matrix.to_data().try_to_vec().unwrap()).collect()
         };
         assert!(matrices(&again) == matrices(trainer.network()), "{name}");
     }

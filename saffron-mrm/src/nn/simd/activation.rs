@@ -5,7 +5,7 @@ use saffron_core::numeric::{exp_nonpositive, sigmoid};
 use crate::config::Activation;
 
 /// `√(8/π)` and the share of the cube in GELU's tanh form.
-pub(crate) const GELU: (f32, f32) = (1.595_769_1, 0.044_715);
+pub(crate) const GELU: (f32, f32) = (1.595_769, 0.044_715);
 
 /// `f(gate) · up` in the place of the gate. Loops: a closure would be compiled without the caller's instruction set.
 #[inline(always)]
