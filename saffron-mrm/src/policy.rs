@@ -151,8 +151,13 @@ impl Policy for LmPolicy {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         let queries = queries(sessions, 0, |session| self.context(session))?;
         let answers = self.engine.last_logits(&queries, Outputs::All)?;
-        let candidates =
-            |(place, session): (usize, &Session)| filter.apply(answers.logits(place), session.response(), place);
+        // Ids beyond the tokenizer's have no text: the embedding was rounded up.
+        let last_end = self.end_tokens.iter().map(|token| *token as usize + 1).max();
+        let known = self.tokenizer.known().max(last_end.unwrap_or(0));
+        let candidates = |(place, session): (usize, &Session)| {
+            let logits = answers.logits(place);
+            filter.apply(&logits[..known.min(logits.len())], session.response(), place)
+        };
         let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
         Ok(Reply { value, work: answers.work })
     }

@@ -32,6 +32,24 @@ fn attention_flops_are_four_per_pair_and_query_width() {
     assert_eq!(with.flops, SMOLLM2.linear_per_token() + 30 * 4 * 576 * 3);
 }
 
+/// Positions of a sliding layer, counted one by one: each sees as many as there are, and no more than the window.
+#[test]
+fn layers_that_slide_have_the_pairs_of_their_window() {
+    let sliding = Sliding { layers: 20, window: 7 };
+    let shape = DecoderShape { sliding, ..SMOLLM2 };
+    for (from, to) in [(0, 1), (0, 5), (3, 7), (5, 9), (7, 8), (0, 40), (20, 33)] {
+        let seen: u64 = (from..to).map(|position: u64| (position + 1).min(7)).sum();
+        let all: u64 = (from..to).map(|position| position + 1).sum();
+        let linear = (to - from) * SMOLLM2.linear_per_token();
+        let found = shape.continuation(from, to, 0);
+        assert_eq!(found.flops, linear + 4 * 576 * (10 * all + 20 * seen), "{from}..{to}");
+        assert_eq!((found.pairs, found.tokens), (all, to - from));
+    }
+    // A window that is wider than the context changes nothing.
+    let wide = DecoderShape { sliding: Sliding { layers: 20, window: 100 }, ..SMOLLM2 };
+    assert_eq!(wide.continuation(3, 90, 2), SMOLLM2.continuation(3, 90, 2));
+}
+
 /// The calflops package publishes 1,700.06 GFLOPs (850 G multiply-adds) for one forward pass of Llama 2 7B over 128 tokens, logits of all
 /// of them, counted operation by operation. It counts all pairs of positions, where a causal model needs half.
 #[test]

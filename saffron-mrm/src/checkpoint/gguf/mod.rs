@@ -34,7 +34,7 @@ use crate::text::{ChatTemplate, TokenizerParts};
 const MAGIC: &[u8; 4] = b"GGUF";
 const TEMPLATE: &str = "tokenizer.chat_template";
 
-/// An open GGUF of a Llama-family model, in one file or in several: headers are checked, tensors
+/// An open GGUF of a Llama, in one file or in several: headers are checked, tensors
 /// still on disk.
 #[derive(Debug)]
 pub(super) struct GgufFile {

@@ -97,6 +97,8 @@ pub struct TextTokenizer {
     unknown: Option<Token>,
     id: VocabularyId,
     size: usize,
+    /// One more than the highest id that has a text.
+    known: usize,
 }
 
 impl fmt::Debug for TextTokenizer {
@@ -166,6 +168,7 @@ impl TextTokenizer {
             notices: Arc::new(notices),
             prefix_space: has_prefix_space(&plain).map_err(|TextError(source)| wrap(source))?,
             size: vocab_size,
+            known: markup.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1),
             markup: Arc::new(markup),
             plain: Arc::new(plain),
         };
@@ -187,6 +190,13 @@ impl TextTokenizer {
             special: Arc::new(special),
             ..self.clone()
         })
+    }
+
+    /// One more than the highest id that has a text. Models have embeddings beyond it, whose rows were
+    /// rounded up.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.known
     }
 
     /// What was changed on the way from the files, in words for a user.

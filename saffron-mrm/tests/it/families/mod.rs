@@ -3,6 +3,7 @@
 mod configs;
 mod files;
 mod numbers;
+mod padded;
 
 use std::path::PathBuf;
 

@@ -1,9 +1,10 @@
 //! Logits and rewards.
 
 use burn::tensor::Device;
+use saffron_core::Run;
 use saffron_kvtrie::Reuse;
 use saffron_kvtrie::attention::{Buckets, PlanKind};
-use saffron_mrm::engine::{Engine, Merge};
+use saffron_mrm::engine::{Engine, Merge, Outputs, Query};
 use saffron_mrm::{LoadError, ModelOptions, Mrm};
 
 use super::{families, within};
@@ -165,4 +166,18 @@ fn contexts_beyond_an_original_length_are_asked_for_and_serve_all() {
         assert!(matches!(&error, LoadError::Field { field, .. } if field == "max_context"), "{error}");
         assert!(error.to_string().contains("1 to 2048"), "{error}");
     }
+}
+
+/// Mistral's fixture: 3 layers of 4/2 heads of 12 with a window of 16, hidden 48, MLP of 80, 129 tokens.
+#[test]
+fn flops_follow_the_window() {
+    let mut engine = engine("mistral", ModelOptions::default());
+    let run = Run::new();
+    let tokens: Vec<u32> = (0..50).collect();
+    let queries = [Query { run: &run, tokens, scratch: 0 }];
+    let work = engine.last_logits(&queries, Outputs::All).unwrap().work.remove(0);
+    let pairs: u64 = (0..50).map(|position: u64| (position + 1).min(16)).sum();
+    let linear = 2 * (48 * (48 + 2 * 24) + 48 * 48 + 3 * 48 * 80);
+    assert_eq!(work.attributed.flops, 3 * (50 * linear + 4 * 48 * pairs) + 2 * 48 * 129);
+    assert_eq!(work.computed, work.attributed);
 }
