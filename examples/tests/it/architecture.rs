@@ -120,3 +120,23 @@ fn programs_are_recipes() {
     }
     assert!(seen >= 23, "{seen}");
 }
+
+/// Families of decoders are rows of one table; what reads tensors and computes knows choices alone. GGUF has a
+/// family of its own.
+#[test]
+fn families_are_named_in_their_table_alone() {
+    let names = ["mistral", "qwen", "gemma", "phi3", "phi-3", "smollm", "olmo", "granite"];
+    let source = crate::root().join("saffron-mrm/src");
+    let mut seen = 0;
+    for room in ["config", "nn", "engine", "checkpoint"] {
+        for path in crate::pinned::files(&source.join(room), "rs") {
+            let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in code {
+                assert!(!names.iter().any(|name| line.contains(name)), "{}: {line}", path.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}

@@ -10,7 +10,7 @@ use saffron_mrm::text::TextLayout;
 use crate::root;
 
 /// All files of a folder with this ending, its folders included.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

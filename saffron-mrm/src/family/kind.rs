@@ -55,6 +55,24 @@ fn of_architectures<'a>(json: &'a Map<String, Value>, path: &Path) -> Result<Fou
     }
 }
 
+/// A configuration as one of a model of text alone: of a multimodal one the part that is about text, with what the
+/// top level decides; any other as it is.
+pub(crate) fn text_alone(mut json: Map<String, Value>) -> Map<String, Value> {
+    let is_multimodal = match present(&json, "model_type") {
+        Some(kind) => kind == MULTIMODAL.model_type,
+        None => present(&json, "architectures").is_some_and(|names| names[0] == MULTIMODAL.architecture),
+    };
+    let Some(Value::Object(mut text)) = is_multimodal.then(|| json.remove(MULTIMODAL.part)).flatten() else {
+        return json;
+    };
+    for field in ["tie_word_embeddings", "eos_token_id", "bos_token_id", "pad_token_id", "dtype", "torch_dtype"] {
+        text.extend(json.remove(field).map(|value| (field.to_owned(), value)));
+    }
+    text.insert(String::from("model_type"), MULTIMODAL.text.name.name().into());
+    text.insert(String::from("architectures"), Value::from([MULTIMODAL.text.architecture].as_slice()));
+    text
+}
+
 /// The part of a multimodal configuration that is about text.
 fn text_of<'a>(json: &'a Map<String, Value>, path: &Path) -> Result<Found<'a>, LoadError> {
     let part = MULTIMODAL.part;

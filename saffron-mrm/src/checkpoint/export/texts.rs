@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::checkpoint::source::{Checkpoint, Kind};
 use crate::error::LoadError;
+use crate::family::text_alone;
 use crate::files::small::{OPTIONAL, TEMPLATES};
 use crate::files::{is_there, read_capped, read_json};
 
@@ -34,7 +35,8 @@ pub(super) fn of(checkpoint: &Checkpoint, torch_dtype: &str) -> Result<Texts, Lo
 
 /// A directory's files as they are, but for the type of the weights in `config.json`.
 fn copied(dir: &Path, torch_dtype: &str) -> Result<Texts, LoadError> {
-    let mut config: Map<String, Value> = read_json(&dir.join(CONFIG))?;
+    // The weights are written as those of a model of text.
+    let mut config = text_alone(read_json(&dir.join(CONFIG))?);
     config.insert(String::from("torch_dtype"), torch_dtype.into());
     // Newer files spell it so.
     if let Some(dtype) = config.get_mut("dtype") {

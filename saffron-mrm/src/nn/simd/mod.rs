@@ -11,6 +11,9 @@ mod heads;
 mod norm;
 mod product;
 mod right;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 
 #[cfg(feature = "autodiff")]
 pub(super) use activation::GELU;

@@ -1,6 +1,6 @@
 //! Logits and rewards.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use saffron_core::Run;
 use saffron_kvtrie::Reuse;
 use saffron_kvtrie::attention::{Buckets, PlanKind};
@@ -57,6 +57,21 @@ fn logits_are_those_of_transformers_under_every_plan() {
             // Once more: everything is cached now, or nothing is.
             assert_rows(&logits(&mut engine, &reference.sequences), &reference.logits, &what);
             engine.validate().unwrap();
+        }
+    }
+}
+
+/// Weights and activations of half the width: the same numbers, as far as they go.
+#[test]
+fn half_precision_comes_near() {
+    for name in families() {
+        let reference = numbers(&name);
+        for (dtype, most) in [(DType::F16, 2e-2), (DType::BF16, 1e-1)] {
+            let mut engine = engine(&name, ModelOptions { dtype, ..options(&name) });
+            let found = logits(&mut engine, &reference.sequences);
+            for (found, expected) in found.iter().zip(&reference.logits) {
+                assert!(gap(found, expected) < most, "{name} {dtype:?}: {}", gap(found, expected));
+            }
         }
     }
 }
@@ -119,6 +134,30 @@ fn a_cache_that_evicts_in_the_middle_changes_nothing() {
         }
         assert!(engine.cache_stats().tokens_evicted > 0, "{name}");
         assert!(engine.pools().bytes() <= bytes, "{name}");
+        engine.validate().unwrap();
+    }
+}
+
+/// As a search grows: branches that leave the longest sequence ever later, in a cache that is too small for all of them.
+#[test]
+fn branches_that_grow_in_a_scarce_cache_are_what_they_are_without_one() {
+    for name in families() {
+        let trunk = numbers(&name).sequences.pop().unwrap();
+        let mut cold = engine(&name, ModelOptions { reuse: Reuse::Nothing, ..options(&name) });
+        let config = cold.decoder().config().clone();
+        let token = 2 * config.num_hidden_layers * config.key_width() * 4;
+        let scarce = ModelOptions { cache_bytes: (150 * token) as u64, ..options(&name) };
+        let mut engine = engine(&name, scarce);
+        for length in (12..trunk.len()).step_by(9) {
+            let branch = |salt: u32, new: u32| -> Vec<u32> {
+                let own = (0..new).map(|at| (salt * 31 + at * 7 + length as u32) % 100);
+                trunk[..length].iter().copied().chain(own).collect()
+            };
+            let contexts = [branch(0, 0), branch(1, 4), branch(2, 4), branch(3, 11)];
+            let expected = logits(&mut cold, &contexts);
+            assert_rows(&logits(&mut engine, &contexts), &expected, &format!("{name} at {length}"));
+        }
+        assert!(engine.cache_stats().tokens_evicted > 0, "{name}");
         engine.validate().unwrap();
     }
 }
