@@ -140,3 +140,26 @@ fn families_are_named_in_their_table_alone() {
     }
     assert!(seen > 50, "{seen}");
 }
+
+/// Errors follow one pattern: an enum that may grow, whose words and causes `thiserror` writes. `StepError` is generic over
+/// what a forward pass fails with, and has no third way to fail.
+#[test]
+fn error_types_follow_one_pattern() {
+    let mut seen = 0;
+    for member in ["core", "kvtrie", "mrm", "search", "train"] {
+        for path in crate::pinned::files(&crate::root().join(format!("saffron-{member}/src")), "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (at, _) in text.match_indices("\npub enum ") {
+                let name = text[at + 10..].split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                if !name.ends_with("Error") || name == "StepError" {
+                    continue;
+                }
+                let attributes = text[..at].rsplit("\n\n").next().unwrap();
+                assert!(attributes.contains("Error)]"), "{name} of {} does not derive Error", path.display());
+                assert!(attributes.contains("#[non_exhaustive]"), "{name} of {} cannot grow", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 25, "{seen}");
+}

@@ -52,12 +52,21 @@ fn is_of_text(name: &str) -> bool {
     TEXT[..2].iter().any(|(prefix, _)| name.starts_with(prefix))
 }
 
+/// The name of a multimodal model's tensor in a model of text alone; none where it is of another part. A name of neither stays.
+pub(super) fn text_name(name: &str) -> Option<String> {
+    if OTHER_PARTS.iter().any(|part| name.starts_with(part)) {
+        return None;
+    }
+    let plain = TEXT.iter().find_map(|(prefix, plain)| Some(format!("{plain}{}", name.strip_prefix(prefix)?)));
+    Some(plain.unwrap_or_else(|| name.to_owned()))
+}
+
 /// Two names that would become one keep their own, under which nothing is expected.
 fn multimodal(names: &[&str]) -> BTreeMap<String, String> {
     let mut renamed = BTreeMap::new();
-    for name in names.iter().filter(|name| !OTHER_PARTS.iter().any(|part| name.starts_with(part))) {
-        let plain = TEXT.iter().find_map(|(prefix, plain)| Some(format!("{plain}{}", name.strip_prefix(prefix)?)));
-        let plain = plain.filter(|plain| !renamed.contains_key(plain)).unwrap_or_else(|| (*name).to_owned());
+    for name in names {
+        let Some(plain) = text_name(name) else { continue };
+        let plain = if renamed.contains_key(&plain) { (*name).to_owned() } else { plain };
         renamed.insert(plain, (*name).to_owned());
     }
     renamed

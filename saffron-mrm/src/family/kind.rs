@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::gemma3::MULTIMODAL;
 use super::{Entry, TABLE, supported};
 use crate::brief::cut;
-use crate::config::present;
+use crate::config::{Family, present};
 use crate::error::LoadError;
 
 /// A family, and the object that describes its decoder.
@@ -53,6 +53,11 @@ fn of_architectures<'a>(json: &'a Map<String, Value>, path: &Path) -> Result<Fou
         Some(entry) => Ok(Found { entry, json, within: None }),
         None => Err(unsupported(path, "architectures", &found.to_string(), supported)),
     }
+}
+
+/// Whether a family is the text part of multimodal models, too.
+pub(crate) fn is_multimodal(family: Family) -> bool {
+    MULTIMODAL.text.name == family
 }
 
 /// A configuration as one of a model of text alone: of a multimodal one the part that is about text, with what the

@@ -27,7 +27,7 @@ use self::model::Model;
 use crate::config::{Choices, DecoderConfig, Family};
 use crate::error::LoadError;
 
-pub(crate) use kind::text_alone;
+pub(crate) use kind::{is_multimodal, text_alone};
 #[cfg(feature = "gguf")]
 pub(crate) use write::ids_json;
 

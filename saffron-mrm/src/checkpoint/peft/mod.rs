@@ -21,6 +21,7 @@ use super::tensors::TensorSource;
 use super::torch::TorchTensors;
 use crate::config::DecoderConfig;
 use crate::error::{LoadError, TensorMismatch};
+use crate::family::is_multimodal;
 use crate::files::{is_there, read_json};
 use crate::nn::lora::{LoraPair, LoraWeights, Projection};
 
@@ -102,7 +103,7 @@ impl AdapterFile {
         let config = AdapterConfig::from_file(&path)?;
         refuse_biases(&config, model, &path)?;
         let tensors = open_tensors(dir)?;
-        let (found, twice) = todays(&*tensors);
+        let (found, twice) = todays(&*tensors, is_multimodal(model.choices.family));
         refuse_foreign(&found, tensors.path())?;
         let slots = slots(&config, model, &path, |name| found.contains_key(name))?;
         let names = match_names(&*tensors, &slots, found, twice)?;

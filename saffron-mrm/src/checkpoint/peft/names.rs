@@ -3,24 +3,40 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::checkpoint::renamed::text_name;
 use crate::checkpoint::tensors::TensorSource;
 use crate::error::LoadError;
 use crate::nn::lora::Projection;
 
+/// What PEFT puts before a module's name.
+const WRAPPER: &str = "base_model.model.";
 /// What the names of a causal language model's tensors begin with: those of its blocks, and of its unembedding.
 const PREFIXES: [&str; 2] = ["base_model.model.model.layers.", "base_model.model.lm_head."];
 
 /// PEFT's name of a factor, `lora_A` or `lora_B`.
 pub(super) fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
-    format!("base_model.model.{}.{which}.weight", projection.full_name(layer))
+    format!("{WRAPPER}{}.{which}.weight", projection.full_name(layer))
 }
 
 /// A file's names by those that PEFT gives today: older ones have `.default` in them. Names that
-/// come twice so are given back, too.
-pub(super) fn todays(tensors: &dyn TensorSource) -> (BTreeMap<String, String>, Vec<String>) {
-    let (mut names, mut twice) = (BTreeMap::new(), Vec::new());
+/// come twice so are given back, too. Of an adapter for a `multimodal` model the text part's names are
+/// those of a model of text, and other parts are left out.
+pub(super) fn todays(tensors: &dyn TensorSource, multimodal: bool) -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut names, mut twice, mut others) = (BTreeMap::new(), Vec::new(), 0);
     for name in tensors.names() {
-        twice.extend(names.insert(name.replace(".default.weight", ".weight"), name.to_owned()));
+        let today = name.replace(".default.weight", ".weight");
+        let today = match today.strip_prefix(WRAPPER).filter(|_| multimodal) {
+            Some(inner) => text_name(inner).map(|inner| format!("{WRAPPER}{inner}")),
+            None => Some(today),
+        };
+        match today {
+            Some(today) => twice.extend(names.insert(today, name.to_owned())),
+            None => others += 1,
+        }
+    }
+    if others > 0 {
+        let path = tensors.path().display();
+        tracing::warn!(%path, tensors = others, "factors of other parts than the text's are left out");
     }
     (names, twice)
 }
