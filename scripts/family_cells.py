@@ -51,7 +51,7 @@ NO_ROPE_SCALING = {"scaling": {"rope_parameters.rope_type": "default"}}
 SIZES = {
     "vocab_size": 129,
     "hidden_size": 32,
-    "intermediate_size": 48,
+    "intermediate_size": 40,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -265,18 +265,17 @@ GEMMA = [
         },
         guard={"num_hidden_layers": 6},
         omit=("layer_types", "_sliding_window_pattern", "rope_parameters"),
-        without=NO_WINDOW | {"final cap": {"final_logit_softcapping": None}, "pattern": {"layer_types": [SLIDING] * 7}},
+        without=NO_WINDOW | {"final cap": {"final_logit_softcapping": None}, "pattern": {"sliding_window_pattern": 7}},
         louder={"[qk]_proj": 2.0},
     ),
     Cell(
-        "gemma3-capped",
+        "gemma3-yarn",
         "gemma3_text",
-        "both caps set, every second layer full, RoPE of the full layers with yarn",
+        "a final cap, every second layer full, yarn in the full layers",
         {
             "head_dim": 12,
             "sliding_window": 9,
             "query_pre_attn_scalar": 10,
-            "attn_logit_softcapping": 1.5,
             "final_logit_softcapping": 6.0,
             "layer_types": [SLIDING, FULL, SLIDING],
             "rope_parameters": {FULL: yarn(100000.0), SLIDING: plain(5000.0)},
@@ -286,7 +285,6 @@ GEMMA = [
         v4={"sliding_window_pattern": 2},
         without=NO_WINDOW
         | {
-            "score cap": {"attn_logit_softcapping": None},
             "final cap": {"final_logit_softcapping": None},
             "scaling": {f"rope_parameters.{FULL}.rope_type": "default"},
         },
