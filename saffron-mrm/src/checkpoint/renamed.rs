@@ -52,6 +52,12 @@ fn is_of_text(name: &str) -> bool {
     TEXT[..2].iter().any(|(prefix, _)| name.starts_with(prefix))
 }
 
+/// What the modules of the text part's blocks begin with in a multimodal model whose tensors have these names; none
+/// for a model of text alone.
+pub(super) fn text_prefix<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    names.find_map(|name| TEXT[..2].iter().map(|(prefix, _)| *prefix).find(|prefix| name.starts_with(prefix)))
+}
+
 /// The name of a multimodal model's tensor in a model of text alone; none where it is of another part. A name of neither stays.
 pub(super) fn text_name(name: &str) -> Option<String> {
     if OTHER_PARTS.iter().any(|part| name.starts_with(part)) {

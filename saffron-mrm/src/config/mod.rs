@@ -160,6 +160,11 @@ impl DecoderConfig {
         if self.num_hidden_layers > 4096 {
             return Err(LoadError::field(path, "num_hidden_layers", "1 to 4096", self.num_hidden_layers));
         }
+        // Keeps counts of operations within 64 bits.
+        if self.query_width() > 1 << 20 {
+            let expected = format!("at most {} heads of {}", (1 << 20) / self.head_dim, self.head_dim);
+            return Err(LoadError::field(path, "num_attention_heads", expected, self.num_attention_heads));
+        }
         if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
             let expected = format!("a divisor of num_attention_heads = {}", self.num_attention_heads);
             return Err(LoadError::field(path, "num_key_value_heads", expected, self.num_key_value_heads));
@@ -209,6 +214,10 @@ impl DecoderConfig {
         if width > self.head_dim || !width.is_multiple_of(2) {
             let expected = format!("an even number up to head_dim = {}", self.head_dim);
             return Err(LoadError::field(path, "rotated features of a head", expected, width));
+        }
+        let frequencies = rotary.frequencies(self.head_dim);
+        if let Some(found) = frequencies.iter().chain([&rotary.magnitude()]).find(|value| !is_positive(**value)) {
+            return Err(LoadError::field(path, "rotary positions", "finite frequencies above 0", found));
         }
         let RopeScaling::LongRope(scaling) = &rotary.scaling else { return Ok(()) };
         for (name, factors) in [("short_factor", &scaling.short_factor), ("long_factor", &scaling.long_factor)] {

@@ -18,7 +18,12 @@ pub(super) const GEMMA2: Entry = Entry {
     name: NAME,
     architecture: "Gemma2ForCausalLM",
     defaults: Defaults {
-        sizes: &[("max_position_embeddings", 8192), ("num_key_value_heads", 4), ("head_dim", 256)],
+        sizes: &[
+            ("num_attention_heads", 8),
+            ("num_key_value_heads", 4),
+            ("head_dim", 256),
+            ("max_position_embeddings", 8192),
+        ],
         eps: 1e-6,
         tied: true,
     },
@@ -29,7 +34,12 @@ pub(super) const GEMMA2: Entry = Entry {
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
     let rotary = model.rotary(THETA)?;
     let sliding = model.sliding(|layer| layer % 2 == 0)?;
-    let layers = model.layers_of(&sliding, model.window(Some(4096))?, |_| Some(rotary.clone()))?;
+    let window = model.window(Some(4096))?;
+    // Some files name the window twice; this name is not read.
+    if let Some(other) = model.fields.count("sliding_window_size")?.filter(|other| Some(*other) != window) {
+        return Err(model.fields.refuse("sliding_window_size", "what sliding_window says", other));
+    }
+    let layers = model.layers_of(&sliding, window, |_| Some(rotary.clone()))?;
     Ok(Choices {
         score_cap: model.cap("attn_logit_softcapping", Some(SCORE_CAP))?,
         logit_cap: model.cap("final_logit_softcapping", Some(LOGIT_CAP))?,

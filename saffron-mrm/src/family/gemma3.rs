@@ -9,7 +9,7 @@ use super::model::Model;
 use super::rope::Rope;
 use super::write::object;
 use super::{Defaults, Entry};
-use crate::config::{Choices, DecoderConfig, Family, Fields, HeadNormKind, Rotary};
+use crate::config::{Choices, DecoderConfig, Family, Fields, HeadNormKind, RopeScaling, Rotary};
 use crate::error::LoadError;
 
 const NAME: Family = Family("gemma3_text");
@@ -58,7 +58,7 @@ pub(super) const MULTIMODAL: Multimodal = Multimodal {
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
-    let pattern = model.fields.count("sliding_window_pattern")?.unwrap_or(PATTERN).max(1);
+    let pattern = model.interval("sliding_window_pattern", PATTERN)?;
     let sliding = model.sliding(|layer| (layer + 1) % pattern != 0)?;
     let (full, windowed) = rotaries(model)?;
     let rotary = |layer: usize| Some(if sliding[layer] { windowed.clone() } else { full.clone() });
@@ -76,8 +76,8 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
 
 /// The positions of layers without a window, and of those with one.
 fn rotaries(model: &Model<'_>) -> Result<(Rotary, Rotary), LoadError> {
-    let full = Rope::new(model, THETA);
-    let windowed = Rope::new(model, WINDOWED_THETA).with_base_field("rope_local_base_freq");
+    let full = Rope::new(model, THETA).by_layer_type();
+    let windowed = Rope::new(model, WINDOWED_THETA).with_base_field("rope_local_base_freq").by_layer_type();
     let Some([of_full, of_windowed]) = nested(model)? else {
         return Ok((full.resolve()?, windowed.unscaled()?));
     };
@@ -118,13 +118,31 @@ fn fields(config: &DecoderConfig) -> Map<String, Value> {
         let layer = config.choices.layers.kinds().iter().find(|layer| layer.window.is_some() == windowed);
         layer.and_then(|layer| layer.rotary.as_ref())
     };
-    let scaling = find(false).map(|rotary| rotary.scaling.to_json());
     fields.extend(object(json!({
         "attn_logit_softcapping": null,
         "final_logit_softcapping": config.choices.logit_cap,
-        "rope_theta": find(false).map_or(THETA, |rotary| rotary.theta),
-        "rope_scaling": scaling,
-        "rope_local_base_freq": find(true).map_or(WINDOWED_THETA, |rotary| rotary.theta),
     })));
+    let stretched = |rotary: &Rotary| rotary.scaling != RopeScaling::Plain;
+    let (full, windowed) = (find(false), find(true));
+    fields.extend(match windowed.is_some_and(stretched) {
+        // The older style has no room for it.
+        true => object(json!({ "rope_parameters": {
+            "full_attention": full.map(parameters),
+            "sliding_attention": windowed.map(parameters),
+        }})),
+        false => object(json!({
+            "rope_theta": full.map_or(THETA, |rotary| rotary.theta),
+            "rope_scaling": full.map(|rotary| rotary.scaling.to_json()),
+            "rope_local_base_freq": windowed.map_or(WINDOWED_THETA, |rotary| rotary.theta),
+        })),
+    });
+    fields
+}
+
+/// Positions in the newer style.
+fn parameters(rotary: &Rotary) -> Map<String, Value> {
+    let mut fields = object(rotary.scaling.to_json());
+    fields.entry("rope_type").or_insert_with(|| "default".into());
+    fields.insert(String::from("rope_theta"), rotary.theta.into());
     fields
 }

@@ -9,8 +9,10 @@ use crate::error::LoadError;
 
 /// Names of fields that are not about arithmetic: what files and programs note, how text is generated, how
 /// a model was trained, heads of other tasks.
-const NAMES: [&str; 64] = [
+const NAMES: [&str; 76] = [
     "architectures",
+    "assistant_confidence_threshold",
+    "assistant_lookbehind",
     "attn_implementation",
     "auto_map",
     "bad_words_ids",
@@ -22,6 +24,9 @@ const NAMES: [&str; 64] = [
     "dtype",
     "early_stopping",
     "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+    "epsilon_cutoff",
+    "eta_cutoff",
     "exponential_decay_length_penalty",
     "finetuning_task",
     "forced_bos_token_id",
@@ -31,6 +36,7 @@ const NAMES: [&str; 64] = [
     "id2label",
     "initializer_range",
     "is_decoder",
+    "is_llama_config",
     "label2id",
     "length_penalty",
     "license",
@@ -41,7 +47,10 @@ const NAMES: [&str; 64] = [
     "model_max_length",
     "model_type",
     "name_or_path",
+    "neftune_noise_alpha",
     "no_repeat_ngram_size",
+    "num_assistant_tokens",
+    "num_assistant_tokens_schedule",
     "num_beam_groups",
     "num_beams",
     "num_labels",
@@ -63,13 +72,16 @@ const NAMES: [&str; 64] = [
     "router_aux_loss_coef",
     "sep_token",
     "suppress_tokens",
+    "target_lookbehind",
     "task_specific_params",
     "temperature",
     "tf_legacy_loss",
+    "tie_encoder_decoder",
     "tokenizer_class",
     "top_k",
     "top_p",
     "torchscript",
+    "transformers.js_config",
     "typical_p",
     "use_bfloat16",
     "use_cache",
@@ -77,7 +89,7 @@ const NAMES: [&str; 64] = [
 ];
 
 /// Beginnings and endings of such names.
-const BEGINNINGS: [&str; 4] = ["_", "transformers", "unsloth", "tie_encoder_decoder"];
+const BEGINNINGS: [&str; 2] = ["_", "unsloth"];
 const ENDINGS: [&str; 6] = ["_dropout", "_pdrop", "_token_id", "_token_index", "_dtype", "_version"];
 
 fn is_harmless(name: &str) -> bool {

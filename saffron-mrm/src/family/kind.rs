@@ -70,8 +70,9 @@ pub(crate) fn text_alone(mut json: Map<String, Value>) -> Map<String, Value> {
     let Some(Value::Object(mut text)) = is_multimodal.then(|| json.remove(MULTIMODAL.part)).flatten() else {
         return json;
     };
-    for field in ["tie_word_embeddings", "eos_token_id", "bos_token_id", "pad_token_id", "dtype", "torch_dtype"] {
-        text.extend(json.remove(field).map(|value| (field.to_owned(), value)));
+    text.insert(String::from("tie_word_embeddings"), json.remove("tie_word_embeddings").unwrap_or(Value::Bool(true)));
+    for field in ["eos_token_id", "bos_token_id", "pad_token_id", "dtype", "torch_dtype"] {
+        text.extend(json.remove(field).filter(|value| !value.is_null()).map(|value| (field.to_owned(), value)));
     }
     text.insert(String::from("model_type"), MULTIMODAL.text.name.name().into());
     text.insert(String::from("architectures"), Value::from([MULTIMODAL.text.architecture].as_slice()));

@@ -35,6 +35,10 @@ impl Choices {
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
     let attention = model.fields.flag("attention_bias")?;
+    // What some files call the gate, which every file has.
+    if let Some(other) = model.fields.text("activation")?.filter(|name| *name != "swiglu") {
+        return Err(model.fields.refuse("activation", "swiglu", other));
+    }
     Ok(Choices {
         biases: Biases { qkv: attention, output: attention, mlp: model.fields.flag("mlp_bias")? },
         activation: model.activation("hidden_act")?,

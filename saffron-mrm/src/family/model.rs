@@ -38,6 +38,14 @@ impl Model<'_> {
         }
     }
 
+    /// One layer in how many is another kind; at least 1.
+    pub(super) fn interval(&self, field: &str, absent: usize) -> Result<usize, LoadError> {
+        match self.fields.or_default(field, Fields::count, absent)? {
+            0 => Err(self.fields.refuse(field, "at least 1", 0)),
+            interval => Ok(interval),
+        }
+    }
+
     /// A multiplier; 1 where it is absent.
     pub(super) fn multiplier(&self, field: &str) -> Result<f64, LoadError> {
         self.fields.or_default(field, Fields::number, 1.0)

@@ -26,8 +26,12 @@ pub(super) const PHI3: Entry = Entry {
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
-    // Read where positions are stretched, and there in every file.
-    model.fields.count("original_max_position_embeddings")?;
+    // Fields of the family's own code that say nothing at this value.
+    for field in ["full_attn_mod", "interpolate_factor"] {
+        if let Some(other) = model.fields.number(field)?.filter(|value| *value != 1.0) {
+            return Err(model.fields.refuse(field, "1", other));
+        }
+    }
     let rotary = Rope::new(model, THETA).partial().with_original(ORIGINAL).with_aliases(&ALIASES).resolve()?;
     match rotary.scaling {
         RopeScaling::Plain | RopeScaling::LongRope(_) => {}

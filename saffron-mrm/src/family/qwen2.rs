@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
-use crate::config::{Biases, Choices, DecoderConfig, Family, Layers};
+use crate::config::{Biases, Choices, DecoderConfig, Family, Fields, Layers};
 use crate::error::LoadError;
 
 const NAME: Family = Family("qwen2");
@@ -37,7 +37,7 @@ pub(super) fn layers(model: &Model<'_>) -> Result<Layers, LoadError> {
     const FULL_LAYERS: usize = 28;
     let window = model.window(Some(4096))?;
     let window = if model.fields.flag("use_sliding_window")? { window } else { None };
-    let full = model.fields.count("max_window_layers")?.unwrap_or(FULL_LAYERS);
+    let full = model.fields.or_default("max_window_layers", Fields::count, FULL_LAYERS)?;
     let sliding = model.sliding(|layer| window.is_some() && layer >= full)?;
     let rotary = model.rotary(THETA)?;
     model.layers_of(&sliding, window, |_| Some(rotary.clone()))

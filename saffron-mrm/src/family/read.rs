@@ -47,8 +47,13 @@ impl DecoderConfig {
 
     /// What the top level of a multimodal configuration decides.
     fn take_outer(&mut self, top: Fields<'_>) -> Result<(), LoadError> {
-        if top.get("tie_word_embeddings").is_some() {
-            self.tie_word_embeddings = top.flag("tie_word_embeddings")?;
+        // The text part's own switch is not asked for, nor its cap applied.
+        self.tie_word_embeddings = match top.get("tie_word_embeddings") {
+            None => true,
+            Some(_) => top.flag("tie_word_embeddings")?,
+        };
+        if let Some(cap) = self.choices.logit_cap {
+            return Err(top.refuse("text_config.final_logit_softcapping", "null in a multimodal configuration", cap));
         }
         let ends = top.tokens("eos_token_id")?;
         if !ends.is_empty() {
@@ -66,8 +71,12 @@ fn config(entry: &Entry, fields: Fields<'_>, seen: &Seen) -> Result<DecoderConfi
     if layers == 0 || layers > MOST_LAYERS {
         return Err(fields.refuse("num_hidden_layers", format!("1 to {MOST_LAYERS}"), layers));
     }
-    let head_dim = sizes.or("head_dim", hidden_size / heads.max(1))?;
+    let head_dim = match entry.defaults.size("head_dim") {
+        Some(size) => fields.or_default("head_dim", Fields::count, size)?,
+        None => fields.count("head_dim")?.unwrap_or(hidden_size / heads.max(1)),
+    };
     let model = Model { fields, layers, head_dim, hidden: hidden_size, positions: sizes.positions()? };
+    refuse_other_masks(fields)?;
     let choices = (entry.choices)(&model)?;
     let config = DecoderConfig {
         hidden_size,
@@ -88,6 +97,14 @@ fn config(entry: &Entry, fields: Fields<'_>, seen: &Seen) -> Result<DecoderConfi
     };
     refuse_unknown(&model, seen)?;
     Ok(config)
+}
+
+/// Refuses attention that looks ahead. transformers asks every family's configuration for it.
+fn refuse_other_masks(fields: Fields<'_>) -> Result<(), LoadError> {
+    match fields.get("is_causal") {
+        None | Some(Value::Bool(true)) => Ok(()),
+        Some(other) => Err(fields.refuse("is_causal", "true", other)),
+    }
 }
 
 struct Sizes<'a> {

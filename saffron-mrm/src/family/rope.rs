@@ -40,6 +40,9 @@ const KNOWN: [&str; 17] = [
     "type",
 ];
 
+/// No head has more pairs with divisors of their own; every layer holds a copy.
+const MOST_FACTORS: usize = 1024;
+
 /// A family's way of reading them.
 #[derive(Clone, Copy)]
 pub(super) struct Rope<'a> {
@@ -56,12 +59,30 @@ pub(super) struct Rope<'a> {
     aliases: &'static [(&'static str, &'static str)],
     /// Whether a part of a head may be rotated.
     partial: bool,
+    /// Whether kinds of layers have objects of their own.
+    by_layer_type: bool,
 }
 
 impl<'a> Rope<'a> {
     pub(super) fn new(model: &Model<'a>, theta: f64) -> Self {
         let Model { fields: top, positions, head_dim, .. } = *model;
-        Self { top, positions, head_dim, base_field: "rope_theta", theta, original: None, aliases: &[], partial: false }
+        Self {
+            top,
+            positions,
+            head_dim,
+            base_field: "rope_theta",
+            theta,
+            original: None,
+            aliases: &[],
+            partial: false,
+            by_layer_type: false,
+        }
+    }
+
+    /// The same where kinds of layers have objects of their own. transformers then looks for less: not at the top level for the original
+    /// context, not for `truncate`, and for a kind of stretching under its newer name alone.
+    pub(super) fn by_layer_type(self) -> Self {
+        Self { by_layer_type: true, ..self }
     }
 
     /// The same with another field of the top level for the base.
@@ -99,6 +120,10 @@ impl<'a> Rope<'a> {
 
     /// What the top level comes to without an object.
     pub(super) fn unscaled(self) -> Result<Rotary, LoadError> {
+        if !self.by_layer_type {
+            // Says nothing where nothing is stretched.
+            self.top.number(ORIGINAL)?;
+        }
         let width = self.width(self.top, self.top.number(PARTIAL)?)?;
         Ok(Rotary { theta: self.base(None)?, scaling: RopeScaling::Plain, width })
     }
@@ -120,11 +145,15 @@ impl<'a> Rope<'a> {
             return Err(object.refuse(name, "no field of this name, which is not known", value));
         }
         let top = self.top.number(PARTIAL)?;
+        if !self.by_layer_type {
+            self.top.number(ORIGINAL)?;
+        }
         let width = match object.number(PARTIAL)? {
             Some(factor) => self.width(object, Some(factor)),
             None => self.width(self.top, top),
         }?;
-        Ok(Rotary { theta: self.base(object.number("rope_theta")?)?, scaling: self.scaling(object)?, width })
+        let scaling = self.scaling(object, width.unwrap_or(self.head_dim))?;
+        Ok(Rotary { theta: self.base(object.number("rope_theta")?)?, scaling, width })
     }
 
     fn base(self, inner: Option<f64>) -> Result<f64, LoadError> {
@@ -145,16 +174,22 @@ impl<'a> Rope<'a> {
         }
     }
 
-    fn scaling(self, object: Fields<'_>) -> Result<RopeScaling, LoadError> {
+    fn scaling(self, object: Fields<'a>, width: usize) -> Result<RopeScaling, LoadError> {
         // `type` is the older name of the same field; some files have both.
         let (older, newer) = (object.text("type")?, object.text("rope_type")?);
         let kind = newer.or(older);
-        if let Some(older) = older.filter(|older| Some(*older) != kind) {
+        let resolved = |kind: Option<&'a str>| {
+            let alias = self.aliases.iter().find(|(alias, _)| Some(*alias) == kind);
+            alias.map(|(_, known)| *known).or(kind)
+        };
+        if let Some(older) = older.filter(|older| resolved(Some(older)) != resolved(kind)) {
             return Err(object.refuse("type", "the same as rope_type", older));
         }
-        let alias = self.aliases.iter().find(|(alias, _)| Some(*alias) == kind);
+        if let Some(older) = older.filter(|_| self.by_layer_type && newer.is_none()) {
+            return Err(object.refuse("rope_type", "a kind of stretching", format!("nothing but type = {older}")));
+        }
         let known = "default, linear, llama3, yarn or longrope";
-        match alias.map(|(_, known)| *known).or(kind) {
+        match resolved(kind) {
             None if object.number("factor")?.is_some() => {
                 Err(object.refuse("rope_type", known, "a factor without a type"))
             }
@@ -162,7 +197,7 @@ impl<'a> Rope<'a> {
             Some("linear") => Ok(RopeScaling::Linear { factor: object.positive("factor")? }),
             Some("llama3") => self.llama3(object),
             Some("yarn") => self.yarn(object),
-            Some("longrope") => self.longrope(object),
+            Some("longrope") => self.longrope(object, width),
             Some("dynamic") => {
                 Err(object.refuse("rope_type", known, "dynamic, whose frequencies change with the context's length"))
             }
@@ -209,15 +244,30 @@ impl<'a> Rope<'a> {
             beta_slow,
             original_max_position_embeddings: original,
             attention_factor,
-            truncate: object.get("truncate").is_none_or(Value::is_null) || object.flag("truncate")?,
+            truncate: self.truncate(object)?,
         }))
     }
 
-    fn longrope(self, object: Fields<'_>) -> Result<RopeScaling, LoadError> {
+    /// Whether yarn's bounds are rounded. Null is not absent here.
+    fn truncate(self, object: Fields<'_>) -> Result<bool, LoadError> {
+        let truncate = object.get("truncate").is_none() || object.flag("truncate")?;
+        match truncate || !self.by_layer_type {
+            true => Ok(truncate),
+            false => Err(object.refuse("truncate", "true, or nothing", truncate)),
+        }
+    }
+
+    fn longrope(self, object: Fields<'_>, width: usize) -> Result<RopeScaling, LoadError> {
         let original = self.original(object)?;
-        let factors = |name| {
-            let factors = object.numbers(name)?;
-            factors.ok_or_else(|| object.refuse(name, "a list of numbers", "nothing"))
+        if width / 2 > MOST_FACTORS {
+            return Err(object.refuse("rope_type", format!("heads of at most {}", 2 * MOST_FACTORS), width));
+        }
+        let factors = |name| match object.numbers(name)? {
+            Some(factors) if factors.len() == width / 2 => Ok(factors),
+            found => {
+                let found = found.map_or_else(|| String::from("nothing"), |factors| factors.len().to_string());
+                Err(object.refuse(name, format!("{} numbers", width / 2), found))
+            }
         };
         let factor = object.number("factor")?.unwrap_or(self.positions as f64 / original);
         let attention_factor = match self.attention_factor(object)? {
@@ -245,7 +295,7 @@ impl<'a> Rope<'a> {
     fn original(self, object: Fields<'_>) -> Result<f64, LoadError> {
         let has = |fields: Fields<'_>| fields.get(ORIGINAL).is_some_and(|value| !value.is_null());
         match self.original {
-            _ if has(self.top) => self.top.positive(ORIGINAL),
+            _ if !self.by_layer_type && has(self.top) => self.top.positive(ORIGINAL),
             Some(original) => Ok(original as f64),
             None if has(object) => object.positive(ORIGINAL),
             None => Ok(self.positions as f64),

@@ -43,7 +43,7 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
 /// Whether each layer rotates: `no_rope_layers` has a 1 where it does.
 fn rotated(model: &Model<'_>) -> Result<Vec<bool>, LoadError> {
     let field = "no_rope_layers";
-    let interval = model.fields.count("no_rope_layer_interval")?.unwrap_or(INTERVAL).max(1);
+    let interval = model.interval("no_rope_layer_interval", INTERVAL)?;
     let Some(marks) = model.fields.numbers(field)? else {
         return Ok((0..model.layers).map(|layer| (layer + 1) % interval != 0).collect());
     };

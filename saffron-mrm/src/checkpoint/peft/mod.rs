@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
-use self::names::{refuse_foreign, tensor_name, todays};
+use self::names::{module_name, refuse_foreign, tensor_name, text_prefix, todays};
 use self::pattern::first_matches;
 use self::rule::{Rule, Verdict};
 use super::folder::update;
@@ -103,9 +103,10 @@ impl AdapterFile {
         let config = AdapterConfig::from_file(&path)?;
         refuse_biases(&config, model, &path)?;
         let tensors = open_tensors(dir)?;
-        let (found, twice) = todays(&*tensors, is_multimodal(model.choices.family));
+        let prefix = text_prefix(&*tensors).filter(|_| is_multimodal(model.choices.family));
+        let (found, twice) = todays(&*tensors, prefix);
         refuse_foreign(&found, tensors.path())?;
-        let slots = slots(&config, model, &path, |name| found.contains_key(name))?;
+        let slots = slots(&config, model, prefix, &path, |name| found.contains_key(name))?;
         let names = match_names(&*tensors, &slots, found, twice)?;
         refuse_none(&slots, model, &path)?;
         Ok(Self { config, tensors, slots, names })
@@ -176,7 +177,7 @@ pub type AdaptedLayers = BTreeMap<(usize, Projection), (usize, f64)>;
 /// evaluated here.
 pub fn adapted_layers(config: &AdapterConfig, model: &DecoderConfig) -> Result<AdaptedLayers, LoadError> {
     let path = Path::new(CONFIG);
-    let slots = slots(config, model, path, |_| false)?;
+    let slots = slots(config, model, None, path, |_| false)?;
     refuse_none(&slots, model, path)?;
     match slots.values().find(|slot| slot.rank == 0) {
         Some(_) => Err(LoadError::field(path, "r", "at least 1", 0)),
@@ -215,21 +216,24 @@ impl Slot {
 
 type Slots = BTreeMap<(usize, Projection), Slot>;
 
-/// The layers that the configuration adapts. Where it leaves that open, those of which a tensor is
+/// The layers that the configuration adapts, of a multimodal model those whose modules have the `prefix`. Where it leaves that open, those of which a tensor is
 /// there.
 fn slots(
     config: &AdapterConfig,
     model: &DecoderConfig,
+    prefix: Option<&str>,
     path: &Path,
     is_stored: impl Fn(&str) -> bool,
 ) -> Result<Slots, LoadError> {
     let of_block = Projection::of_block(model);
     let blocks = (0..model.num_hidden_layers).flat_map(|layer| of_block.iter().map(move |part| (layer, *part)));
     let all = blocks.chain([(0, Projection::Head)]);
-    let modules: Vec<String> = all.clone().map(|(layer, projection)| projection.full_name(layer)).collect();
+    let modules: Vec<String> =
+        all.clone().map(|(layer, projection)| module_name(layer, projection, prefix)).collect();
     let linear: Vec<&str> = of_block.iter().map(|projection| projection.target()).collect();
     let rule = Rule::of(config, &linear, path)?;
-    if let Some(unknown) = rule.unknown_target(&modules) {
+    // In a multimodal model they may be of another part.
+    if let Some(unknown) = rule.unknown_target(&modules).filter(|_| prefix.is_none()) {
         return Err(LoadError::field(path, "target_modules", format!("some of {}", targets(model)), unknown));
     }
     let is_adapted = |layer, projection, module: &str| match rule.verdict(module) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::checkpoint::renamed::text_name;
+use crate::checkpoint::renamed::{self, text_name};
 use crate::checkpoint::tensors::TensorSource;
 use crate::error::LoadError;
 use crate::nn::lora::Projection;
@@ -18,14 +18,28 @@ pub(super) fn tensor_name(layer: usize, projection: Projection, which: &str) -> 
     format!("{WRAPPER}{}.{which}.weight", projection.full_name(layer))
 }
 
+/// What the modules of a multimodal model's text part begin with, if the adapter is for one.
+pub(super) fn text_prefix(tensors: &dyn TensorSource) -> Option<&'static str> {
+    renamed::text_prefix(tensors.names().into_iter().filter_map(|name| name.strip_prefix(WRAPPER)))
+}
+
+/// The full name of a module in the model that an adapter was made for, as its configuration matches it.
+pub(super) fn module_name(layer: usize, projection: Projection, prefix: Option<&str>) -> String {
+    let name = projection.full_name(layer);
+    match (prefix, name.strip_prefix("model.")) {
+        (Some(prefix), Some(within)) => format!("{prefix}{within}"),
+        _ => name,
+    }
+}
+
 /// A file's names by those that PEFT gives today: older ones have `.default` in them. Names that
-/// come twice so are given back, too. Of an adapter for a `multimodal` model the text part's names are
-/// those of a model of text, and other parts are left out.
-pub(super) fn todays(tensors: &dyn TensorSource, multimodal: bool) -> (BTreeMap<String, String>, Vec<String>) {
+/// come twice so are given back, too. Of an adapter for a multimodal model, whose text part's modules have a
+/// `prefix`, the names are those of a model of text, and other parts are left out.
+pub(super) fn todays(tensors: &dyn TensorSource, prefix: Option<&str>) -> (BTreeMap<String, String>, Vec<String>) {
     let (mut names, mut twice, mut others) = (BTreeMap::new(), Vec::new(), 0);
     for name in tensors.names() {
         let today = name.replace(".default.weight", ".weight");
-        let today = match today.strip_prefix(WRAPPER).filter(|_| multimodal) {
+        let today = match today.strip_prefix(WRAPPER).filter(|_| prefix.is_some()) {
             Some(inner) => text_name(inner).map(|inner| format!("{WRAPPER}{inner}")),
             None => Some(today),
         };

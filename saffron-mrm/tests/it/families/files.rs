@@ -2,8 +2,9 @@
 
 use burn::tensor::{DType, Device};
 use saffron_mrm::DecoderConfig;
-use saffron_mrm::checkpoint::Checkpoint;
+use saffron_mrm::checkpoint::{Checkpoint, LoraWeights, Projection};
 use saffron_mrm::nn::Decoder;
+use serde_json::{Value, json};
 
 use super::{families, path};
 
@@ -37,4 +38,42 @@ fn a_checkpoint_that_is_exported_is_the_same_model() {
         let load = |dir| Decoder::from_dir(dir, DType::F32, &Device::flex()).unwrap();
         assert!(bits(&load(&to)) == bits(&load(source.path())), "{name}");
     }
+}
+
+/// Patterns of an adapter match the names that its own model's modules have.
+#[test]
+fn a_multimodal_adapters_patterns_match_the_names_of_its_own_model() {
+    for (name, module) in [
+        ("gemma3-multimodal", "language_model.layers.0.self_attn.q_proj"),
+        ("gemma3-multimodal-old", "language_model.model.layers.0.self_attn.q_proj"),
+    ] {
+        let model = DecoderConfig::from_dir(&path(name).join("guard")).unwrap();
+        let copy = crate::fixtures::copy(&path(name).join("mrm"));
+        let scales = |pattern: Option<&str>| {
+            crate::fixtures::edit_json(&copy.path().join("adapter_config.json"), |config| {
+                config["alpha_pattern"] = pattern.map_or(json!({}), |pattern| json!({ pattern: 64.0 }));
+            });
+            let (lora, _) = LoraWeights::from_dir(copy.path(), &model, &Device::flex()).unwrap();
+            lora.pairs.into_iter().map(|(place, pair)| (place, pair.scale)).collect::<Vec<_>>()
+        };
+        let plain = scales(None);
+        let changed = scales(Some(module));
+        assert_eq!(plain.len(), changed.len());
+        for ((place, plain), (_, changed)) in plain.iter().zip(&changed) {
+            let expected = *place == (0, Projection::Query);
+            assert_eq!(plain != changed, expected, "{name} {place:?}: {plain} and {changed}");
+        }
+        crate::fixtures::edit_json(&copy.path().join("adapter_config.json"), |config| {
+            config["target_modules"] = json!(format!(".*language_model.*\\.({})", targets(config)));
+            config["alpha_pattern"] = json!({});
+        });
+        let (lora, _) = LoraWeights::from_dir(copy.path(), &model, &Device::flex()).unwrap();
+        assert_eq!(lora.pairs.len(), plain.len(), "{name}");
+    }
+}
+
+/// The names of a configuration's modules as a regular expression.
+fn targets(config: &Value) -> String {
+    let names = config["target_modules"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+    names.collect::<Vec<_>>().join("|")
 }

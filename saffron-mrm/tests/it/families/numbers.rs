@@ -13,7 +13,7 @@ use crate::fixtures::{Reference, adapted, dir, gap, logits, reference};
 const TOLERANCE: f32 = 1e-4;
 
 /// Options under which a fixture's contexts are admitted: those beyond the original length of its positions are asked for.
-fn options(name: &str) -> ModelOptions {
+pub(crate) fn options(name: &str) -> ModelOptions {
     let max_context = name.ends_with("-long").then_some(128);
     ModelOptions { max_context, ..ModelOptions::default() }
 }

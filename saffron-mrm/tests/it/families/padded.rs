@@ -1,17 +1,19 @@
 //! Embeddings with more rows than the tokenizer has ids.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use saffron_core::{
     CandidateFilter, ChildReward, MultifurcationRewardModel, Policy, TextPolicy, TokenSet,
 };
-use saffron_mrm::{LmPolicy, Mrm};
+use saffron_mrm::{Base, LmPolicy, Mrm};
 
+use super::numbers::options;
 use super::{families, path};
 
 #[test]
 fn ids_without_a_text_are_no_candidates_and_everything_else_is() {
     for name in families() {
-        let mut policy = LmPolicy::open(path(&name).join("policy"), &Device::flex()).unwrap();
+        let base = |part| Base::open(path(&name).join(part), &Device::flex(), DType::F32).unwrap();
+        let mut policy = LmPolicy::on(&base("policy"), options(&name)).unwrap();
         let (known, size) = (policy.tokenizer().known(), policy.vocabulary().size());
         assert!(known < size, "{name}: the fixture's embedding is padded");
         let session = policy.session("a question").unwrap();
@@ -21,7 +23,8 @@ fn ids_without_a_text_are_no_candidates_and_everything_else_is() {
         tokens.sort_unstable();
         assert_eq!(tokens, (0..known as u32).collect::<Vec<_>>(), "{name}");
         // The head has a row for every embedding.
-        let mut mrm = Mrm::open(path(&name).join("guard"), path(&name).join("mrm"), &Device::flex()).unwrap();
+        let mrm = Mrm::on(&base("guard"), options(&name)).unwrap();
+        let mut mrm = mrm.with_adapter(path(&name).join("mrm")).unwrap();
         let rewards = mrm.child_rewards(&[session], &[candidates]).unwrap().value.remove(0);
         assert_eq!(rewards.len(), known, "{name}");
         let unseen: &TokenSet = &mrm.head().unseen;
