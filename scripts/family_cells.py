@@ -28,11 +28,11 @@ class Cell:
     shows: str
     config: dict[str, Any]
     adapter: Adapter = Adapter()
-    # What the guard's configuration has otherwise; None: nothing but fewer layers.
+    # What the guard's configuration has otherwise, besides two layers.
     guard: dict[str, Any] = field(default_factory=dict)
     # Fields that config.json and config.v4.json leave out, so that the family's default counts.
     omit: tuple[str, ...] = ()
-    # Fields that config.v4.json has otherwise; None removes one from it where it is not null in config.json.
+    # Fields that config.v4.json has otherwise; None removes a field from it.
     v4: dict[str, Any] = field(default_factory=dict)
     keep_layer_types: bool = False
     # Changes of the configuration that must change the logits, by what they take away.
@@ -51,7 +51,7 @@ NO_ROPE_SCALING = {"scaling": {"rope_parameters.rope_type": "default"}}
 SIZES = {
     "vocab_size": 129,
     "hidden_size": 32,
-    "intermediate_size": 40,
+    "intermediate_size": 28,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -169,7 +169,7 @@ QWEN = [
             "use_sliding_window": True,
             "sliding_window": 11,
             "max_window_layers": 1,
-            "intermediate_size": 40,
+            "intermediate_size": 28,
             "rope_parameters": yarn(10000.0),
         },
         without=NO_ROPE_SCALING | NO_WINDOW,
@@ -326,7 +326,7 @@ MULTIMODAL = [
         | {
             "text_config": TEXT_SIZES
             | {
-                "intermediate_size": 40,
+                "intermediate_size": 28,
                 "num_hidden_layers": 2,
                 "head_dim": 6,
                 "sliding_window": 9,
