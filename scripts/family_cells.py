@@ -462,7 +462,7 @@ OTHERS = [
             "mlp_bias": True,
             "tie_word_embeddings": False,
             "no_rope_layer_interval": 2,
-            "max_position_embeddings": 64,
+            "max_position_embeddings": 96,
             "rope_parameters": yarn(None, original_max_position_embeddings=None, factor=4.0),
         },
         adapter=Adapter(("k_proj", "v_proj", "up_proj")),
