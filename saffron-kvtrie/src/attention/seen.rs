@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::path::length;
 use super::plan::{GroupPlan, KeySource, Sizes, groups};
 use super::{Buckets, Frontier, PlanKind, PlanOptions};
-use crate::{CacheError, Reservation, Reuse, Trie, Want};
+use crate::index::CacheError;
+use crate::reserve::{Reservation, Reuse, Want};
+use crate::trie::Trie;
 
 /// Stores contexts one by one and reserves others. Returns the slots on the path of every row as
 /// well.
