@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use saffron_core::Run;
+use saffron_kvtrie::Reuse;
+use saffron_kvtrie::attention::{Buckets, PlanKind};
 use saffron_mrm::checkpoint::LoraWeights;
 use saffron_mrm::engine::{Engine, Merge, Outputs, Query};
 use saffron_mrm::{LoadError, ModelOptions};
@@ -47,6 +49,29 @@ pub(crate) fn logits(engine: &mut Engine, sequences: &[Vec<u32>]) -> Vec<Vec<f32
     let queries: Vec<Query<'_>> = sequences.iter().map(query).collect();
     let answers = engine.last_logits(&queries, Outputs::All).unwrap();
     (0..answers.len()).map(|place| answers.logits(place).to_vec()).collect()
+}
+
+/// How near numbers of transformers and peft are to be, as a share of the largest of their row.
+pub(crate) const TOLERANCE: f32 = 1e-4;
+
+/// All ways to compute the same: with the cache and without it, together and one by one, in chunks, under every plan.
+pub(crate) fn ways(cached: ModelOptions, prefill_chunk: usize) -> Vec<ModelOptions> {
+    let others = [
+        ModelOptions { reuse: Reuse::Nothing, ..cached },
+        ModelOptions { max_batch: 1, ..cached },
+        ModelOptions { prefill_chunk, ..cached },
+    ];
+    let plan = |kind, buckets| ModelOptions { attention: Some(kind), buckets: Some(buckets), ..cached };
+    let plans = PlanKind::ALL.map(|kind| [plan(kind, Buckets::Exact), plan(kind, Buckets::Powers)]);
+    [cached].into_iter().chain(others).chain(plans.into_iter().flatten()).collect()
+}
+
+pub(crate) fn assert_rows(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let gap = gap(found, expected);
+        assert!(gap < TOLERANCE, "{what}, sequence {row}: {gap}");
+    }
 }
 
 /// Largest difference, relative to the largest magnitude of the expected row.

@@ -2,32 +2,13 @@
 
 use burn::tensor::Device;
 use saffron_kvtrie::Reuse;
-use saffron_kvtrie::attention::{Buckets, PlanKind};
 use saffron_mrm::engine::{Engine, Merge};
 use saffron_mrm::{Base, BiasUse, ModelOptions, Mrm, MrmInput};
 
-use crate::fixtures::{MODELS, adapted, dir, engine, gap, logits, reference};
-
-const TOLERANCE: f32 = 1e-4;
+use crate::fixtures::{MODELS, TOLERANCE, adapted, assert_rows, dir, engine, gap, logits, reference};
 
 fn ways() -> Vec<ModelOptions> {
-    let cached = ModelOptions::default();
-    let others = [
-        ModelOptions { reuse: Reuse::Nothing, ..cached },
-        ModelOptions { max_batch: 1, ..cached },
-        ModelOptions { prefill_chunk: 5, ..cached },
-    ];
-    let plan = |kind, buckets| ModelOptions { attention: Some(kind), buckets: Some(buckets), ..cached };
-    let plans = PlanKind::ALL.map(|kind| [plan(kind, Buckets::Exact), plan(kind, Buckets::Powers)]);
-    [cached].into_iter().chain(others).chain(plans.into_iter().flatten()).collect()
-}
-
-fn assert_rows(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
-    assert_eq!(found.len(), expected.len());
-    for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let gap = gap(found, expected);
-        assert!(gap < TOLERANCE, "{what}, sequence {row}: {gap}");
-    }
+    crate::fixtures::ways(ModelOptions::default(), 5)
 }
 
 #[test]

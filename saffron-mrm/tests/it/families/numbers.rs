@@ -8,9 +8,7 @@ use saffron_mrm::engine::{Engine, Merge, Outputs, Query};
 use saffron_mrm::{LoadError, ModelOptions, Mrm};
 
 use super::{families, within};
-use crate::fixtures::{Reference, adapted, dir, gap, logits, reference};
-
-const TOLERANCE: f32 = 1e-4;
+use crate::fixtures::{Reference, TOLERANCE, adapted, assert_rows, dir, gap, logits, reference};
 
 /// Options under which a fixture's contexts are admitted: those beyond the original length of its positions are asked for.
 pub(crate) fn options(name: &str) -> ModelOptions {
@@ -19,15 +17,7 @@ pub(crate) fn options(name: &str) -> ModelOptions {
 }
 
 fn ways(name: &str) -> Vec<ModelOptions> {
-    let cached = options(name);
-    let others = [
-        ModelOptions { reuse: Reuse::Nothing, ..cached },
-        ModelOptions { max_batch: 1, ..cached },
-        ModelOptions { prefill_chunk: 7, ..cached },
-    ];
-    let plan = |kind, buckets| ModelOptions { attention: Some(kind), buckets: Some(buckets), ..cached };
-    let plans = PlanKind::ALL.map(|kind| [plan(kind, Buckets::Exact), plan(kind, Buckets::Powers)]);
-    [cached].into_iter().chain(others).chain(plans.into_iter().flatten()).collect()
+    crate::fixtures::ways(options(name), 7)
 }
 
 fn engine(name: &str, options: ModelOptions) -> Engine {
@@ -36,14 +26,6 @@ fn engine(name: &str, options: ModelOptions) -> Engine {
 
 fn numbers(name: &str) -> Reference {
     reference(&within(name))
-}
-
-fn assert_rows(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
-    assert_eq!(found.len(), expected.len());
-    for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let gap = gap(found, expected);
-        assert!(gap < TOLERANCE, "{what}, sequence {row}: {gap}");
-    }
 }
 
 #[test]
