@@ -12,7 +12,8 @@ use crate::work::Forwarded;
 /// ```
 /// use saffron_core::{DecoderShape, Sliding};
 /// // Llama 3 8B: 32 layers, hidden 4096, 32/8 heads of 128, intermediate 14336, vocabulary 128256.
-/// let shape = DecoderShape { layers: 32, hidden: 4096, q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0, sliding: Sliding::NONE };
+/// let shape = DecoderShape { layers: 32, hidden: 4096, q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0,
+///     lora_per_output: 0, sliding: Sliding::NONE };
 /// let one_token = shape.forwarded(1, 1, 1).flops;
 /// // Twice the 7.5 billion weights of its linear layers (the embedding table is only looked up), and a little attention.
 /// assert!((one_token as f64 / 1e9 - 15.01).abs() < 0.01);
@@ -33,6 +34,8 @@ pub struct DecoderShape {
     pub vocab: u64,
     /// Extra FLOPs per token of adapters that are not merged, over all layers.
     pub lora_per_token: u64,
+    /// Extra FLOPs per output of an adapter of the unembedding that is not merged.
+    pub lora_per_output: u64,
     /// Layers in which a token sees no more than a window; none by default.
     pub sliding: Sliding,
 }
@@ -76,10 +79,10 @@ impl DecoderShape {
     /// FLOPs per position that is unembedded.
     #[must_use]
     pub fn unembedding_per_output(&self) -> u64 {
-        2 * self.hidden * self.vocab
+        2 * self.hidden * self.vocab + self.lora_per_output
     }
 
-    /// The amounts with their FLOPs.
+    /// The amounts with their FLOPs, where every layer has all pairs.
     #[must_use]
     pub fn forwarded(&self, tokens: u64, pairs: u64, outputs: u64) -> Forwarded {
         let flops = tokens * self.linear_per_token()

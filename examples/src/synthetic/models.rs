@@ -21,6 +21,7 @@ pub const POLICY_SHAPE: DecoderShape = DecoderShape {
     intermediate: 14336,
     vocab: 128_256,
     lora_per_token: 0,
+    lora_per_output: 0,
     sliding: Sliding::NONE,
 };
 
@@ -33,6 +34,7 @@ pub const REWARD_SHAPE: DecoderShape = DecoderShape {
     intermediate: 8192,
     vocab: 128_256,
     lora_per_token: 0,
+    lora_per_output: 0,
     sliding: Sliding::NONE,
 };
 

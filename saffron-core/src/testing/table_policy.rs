@@ -69,6 +69,7 @@ pub(super) fn work_from_scratch(tokens: usize) -> Work {
         intermediate: 1,
         vocab: 1,
         lora_per_token: 0,
+        lora_per_output: 0,
         sliding: Sliding::NONE,
     };
     let forwarded: Forwarded = shape.continuation(0, tokens as u64, 1);

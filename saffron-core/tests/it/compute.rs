@@ -13,6 +13,7 @@ const SMOLLM2: DecoderShape = DecoderShape {
     intermediate: 1536,
     vocab: 49152,
     lora_per_token: 0,
+    lora_per_output: 0,
     sliding: Sliding::NONE,
 };
 
@@ -62,6 +63,7 @@ fn a_published_count_for_a_llama_is_met() {
         intermediate: 11_008,
         vocab: 32_000,
         lora_per_token: 0,
+        lora_per_output: 0,
         sliding: Sliding::NONE,
     };
     let giga = |flops: u64| flops as f64 / 1e9;

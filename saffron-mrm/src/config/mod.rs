@@ -74,6 +74,7 @@ impl DecoderConfig {
             intermediate: self.intermediate_size as u64,
             vocab: self.vocab_size as u64,
             lora_per_token: 0,
+            lora_per_output: 0,
             sliding: self.sliding(),
         }
     }
@@ -110,6 +111,17 @@ impl DecoderConfig {
     #[must_use]
     pub fn score_scale(&self) -> f64 {
         self.choices.scales.score.unwrap_or(1.0 / (self.head_dim as f64).sqrt())
+    }
+
+    /// Which rotary frequencies serve, where there are [several](LongRope).
+    #[must_use]
+    pub fn context_length(&self) -> ContextLength {
+        let rotaries = self.choices.layers.kinds().iter().filter_map(|layer| layer.rotary.as_ref());
+        let serving = rotaries.filter_map(|rotary| match &rotary.scaling {
+            RopeScaling::LongRope(scaling) => Some(scaling.serves),
+            _ => None,
+        });
+        serving.last().unwrap_or_default()
     }
 
     /// The longest context for the rotary frequencies that serve, in tokens. It is below
@@ -149,7 +161,6 @@ impl DecoderConfig {
             ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("num_key_value_heads", self.num_key_value_heads),
-            ("head_dim", self.head_dim),
             ("vocab_size", self.vocab_size),
             ("max_position_embeddings", self.max_position_embeddings),
         ];
@@ -159,6 +170,9 @@ impl DecoderConfig {
         }
         if self.num_hidden_layers > 4096 {
             return Err(LoadError::field(path, "num_hidden_layers", "1 to 4096", self.num_hidden_layers));
+        }
+        if self.head_dim == 0 || self.head_dim > MOST_HEAD {
+            return Err(LoadError::field(path, "head_dim", format!("1 to {MOST_HEAD}"), self.head_dim));
         }
         // Keeps counts of operations within 64 bits.
         if self.query_width() > 1 << 20 {
@@ -194,6 +208,8 @@ impl DecoderConfig {
             ("the cap of scores", *score_cap),
             ("the cap of logits", *logit_cap),
         ];
+        // They are used as float32.
+        let is_positive = |value: f64| is_positive(f64::from(value as f32));
         if let Some((name, Some(value))) =
             numbers.iter().find(|(_, value)| value.is_some_and(|value| !is_positive(value)))
         {
@@ -220,6 +236,10 @@ impl DecoderConfig {
             return Err(LoadError::field(path, "rotary positions", "finite frequencies above 0", found));
         }
         let RopeScaling::LongRope(scaling) = &rotary.scaling else { return Ok(()) };
+        if scaling.original_max_position_embeddings < 1.0 {
+            let found = scaling.original_max_position_embeddings;
+            return Err(LoadError::field(path, "original_max_position_embeddings", "at least 1", found));
+        }
         for (name, factors) in [("short_factor", &scaling.short_factor), ("long_factor", &scaling.long_factor)] {
             if factors.len() != width / 2 {
                 return Err(LoadError::field(path, name, format!("{} numbers", width / 2), factors.len()));
@@ -231,6 +251,9 @@ impl DecoderConfig {
         Ok(())
     }
 }
+
+/// No head is wider.
+const MOST_HEAD: usize = 1 << 13;
 
 const POSITIVE: &str = "a finite number above 0";
 

@@ -30,7 +30,8 @@ pub struct ModelOptions {
     pub max_batch: usize,
     /// The longest context, in tokens. Default: none, so that the model decides. A model whose rotary frequencies differ beyond an
     /// original length ([`LongRope`](crate::LongRope)) takes those for short contexts, and no longer ones, unless this is above that
-    /// length; then it takes those for long contexts for all of them.
+    /// length; then it takes those for long contexts for all of them. One that was opened for long contexts
+    /// ([`Base::for_contexts`](crate::Base::for_contexts)) keeps their frequencies.
     pub max_context: Option<usize>,
     /// Tokens of a context that one forward pass computes; a longer prompt takes several, which bounds the memory of its activations.
     /// Default: 512.
@@ -158,7 +159,8 @@ impl Engine {
             dtype: options.dtype,
         };
         let tokens = shape.tokens_within(options.cache_bytes)?;
-        let flops = DecoderShape { lora_per_token: decoder.lora_flops_per_token(), ..config.shape() };
+        let [lora_per_token, lora_per_output] = decoder.lora_flops();
+        let flops = DecoderShape { lora_per_token, lora_per_output, ..config.shape() };
         let (planner, windows) = (planner(&decoder), config.windows());
         let cache = KvTrie::new(KvPools::new(shape, tokens, &decoder.device()));
         Ok(Self { decoder, cache, options, shape: flops, asked: AskedContexts::default(), planner, windows, limit })
@@ -324,8 +326,9 @@ impl Engine {
     fn cost(&self, positions: &std::ops::Range<usize>, outputs: Outputs<'_>, rows: u64) -> Forwarded {
         let mut cost = self.shape.continuation(positions.start as u64, positions.end as u64, rows);
         if let Outputs::Tokens(tokens) = outputs {
-            let (whole, part) = (self.shape.vocab, tokens.len() as u64);
-            cost.flops -= rows * 2 * self.shape.hidden * whole.saturating_sub(part);
+            // Rows of the unembedding, and of its adapter, that are not asked for.
+            let (whole, part) = (self.shape.vocab, (tokens.len() as u64).min(self.shape.vocab));
+            cost.flops -= rows * self.shape.unembedding_per_output() / whole * (whole - part);
         }
         cost
     }

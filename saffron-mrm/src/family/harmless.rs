@@ -9,7 +9,7 @@ use crate::error::LoadError;
 
 /// Names of fields that are not about arithmetic: what files and programs note, how text is generated, how
 /// a model was trained, heads of other tasks.
-const NAMES: [&str; 76] = [
+const NAMES: [&str; 74] = [
     "architectures",
     "assistant_confidence_threshold",
     "assistant_lookbehind",
@@ -63,12 +63,10 @@ const NAMES: [&str; 76] = [
     "prefix",
     "pretraining_tp",
     "problem_type",
-    "pruned_heads",
     "remove_invalid_values",
     "repetition_penalty",
     "return_dict",
     "return_dict_in_generate",
-    "rope_interleaved",
     "router_aux_loss_coef",
     "sep_token",
     "suppress_tokens",

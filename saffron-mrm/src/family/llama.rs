@@ -24,7 +24,8 @@ impl Choices {
     ///
     /// ```
     /// use saffron_mrm::{Biases, Choices};
-    /// let biased = Choices { biases: Biases { qkv: true, ..Biases::default() }, ..Choices::llama(1e6) };
+    /// let biases = Biases { qkv: true, output: true, mlp: false };
+    /// let biased = Choices { biases, ..Choices::llama(1e6) };
     /// assert_eq!(biased.family.name(), "llama");
     /// ```
     #[must_use]

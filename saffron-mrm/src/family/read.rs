@@ -33,9 +33,13 @@ impl DecoderConfig {
     ///
     /// As [`from_dir`](Self::from_dir).
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let json: Map<String, Value> = read_json(path)?;
-        let Found { entry, json: text, within } = kind::of(&json, path)?;
-        let (top, seen) = (Fields::of(&json, path), Seen::default());
+        Self::of_json(&read_json(path)?, path)
+    }
+
+    /// Reads and checks what a `config.json` holds; `path` is what errors call it.
+    pub(super) fn of_json(json: &Map<String, Value>, path: &Path) -> Result<Self, LoadError> {
+        let Found { entry, json: text, within } = kind::of(json, path)?;
+        let (top, seen) = (Fields::of(json, path), Seen::default());
         let fields = within.map_or(top, |name| top.within(text, name)).noting(&seen);
         let mut config = config(entry, fields, &seen)?;
         if within.is_some() {

@@ -7,18 +7,19 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::entry;
-use crate::config::{Activation, DecoderConfig, LongRope, RopeScaling, Rotary, Yarn};
+use crate::config::{Activation, ContextLength, DecoderConfig, LongRope, RopeScaling, Rotary, Yarn};
 use crate::error::LoadError;
 use crate::files::write_whole;
 
 impl DecoderConfig {
-    /// Writes a `config.json` that names the type of the weights beside it, as Hugging Face spells it. Reading it again gives this
-    /// configuration.
+    /// Writes a `config.json` that names the type of the weights beside it, as Hugging Face spells
+    /// it. Reading it again gives this configuration, with the rotary frequencies for short contexts.
     ///
     /// # Errors
     ///
-    /// What the file system says.
+    /// Choices that the family's files have no fields for; what the file system says.
     pub fn save(&self, path: &Path, torch_dtype: &str) -> Result<(), LoadError> {
+        self.check_written(path)?;
         // Which token begins a text is the tokenizer's to say.
         let text = serde_json::to_vec_pretty(&self.file(torch_dtype, None)).map_err(LoadError::json(path))?;
         write_whole(path, &text)
@@ -31,6 +32,19 @@ impl DecoderConfig {
         value["torch_dtype"] = torch_dtype.into();
         value["bos_token_id"] = bos.into();
         value
+    }
+
+    /// Refuses choices that a file of the family cannot say.
+    pub(crate) fn check_written(&self, path: &Path) -> Result<(), LoadError> {
+        let written = Self::of_json(&object(self.to_json()), path)?;
+        let expected = self.clone().for_contexts(ContextLength::Short);
+        match written == expected {
+            true => Ok(()),
+            false => {
+                let expected = format!("choices that a {} has, {:?}", self.choices.family, written.choices);
+                Err(LoadError::field(path, "choices", expected, format!("{:?}", self.choices)))
+            }
+        }
     }
 
     fn to_json(&self) -> Value {
@@ -73,13 +87,17 @@ impl DecoderConfig {
         self.choices.layers.kinds().iter().find_map(|layer| layer.window)
     }
 
-    /// The scale of scores as the scalar that it is one through the root of.
+    /// The scalar `s` of a scale of scores `1/√s`.
     pub(super) fn score_scalar(&self) -> Value {
         let scale = self.score_scale();
         let scalar = 1.0 / (scale * scale);
         let near = scalar.round();
         // Transformers wants it whole where it is.
-        if near.powf(-0.5) == scale { json!(near as u64) } else { json!(scalar) }
+        if near.powf(-0.5) == scale {
+            return json!(near as u64);
+        }
+        let neighbours = [scalar, scalar.next_up(), scalar.next_down(), scalar.next_up().next_up()];
+        json!(neighbours.into_iter().find(|scalar| scalar.powf(-0.5) == scale).unwrap_or(scalar))
     }
 }
 

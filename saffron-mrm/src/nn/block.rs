@@ -45,8 +45,8 @@ impl BlockContext<'_> {
     fn adapted(&self, projection: Projection, x: &Tensor<2>, y: Tensor<2>) -> Tensor<2> {
         match self.pair(projection) {
             Some(pair) => {
-                let (a, b) = (pair.a.clone().cast(x.dtype()), pair.b.clone().cast(x.dtype()));
-                y + b.matmul(a.matmul(x.clone())).mul_scalar(pair.scale)
+                let LoraPair { a, b, scale } = pair.cast(x.dtype());
+                y + b.matmul(a.matmul(x.clone())).mul_scalar(scale)
             }
             None => y,
         }

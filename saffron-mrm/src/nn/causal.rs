@@ -67,7 +67,7 @@ impl CausalAttention {
         let (windows, of_layer) = config.windows();
         let kind = |window: Option<usize>| {
             let within = |sequence, row, key| {
-                window.is_none_or(|window| position(sequence, key) + window > position(sequence, row))
+                window.is_none_or(|window| position(sequence, row).saturating_sub(position(sequence, key)) < window)
             };
             let sees = |sequence, row, key| sees(sequence, row, key) && within(sequence, row, key);
             Kind::new(batch, config.group(), sees, device)

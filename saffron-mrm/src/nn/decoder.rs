@@ -175,10 +175,11 @@ impl Decoder {
         }
     }
 
-    /// FLOPs per token that an unmerged adapter adds: two per weight of its factors.
-    pub(crate) fn lora_flops_per_token(&self) -> u64 {
-        let pairs = self.lora.iter().flat_map(|lora| lora.pairs.values());
-        pairs.map(|pair| 2 * (pair.a.shape().num_elements() + pair.b.shape().num_elements()) as u64).sum()
+    /// FLOPs that an unmerged adapter adds: per token in the blocks, and per output at the unembedding.
+    pub(crate) fn lora_flops(&self) -> [u64; 2] {
+        let pairs = self.lora.iter().flat_map(|lora| &lora.pairs);
+        let (head, blocks): (Vec<_>, Vec<_>) = pairs.partition(|((_, projection), _)| *projection == Projection::Head);
+        [blocks, head].map(|pairs| pairs.into_iter().map(|(_, pair)| pair.flops()).sum())
     }
 
     /// Runs rows through all blocks.
@@ -248,7 +249,7 @@ impl Decoder {
         let x = self.norm.forward(x);
         let logits = self.head_weight().clone().matmul(x.clone());
         let logits = match self.head_lora() {
-            Some(pair) => logits + scaled(pair.b.clone().matmul(pair.a.clone().matmul(x)), pair),
+            Some(LoraPair { a, b, scale }) => logits + b.matmul(a.matmul(x)).mul_scalar(scale),
             None => logits,
         };
         self.bound.tensor(logits)
@@ -287,7 +288,7 @@ impl Decoder {
         let (x, tokens) = (self.norm.forward(x), row_indices(tokens, &self.device()));
         let logits = self.head_weight().clone().select(0, tokens.clone()).matmul(x.clone());
         let logits = match self.head_lora() {
-            Some(pair) => logits + scaled(pair.b.clone().select(0, tokens).matmul(pair.a.clone().matmul(x)), pair),
+            Some(LoraPair { a, b, scale }) => logits + b.select(0, tokens).matmul(a.matmul(x)).mul_scalar(scale),
             None => logits,
         };
         self.bound.tensor(logits)
@@ -305,26 +306,20 @@ impl Decoder {
         let each = |weights: Tensor<2>, x: Tensor<2>| (weights.transpose() * x).sum_dim(0).squeeze_dim(0);
         let logits: Tensor<1> = each(self.head_weight().clone().select(0, tokens.clone()), x.clone());
         let logits = match self.head_lora() {
-            Some(pair) => {
-                logits + each(pair.b.clone().select(0, tokens), pair.a.clone().matmul(x)).mul_scalar(pair.scale)
-            }
+            Some(LoraPair { a, b, scale }) => logits + each(b.select(0, tokens), a.matmul(x)).mul_scalar(scale),
             None => logits,
         };
         self.bound.tensor(logits)
     }
 
-    /// An adapter of the unembedding that stands beside its weights.
-    fn head_lora(&self) -> Option<&LoraPair> {
-        self.lora.as_ref()?.pairs.get(&(0, Projection::Head))
+    /// An adapter of the unembedding that stands beside its weights, in the type of the activations.
+    fn head_lora(&self) -> Option<LoraPair> {
+        Some(self.lora.as_ref()?.pairs.get(&(0, Projection::Head))?.cast(self.dtype()))
     }
 
     fn head_weight(&self) -> &Tensor<2> {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
-}
-
-fn scaled(logits: Tensor<2>, pair: &LoraPair) -> Tensor<2> {
-    logits.mul_scalar(pair.scale)
 }
 
 /// The columns of a `[width, columns]` tensor, one after the other.

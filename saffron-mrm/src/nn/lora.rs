@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::config::DecoderConfig;
 
@@ -101,6 +101,18 @@ pub struct LoraPair {
     pub b: Tensor<2>,
     /// `alpha / rank`, or `alpha / √rank` for rank-stabilised LoRA.
     pub scale: f64,
+}
+
+impl LoraPair {
+    /// The pair in another type.
+    pub(crate) fn cast(&self, dtype: DType) -> Self {
+        Self { a: self.a.clone().cast(dtype), b: self.b.clone().cast(dtype), scale: self.scale }
+    }
+
+    /// Operations for one row: two a weight.
+    pub(crate) fn flops(&self) -> u64 {
+        2 * (self.a.shape().num_elements() + self.b.shape().num_elements()) as u64
+    }
 }
 
 /// The adapted layers of a decoder, by block and projection.

@@ -230,6 +230,29 @@ fn a_tokenizer_larger_than_the_embedding_is_refused() {
     assert!(matches!(error, LoadError::Tokenizer { .. }), "{error}");
 }
 
+/// Some models have a tokenizer with a control token more than embeddings, for pictures that they do not see.
+#[test]
+fn added_tokens_without_an_embedding_are_left_out_and_told() {
+    let copy = copy(&dir("families/gemma3").join("policy"));
+    edit_json(&copy.path().join("tokenizer.json"), |tokenizer| {
+        let added = tokenizer["added_tokens"].as_array_mut().unwrap();
+        let like = added[0].clone();
+        for (id, text) in (124..131).zip(["<a>", "<b>", "<c>", "<d>", "<e>", "<f>", "<image_soft_token>"]) {
+            let mut token = like.clone();
+            (token["id"], token["content"]) = (json!(id), json!(text));
+            added.push(token);
+        }
+    });
+    let policy = LmPolicy::open(copy.path(), &Device::flex()).unwrap();
+    let tokenizer = policy.tokenizer();
+    // 124 words of the model, 129 embeddings.
+    assert_eq!(tokenizer.known(), 129);
+    assert_eq!(tokenizer.token_id("<e>"), Some(128));
+    assert_eq!(tokenizer.token_id("<image_soft_token>"), None);
+    let said = tokenizer.notices().join(" ");
+    assert!(said.contains("2 added tokens without an embedding") && said.contains("\"<f>\""), "{said}");
+}
+
 #[test]
 fn an_adapter_for_another_shape_is_refused() {
     let base = Mrm::builder(dir("tiny-b").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();

@@ -33,6 +33,7 @@ impl ServedCost {
             intermediate: 0,
             vocab: 0,
             lora_per_token: 0,
+            lora_per_output: 0,
             sliding: Sliding::NONE,
         };
         self.shape.unwrap_or(nothing).continuation(from, to, 1)

@@ -29,6 +29,8 @@ impl Network {
 
     fn full_from(&self, dir: &Path) -> Result<Self, TrainError> {
         let decoder = Decoder::from_dir(dir, DType::F32, &self.plain.device())?;
+        // Files do not say which rotary frequencies served.
+        let decoder = decoder.for_contexts(self.model().context_length());
         let head = RewardHead::from_dir(dir, decoder.config().vocab_size)?;
         let restored = Self::full_with(&decoder, &head);
         if restored.model() == self.model() {

@@ -115,6 +115,7 @@ mod gguf {
             ("chat_template", file.chat_template_source()?.into()),
             ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),
         ];
+        file.config().check_written(checkpoint.path())?;
         let json = |value: &Value| super::json(checkpoint.path(), value);
         Ok(vec![
             (CONFIG.into(), json(&file.config().file(torch_dtype, bos))?),

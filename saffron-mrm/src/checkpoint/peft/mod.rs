@@ -35,6 +35,8 @@ mod rule;
 pub use config::AdapterConfig;
 pub use rule::Targets;
 
+/// The base's own weight behind an adapter of the unembedding.
+const HEAD_BASE: &str = "base_model.model.lm_head.base_layer.weight";
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 /// What PEFT wrote before safetensors.
@@ -272,11 +274,22 @@ fn match_names(
             names.insert(key, name);
         }
     }
+    take_base_of_head(tensors, expected, &mut found);
     mismatch.unexpected = found.into_values().chain(twice).collect();
     if mismatch.is_empty() {
         return Ok(names);
     }
     Err(LoadError::Tensors { path: tensors.path().to_path_buf(), mismatch: Box::new(mismatch) })
+}
+
+/// Leaves out what PEFT saves beside an adapter of `lm_head`: the base's own weight, which is not trained.
+fn take_base_of_head(tensors: &dyn TensorSource, expected: &Slots, found: &mut BTreeMap<String, String>) {
+    let Some(head) = expected.get(&(0, Projection::Head)) else { return };
+    let shape = |name: &String| tensors.shape(name).is_some_and(|shape| shape == head.shape);
+    if found.get(HEAD_BASE).is_some_and(shape) {
+        found.remove(HEAD_BASE);
+        tracing::warn!(path = %tensors.path().display(), "the base's lm_head beside the adapter's factors is left out");
+    }
 }
 
 /// The base model that an adapter names: a directory or GGUF, relative to the adapter's directory,

@@ -73,14 +73,20 @@ impl TokenizerFile {
         check_decoding(&self.decoder)
     }
 
-    /// The tokenizer, with the words that stand in the file.
-    pub(super) fn build(self, path: &Path, json: &[u8]) -> Result<Tokenizer, LoadError> {
+    /// The tokenizer, with the words that stand in the file, and the texts of added tokens for which
+    /// the model has no embedding: they are left out, as no text may become them.
+    pub(super) fn build(
+        self,
+        path: &Path,
+        json: &[u8],
+        vocab_size: usize,
+    ) -> Result<(Tokenizer, Vec<String>), LoadError> {
         #[derive(Deserialize)]
         struct Words {
             model: ModelWrapper,
         }
         let failed = |source| LoadError::Tokenizer { path: path.to_path_buf(), source };
-        let read = || -> tokenizers::Result<Tokenizer> {
+        let read = || -> tokenizers::Result<(Tokenizer, Vec<String>)> {
             let Words { mut model } = serde_json::from_slice(json)?;
             if let ModelWrapper::BPE(bpe) = &mut model {
                 without_dropout(bpe);
@@ -89,9 +95,21 @@ impl TokenizerFile {
             tokenizer.with_normalizer(part::<NormalizerWrapper>(self.normalizer)?)?;
             tokenizer.with_pre_tokenizer(part::<PreTokenizerWrapper>(self.pre_tokenizer)?);
             tokenizer.with_decoder(part::<DecoderWrapper>(self.decoder)?);
-            tokenizer.add_tokens(self.added_tokens.into_iter().map(|added| added.token))?;
+            // Those that are no words of the model get the ids behind its words, in order.
+            let free = vocab_size.saturating_sub(tokenizer.get_vocab_size(false));
+            let (mut new, mut left_out) = (0, Vec::new());
+            let has_embedding = |token: &AddedToken| {
+                let is_new = tokenizer.token_to_id(&token.content).is_none();
+                new += usize::from(is_new);
+                let fits = !is_new || new <= free;
+                left_out.extend((!fits).then(|| token.content.clone()));
+                fits
+            };
+            let added = self.added_tokens.into_iter().map(|added| added.token);
+            let added: Vec<AddedToken> = added.filter(has_embedding).collect();
+            tokenizer.add_tokens(added)?;
             check_added(&tokenizer)?;
-            Ok(tokenizer)
+            Ok((tokenizer, left_out))
         };
         caught(read).map_err(failed)
     }

@@ -135,10 +135,12 @@ impl TextTokenizer {
         let mut named = std::mem::take(&mut parts.named);
         let path = &parts.path;
         let file = TokenizerFile::read(path, &parts.json, vocab_size)?;
-        let notices: Vec<String> = file.model.dropout().map(|share| dropout_notice(path, share)).into_iter().collect();
+        let mut notices: Vec<String> =
+            file.model.dropout().map(|share| dropout_notice(path, share)).into_iter().collect();
         let (unknown_text, unknown_id) = file.model.unknown();
         let (unknown_text, unknown_id) = (unknown_text.map(str::to_owned), unknown_id);
-        let mut markup = file.build(path, &parts.json)?;
+        let (mut markup, left_out) = file.build(path, &parts.json, vocab_size)?;
+        notices.extend(left_out.first().map(|first| left_out_notice(path, first, left_out.len())));
         let highest = markup.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         if highest > vocab_size {
             let expected = format!("ids below the model's vocab_size = {vocab_size}");
@@ -414,6 +416,10 @@ fn spellings(tokenizer: &Tokenizer, tokens: &BTreeSet<Token>) -> Spellings {
     let added = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
     let text = |id: &Token| added.get(id).map(|token| token.content.clone());
     Spellings::new(tokens.iter().filter_map(|id| text(id).or_else(|| tokenizer.id_to_token(*id))))
+}
+
+fn left_out_notice(path: &Path, first: &str, count: usize) -> String {
+    format!("{}: {count} added tokens without an embedding are left out, the first of them {first:?}", path.display())
 }
 
 fn dropout_notice(path: &Path, share: f64) -> String {

@@ -1,9 +1,9 @@
 //! Families' checkpoints, written and read again.
 
 use burn::tensor::{DType, Device};
-use saffron_mrm::DecoderConfig;
 use saffron_mrm::checkpoint::{Checkpoint, LoraWeights, Projection};
 use saffron_mrm::nn::Decoder;
+use saffron_mrm::{Biases, Choices, DecoderConfig, NormPlaces};
 use serde_json::{Value, json};
 
 use super::{families, path};
@@ -40,6 +40,23 @@ fn a_checkpoint_that_is_exported_is_the_same_model() {
     }
 }
 
+/// Choices that a family's files have no fields for are refused when they are written, not lost.
+#[test]
+fn what_a_file_cannot_say_is_not_written() {
+    let config = DecoderConfig::from_dir(&path("llama-linear").join("policy")).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let foreign = [
+        Choices { score_cap: Some(50.0), ..config.choices.clone() },
+        Choices { biases: Biases { qkv: true, ..Biases::default() }, ..config.choices.clone() },
+        Choices { norms: NormPlaces::After, ..config.choices.clone() },
+    ];
+    for choices in foreign {
+        let error = DecoderConfig { choices, ..config.clone() }.save(file.path(), "float32").unwrap_err();
+        assert!(error.to_string().contains("choices that a llama has"), "{error}");
+    }
+    config.save(file.path(), "float32").unwrap();
+}
+
 /// Patterns of an adapter match the names that its own model's modules have.
 #[test]
 fn a_multimodal_adapters_patterns_match_the_names_of_its_own_model() {
@@ -70,6 +87,29 @@ fn a_multimodal_adapters_patterns_match_the_names_of_its_own_model() {
         let (lora, _) = LoraWeights::from_dir(copy.path(), &model, &Device::flex()).unwrap();
         assert_eq!(lora.pairs.len(), plain.len(), "{name}");
     }
+}
+
+/// PEFT saves the base's weight beside the factors of `lm_head`, unless it is told not to.
+#[test]
+fn the_bases_unembedding_beside_an_adapter_is_left_out() {
+    let model = DecoderConfig::from_dir(&path("llama-lm-head").join("guard")).unwrap();
+    let copy = crate::fixtures::copy(&path("llama-lm-head").join("mrm"));
+    let pairs = |dir| LoraWeights::from_dir(dir, &model, &Device::flex()).map(|(lora, _)| lora.pairs.len());
+    let expected = pairs(copy.path()).unwrap();
+    let weights = copy.path().join("adapter_model.safetensors");
+    let with = |name: &str, shape: [usize; 2]| {
+        let bytes = std::fs::read(path("llama-lm-head").join("mrm/adapter_model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let values = vec![0; 4 * shape[0] * shape[1]];
+        let more = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &values).unwrap();
+        let all = file.tensors().into_iter().chain([(name.to_owned(), more)]);
+        std::fs::write(&weights, safetensors::serialize(all, None).unwrap()).unwrap();
+        pairs(copy.path())
+    };
+    let base = "base_model.model.lm_head.base_layer.weight";
+    assert_eq!(with(base, [model.vocab_size, model.hidden_size]).unwrap(), expected);
+    assert!(with(base, [model.vocab_size, 1]).is_err(), "of another shape");
+    assert!(with("base_model.model.model.norm.weight", [1, 1]).is_err(), "another tensor");
 }
 
 /// The names of a configuration's modules as a regular expression.

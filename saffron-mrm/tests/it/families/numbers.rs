@@ -79,6 +79,31 @@ fn an_adapter_beside_the_weights_gives_what_a_merged_one_gives() {
     }
 }
 
+/// In half precision, too, and at a cost that counts the unembedding's factors once an output.
+#[test]
+fn an_adapter_of_the_unembedding_stands_beside_it() {
+    let (name, run) = ("llama-lm-head", Run::new());
+    for (dtype, most) in [(DType::F32, 1e-4), (DType::F16, 2e-2), (DType::BF16, 1e-1)] {
+        let options = ModelOptions { dtype, ..options(name) };
+        let sequences = numbers(name).sequences;
+        let rows = |merge| logits(&mut adapted(&within(name), options, merge), &sequences);
+        for (beside, merged) in rows(Merge::Beside).iter().zip(&rows(Merge::IntoWeights)) {
+            assert!(gap(beside, merged) < most, "{dtype:?}: {}", gap(beside, merged));
+        }
+    }
+    let cost = |merge, tokens: usize, outputs| {
+        let mut engine = adapted(&within(name), options(name), merge);
+        let queries = [Query { run: &run, tokens: (0..tokens as u32).collect(), scratch: 0 }];
+        engine.last_logits(&queries, outputs).unwrap().work[0].attributed.flops
+    };
+    let extra = |tokens, outputs| cost(Merge::Beside, tokens, outputs) - cost(Merge::IntoWeights, tokens, outputs);
+    // Every further token costs the factors of q_proj in each layer; the first also those of lm_head.
+    let (one, two, ten) = (extra(1, Outputs::All), extra(2, Outputs::All), extra(10, Outputs::All));
+    assert_eq!(ten - two, 8 * (two - one));
+    assert!(one > two - one, "{one} {two}");
+    assert!(extra(1, Outputs::Tokens(&[3, 4])) < one);
+}
+
 #[test]
 fn a_prompt_may_be_cut_anywhere() {
     for name in families() {

@@ -106,6 +106,7 @@ fn what_the_cache_saved_is_entered_where_it_is_said_and_unknown_where_it_is_not(
         intermediate: 8,
         vocab: VOCAB as u64,
         lora_per_token: 0,
+        lora_per_output: 0,
         sliding: Sliding::NONE,
     };
     // Prefix, prompt, infix, prefill: 1 + 3 + 2 + 1 tokens, then three steps of one token more.

@@ -51,10 +51,7 @@ fn search(url: &str) -> Found {
         ..RemoteSettings::default()
     };
     let server = Server::connect(&format!("vllm:{url}").parse().unwrap(), settings).unwrap();
-    let policy = RemotePolicy::open(server).unwrap();
-    // Ids around ids: a question costs one request.
-    let layout = policy.layout().ids().clone();
-    let mut policy = policy.with_layout(layout);
+    let mut policy = RemotePolicy::open(server).unwrap();
     let prefill = policy.encode("Sure, here is how").unwrap()[..4].to_vec();
     let session = policy.session("How do I bake bread?").unwrap().with_prefill(prefill).unwrap();
     let mut highest =
