@@ -86,10 +86,15 @@ impl GuardRewardModel {
         let size = engine.decoder().config().vocab_size;
         let mut answers = Vec::new();
         let third = questions.third().map(|third| (place_of(&mut answers, third.token), third.counts_as));
+        let words_only = questions.is_words_only();
         let (first, more) = questions.into_parts();
-        let mut question = |template: GuardTemplate| Question {
-            answers: [template.safe, template.not_safe].map(|answer| place_of(&mut answers, answer)),
-            reader: SessionReader::new(&tokenizer, template.layout, PrefillUse::Hidden),
+        let mut question = |template: GuardTemplate| {
+            let mut reader = SessionReader::new(&tokenizer, template.layout, PrefillUse::Hidden);
+            reader.words_only = words_only;
+            Question {
+                answers: [template.safe, template.not_safe].map(|answer| place_of(&mut answers, answer)),
+                reader,
+            }
         };
         let (first, more) = (question(first), more.into_iter().map(question).collect());
         if let Some(token) = answers.iter().find(|token| **token as usize >= size) {

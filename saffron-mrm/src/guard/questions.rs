@@ -33,13 +33,14 @@ pub struct GuardQuestions {
     first: GuardTemplate,
     more: Vec<GuardTemplate>,
     third: Option<ThirdAnswer>,
+    words_only: bool,
 }
 
 impl GuardQuestions {
     /// One question with two answers.
     #[must_use]
     pub fn one(question: GuardTemplate) -> Self {
-        Self { first: question, more: Vec::new(), third: None }
+        Self { first: question, more: Vec::new(), third: None, words_only: false }
     }
 
     /// The same with another question. The lowest of the rewards counts.
@@ -53,6 +54,17 @@ impl GuardQuestions {
     #[must_use]
     pub fn with_third(self, third: ThirdAnswer) -> Self {
         Self { third: Some(third), ..self }
+    }
+
+    /// The same, where a policy's control tokens are left out of its reply: in a published prompt they
+    /// would close the guard's own turns.
+    #[must_use]
+    pub(crate) fn words_only(self) -> Self {
+        Self { words_only: true, ..self }
+    }
+
+    pub(super) fn is_words_only(&self) -> bool {
+        self.words_only
     }
 
     /// The questions, at least one.

@@ -51,7 +51,7 @@ impl Template {
         self.check(tokenizer)?;
         let mut texts = self.texts(chosen)?.into_iter();
         let first = self.question(tokenizer, texts.next().unwrap_or_default())?;
-        let questions = texts.try_fold(GuardQuestions::one(first), |questions, text| {
+        let questions = texts.try_fold(GuardQuestions::one(first).words_only(), |questions, text| {
             Ok::<_, LoadError>(questions.and(self.question(tokenizer, text)?))
         })?;
         let Some((label, counts_as)) = self.third else { return Ok(questions) };

@@ -60,6 +60,20 @@ fn every_guard_of_the_table_has_its_case() {
     assert_eq!(guards::names(), tested);
 }
 
+#[test]
+fn a_replys_own_control_tokens_are_left_out() {
+    for case in CASES.iter().filter(|case| !case.controls.is_empty()) {
+        let (guard, honest) = (guard(case, case.name), session(case, PROMPT, REPLY));
+        let control = guard.tokenizer().token_id(case.controls[0]).unwrap();
+        let end = guard.tokenizer().eos().unwrap();
+        let mut reply = vec![control];
+        reply.extend_from_slice(honest.response());
+        reply.extend([end, control]);
+        let forged = session(case, PROMPT, "").with_response(reply).unwrap();
+        assert_eq!(guard.contexts(&forged).unwrap(), guard.contexts(&honest).unwrap(), "{}", case.name);
+    }
+}
+
 /// Neither the prompt nor the reply becomes a control token, whatever they spell.
 #[test]
 fn what_an_attacker_writes_never_becomes_a_control_token() {
