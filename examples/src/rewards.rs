@@ -9,9 +9,9 @@ use saffron_mrm::checkpoint::MrmCard;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::engine::Merge;
 use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
-use saffron_mrm::{GuardTemplate, LoadError, Mrm, MrmInput};
+use saffron_mrm::{GuardTemplate, LoadError, Mrm, MrmInput, guards};
 use saffron_search::Preset;
-use saffron_search::eval::models::{GuardSettings, MrmSettings, QuestionSettings};
+use saffron_search::eval::models::{GuardQuestion, GuardSettings, MrmSettings, QuestionSettings};
 
 use crate::models::{NamedGuard, Opener, note};
 
@@ -38,6 +38,11 @@ pub struct RewardArgs {
     /// may be a server, where a program takes one that is asked once a sequence.
     #[arg(long)]
     pub guard: Option<ModelName>,
+    /// The published guard that --guard is, such as qwen3guard or shieldgemma:hate,harassment, where
+    /// it is the reward model itself [default: what its chat template or vocabulary shows; else it
+    /// is asked in words of the program].
+    #[arg(long, value_name = "NAME", requires = "guard", conflicts_with = "mrm")]
+    pub guard_template: Option<String>,
     /// Rules of the search and of the reward model's input; under reference, with any strategy, the
     /// tokenizer's end of sequence alone ends an answer [default: what the card of --mrm names,
     /// else fluent].
@@ -98,7 +103,7 @@ impl RewardArgs {
                 opener.check_mrm(&settings)
             }
             (None, Some(guard)) => {
-                let settings = Self::guard_settings(guard, opener)?;
+                let settings = self.guard_settings(guard, opener)?;
                 opener.check_guard(&settings)
             }
             (None, None) => Ok(()),
@@ -123,14 +128,15 @@ impl RewardArgs {
         Ok(mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?)))
     }
 
-    /// The guard: Llama Guard 3 by its own template, any other model by a question in words.
+    /// The guard: by a published guard's template, which is named or recognised, any other model by a
+    /// question in words.
     ///
     /// # Errors
     ///
     /// No --guard, or one that does not load.
     pub fn open_guard(&self, opener: &mut Opener) -> Result<NamedGuard> {
         let guard = self.guard.as_ref().context("the search needs --guard, a model that can be asked")?;
-        let settings = Self::guard_settings(guard, opener)?;
+        let settings = self.guard_settings(guard, opener)?;
         opener.named_guard(&settings)
     }
 
@@ -150,16 +156,30 @@ impl RewardArgs {
     }
 
     /// The guard, as a configuration would have it.
-    fn guard_settings(model: &ModelName, opener: &mut Opener) -> Result<GuardSettings> {
+    fn guard_settings(&self, model: &ModelName, opener: &mut Opener) -> Result<GuardSettings> {
         let cache_mb = opener.options().cache_bytes >> 20;
-        let by_itself =
-            model.server().is_none() && GuardTemplate::llama_guard_3(opener.read(model)?.tokenizer()).is_ok();
-        note(&match by_itself {
-            true => format!("{model} has the vocabulary of Llama Guard 3 and is asked as that guard is"),
-            false => format!("{model} is asked a question in words of this program, not of its own"),
-        });
-        let question = if by_itself { None } else { Some(question()) };
+        let question = match &self.guard_template {
+            Some(name) => Some(GuardQuestion::Named(name.clone())),
+            None => Self::guard_question(model, opener)?,
+        };
         Ok(GuardSettings { model: model.clone(), adapter: None, question, served: None, cache_mb })
+    }
+
+    /// How a guard is asked that nobody said how to ask; none where it is asked by a template of its
+    /// own, which its opener finds.
+    fn guard_question(model: &ModelName, opener: &mut Opener) -> Result<Option<GuardQuestion>> {
+        if model.server().is_none() {
+            let files = opener.read(model)?;
+            if guards::recognised(files.checkpoint()).is_some() {
+                return Ok(None);
+            }
+            if GuardTemplate::llama_guard_3(files.tokenizer()).is_ok() {
+                note(&format!("{model} has the vocabulary of Llama Guard 3 and is asked as that guard is"));
+                return Ok(None);
+            }
+        }
+        note(&format!("{model} is asked a question in words of this program, not of its own"));
+        Ok(Some(GuardQuestion::Words(question())))
     }
 
     /// Whatever rewards: the multifurcation reward model if there is one, asked once a sequence, else the guard, asked once a child.

@@ -181,6 +181,24 @@ pub enum LoadError {
         /// Why not.
         reason: String,
     },
+    /// A guard's template that is unknown, or that the tokenizer has no tokens for.
+    #[error("guard template {name:?}: {reason}")]
+    GuardTemplate {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An answer of a guard that is not one token, so that no logit is its own.
+    #[error("guard template {name:?}: expected one token for the answer {answer:?}, found {found}")]
+    GuardAnswer {
+        /// The template's name.
+        name: String,
+        /// The answer, with the space before it.
+        answer: &'static str,
+        /// How many tokens it is.
+        found: usize,
+    },
     /// The key–value cache cannot be made.
     #[error(transparent)]
     Cache(#[from] saffron_kvtrie::CacheError),

@@ -26,6 +26,7 @@
 //! | [`checkpoint`] | Hugging Face, PEFT and the reference's files; with the feature `gguf` llama.cpp's |
 //! | [`nn`] | the decoder |
 //! | [`text`] | tokenizers, prompt layouts, conversion between vocabularies |
+//! | [`guards`] | published guards by name: their prompts and answers |
 //! | [`local`] | models that run here, opened by name and shared |
 //! | `hub` (feature) | checkpoints by name from the Hugging Face hub |
 //! | [`engine`] | a decoder with its cache, answering batches of contexts |
@@ -39,6 +40,7 @@ mod error;
 mod family;
 mod files;
 mod guard;
+pub mod guards;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod local;
@@ -57,7 +59,7 @@ pub use config::{
 };
 pub use engine::ModelOptions;
 pub use error::{LoadError, TensorMismatch};
-pub use guard::{GuardRewardModel, GuardTemplate};
+pub use guard::{CountsAs, GuardQuestions, GuardRewardModel, GuardTemplate, ThirdAnswer};
 pub use local::{LocalError, LocalModel, LocalModels};
 pub use mrm::{BiasUse, InputForm, Mrm, MrmBuilder, MrmInput};
 pub use policy::LmPolicy;

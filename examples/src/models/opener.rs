@@ -172,7 +172,8 @@ impl Opener {
         LayoutChoice::of(settings)?.template(&checkpoint, self.today)
     }
 
-    /// A guard: Llama Guard 3 by its own template, any other by a question in words.
+    /// A guard: by a published guard's template, which is named or recognised, or by a question in
+    /// words.
     ///
     /// # Errors
     ///
@@ -236,7 +237,7 @@ impl Opener {
         }
     }
 
-    fn note_once(&mut self, text: String) {
+    pub(super) fn note_once(&mut self, text: String) {
         if !self.notes.contains(&text) {
             note(&text);
             self.notes.insert(text);

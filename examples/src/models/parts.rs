@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 use saffron_core::ModelName;
 use saffron_mrm::checkpoint::{AdapterFile, RewardHead};
 use saffron_mrm::text::TextLayout;
-use saffron_mrm::{GuardTemplate, ModelOptions};
-use saffron_search::eval::models::{GuardSettings, MrmSettings, PolicySettings, ServedSettings};
+use saffron_mrm::{BaseFiles, GuardQuestions, GuardTemplate, ModelOptions, guards};
+use saffron_search::eval::models::{GuardQuestion, GuardSettings, MrmSettings, PolicySettings, ServedSettings};
 
 use super::layout::LayoutChoice;
 use super::opener::{Opener, answers, parts};
@@ -56,19 +56,36 @@ impl Opener {
         Ok((options, self.chosen(choice, &settings.model, &files)?))
     }
 
-    pub(super) fn guard_parts(&mut self, settings: &GuardSettings) -> Result<(ModelOptions, GuardTemplate)> {
+    pub(super) fn guard_parts(&mut self, settings: &GuardSettings) -> Result<(ModelOptions, GuardQuestions)> {
         let GuardSettings { model, adapter, question, served, cache_mb } = settings;
         refuse_served(served.as_ref(), model)?;
         let options = self.options_with(*cache_mb)?;
         let files = self.read(model)?;
         let template = match question {
-            Some(asked) => GuardTemplate::in_words(files.tokenizer(), parts(asked), answers(asked))?,
-            None => GuardTemplate::llama_guard_3(files.tokenizer()).with_context(|| needs_question(model))?,
+            Some(GuardQuestion::Words(asked)) => {
+                GuardTemplate::in_words(files.tokenizer(), parts(asked), answers(asked))?.into()
+            }
+            Some(GuardQuestion::Named(name)) => guards::named(name, files.tokenizer())?,
+            None => self.by_itself(model, &files)?,
         };
         if let Some(adapter) = adapter {
             AdapterFile::open(adapter, files.config())?;
         }
         Ok((options, template))
+    }
+
+    /// How a guard is asked that nobody said how to ask.
+    fn by_itself(&mut self, model: &ModelName, files: &BaseFiles) -> Result<GuardQuestions> {
+        match guards::recognised(files.checkpoint()) {
+            Some(name) => {
+                self.note_once(format!("{model} has the chat template of {name} and is asked as that guard is"));
+                Ok(guards::named(name, files.tokenizer())?)
+            }
+            None => {
+                let template = GuardTemplate::llama_guard_3(files.tokenizer());
+                Ok(template.with_context(|| needs_question(model))?.into())
+            }
+        }
     }
 
     pub(super) fn mrm_parts(&mut self, settings: &MrmSettings) -> Result<(ModelOptions, TextLayout)> {

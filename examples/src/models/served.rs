@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use saffron_core::ServerAddress;
-use saffron_search::eval::models::{GuardSettings, PolicySettings, ServedSettings};
+use saffron_search::eval::models::{GuardQuestion, GuardSettings, PolicySettings, ServedSettings};
 use saffron_search::remote::{
     ApiKey, RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server, ServerWait,
 };
@@ -73,7 +73,7 @@ impl Opener {
     pub(super) fn served_guard(&mut self, address: &ServerAddress, settings: &GuardSettings) -> Result<NamedGuard> {
         let GuardSettings { model, adapter, question, served, .. } = settings;
         ensure!(adapter.is_none(), "{model} is a server: an adapter is put on where the model runs");
-        let question = question.as_ref();
+        let question = question.as_ref().and_then(GuardQuestion::words);
         let question = question
             .with_context(|| format!("{model} is a server, and a guard there is asked in words: set `question`"))?;
         let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));

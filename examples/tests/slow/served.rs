@@ -46,6 +46,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         no_cache: false,
     };
     let reward = RewardArgs {
+        guard_template: None,
         mrm: None,
         guard: None,
         preset: Some(PresetName::Paper),

@@ -21,12 +21,15 @@ pub(crate) struct SessionReader {
     renderer: ContextRenderer,
     pub(crate) form: Conversion,
     pub(crate) prefill: PrefillUse,
+    /// Whether control tokens among the ids of prompt and response are left out, as they are where ids
+    /// go through text.
+    pub(crate) words_only: bool,
 }
 
 impl SessionReader {
     pub(crate) fn new(tokenizer: &TextTokenizer, layout: impl Into<ContextLayout>, prefill: PrefillUse) -> Self {
         let renderer = ContextRenderer::new(layout);
-        Self { tokenizer: tokenizer.clone(), renderer, form: Conversion::default(), prefill }
+        Self { tokenizer: tokenizer.clone(), renderer, form: Conversion::default(), prefill, words_only: false }
     }
 
     pub(crate) fn layout(&self) -> &ContextLayout {
@@ -43,7 +46,11 @@ impl SessionReader {
     pub(crate) fn context(&self, session: &Session, limit: usize) -> Result<Vec<Token>, ModelError> {
         let reading =
             Reading { together: self.form == Conversion::WhenNeeded, prefill: self.prefill == PrefillUse::Seen };
-        let convert = |tokens: &[Token]| self.form.convert(tokens, session.vocabulary(), &self.tokenizer);
+        let convert = |tokens: &[Token]| {
+            let mut ids = self.form.convert(tokens, session.vocabulary(), &self.tokenizer)?;
+            ids.retain(|id| !self.words_only || !self.tokenizer.is_control(*id));
+            Ok(ids)
+        };
         self.renderer.render(session, reading, limit, convert)
     }
 }

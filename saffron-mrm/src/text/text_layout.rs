@@ -103,6 +103,17 @@ impl TextLayout {
         Self::of_words(tokenizer, None, words, LayoutOrigin::Given)
     }
 
+    /// The same with an origin, behind the beginning of the sequence where the tokenizer has one.
+    pub(crate) fn around(
+        tokenizer: &TextTokenizer,
+        bos: bool,
+        words: [&str; 3],
+        origin: LayoutOrigin,
+    ) -> Result<Self, TextError> {
+        let bos = if bos { tokenizer.bos() } else { None };
+        Self::of_words(tokenizer, bos, words, origin)
+    }
+
     fn of_words(
         tokenizer: &TextTokenizer,
         bos: Option<Token>,

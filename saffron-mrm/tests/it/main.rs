@@ -19,6 +19,7 @@ mod fused_decoder;
 mod gguf;
 #[cfg(feature = "gguf")]
 mod gguf_split;
+mod guards;
 mod heads;
 mod hostile_templates;
 mod hostile_tokenizers;

@@ -71,6 +71,20 @@ pub enum RecipeError {
         /// The guard.
         model: ModelName,
     },
+    /// A served guard that is to be asked by a published guard's name.
+    #[error("guard: {model} is a server, which is asked in words: `question` is a name")]
+    ServedByName {
+        /// The guard.
+        model: ModelName,
+    },
+    /// A published guard's template that a training objective cannot have.
+    #[error(
+        "question: {name:?} asks several questions or has a third answer; a guard is trained on one question with two"
+    )]
+    NotOneQuestion {
+        /// The template's name.
+        name: String,
+    },
     /// A policy that is to draw no token.
     #[error("corpus.sampled: max_new_tokens must be at least 1")]
     NoNewTokens,

@@ -205,7 +205,7 @@ impl ChatTemplate {
     }
 
     /// The source, with one kind of line ends.
-    pub(in crate::text) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 

@@ -289,13 +289,18 @@ impl TextTokenizer {
         self.part(&self.markup, text, true)
     }
 
-    /// The first token of a layout's own text that stands behind other text, if it has any.
-    pub(crate) fn first_behind(&self, before: &str, text: &str) -> Result<Option<Token>, TextError> {
+    /// Tokens of a layout's own text that stands behind other text of its own.
+    pub(crate) fn behind(&self, before: &str, text: &str) -> Result<Vec<Token>, TextError> {
         let (alone, both) = (self.encode_markup(before)?, self.encode_markup(&format!("{before}{text}"))?);
         match both.strip_prefix(&alone[..]) {
-            Some(rest) if !text.is_empty() => Ok(rest.first().copied()),
-            _ => Ok(self.encode_markup(text)?.first().copied()),
+            Some(rest) if !text.is_empty() => Ok(rest.to_vec()),
+            _ => self.encode_markup(text),
         }
+    }
+
+    /// The first of these tokens, if there is one.
+    pub(crate) fn first_behind(&self, before: &str, text: &str) -> Result<Option<Token>, TextError> {
+        Ok(self.behind(before, text)?.first().copied())
     }
 
     /// Tokens of words of a layout and of what is said between them, encoded as one text, as

@@ -20,8 +20,8 @@ pub use crate::strategy::FilterConfig;
 pub use encoding::{DEFAULT_LAYOUT, ENCODING, OldRunError, TOGETHER, check_old_run, encodes_together};
 pub use opened::{ModelsError, NO_REWARD, OpenedModels};
 pub use settings::{
-    GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, NoQuestion, PolicySettings, QuestionSettings,
-    RewardModelSettings, RewardSettings, ServedSettings,
+    GuardQuestion, GuardSettings, JudgeModelSettings, JudgeSettings, MrmSettings, NoQuestion, PolicySettings,
+    QuestionSettings, RewardModelSettings, RewardSettings, ServedSettings,
 };
 pub use weights::{UnknownWeightType, WeightType};
 

@@ -1,10 +1,13 @@
 //! What a comparison says of its models, for configuration files.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use saffron_core::ModelName;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::eval::judge::{Asked, RefusalPhrases, WordRule};
@@ -76,8 +79,9 @@ pub struct GuardSettings {
     pub model: ModelName,
     /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
-    /// How it is asked; by default as Llama Guard 3 is. A served guard needs it.
-    pub question: Option<QuestionSettings>,
+    /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard is
+    /// asked in words.
+    pub question: Option<GuardQuestion>,
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<ServedSettings>,
@@ -102,14 +106,15 @@ pub struct NoQuestion {
 }
 
 impl GuardSettings {
-    /// Refuses a served guard without a question: only one that runs here can be asked by a
+    /// Refuses a served guard without a question in words: only one that runs here can be asked by a
     /// template of its own.
     ///
     /// # Errors
     ///
     /// [`NoQuestion`].
     pub fn check(&self) -> Result<(), NoQuestion> {
-        match self.model.server().is_some() && self.question.is_none() {
+        let words = self.question.as_ref().and_then(GuardQuestion::words);
+        match self.model.server().is_some() && words.is_none() {
             true => Err(NoQuestion { model: self.model.clone() }),
             false => Ok(()),
         }
@@ -130,6 +135,61 @@ pub struct ServedSettings {
     /// How many of the most probable tokens are asked for, 64 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
+}
+
+/// How a guard is asked. In a configuration: a published guard's name, such as `"qwen3guard"` or
+/// `"shieldgemma:hate,harassment"`, or a table of words.
+///
+/// ```
+/// use saffron_search::eval::models::GuardQuestion;
+/// let question: GuardQuestion = serde_json::from_str(r#""qwen3guard""#)?;
+/// assert_eq!(question, GuardQuestion::Named(String::from("qwen3guard")));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum GuardQuestion {
+    /// As the published guard of this name is asked.
+    Named(String),
+    /// In words.
+    Words(QuestionSettings),
+}
+
+impl GuardQuestion {
+    /// The question, if it is one in words.
+    #[must_use]
+    pub fn words(&self) -> Option<&QuestionSettings> {
+        match self {
+            Self::Named(_) => None,
+            Self::Words(words) => Some(words),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for GuardQuestion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameOrWords)
+    }
+}
+
+/// Reads a text as a name and a table as words, so that what is wrong in a table is said of its
+/// field.
+struct NameOrWords;
+
+impl<'de> Visitor<'de> for NameOrWords {
+    type Value = GuardQuestion;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a guard's name, or a table with prefix, infix, suffix, safe and unsafe")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<GuardQuestion, E> {
+        Ok(GuardQuestion::Named(name.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<GuardQuestion, A::Error> {
+        QuestionSettings::deserialize(MapAccessDeserializer::new(table)).map(GuardQuestion::Words)
+    }
 }
 
 /// A question in words: `prefix + prompt + infix + answer + suffix`, and the two words that answer

@@ -11,8 +11,8 @@ use saffron_core::{
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::harness::ComparedModels;
 use saffron_search::eval::models::{
-    ComparedGuard, ComparedPolicy, ComparedScorer, GuardSettings, JudgeSettings, ModelOpener, MrmSettings, NO_REWARD,
-    OpenError, OpenedModels, PolicySettings, RewardModelSettings, RewardSettings,
+    ComparedGuard, ComparedPolicy, ComparedScorer, GuardQuestion, GuardSettings, JudgeSettings, ModelOpener,
+    MrmSettings, NO_REWARD, OpenError, OpenedModels, PolicySettings, RewardModelSettings, RewardSettings,
 };
 use saffron_search::strategy::StrategyConfig;
 use serde_json::json;
@@ -152,6 +152,26 @@ fn a_served_guard_without_a_question_says_what_to_set() {
         assert!(words.ends_with("is a server, where a guard needs a question in words: set `question`"), "{words}");
         assert!(opener.opened.is_empty(), "nothing was opened");
     }
+}
+
+#[test]
+fn a_guard_is_asked_by_a_published_name_or_in_words() {
+    let guard = |settings: serde_json::Value| serde_json::from_value::<GuardSettings>(settings).unwrap();
+    let named = guard(json!({ "model": "a/b", "question": "shieldgemma:hate" }));
+    assert_eq!(named.question, Some(GuardQuestion::Named(String::from("shieldgemma:hate"))));
+    assert_eq!(serde_json::to_value(&named).unwrap()["question"], "shieldgemma:hate");
+    named.check().unwrap();
+    let table = json!({ "prefix": "Q", "infix": "A", "suffix": "?", "safe": "yes", "unsafe": "no" });
+    let words = guard(json!({ "model": "vllm:http://a", "question": table }));
+    assert_eq!(words.question.as_ref().and_then(GuardQuestion::words).unwrap().not_safe, "no");
+    assert_eq!(serde_json::to_value(&words).unwrap()["question"], table, "as runs have it");
+    words.check().unwrap();
+    // A server is not asked by a template of the guard's own.
+    let served = guard(json!({ "model": "vllm:http://a", "question": "qwen3guard" }));
+    assert!(served.check().unwrap_err().to_string().contains("needs a question in words"));
+    let error = fault::<GuardSettings>(json!({ "model": "a/b", "question": 3 }));
+    let expected = "expected a guard's name, or a table with prefix, infix, suffix, safe and unsafe";
+    assert_eq!(error, format!("invalid type: integer `3`, {expected}"));
 }
 
 /// What is wrong with settings, by the field.

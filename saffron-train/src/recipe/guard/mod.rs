@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use saffron_core::ModelName;
 use saffron_mrm::text::TextTokenizer;
-use saffron_mrm::{Base, DecoderConfig, GuardRewardModel, GuardTemplate, ModelOptions};
+use saffron_mrm::{Base, DecoderConfig, GuardRewardModel, GuardTemplate, ModelOptions, guards};
 use saffron_search::eval::data::{Choice, Format, Share};
 use saffron_search::eval::inputs::{NamedFile, NamesFiles, of_format};
-use saffron_search::eval::models::QuestionSettings;
+use saffron_search::eval::models::GuardQuestion;
 use saffron_search::eval::runs::{Counts, Manifest};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub struct GuardRecipe {
     /// The model that becomes a guard: a directory, a GGUF, or a name on the hub.
     pub base: ModelName,
     /// How it is asked; by default as Llama Guard 3 is.
-    pub question: Option<QuestionSettings>,
+    pub question: Option<GuardQuestion>,
     /// What is trained of it.
     #[serde(default)]
     pub adapter: AdapterRecipe,
@@ -121,11 +121,19 @@ impl GuardRecipe {
     ///
     /// # Errors
     ///
-    /// A question that cannot be asked, no question for a model that is no Llama Guard 3.
+    /// A question that cannot be asked, no question for a model that is no Llama Guard 3, a published
+    /// guard with several questions or three answers.
     pub fn template(&self, tokenizer: &TextTokenizer) -> Result<GuardTemplate, RecipeError> {
-        let Some(asked) = &self.question else {
+        let Some(question) = &self.question else {
             let needed = |error| RecipeError::NeedsQuestion { model: self.base.clone(), source: Box::new(error) };
             return GuardTemplate::llama_guard_3(tokenizer).map_err(needed);
+        };
+        let asked = match question {
+            GuardQuestion::Words(words) => words,
+            GuardQuestion::Named(name) => {
+                let single = guards::named(name, tokenizer)?.single();
+                return single.ok_or_else(|| RecipeError::NotOneQuestion { name: name.clone() });
+            }
         };
         let parts = [&asked.prefix, &asked.infix, &asked.suffix].map(String::as_str);
         Ok(GuardTemplate::in_words(tokenizer, parts, [&asked.safe, &asked.not_safe])?)

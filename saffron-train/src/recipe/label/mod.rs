@@ -11,7 +11,7 @@ use saffron_core::{CandidateFilter, ModelName};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::{Choice, Format, Share};
 use saffron_search::eval::inputs::{self, NamedFile, NamesFiles, of_format};
-use saffron_search::eval::models::{FilterConfig, GuardSettings, PolicySettings, QuestionSettings, ServedSettings};
+use saffron_search::eval::models::{FilterConfig, GuardQuestion, GuardSettings, PolicySettings, ServedSettings};
 use saffron_search::eval::runs::Counts;
 use serde::{Deserialize, Serialize};
 
@@ -96,8 +96,9 @@ pub struct LabelGuard {
     pub base: ModelName,
     /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
-    /// How it is asked; by default as Llama Guard 3 is. A served guard needs it.
-    pub question: Option<QuestionSettings>,
+    /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard is
+    /// asked in words.
+    pub question: Option<GuardQuestion>,
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<ServedSettings>,
@@ -163,12 +164,15 @@ impl LabelRecipe {
     ///
     /// # Errors
     ///
-    /// A served guard without a question; a policy that is to draw no token, a filter or an attack
+    /// A served guard without a question in words; a policy that is to draw no token, a filter or an attack
     /// that cannot be.
     pub fn check(&self) -> Result<(), RecipeError> {
         let guard = &self.guard;
-        if guard.base.server().is_some() && guard.question.is_none() {
-            return Err(RecipeError::ServedGuard { model: guard.base.clone() });
+        match &guard.question {
+            _ if guard.base.server().is_none() => {}
+            Some(GuardQuestion::Words(_)) => {}
+            Some(GuardQuestion::Named(_)) => return Err(RecipeError::ServedByName { model: guard.base.clone() }),
+            None => return Err(RecipeError::ServedGuard { model: guard.base.clone() }),
         }
         self.corpus.sampled.as_ref().map_or(Ok(()), SampledReplies::check)
     }

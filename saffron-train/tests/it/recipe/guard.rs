@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use saffron_mrm::text::TextTokenizer;
 use saffron_search::eval::data::{Format, read_pairs};
+use saffron_search::eval::models::GuardQuestion;
 use saffron_train::objective::guard::GuardExample;
 use saffron_train::recipe::{DataRecipe, GuardData, GuardRecipe, RecipeError};
 use serde_json::json;
@@ -43,6 +44,38 @@ fn guard(dir: &Path) -> GuardRecipe {
     }));
     recipe.held_out.take = Some(6);
     recipe
+}
+
+/// A tokenizer with `ShieldGemma`'s control tokens and answers.
+fn shieldgemma() -> TextTokenizer {
+    let (folder, path) = (tempfile::tempdir().unwrap(), crate::dir("families/gemma2/guard/tokenizer.json"));
+    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    file["model"]["ignore_merges"] = json!(true);
+    for (id, answer) in [(124, "Yes"), (125, "No")] {
+        file["model"]["vocab"][answer] = json!(id);
+    }
+    for (id, control) in [(2, "<start_of_turn>"), (3, "<end_of_turn>")] {
+        let old = file["added_tokens"][id]["content"].as_str().unwrap().to_owned();
+        file["model"]["vocab"].as_object_mut().unwrap().remove(&old);
+        file["model"]["vocab"][control] = json!(id);
+        file["added_tokens"][id]["content"] = json!(control);
+    }
+    std::fs::write(folder.path().join("tokenizer.json"), file.to_string()).unwrap();
+    TextTokenizer::from_dir(folder.path(), 129).unwrap()
+}
+
+#[test]
+fn a_published_guard_is_trained_further_on_one_question() {
+    let (dir, tokenizer) = (tempfile::tempdir().unwrap(), shieldgemma());
+    let asked = |name: &str| {
+        let question = Some(GuardQuestion::Named(name.to_owned()));
+        GuardRecipe { question, ..guard(dir.path()) }.template(&tokenizer)
+    };
+    let template = asked("shieldgemma:hate").unwrap();
+    assert_eq!((template.safe, template.not_safe), (125, 124));
+    assert!(matches!(asked("shieldgemma"), Err(RecipeError::NotOneQuestion { name }) if name == "shieldgemma"));
+    let error = told(&asked("qwen3guard").unwrap_err());
+    assert!(error.contains("<|im_start|> is no special token of this tokenizer"), "{error}");
 }
 
 fn texts(examples: &[GuardExample], tokenizer: &TextTokenizer) -> Vec<String> {

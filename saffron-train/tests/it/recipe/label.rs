@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use saffron_search::eval::data::{Format, Share, read, read_pairs};
+use saffron_search::eval::models::GuardQuestion;
 use saffron_train::recipe::{LabelCorpus, LabelRecipe, RecipeError};
 use serde_json::{Value, json};
 
@@ -42,6 +43,9 @@ fn what_cannot_be_drawn_or_asked_is_refused_before_a_file_is_read() {
     served.check().unwrap();
     served.guard.base = "vllm:http://127.0.0.1:9".parse().unwrap();
     assert_eq!(refused(&served), "guard: vllm:http://127.0.0.1:9 is a server: set `question`");
+    served.guard.question = Some(GuardQuestion::Named(String::from("qwen3guard")));
+    let by_name = "guard: vllm:http://127.0.0.1:9 is a server, which is asked in words: `question` is a name";
+    assert_eq!(refused(&served), by_name);
 }
 
 fn prompts(rows: usize) -> Vec<String> {
