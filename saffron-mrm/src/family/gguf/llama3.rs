@@ -27,10 +27,11 @@ pub(super) fn scaling(
     let halfway = blends
         .filter(|(_, blend)| *blend > 0.0 && *blend < 1.0)
         .min_by(|(_, one), (_, other)| (one - 0.5).abs().total_cmp(&(other - 0.5).abs()));
-    let original = halfway.map_or(8192.0, |(place, blend)| {
-        let waves = low + blend * (high - low);
-        (waves * 2.0 * std::f64::consts::PI / frequency(place)).round()
-    });
+    let waves_of = |waves: f64, place: usize| waves * 2.0 * std::f64::consts::PI / frequency(place);
+    let original = match halfway {
+        Some((place, blend)) => waves_of(low + blend * (high - low), place).round(),
+        None => unblended(divisors, |place| waves_of(high, place), |place| waves_of(low, place)),
+    };
     let scaling = RopeScaling::Llama3 {
         factor,
         low_freq_factor: low,
@@ -47,4 +48,16 @@ pub(super) fn scaling(
         }
     }
     Ok(scaling)
+}
+
+/// The context before stretching where no frequency is blended: the usual one, or one in the middle of those in which
+/// the last frequency that is left alone turns often enough, and the first that is divided seldom enough.
+fn unblended(divisors: &[f32], least: impl Fn(usize) -> f64, most: impl Fn(usize) -> f64) -> f64 {
+    const USUAL: f64 = 8192.0;
+    let alone = divisors.iter().rposition(|divisor| *divisor == 1.0);
+    let divided = divisors.iter().position(|divisor| *divisor != 1.0);
+    match (alone.map(least), divided.map(most)) {
+        (Some(least), Some(most)) if !(least..=most).contains(&USUAL) => (least * most).sqrt().round(),
+        _ => USUAL,
+    }
 }

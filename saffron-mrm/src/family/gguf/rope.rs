@@ -69,10 +69,8 @@ impl Model<'_> {
     }
 
     fn factor(&self) -> Result<f64, LoadError> {
-        let found = match self.keys.real("rope.scaling.factor")? {
-            None => self.keys.real("rope.scale_linear")?,
-            found => found,
-        };
+        let (new, old) = (self.keys.real("rope.scaling.factor")?, self.keys.real("rope.scale_linear")?);
+        let found = new.or(old);
         Ok(found.filter(|factor| *factor != 0.0).unwrap_or(1.0))
     }
 
