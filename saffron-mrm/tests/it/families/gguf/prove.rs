@@ -1,17 +1,18 @@
 //! Files for llama.cpp, which `scripts/prove_gguf.sh` compares with.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use saffron_mrm::DecoderConfig;
 use saffron_mrm::engine::Engine;
+use saffron_mrm::{Activation, DecoderConfig};
 use serde_json::json;
 
 use super::super::numbers::options;
 use super::super::within;
 use super::{said, writer};
 use crate::fixtures::{logits, reference};
+use crate::gguf::Parts;
 
 /// Writes every fixture that the format can say, and the logits that it gives here, into the folder that
 /// `SAFFRON_GGUF_FOLDER` names.
@@ -22,15 +23,30 @@ fn files_for_llama_cpp() {
     let folder = std::env::var_os("SAFFRON_GGUF_FOLDER").map_or_else(|| passing.path().to_owned(), PathBuf::from);
     fs::create_dir_all(&folder).unwrap();
     for said in said() {
-        let path = folder.join(format!("{}.gguf", said.name));
-        writer::parts(&said.dir).write(&path);
-        let sequences = reference(&within(&said.name)).sequences;
-        let mut engine = Engine::open(&path, &Device::flex(), options(&said.name)).unwrap();
-        let numbers = json!({
-            "architecture": writer::architecture(&DecoderConfig::from_dir(&said.dir).unwrap()),
-            "sequences": sequences,
-            "logits": logits(&mut engine, &sequences),
-        });
-        fs::write(path.with_extension("json"), numbers.to_string()).unwrap();
+        let config = DecoderConfig::from_dir(&said.dir).unwrap();
+        write(&folder, &said.name, &said.name, &config, &writer::parts(&said.dir));
+        if config.choices.activation == Activation::GeluTanh {
+            // llama.cpp looks its GELU up in a table of half precision: everything else is to agree in full.
+            let shape = [config.hidden_size, config.intermediate_size];
+            let without = (0..config.num_hidden_layers).fold(writer::parts(&said.dir), |parts, layer| {
+                let name = format!("blk.{layer}.ffn_down.weight");
+                parts.with_tensor(&name, vec![0.0; shape[0] * shape[1]], &shape)
+            });
+            write(&folder, &format!("{}-without-mlp", said.name), &said.name, &config, &without);
+        }
     }
+}
+
+/// A file, and beside it what it gives here for a fixture's contexts.
+fn write(folder: &Path, name: &str, fixture: &str, config: &DecoderConfig, parts: &Parts) {
+    let path = folder.join(format!("{name}.gguf"));
+    parts.write(&path);
+    let sequences = reference(&within(fixture)).sequences;
+    let mut engine = Engine::open(&path, &Device::flex(), options(fixture)).unwrap();
+    let numbers = json!({
+        "architecture": writer::architecture(config),
+        "sequences": sequences,
+        "logits": logits(&mut engine, &sequences),
+    });
+    fs::write(path.with_extension("json"), numbers.to_string()).unwrap();
 }
