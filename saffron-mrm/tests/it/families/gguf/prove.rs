@@ -33,8 +33,25 @@ fn files_for_llama_cpp() {
                 parts.with_tensor(&name, vec![0.0; shape[0] * shape[1]], &shape)
             });
             write(&folder, &format!("{}-without-mlp", said.name), &said.name, &config, &without);
+            if config.choices.has_biases() {
+                // llama.cpp knows none of what a Gemma's attention gives.
+                write(
+                    &folder,
+                    &format!("{}-without-biases", said.name),
+                    &said.name,
+                    &config,
+                    &unbiased(without, &config),
+                );
+            }
         }
     }
+}
+
+/// The same without the biases of attention.
+fn unbiased(parts: Parts, config: &DecoderConfig) -> Parts {
+    let projections = ["attn_q", "attn_k", "attn_v", "attn_output"];
+    let of_layer = |layer| projections.map(|projection| format!("blk.{layer}.{projection}.bias"));
+    (0..config.num_hidden_layers).flat_map(of_layer).fold(parts, |parts, name| parts.without(&name))
 }
 
 /// A file, and beside it what it gives here for a fixture's contexts.

@@ -123,3 +123,78 @@ fn qwens_texts_are_composed() {
     assert_eq!(composed("qwen2"), tokenizer("qwen2", &[]).encode("\u{e9}").unwrap());
     assert_ne!(composed("dbrx"), tokenizer("dbrx", &[]).encode("\u{e9}").unwrap());
 }
+
+/// A SentencePiece vocabulary in a file of a fixture: bytes, some letters, tokens of turns, rows without a text.
+fn pieces_of(name: &str) -> TextTokenizer {
+    let special = [("<unk>", 2), ("<s>", 3), ("</s>", 4), ("<|endoftext|>", 3), ("<|user|>", 3), ("<|end|>", 3)];
+    let mut tokens: Vec<(String, i32)> = special.map(|(token, kind)| (token.to_owned(), kind)).to_vec();
+    tokens.extend((0..256).map(|byte| (format!("<0x{byte:02X}>"), 6)));
+    tokens.extend(["\u{2581}", "h", "i", "hi", "\u{2581}hi"].map(|piece| (piece.to_owned(), 1)));
+    let padding = tokens.len()..tokens.len() + 10;
+    tokens.extend(padding.map(|id| (format!("[PAD{id}]"), 5)));
+    let rows = tokens.len();
+    let width = 48;
+    let prefix =
+        writer::parts(&path(name).join("policy")).without("token_embd.weight").without("tokenizer.ggml.merges");
+    let parts = prefix
+        .with_tensor("token_embd.weight", vec![0.0; rows * width], &[rows, width])
+        .with("tokenizer.ggml.model", Value::String(String::from("llama")))
+        .with("tokenizer.ggml.tokens", texts(tokens.iter().map(|(token, _)| token.as_str())))
+        .with("tokenizer.ggml.token_type", Value::Array(tokens.iter().map(|(_, kind)| Value::I32(*kind)).collect()))
+        .with("tokenizer.ggml.scores", Value::Array((0..rows).map(|rank| Value::F32(rank as f32)).collect()))
+        .with("tokenizer.ggml.add_space_prefix", Value::Bool(false))
+        .with("tokenizer.ggml.bos_token_id", number(1))
+        .with("tokenizer.ggml.eos_token_id", number(3));
+    opened(&parts)
+}
+
+#[test]
+fn the_tokens_of_phi3s_turns_drop_the_line_end_behind_them() {
+    let count = |tokenizer: &TextTokenizer, text: &str| tokenizer.encode_markup(text).unwrap().len();
+    let (phi, llama) = (pieces_of("phi3"), pieces_of("llama"));
+    for (text, of_phi, of_llama) in [
+        ("<|user|>\nhi<|end|>\n", 3, 5),
+        ("</s>\nhi", 2, 3),
+        ("<s>\nhi", 3, 3),
+        ("<|endoftext|>\nhi", 3, 3),
+        ("<|user|>hi", 2, 2),
+    ] {
+        assert_eq!((count(&phi, text), count(&llama, text)), (of_phi, of_llama), "{text:?}");
+    }
+    assert_eq!(phi.known(), 6 + 256 + 5, "rows without a text have no token");
+}
+
+/// Runs of spaces are tokens that were added, and ten thousands of pieces are made of each other: within the bounds.
+#[test]
+fn a_vocabulary_of_gemmas_size_is_read() {
+    let letters: Vec<char> = ('a'..='z').chain('A'..='Z').collect();
+    let mut tokens: Vec<(String, i32)> =
+        [("<pad>", 3), ("<eos>", 3), ("<bos>", 3), ("<unk>", 2)].map(|(token, kind)| (token.to_owned(), kind)).to_vec();
+    tokens.extend((2..32).map(|length| (" ".repeat(length), 4)));
+    tokens.extend((1..32).map(|length| ("\n".repeat(length), 4)));
+    tokens.extend((0..256).map(|byte| (format!("<0x{byte:02X}>"), 6)));
+    tokens.push((String::from("\u{2581}"), 1));
+    tokens.extend(letters.iter().map(|letter| (letter.to_string(), 1)));
+    let two = letters.iter().flat_map(|one| letters.iter().map(move |other| format!("{one}{other}")));
+    let two: Vec<String> = two.collect();
+    tokens.extend(two.iter().map(|pair| (pair.clone(), 1)));
+    let three = two.iter().flat_map(|pair| letters.iter().map(move |letter| (format!("{pair}{letter}"), 1)));
+    tokens.extend(three);
+    let words = two.iter().flat_map(|pair| letters.iter().map(move |letter| (format!("\u{2581}{pair}{letter}"), 1)));
+    tokens.extend(words.take(262_144usize.saturating_sub(tokens.len())));
+    assert!(tokens.len() > 250_000, "{}", tokens.len());
+    let rows = tokens.len();
+    let parts = writer::parts(&path("gemma3").join("policy")).without("token_embd.weight");
+    let parts = parts
+        .without("tokenizer.ggml.merges")
+        .with_tensor("token_embd.weight", vec![0.0; rows * 48], &[rows, 48])
+        .with("tokenizer.ggml.model", Value::String(String::from("llama")))
+        .with("tokenizer.ggml.tokens", texts(tokens.iter().map(|(token, _)| token.as_str())))
+        .with("tokenizer.ggml.token_type", Value::Array(tokens.iter().map(|(_, kind)| Value::I32(*kind)).collect()))
+        .with("tokenizer.ggml.scores", Value::Array((0..rows).map(|rank| Value::F32(-(rank as f32))).collect()))
+        .with("tokenizer.ggml.add_space_prefix", Value::Bool(false))
+        .with("tokenizer.ggml.bos_token_id", number(2))
+        .with("tokenizer.ggml.eos_token_id", number(1));
+    let tokenizer = opened(&parts);
+    assert_eq!(pieces(&tokenizer, "abc   abc\n\n\nab"), ["abc", "   ", "abc", "\n\n\n", "ab"]);
+}
