@@ -1,5 +1,5 @@
-//! Gemma 2: four norms a layer that multiply by 1 + w, every other layer with a window, soft caps on scores and
-//! logits, a scale of scores of its own, embeddings times √hidden.
+//! Gemma 2: four norms a layer that multiply by 1 + w, every other layer with a window, soft caps
+//! on scores and logits, a scale of scores of its own, embeddings times √hidden.
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +66,8 @@ pub(super) fn gemma(model: &Model<'_>, name: Family, layers: Layers) -> Result<C
     Ok(Choices { activation, ..common(name, layers, attention, [model.hidden as f64, scalar]) })
 }
 
-/// The same of numbers: the width of the residual stream, and what the scale of scores is one through the root of.
+/// The same of numbers: the width of the residual stream, and what the scale of scores is one
+/// through the root of.
 fn common(name: Family, layers: Layers, attention: bool, [hidden, scalar]: [f64; 2]) -> Choices {
     Choices {
         norms: NormPlaces::Around,
@@ -91,8 +92,9 @@ fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
     })
 }
 
-/// What all Gemmas have in common. The format derives the scale of scores: of a head's width, and in the largest
-/// model, which is known by its number of layers, of the width that a head would have without one of its own.
+/// What all Gemmas have in common. The format derives the scale of scores: of a head's width, and
+/// in the largest model, which is known by its number of layers, of the width that a head would
+/// have without one of its own.
 #[cfg(feature = "gguf")]
 pub(super) fn gemma_of_gguf(model: &gguf::Model<'_>, name: Family, layers: Layers, largest: usize) -> Choices {
     let scalar = if model.layers == largest { model.hidden / model.heads.max(1) } else { model.head_dim };

@@ -1,6 +1,6 @@
-//! Gemma 3, as a model of text or as the text part of a multimodal one: like Gemma 2 with queries and keys
-//! normed head by head, without a cap on scores, and with two bases of rotary positions: one for layers with a
-//! window, another, which may be stretched, for those without.
+//! Gemma 3, as a model of text or as the text part of a multimodal one: like Gemma 2 with queries
+//! and keys normed head by head, without a cap on scores, and with two bases of rotary positions:
+//! one for layers with a window, another, which may be stretched, for those without.
 
 use serde_json::{Map, Value, json};
 
@@ -118,7 +118,8 @@ fn nested<'a>(model: &Model<'a>) -> Result<Option<[Option<Fields<'a>>; 2]>, Load
     Ok(Some([full?, windowed?]))
 }
 
-/// The positions of layers with a window are never stretched here; by yarn llama.cpp stretches them, too.
+/// The positions of layers with a window are never stretched here; by yarn llama.cpp stretches
+/// them, too.
 #[cfg(feature = "gguf")]
 fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
     let full = model.rotary()?;

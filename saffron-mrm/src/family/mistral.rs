@@ -35,7 +35,8 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
     Ok(Choices { activation: model.activation("hidden_act")?, ..Choices::plain(NAME, layers) })
 }
 
-/// A file of Llama's architecture whose layers have a window. The converter writes none, and llama.cpp reads none.
+/// A file of Llama's architecture whose layers have a window. The converter writes none, and
+/// llama.cpp reads none.
 #[cfg(feature = "gguf")]
 pub(super) fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
     let layer = Layer { rotary: Some(model.rotary()?), window: model.window()? };

@@ -3,7 +3,8 @@
 use crate::config::Metadata;
 use crate::error::LoadError;
 
-/// Tokens that end a reply by their names, whatever else a file names: some files name the end of the sequence alone.
+/// Tokens that end a reply by their names, whatever else a file names: some files name the end of
+/// the sequence alone.
 const ENDS: [&str; 5] = ["<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>"];
 
 /// The tokens that end a reply: the end of the sequence, of a turn, of a message.

@@ -1,9 +1,10 @@
 //! GGUF files: llama.cpp's checkpoints, with sizes, tokenizer and chat template in their metadata,
 //! in one file or split into several.
 //!
-//! The format is read and its tensors are widened by candle-core. Here stands what that leaves open: what a hostile file must not get away with
-//! ([`audit`]), and what the file's names and tokenizer are called in Hugging Face's layout, which the rest of the crate knows. What an architecture's
-//! keys come to stands in the table of [families](crate::family).
+//! The format is read and its tensors are widened by candle-core. Here stands what that leaves
+//! open: what a hostile file must not get away with ([`audit`]), and what the file's names and
+//! tokenizer are called in Hugging Face's layout, which the rest of the crate knows. What an
+//! architecture's keys come to stands in the table of [families](crate::family).
 
 mod audit;
 #[cfg(feature = "hub")]

@@ -5,7 +5,8 @@ use crate::config::DecoderConfig;
 use crate::nn::NormPlace;
 use crate::nn::lora::Projection;
 
-/// A tensor's name in Hugging Face's layout. One that is not known keeps its own, under which nothing is expected.
+/// A tensor's name in Hugging Face's layout. One that is not known keeps its own, under which
+/// nothing is expected.
 pub(super) fn hugging_face(name: &str, config: &DecoderConfig) -> String {
     known(name, config).unwrap_or_else(|| name.to_owned())
 }
@@ -20,8 +21,9 @@ fn known(name: &str, config: &DecoderConfig) -> Option<String> {
     let (number, part) = name.strip_prefix("blk.")?.split_once('.')?;
     let layer = number.parse().ok().filter(|layer: &usize| layer.to_string() == number)?;
     let (part, kind) = part.split_once('.')?;
+    let has = |place: &NormPlace| NormPlace::of(config).any(|(known, _)| known == *place);
     match (norm_place(part), kind) {
-        (Some(place), "weight") => Some(modules::norm(layer, place, config)),
+        (Some(place), "weight") if has(&place) => Some(modules::norm(layer, place, config)),
         (None, "weight" | "bias") => Some(format!("{}.{kind}", projection(part, config)?.full_name(layer))),
         _ => None,
     }
@@ -59,7 +61,8 @@ pub(super) fn is_norm(name: &str) -> bool {
     name.ends_with("norm.weight")
 }
 
-/// How many heads a tensor's rows belong to that stand in the order of rotary pairs: those of queries and keys.
+/// How many heads a tensor's rows belong to that stand in the order of rotary pairs: those of
+/// queries and keys.
 pub(super) fn rotary_heads(name: &str, config: &DecoderConfig) -> Option<usize> {
     if name.contains(".q_proj.") {
         Some(config.num_attention_heads)
@@ -70,8 +73,8 @@ pub(super) fn rotary_heads(name: &str, config: &DecoderConfig) -> Option<usize> 
     }
 }
 
-/// Rows of heads whose rotary pairs stand side by side, put in the order of Hugging Face's layout: first the pairs' first halves, then their
-/// second ones. The shapes have been checked.
+/// Rows of heads whose rotary pairs stand side by side, put in the order of Hugging Face's layout:
+/// first the pairs' first halves, then their second ones. The shapes have been checked.
 pub(super) fn halves_apart(values: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
     let columns = values.len() / (heads * head_dim);
     let place = |row: usize| {
@@ -112,7 +115,13 @@ mod tests {
         assert_eq!(name("blk.0.ffn_norm.weight"), "model.layers.0.post_attention_layernorm.weight");
         assert_eq!(name("blk.0.ffn_up.bias"), "model.layers.0.mlp.up_proj.bias");
         assert_eq!(name("token_embd.weight"), "model.embed_tokens.weight");
-        for unknown in ["blk.0.ffn_gate_inp.weight", "blk.00.attn_q.weight", "blk.0.attn_norm.bias", "blk.0.attn_q"] {
+        for unknown in [
+            "blk.0.ffn_gate_inp.weight",
+            "blk.00.attn_q.weight",
+            "blk.0.attn_norm.bias",
+            "blk.0.attn_q",
+            "blk.0.post_attention_norm.weight",
+        ] {
             assert_eq!(name(unknown), unknown);
         }
     }

@@ -91,7 +91,8 @@ impl<'a> Keys<'a> {
         self.metadata.refuse(name, expected, found)
     }
 
-    /// Refuses keys of the architecture that nobody has looked at: they may change what is computed.
+    /// Refuses keys of the architecture that nobody has looked at: they may change what is
+    /// computed.
     pub(super) fn refuse_unknown(self, seen: &Seen) -> Result<(), LoadError> {
         let seen = seen.borrow();
         let own = self.metadata.keys().filter_map(|key| Some((key, self.own(key)?)));

@@ -19,7 +19,8 @@ impl Model<'_> {
         Ok(Layers::Alike(Layer { rotary: Some(self.rotary()?), window: None }))
     }
 
-    /// Whether each layer slides: as the file says, else all but the last of `period`. None does without a window.
+    /// Whether each layer slides: as the file says, else all but the last of `period`. None does
+    /// without a window.
     pub(in crate::family) fn sliding(&self, window: Option<usize>, period: usize) -> Result<Vec<bool>, LoadError> {
         let pattern = self.keys.pattern(PATTERN)?.unwrap_or(Pattern::Period(period));
         let sliding: Vec<bool> = match pattern {

@@ -5,11 +5,13 @@ use super::rope::FREQUENCIES;
 use crate::config::RopeScaling;
 use crate::error::LoadError;
 
-/// How far stored divisors of the rotary frequencies may lie from those of the rule that they follow, relatively.
+/// How far stored divisors of the rotary frequencies may lie from those of the rule that they
+/// follow, relatively.
 const ROUNDING: f64 = 1e-4;
 
-/// The stretching that divisors come of. All models that have been released with one share the bounds of the
-/// blended waves; the factor is the largest divisor, and the context before stretching follows from a divisor that is blended.
+/// The stretching that divisors come of. All models that have been released with one share the
+/// bounds of the blended waves; the factor is the largest divisor, and the context before
+/// stretching follows from a divisor that is blended.
 pub(super) fn scaling(
     model: &Model<'_>,
     theta: f64,
@@ -50,8 +52,9 @@ pub(super) fn scaling(
     Ok(scaling)
 }
 
-/// The context before stretching where no frequency is blended: the usual one, or one in the middle of those in which
-/// the last frequency that is left alone turns often enough, and the first that is divided seldom enough.
+/// The context before stretching where no frequency is blended: the usual one, or one in the middle
+/// of those in which the last frequency that is left alone turns often enough, and the first that
+/// is divided seldom enough.
 fn unblended(divisors: &[f32], least: impl Fn(usize) -> f64, most: impl Fn(usize) -> f64) -> f64 {
     const USUAL: f64 = 8192.0;
     let alone = divisors.iter().rposition(|divisor| *divisor == 1.0);

@@ -1,5 +1,5 @@
-//! Families as llama.cpp's GGUF has them: an architecture's name, what its keys come to, and how its tensors are
-//! stored. Names and meanings of keys are llama.cpp's.
+//! Families as llama.cpp's GGUF has them: an architecture's name, what its keys come to, and how
+//! its tensors are stored. Names and meanings of keys are llama.cpp's.
 
 mod keys;
 mod layers;
@@ -26,8 +26,8 @@ pub(super) struct Gguf {
     pub(super) pairs: Pairs,
     /// Tensors with divisors of rotary frequencies that its files may have.
     pub(super) divisors: &'static [&'static str],
-    /// Whether a token drops the white space behind it, by its text and whether it is a control token, in a
-    /// SentencePiece vocabulary. The format does not say so.
+    /// Whether a token drops the white space behind it, by its text and whether it is a control
+    /// token, in a SentencePiece vocabulary. The format does not say so.
     pub(super) strips: fn(&str, bool) -> bool,
 }
 

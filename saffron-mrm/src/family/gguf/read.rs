@@ -41,12 +41,13 @@ impl Architecture {
         (self.0.strips)(token, control)
     }
 
-    /// The description of a file's decoder, without the tokens that end a reply. It is not yet checked.
+    /// The description of a file's decoder, without the tokens that end a reply. It is not yet
+    /// checked.
     ///
     /// # Errors
     ///
-    /// A key that is missing, of another type, or of a value that is not computed; one of the architecture's that
-    /// is not known.
+    /// A key that is missing, of another type, or of a value that is not computed; one of the
+    /// architecture's that is not known.
     pub(crate) fn config(self, metadata: &Metadata<'_>, tensors: &Tensors) -> Result<DecoderConfig, LoadError> {
         let seen = Seen::default();
         let keys = Keys::new(metadata.noting(&seen), self.0.architecture);

@@ -1,5 +1,6 @@
-//! Rotary positions in metadata. As in llama.cpp, a file without a kind of scaling scales linearly, a factor is read
-//! under its old name where the new one is not there, a factor of 0 is none, and a kind of `none` turns it off.
+//! Rotary positions in metadata. As in llama.cpp, a file without a kind of scaling scales linearly,
+//! a factor is read under its old name where the new one is not there, a factor of 0 is none, and a
+//! kind of `none` turns it off.
 
 use super::{Model, llama3};
 use crate::config::{ContextLength, LongRope, RopeScaling, Rotary, Yarn, decimal};
@@ -80,7 +81,8 @@ impl Model<'_> {
     }
 
     /// Cosines and sines are multiplied by what grows with the factor, and by `attn_factor`. What
-    /// configurations call `attention_factor`, the converter writes as `yarn_attn_factor`, which stands for all of it.
+    /// configurations call `attention_factor`, the converter writes as `yarn_attn_factor`, which
+    /// stands for all of it.
     fn yarn(&self, factor: f64, attention: f64) -> Result<RopeScaling, LoadError> {
         let keys = self.keys;
         let extrapolation = "rope.scaling.yarn_ext_factor";

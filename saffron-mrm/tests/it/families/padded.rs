@@ -1,9 +1,7 @@
 //! Embeddings with more rows than the tokenizer has ids.
 
 use burn::tensor::{DType, Device};
-use saffron_core::{
-    CandidateFilter, ChildReward, MultifurcationRewardModel, Policy, TextPolicy, TokenSet,
-};
+use saffron_core::{CandidateFilter, ChildReward, MultifurcationRewardModel, Policy, TextPolicy, TokenSet};
 use saffron_mrm::{Base, LmPolicy, Mrm};
 
 use super::numbers::options;
@@ -18,7 +16,7 @@ fn ids_without_a_text_are_no_candidates_and_everything_else_is() {
         assert!(known < size, "{name}: the fixture's embedding is padded");
         let session = policy.session("a question").unwrap();
         let everything = CandidateFilter { top_p: 1.0, ..CandidateFilter::default() };
-        let candidates = policy.propose(&[session.clone()], &everything).unwrap().value.remove(0);
+        let candidates = policy.propose(std::slice::from_ref(&session), &everything).unwrap().value.remove(0);
         let mut tokens: Vec<u32> = candidates.tokens().collect();
         tokens.sort_unstable();
         assert_eq!(tokens, (0..known as u32).collect::<Vec<_>>(), "{name}");

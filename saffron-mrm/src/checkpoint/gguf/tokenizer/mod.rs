@@ -104,8 +104,9 @@ impl Vocabulary<'_> {
         self.tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect()
     }
 
-    /// Tokens that text is searched for before it is cut to pieces: control tokens, and those that were added to the vocabulary.
-    /// `strips` says of a text and whether it is a control token if the token drops the white space behind it.
+    /// Tokens that text is searched for before it is cut to pieces: control tokens, and those that
+    /// were added to the vocabulary. `strips` says of a text and whether it is a control token if
+    /// the token drops the white space behind it.
     fn added(&self, strips: impl Fn(&str, bool) -> bool) -> Vec<Value> {
         let kinds = self.kinds.iter().zip(&self.tokens).enumerate();
         let added = kinds.filter(|(_, (kind, _))| [UNKNOWN, CONTROL, USER_DEFINED].contains(*kind));

@@ -1,5 +1,5 @@
-//! Pre-tokenizers by their names: how a text is cut to words before byte pairs are merged. The patterns are those of
-//! the tokenizers' own `tokenizer.json`.
+//! Pre-tokenizers by their names: how a text is cut to words before byte pairs are merged. The
+//! patterns are those of the tokenizers' own `tokenizer.json`.
 
 use serde_json::{Value, json};
 
@@ -25,8 +25,8 @@ pub(super) struct Pre {
     pub(super) whole_words: bool,
 }
 
-/// The pre-tokenizer of a name. Those of Llama 3's line differ in the digits that they take together, and whether
-/// words are looked up whole.
+/// The pre-tokenizer of a name. Those of Llama 3's line differ in the digits that they take
+/// together, and whether words are looked up whole.
 pub(super) fn named(name: &str) -> Option<Pre> {
     let pre = |pre_tokenizer, whole_words| Some(Pre { normalizer: Value::Null, pre_tokenizer, whole_words });
     let digits = || json!({ "type": "Digits", "individual_digits": true });

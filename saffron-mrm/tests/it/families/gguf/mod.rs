@@ -53,7 +53,8 @@ fn unsaid() -> [(&'static str, &'static str, &'static str, Value); 10] {
     ]
 }
 
-/// What a fixture's configuration must say otherwise for the format to be able to: the scale of scores is derived.
+/// What a fixture's configuration must say otherwise for the format to be able to: the scale of
+/// scores is derived.
 const CHANGED: [(&str, u64); 6] = [
     ("gemma2", 16),
     ("gemma2-defaults", 8),

@@ -14,8 +14,8 @@ use super::{said, writer};
 use crate::fixtures::{logits, reference};
 use crate::gguf::Parts;
 
-/// Writes every fixture that the format can say, and the logits that it gives here, into the folder that
-/// `SAFFRON_GGUF_FOLDER` names.
+/// Writes every fixture that the format can say, and the logits that it gives here, into the folder
+/// that `SAFFRON_GGUF_FOLDER` names.
 #[test]
 #[ignore = "writes files for scripts/prove_gguf.sh, which sets SAFFRON_GGUF_FOLDER"]
 fn files_for_llama_cpp() {
@@ -26,7 +26,8 @@ fn files_for_llama_cpp() {
         let config = DecoderConfig::from_dir(&said.dir).unwrap();
         write(&folder, &said.name, &said.name, &config, &writer::parts(&said.dir));
         if config.choices.activation == Activation::GeluTanh {
-            // llama.cpp looks its GELU up in a table of half precision: everything else is to agree in full.
+            // llama.cpp looks its GELU up in a table of half precision: everything else is to agree
+            // in full.
             let shape = [config.hidden_size, config.intermediate_size];
             let without = (0..config.num_hidden_layers).fold(writer::parts(&said.dir), |parts, layer| {
                 let name = format!("blk.{layer}.ffn_down.weight");

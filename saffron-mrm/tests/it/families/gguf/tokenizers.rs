@@ -124,7 +124,8 @@ fn qwens_texts_are_composed() {
     assert_ne!(composed("dbrx"), tokenizer("dbrx", &[]).encode("\u{e9}").unwrap());
 }
 
-/// A SentencePiece vocabulary in a file of a fixture: bytes, some letters, tokens of turns, rows without a text.
+/// A SentencePiece vocabulary in a file of a fixture: bytes, some letters, tokens of turns, rows
+/// without a text.
 fn pieces_of(name: &str) -> TextTokenizer {
     let special = [("<unk>", 2), ("<s>", 3), ("</s>", 4), ("<|endoftext|>", 3), ("<|user|>", 3), ("<|end|>", 3)];
     let mut tokens: Vec<(String, i32)> = special.map(|(token, kind)| (token.to_owned(), kind)).to_vec();
@@ -164,7 +165,8 @@ fn the_tokens_of_phi3s_turns_drop_the_line_end_behind_them() {
     assert_eq!(phi.known(), 6 + 256 + 5, "rows without a text have no token");
 }
 
-/// Runs of spaces are tokens that were added, and ten thousands of pieces are made of each other: within the bounds.
+/// Runs of spaces are tokens that were added, and ten thousands of pieces are made of each other:
+/// within the bounds.
 #[test]
 fn a_vocabulary_of_gemmas_size_is_read() {
     let letters: Vec<char> = ('a'..='z').chain('A'..='Z').collect();
