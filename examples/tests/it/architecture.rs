@@ -121,16 +121,18 @@ fn programs_are_recipes() {
     assert!(seen >= 23, "{seen}");
 }
 
-/// Families of decoders are rows of one table; what reads tensors and computes knows choices alone. Tokenizers in a
-/// GGUF have names of their own, some of them those of families.
+/// Families of decoders are rows of one table; what reads tensors and computes knows choices alone. Tokenizers of
+/// GGUF have names of their own, some of them a family's.
 #[test]
 fn families_are_named_in_their_table_alone() {
     let names = ["mistral", "qwen", "gemma", "phi3", "phi-3", "smollm", "olmo", "granite"];
     let source = crate::root().join("saffron-mrm/src");
     let mut seen = 0;
     for room in ["config", "nn", "engine", "checkpoint"] {
-        let files = crate::pinned::files(&source.join(room), "rs");
-        for path in files.into_iter().filter(|path| !path.to_string_lossy().contains("/gguf/")) {
+        for path in crate::pinned::files(&source.join(room), "rs") {
+            if path.ends_with("gguf/tokenizer/pre.rs") {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             for line in code {

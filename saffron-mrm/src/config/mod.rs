@@ -9,10 +9,14 @@ use crate::error::LoadError;
 
 mod choices;
 mod fields;
+#[cfg(feature = "gguf")]
+mod metadata;
 mod rotary;
 
 pub use choices::{Activation, Biases, Choices, Family, HeadNormKind, Layer, Layers, NormPlaces, NormWeights, Scales};
 pub(crate) use fields::{Fields, Seen, present};
+#[cfg(feature = "gguf")]
+pub(crate) use metadata::{Metadata, Pattern, decimal};
 pub use rotary::{ContextLength, LongRope, RopeScaling, Rotary, Yarn};
 
 /// Everything that decides the shape and arithmetic of a decoder.

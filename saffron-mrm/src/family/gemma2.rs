@@ -1,12 +1,16 @@
-//! Gemma 2: four norms a layer that multiply by 1 + w, every other layer with a window, soft caps on scores and
-//! logits, a scale of scores of its own, embeddings times √hidden.
+//! Gemma 2: four norms a layer that multiply by 1 + w, every other layer with a window, soft caps
+//! on scores and logits, a scale of scores of its own, embeddings times √hidden.
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
-use crate::config::{Biases, Choices, DecoderConfig, Family, Fields, Layers, NormPlaces, NormWeights, Scales};
+use crate::config::{
+    Activation, Biases, Choices, DecoderConfig, Family, Fields, Layers, NormPlaces, NormWeights, Scales,
+};
 use crate::error::LoadError;
 
 const NAME: Family = Family("gemma2");
@@ -29,6 +33,8 @@ pub(super) const GEMMA2: Entry = Entry {
     },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -56,14 +62,43 @@ pub(super) fn gemma(model: &Model<'_>, name: Family, layers: Layers) -> Result<C
     let scalar = model.fields.or_default("query_pre_attn_scalar", Fields::number, 256.0)?;
     // The older name of the activation, which is not read.
     model.fields.text("hidden_act")?;
-    Ok(Choices {
+    let activation = model.activation("hidden_activation")?;
+    Ok(Choices { activation, ..common(name, layers, attention, [model.hidden as f64, scalar]) })
+}
+
+/// The same of numbers: the width of the residual stream, and what the scale of scores is one
+/// through the root of.
+fn common(name: Family, layers: Layers, attention: bool, [hidden, scalar]: [f64; 2]) -> Choices {
+    Choices {
         norms: NormPlaces::Around,
         norm_weights: NormWeights::OnePlus,
         biases: Biases { qkv: attention, output: attention, mlp: false },
-        activation: model.activation("hidden_activation")?,
-        scales: Scales { embedding: (model.hidden as f64).sqrt(), score: Some(scalar.powf(-0.5)), ..Scales::default() },
+        activation: Activation::GeluTanh,
+        scales: Scales { embedding: hidden.sqrt(), score: Some(scalar.powf(-0.5)), ..Scales::default() },
         ..Choices::plain(name, layers)
+    }
+}
+
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    let rotary = model.rotary()?;
+    let window = Some(model.window()?.unwrap_or(4096));
+    let layers = model.layers_of(&model.sliding(window, 2)?, window, |_| Some(rotary.clone()));
+    let cap = |key, absent| Ok::<_, LoadError>(Some(model.keys.real(key)?.unwrap_or(absent)));
+    Ok(Choices {
+        score_cap: cap("attn_logit_softcapping", SCORE_CAP)?,
+        logit_cap: cap("final_logit_softcapping", LOGIT_CAP)?,
+        ..gemma_of_gguf(model, NAME, layers, 46)
     })
+}
+
+/// What all Gemmas have in common. The format derives the scale of scores: of a head's width, and
+/// in the largest model, which is known by its number of layers, of the width that a head would
+/// have without one of its own.
+#[cfg(feature = "gguf")]
+pub(super) fn gemma_of_gguf(model: &gguf::Model<'_>, name: Family, layers: Layers, largest: usize) -> Choices {
+    let scalar = if model.layers == largest { model.hidden / model.heads.max(1) } else { model.head_dim };
+    common(name, layers, model.attention_bias(), [model.hidden as f64, scalar as f64])
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

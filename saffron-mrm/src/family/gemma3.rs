@@ -1,10 +1,14 @@
-//! Gemma 3, as a model of text or as the text part of a multimodal one: like Gemma 2 with queries and keys
-//! normed head by head, without a cap on scores, and with two bases of rotary positions: one for layers with a
-//! window, another, which may be stretched, for those without.
+//! Gemma 3, as a model of text or as the text part of a multimodal one: like Gemma 2 with queries
+//! and keys normed head by head, without a cap on scores, and with two bases of rotary positions:
+//! one for layers with a window, another, which may be stretched, for those without.
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gemma2::gemma_of_gguf;
 use super::gemma2::{gemma, gemma_fields};
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::rope::Rope;
 use super::write::object;
@@ -38,6 +42,8 @@ pub(super) const GEMMA3: Entry = Entry {
     },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new("gemma3", of_gguf)),
 };
 
 /// A configuration with a part about text in it, and parts that are not read.
@@ -110,6 +116,27 @@ fn nested<'a>(model: &Model<'a>) -> Result<Option<[Option<Fields<'a>>; 2]>, Load
     };
     let [full, windowed] = KINDS.map(part);
     Ok(Some([full?, windowed?]))
+}
+
+/// The positions of layers with a window are never stretched here; by yarn llama.cpp stretches
+/// them, too.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    let full = model.rotary()?;
+    match full.scaling {
+        RopeScaling::Plain | RopeScaling::Linear { .. } => {}
+        _ => return Err(model.keys.refuse("rope.scaling.type", "none or linear", "another")),
+    }
+    let windowed = Rotary::plain(model.keys.real("rope.freq_base_swa")?.unwrap_or(WINDOWED_THETA));
+    let window = model.window()?;
+    let sliding = model.sliding(window, PATTERN)?;
+    let layers =
+        model.layers_of(&sliding, window, |layer| Some(if sliding[layer] { windowed.clone() } else { full.clone() }));
+    Ok(Choices {
+        head_norms: HeadNormKind::PerHead,
+        logit_cap: model.keys.real("final_logit_softcapping")?,
+        ..gemma_of_gguf(model, NAME, layers, 62)
+    })
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
@@ -17,6 +19,8 @@ pub(super) const GRANITE: Entry = Entry {
     defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-6, tied: false },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -31,6 +35,24 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
             logit_divisor: model.multiplier("logits_scaling")?,
         },
         ..Choices::plain(NAME, model.unwindowed(THETA)?)
+    })
+}
+
+/// A scale of 0 is none, as in llama.cpp.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    let (keys, attention) = (model.keys, model.attention_bias());
+    // Switches rotary positions off.
+    keys.only("rope.scaling.finetuned", true)?;
+    Ok(Choices {
+        biases: Biases { qkv: attention, output: attention, mlp: model.mlp_bias() },
+        scales: Scales {
+            embedding: keys.scale("embedding_scale")?.unwrap_or(1.0),
+            residual: keys.scale("residual_scale")?.unwrap_or(1.0),
+            score: keys.scale("attention.scale")?,
+            logit_divisor: keys.need_real("logit_scale")?,
+        },
+        ..Choices::plain(NAME, model.unwindowed()?)
     })
 }
 

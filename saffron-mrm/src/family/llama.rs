@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
+#[cfg(feature = "gguf")]
+use super::mistral;
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
@@ -17,6 +21,8 @@ pub(super) const LLAMA: Entry = Entry {
     defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-6, tied: false },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS)),
 };
 
 impl Choices {
@@ -45,6 +51,16 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
         activation: model.activation("hidden_act")?,
         ..Choices::plain(NAME, model.unwindowed(THETA)?)
     })
+}
+
+/// Mistral's files are of this architecture, too. One with a window is a Mistral.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    if model.window()?.is_some() {
+        return mistral::of_gguf(model);
+    }
+    let (qkv, output, mlp) = (model.attention_bias(), model.output_bias(), model.mlp_bias());
+    Ok(Choices { biases: Biases { qkv, output, mlp }, ..Choices::plain(NAME, model.unwindowed()?) })
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

@@ -6,6 +6,8 @@
 
 mod gemma2;
 mod gemma3;
+#[cfg(feature = "gguf")]
+mod gguf;
 mod granite;
 mod harmless;
 mod kind;
@@ -23,10 +25,14 @@ mod write;
 
 use serde_json::{Map, Value};
 
+#[cfg(feature = "gguf")]
+use self::gguf::Gguf;
 use self::model::Model;
 use crate::config::{Choices, DecoderConfig, Family};
 use crate::error::LoadError;
 
+#[cfg(feature = "gguf")]
+pub(crate) use gguf::{Architecture, Pairs, Tensors};
 pub(crate) use kind::{is_multimodal, text_alone};
 #[cfg(feature = "gguf")]
 pub(crate) use write::ids_json;
@@ -57,6 +63,9 @@ struct Entry {
     choices: fn(&Model<'_>) -> Result<Choices, LoadError>,
     /// The fields that these choices are written as, beside those of sizes.
     fields: fn(&DecoderConfig) -> Map<String, Value>,
+    /// How its checkpoints look as GGUF; none where they look like another family's.
+    #[cfg(feature = "gguf")]
+    gguf: Option<Gguf>,
 }
 
 /// What transformers takes where a `config.json` is silent.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
@@ -17,6 +19,8 @@ pub(super) const OLMO2: Entry = Entry {
     defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-5, tied: false },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -27,6 +31,18 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
         biases: Biases { qkv: attention, output: attention, mlp: false },
         activation: model.activation("hidden_act")?,
         ..Choices::plain(NAME, model.unwindowed(THETA)?)
+    })
+}
+
+/// Files of OLMo 3 are of this architecture, too; they have windows and are refused.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    let attention = model.attention_bias();
+    Ok(Choices {
+        norms: NormPlaces::After,
+        head_norms: HeadNormKind::Whole,
+        biases: Biases { qkv: attention, output: attention, mlp: false },
+        ..Choices::plain(NAME, model.unwindowed()?)
     })
 }
 

@@ -3,11 +3,15 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::rope::Rope;
 use super::write::{activation, object, whole_if_it_is};
 use super::{Defaults, Entry};
 use crate::config::{Choices, DecoderConfig, Family, RopeScaling};
+#[cfg(feature = "gguf")]
+use crate::config::{Layer, Layers};
 use crate::error::LoadError;
 
 const NAME: Family = Family("phi3");
@@ -23,6 +27,8 @@ pub(super) const PHI3: Entry = Entry {
     defaults: Defaults { sizes: &[("max_position_embeddings", 4096)], eps: 1e-5, tied: false },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf { divisors: &[gguf::LONG, gguf::SHORT], strips, ..Gguf::new(NAME.0, of_gguf) }),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -39,6 +45,24 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
     }
     let layers = model.alike(rotary, model.window(None)?)?;
     Ok(Choices { activation: model.activation("hidden_act")?, fused: true, ..Choices::plain(NAME, layers) })
+}
+
+/// llama.cpp computes without the window that a file names.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    let rotary = model.partial_rotary()?;
+    match rotary.scaling {
+        RopeScaling::Plain | RopeScaling::LongRope(_) => {}
+        _ => return Err(model.keys.refuse("rope.scaling.type", "none or longrope", "another")),
+    }
+    let layers = Layers::Alike(Layer { rotary: Some(rotary), window: model.window()? });
+    Ok(Choices { fused: true, ..Choices::plain(NAME, layers) })
+}
+
+/// The tokens of Phi-3's turns drop the line end behind them.
+#[cfg(feature = "gguf")]
+fn strips(token: &str, control: bool) -> bool {
+    token == "</s>" || control && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

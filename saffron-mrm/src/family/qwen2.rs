@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
@@ -22,6 +24,8 @@ pub(super) const QWEN2: Entry = Entry {
     },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -41,6 +45,12 @@ pub(super) fn layers(model: &Model<'_>) -> Result<Layers, LoadError> {
     let sliding = model.sliding(|layer| window.is_some() && layer >= full)?;
     let rotary = model.rotary(THETA)?;
     model.layers_of(&sliding, window, |_| Some(rotary.clone()))
+}
+
+/// The format has no windows for it.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    Ok(Choices { biases: Biases { qkv: true, ..Biases::default() }, ..Choices::plain(NAME, model.unwindowed()?) })
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry, qwen2};
@@ -20,6 +22,8 @@ pub(super) const QWEN3: Entry = Entry {
     },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -29,6 +33,17 @@ fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
         head_norms: HeadNormKind::PerHead,
         activation: model.activation("hidden_act")?,
         ..Choices::plain(NAME, qwen2::layers(model)?)
+    })
+}
+
+/// The format has no windows for it.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    let attention = model.attention_bias();
+    Ok(Choices {
+        biases: Biases { qkv: attention, output: attention, mlp: false },
+        head_norms: HeadNormKind::PerHead,
+        ..Choices::plain(NAME, model.unwindowed()?)
     })
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "gguf")]
+use super::gguf::{self, Gguf};
 use super::model::Model;
 use super::write::{activation, object};
 use super::{Defaults, Entry};
@@ -23,6 +25,8 @@ pub(super) const SMOLLM3: Entry = Entry {
     },
     choices,
     fields,
+    #[cfg(feature = "gguf")]
+    gguf: Some(Gguf::new(NAME.0, of_gguf).side_by_side(&[])),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -56,6 +60,20 @@ fn rotated(model: &Model<'_>) -> Result<Vec<bool>, LoadError> {
         other => Err(model.fields.refuse(field, "0 or 1", other)),
     };
     marks[..model.layers].iter().map(rotates).collect()
+}
+
+/// The format has one interval and no windows for it.
+#[cfg(feature = "gguf")]
+fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
+    model.unwindowed()?;
+    let rotary = model.rotary()?;
+    let rotated = |layer: usize| !(layer + 1).is_multiple_of(INTERVAL);
+    let layers = model.layers_of(&vec![false; model.layers], None, |layer| rotated(layer).then(|| rotary.clone()));
+    let attention = model.attention_bias();
+    Ok(Choices {
+        biases: Biases { qkv: attention, output: attention, mlp: model.mlp_bias() },
+        ..Choices::plain(NAME, layers)
+    })
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

@@ -60,6 +60,16 @@ impl Parts {
         Self { metadata: metadata(from, &config), tensors }
     }
 
+    /// Of what another writer has put together.
+    pub(crate) fn new(metadata: BTreeMap<String, Value>, tensors: BTreeMap<String, QTensor>) -> Self {
+        Self { metadata, tensors }
+    }
+
+    pub(crate) fn with_tensor(mut self, name: &str, values: Vec<f32>, shape: &[usize]) -> Self {
+        self.tensors.insert(name.to_owned(), quantised(values, shape, GgmlDType::F32));
+        self
+    }
+
     pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.metadata.insert(key.to_owned(), value);
         self
@@ -121,12 +131,12 @@ fn open(path: &Path) -> Result<Decoder, LoadError> {
     Decoder::from_dir(path, DType::F32, &Device::flex())
 }
 
-fn quantised(values: Vec<f32>, shape: &[usize], kind: GgmlDType) -> QTensor {
+pub(crate) fn quantised(values: Vec<f32>, shape: &[usize], kind: GgmlDType) -> QTensor {
     QTensor::quantize(&Tensor::from_vec(values, shape, &candle_core::Device::Cpu).unwrap(), kind).unwrap()
 }
 
 /// Rows of heads with the pairs that rotate together side by side.
-fn side_by_side(values: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
+pub(crate) fn side_by_side(values: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
     let columns = values.len() / (heads * head_dim);
     let mut rows = Vec::new();
     for head in 0..heads {
@@ -159,11 +169,11 @@ fn own_name(name: &str) -> String {
     pairs.iter().fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
 }
 
-fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
+pub(crate) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
     Value::Array(texts.into_iter().map(|text| Value::String(text.to_owned())).collect())
 }
 
-fn number(number: usize) -> Value {
+pub(crate) fn number(number: usize) -> Value {
     Value::U32(number as u32)
 }
 
@@ -444,14 +454,14 @@ fn what_is_not_supported_is_refused_by_name() {
     let parts = || Parts::of("tiny-b", GgmlDType::F32);
     let text = |text: &str| Value::String(text.to_owned());
     let cases = [
-        (parts().with("general.architecture", text("qwen2")), ["general.architecture", "llama", "qwen2"]),
+        (parts().with("general.architecture", text("mamba2")), ["general.architecture", "llama", "mamba2"]),
         (parts().with("llama.expert_count", number(8)), ["llama.expert_count", "0", "8"]),
-        (parts().with("llama.rope.scaling.type", text("yarn")), ["llama.rope.scaling.type", "none", "yarn"]),
+        (parts().with("llama.rope.scaling.type", text("ntk")), ["llama.rope.scaling.type", "none", "ntk"]),
         (parts().with("llama.rope.dimension_count", number(16)), ["llama.rope.dimension_count", "32", "16"]),
         (parts().without("llama.block_count"), ["llama.block_count", "a value", "none"]),
         (parts().with("llama.block_count", text("three")), ["llama.block_count", "a number", "String"]),
         (parts().with("llama.attention.head_count_kv", number(4)), ["num_key_value_heads", "divisor", "4"]),
-        (parts().with("tokenizer.ggml.pre", text("tekken")), ["tokenizer.ggml.pre", "llama-bpe", "tekken"]),
+        (parts().with("tokenizer.ggml.pre", text("viking")), ["tokenizer.ggml.pre", "llama-bpe", "viking"]),
         (parts().with("tokenizer.ggml.model", text("bert")), ["tokenizer.ggml.model", "gpt2", "bert"]),
         (parts().with("tokenizer.ggml.eos_token_id", number(190)), ["eos_token_id", "190", "190"]),
         (parts().with("tokenizer.ggml.merges", texts(["a b c"])), ["tokenizer.ggml.merges", "two pieces", "a b c"]),
@@ -486,24 +496,35 @@ fn what_is_not_supported_is_refused_by_name() {
 }
 
 #[test]
-fn scaled_positions_are_refused_by_the_key_that_scales_them() {
+fn positions_are_scaled_by_the_keys_that_scale_them() {
     let parts = || Parts::of("tiny-a", GgmlDType::F32);
     let (kind, real) = (|text: &str| Value::String(text.to_owned()), Value::F32);
     let factor = "llama.rope.scaling.factor";
     let refused = [
-        (parts().with("llama.rope.scale_linear", real(4.0)), ["llama.rope.scale_linear", "linear", "4"]),
-        (parts().with(factor, real(2.0)), [factor, "linear", "2"]),
-        (parts().with(factor, real(2.0)).with("llama.rope.scaling.type", kind("linear")), [factor, "linear", "2"]),
         (parts().with("llama.rope.scaling.attn_factor", real(1.5)), ["llama.rope.scaling.attn_factor", "1", "1.5"]),
         (
             parts().with("llama.rope.scaling.yarn_ext_factor", real(1.0)),
             ["llama.rope.scaling.yarn_ext_factor", "nothing", "a value"],
         ),
         (parts().with("llama.rope.dimension_sections", texts(["a"])), ["llama.rope.dimension_sections", "nothing", ""]),
+        (
+            parts().with("llama.rope.scaling.type", kind("longrope")),
+            ["rope_factors_long.weight", "longrope", "no such tensor"],
+        ),
     ];
     for (parts, words) in refused {
         let error = parts.error();
         assert!(words.iter().all(|word| error.contains(word)), "{words:?} in {error}");
+    }
+    let linear = [
+        (parts().with("llama.rope.scale_linear", real(4.0)), 4.0),
+        (parts().with(factor, real(2.0)), 2.0),
+        (parts().with(factor, real(2.0)).with("llama.rope.scaling.type", kind("linear")), 2.0),
+    ];
+    for (parts, factor) in linear {
+        let (_folder, path) = parts.file();
+        let found = open(&path).unwrap().config().layer(0).rotary.as_ref().unwrap().scaling.clone();
+        assert_eq!(found, RopeScaling::Linear { factor });
     }
     // What llama.cpp takes for no scaling: factors of 1 and 0, an old key beside a new one, a kind
     // that turns factors off.

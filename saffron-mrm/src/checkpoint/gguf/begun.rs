@@ -7,13 +7,14 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::Content;
 
 use super::audit::audit_of;
-use super::metadata::Metadata;
-use super::{Shapes, sizes, split, template, tokenizer};
+use super::{config, shapes, split, template, tokenizer};
+use crate::config::Metadata;
 use crate::error::LoadError;
+use crate::family::{Architecture, Tensors};
 use crate::files::open_regular;
 use crate::text::TextTokenizer;
 
-/// Checks sizes, tokenizer and template of a file that will have `length` bytes and be called
+/// Checks keys, tokenizer and template of a file that will have `length` bytes and be called
 /// `name`, as far as its beginning tells. False where its header is not whole yet.
 ///
 /// # Errors
@@ -35,13 +36,15 @@ pub(crate) fn look(path: &Path, name: &Path, length: u64) -> Result<bool, LoadEr
     audit.check(name, &content)?;
     let metadata = Metadata::new(name, &content);
     template(&metadata)?;
+    let architecture = Architecture::of(&metadata)?;
+    let tensors = Tensors { shapes: shapes([&content].into_iter()), more: true, ..Tensors::default() };
     if split::is_one_of_several(&metadata)? {
         // The embedding, and with it the size of the vocabulary, may be in another part.
-        sizes::refuse_others(&metadata)?;
+        architecture.config(&metadata, &tensors)?;
         tokenizer::parts(&metadata)?;
         return Ok(true);
     }
-    let config = sizes::config(&metadata, &Shapes::of_content(&content), None)?;
+    let config = config(architecture, &metadata, &tensors)?;
     TextTokenizer::from_parts(tokenizer::parts(&metadata)?, config.vocab_size)?;
     Ok(true)
 }

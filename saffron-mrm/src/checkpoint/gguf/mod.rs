@@ -1,40 +1,39 @@
 //! GGUF files: llama.cpp's checkpoints, with sizes, tokenizer and chat template in their metadata,
 //! in one file or split into several.
 //!
-//! The format is read and its tensors are widened by candle-core. Here stands what that leaves open: what a hostile file must not get away with
-//! ([`audit`]), and what the file's names, sizes and tokenizer are called in Hugging Face's layout, which the rest of the crate knows.
+//! The format is read and its tensors are widened by candle-core. Here stands what that leaves
+//! open: what a hostile file must not get away with ([`audit`]), and what the file's names and
+//! tokenizer are called in Hugging Face's layout, which the rest of the crate knows. What an
+//! architecture's keys come to stands in the table of [families](crate::family).
 
 mod audit;
 #[cfg(feature = "hub")]
 mod begun;
-mod metadata;
+mod ends;
 mod names;
 mod part;
-mod rope;
-mod sizes;
 mod split;
 mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "hub")]
 use candle_core::quantized::gguf_file::Content;
 
 #[cfg(feature = "hub")]
 pub(crate) use self::begun::look;
-use self::metadata::Metadata;
 use self::part::Part;
 use super::tensors::TensorSource;
-use crate::config::DecoderConfig;
+use crate::config::{DecoderConfig, Metadata, NormWeights};
 use crate::error::LoadError;
+use crate::family::{Architecture, Pairs, Tensors};
 use crate::text::{ChatTemplate, TokenizerParts};
 
 /// The first bytes of a GGUF.
 const MAGIC: &[u8; 4] = b"GGUF";
 const TEMPLATE: &str = "tokenizer.chat_template";
 
-/// An open GGUF of a Llama, in one file or in several: headers are checked, tensors
+/// An open GGUF, in one file or in several: headers are checked, tensors
 /// still on disk.
 #[derive(Debug)]
 pub(super) struct GgufFile {
@@ -45,6 +44,8 @@ pub(super) struct GgufFile {
     /// Hugging Face's names of tensors.
     tensors: BTreeMap<String, Place>,
     config: DecoderConfig,
+    /// How the rows of queries and keys stand.
+    pairs: Pairs,
 }
 
 /// Where a tensor is.
@@ -62,21 +63,26 @@ impl GgufFile {
     /// # Errors
     ///
     /// Anything but a GGUF of versions 2 or 3; counts and lengths that do not fit the file, or more
-    /// metadata than any model has; a model of another family than Llama; types of tensors that
+    /// metadata than any model has; a model of an unknown architecture; types of tensors that
     /// are not read; parts that are missing or do not belong together.
     pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
         let mut parts = split::open(path)?;
-        let shapes = Shapes::of(&parts);
-        let frequencies = parts.iter_mut().find(|part| part.content.tensor_infos.contains_key(names::FREQUENCIES));
-        let frequencies = frequencies.map(|part| part.floats(names::FREQUENCIES)).transpose()?;
-        let metadata = Metadata::new(&parts[0].path, &parts[0].content);
-        let config = sizes::config(&metadata, &shapes, frequencies.as_deref())?;
+        let architecture = Architecture::of(&metadata(&parts))?;
+        let mut tensors = Tensors { shapes: shapes(parts.iter().map(|part| &part.content)), ..Tensors::default() };
+        for part in &mut parts {
+            for name in architecture.divisors() {
+                if part.content.tensor_infos.contains_key(*name) {
+                    tensors.divisors.insert((*name).to_owned(), part.floats(name)?);
+                }
+            }
+        }
+        let config = config(architecture, &metadata(&parts), &tensors)?;
         let own = parts.iter().enumerate().flat_map(|(part, file)| {
             file.content.tensor_infos.keys().map(move |name| Place { part, name: name.clone() })
         });
-        let own = own.filter(|place| place.name != names::FREQUENCIES);
-        let tensors = own.map(|place| (names::hugging_face(&place.name), place)).collect();
-        Ok(Self { path: path.to_path_buf(), parts, tensors, config })
+        let own = own.filter(|place| !tensors.divisors.contains_key(&place.name));
+        let tensors = own.map(|place| (names::hugging_face(&place.name, &config), place)).collect();
+        Ok(Self { path: path.to_path_buf(), parts, tensors, config, pairs: architecture.pairs() })
     }
 
     /// Its files, in order.
@@ -126,8 +132,27 @@ impl GgufFile {
     }
 
     fn metadata(&self) -> Metadata<'_> {
-        Metadata::new(&self.parts[0].path, &self.parts[0].content)
+        metadata(&self.parts)
     }
+}
+
+/// The metadata of a checkpoint: its first part's.
+fn metadata(parts: &[Part]) -> Metadata<'_> {
+    Metadata::new(&parts[0].path, &parts[0].content)
+}
+
+/// The description of a file's decoder, checked.
+fn config(architecture: Architecture, metadata: &Metadata<'_>, tensors: &Tensors) -> Result<DecoderConfig, LoadError> {
+    let mut config = architecture.config(metadata, tensors)?;
+    config.eos_token_ids = ends::ends(metadata)?;
+    config.check(metadata.path())?;
+    Ok(config)
+}
+
+/// The shapes of all tensors, by the names that they have in the files.
+fn shapes<'a>(contents: impl Iterator<Item = &'a Content>) -> BTreeMap<String, Vec<usize>> {
+    let infos = contents.flat_map(|content| &content.tensor_infos);
+    infos.map(|(name, info)| (name.clone(), info.shape.dims().to_vec())).collect()
 }
 
 fn template(metadata: &Metadata<'_>) -> Result<Option<ChatTemplate>, LoadError> {
@@ -163,32 +188,19 @@ impl TensorSource for GgufFile {
         let Some(place) = self.tensors.get(name) else {
             return Err(LoadError::field(&self.path, name, "a tensor of this name", "none"));
         };
-        let values = self.parts[place.part].floats(&place.name)?;
+        let mut values = self.parts[place.part].floats(&place.name)?;
+        if self.config.choices.norm_weights == NormWeights::OnePlus && names::is_norm(name) {
+            // Stored are the multipliers, the 1 included.
+            values.iter_mut().for_each(|value| *value -= 1.0);
+        }
+        if self.pairs == Pairs::Apart {
+            return Ok(values);
+        }
         let Some(heads) = names::rotary_heads(name, &self.config) else { return Ok(values) };
         let rows = heads * self.config.head_dim;
         if values.len().is_multiple_of(rows) {
             return Ok(names::halves_apart(&values, heads, self.config.head_dim));
         }
         Err(LoadError::field(&self.path, name, format!("a multiple of {rows} values"), values.len()))
-    }
-}
-
-/// The shapes of all tensors, by the names that they have in the files.
-pub(super) struct Shapes(BTreeMap<String, Vec<usize>>);
-
-impl Shapes {
-    fn of(parts: &[Part]) -> Self {
-        let infos = parts.iter().flat_map(|part| &part.content.tensor_infos);
-        Self(infos.map(|(name, info)| (name.clone(), info.shape.dims().to_vec())).collect())
-    }
-
-    /// Those of one file.
-    #[cfg(feature = "hub")]
-    fn of_content(content: &Content) -> Self {
-        Self(content.tensor_infos.iter().map(|(name, info)| (name.clone(), info.shape.dims().to_vec())).collect())
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&[usize]> {
-        self.0.get(name).map(Vec::as_slice)
     }
 }

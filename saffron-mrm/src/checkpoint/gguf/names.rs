@@ -1,40 +1,68 @@
-//! Names of tensors, there and in Hugging Face's layout, and the one thing that is stored in another order.
+//! Names of tensors, there and in Hugging Face's layout, and what is stored in another order.
 
+use crate::checkpoint::modules::{self, EMBEDDING, HEAD, NORM};
 use crate::config::DecoderConfig;
+use crate::nn::NormPlace;
+use crate::nn::lora::Projection;
 
-/// What the rotary frequencies are divided by, where they are stretched.
-pub(super) const FREQUENCIES: &str = "rope_freqs.weight";
-
-const BLOCK: [(&str, &str); 9] = [
-    ("attn_norm", "input_layernorm"),
-    ("attn_q", "self_attn.q_proj"),
-    ("attn_k", "self_attn.k_proj"),
-    ("attn_v", "self_attn.v_proj"),
-    ("attn_output", "self_attn.o_proj"),
-    ("ffn_norm", "post_attention_layernorm"),
-    ("ffn_gate", "mlp.gate_proj"),
-    ("ffn_up", "mlp.up_proj"),
-    ("ffn_down", "mlp.down_proj"),
-];
-
-const OTHER: [(&str, &str); 3] =
-    [("token_embd", "model.embed_tokens"), ("output_norm", "model.norm"), ("output", "lm_head")];
-
-/// A tensor's name in Hugging Face's layout. One that is not known keeps its own, under which nothing is expected.
-pub(super) fn hugging_face(name: &str) -> String {
-    let known = |table: &[(&str, &'static str)], part: &str| {
-        table.iter().find(|(own, _)| *own == part).map(|(_, theirs)| *theirs)
-    };
-    let parts: Vec<&str> = name.split('.').collect();
-    let found = match parts[..] {
-        ["blk", layer, part, kind] => known(&BLOCK, part).map(|part| format!("model.layers.{layer}.{part}.{kind}")),
-        [part, kind] => known(&OTHER, part).map(|part| format!("{part}.{kind}")),
-        _ => None,
-    };
-    found.unwrap_or_else(|| name.to_owned())
+/// A tensor's name in Hugging Face's layout. One that is not known keeps its own, under which
+/// nothing is expected.
+pub(super) fn hugging_face(name: &str, config: &DecoderConfig) -> String {
+    known(name, config).unwrap_or_else(|| name.to_owned())
 }
 
-/// How many heads a tensor's rows belong to that stand in the order of rotary pairs: those of queries and keys.
+fn known(name: &str, config: &DecoderConfig) -> Option<String> {
+    match name {
+        "token_embd.weight" => return Some(EMBEDDING.to_owned()),
+        "output_norm.weight" => return Some(NORM.to_owned()),
+        "output.weight" => return Some(HEAD.to_owned()),
+        _ => {}
+    }
+    let (number, part) = name.strip_prefix("blk.")?.split_once('.')?;
+    let layer = number.parse().ok().filter(|layer: &usize| layer.to_string() == number)?;
+    let (part, kind) = part.split_once('.')?;
+    let has = |place: &NormPlace| NormPlace::of(config).any(|(known, _)| known == *place);
+    match (norm_place(part), kind) {
+        (Some(place), "weight") if has(&place) => Some(modules::norm(layer, place, config)),
+        (None, "weight" | "bias") => Some(format!("{}.{kind}", projection(part, config)?.full_name(layer))),
+        _ => None,
+    }
+}
+
+fn norm_place(part: &str) -> Option<NormPlace> {
+    match part {
+        "attn_norm" => Some(NormPlace::BeforeAttention),
+        "attn_q_norm" => Some(NormPlace::Queries),
+        "attn_k_norm" => Some(NormPlace::Keys),
+        "post_attention_norm" => Some(NormPlace::BehindAttention),
+        "ffn_norm" => Some(NormPlace::BeforeMlp),
+        "post_ffw_norm" => Some(NormPlace::BehindMlp),
+        _ => None,
+    }
+}
+
+fn projection(part: &str, config: &DecoderConfig) -> Option<Projection> {
+    match part {
+        "attn_q" => Some(Projection::Query),
+        "attn_k" => Some(Projection::Key),
+        "attn_v" => Some(Projection::Value),
+        "attn_qkv" => Some(Projection::QueryKeyValue),
+        "attn_output" => Some(Projection::Output),
+        "ffn_gate" => Some(Projection::Gate),
+        "ffn_up" if config.choices.fused => Some(Projection::GateUp),
+        "ffn_up" => Some(Projection::Up),
+        "ffn_down" => Some(Projection::Down),
+        _ => None,
+    }
+}
+
+/// Whether a tensor has the weights of a norm, by its name in Hugging Face's layout.
+pub(super) fn is_norm(name: &str) -> bool {
+    name.ends_with("norm.weight")
+}
+
+/// How many heads a tensor's rows belong to that stand in the order of rotary pairs: those of
+/// queries and keys.
 pub(super) fn rotary_heads(name: &str, config: &DecoderConfig) -> Option<usize> {
     if name.contains(".q_proj.") {
         Some(config.num_attention_heads)
@@ -45,8 +73,8 @@ pub(super) fn rotary_heads(name: &str, config: &DecoderConfig) -> Option<usize> 
     }
 }
 
-/// Rows of heads whose rotary pairs stand side by side, put in the order of Hugging Face's layout: first the pairs' first halves, then their
-/// second ones. The shapes have been checked.
+/// Rows of heads whose rotary pairs stand side by side, put in the order of Hugging Face's layout:
+/// first the pairs' first halves, then their second ones. The shapes have been checked.
 pub(super) fn halves_apart(values: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
     let columns = values.len() / (heads * head_dim);
     let place = |row: usize| {
@@ -60,13 +88,53 @@ pub(super) fn halves_apart(values: &[f32], heads: usize, head_dim: usize) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Choices, NormPlaces};
+
+    fn decoder(choices: Choices) -> DecoderConfig {
+        DecoderConfig {
+            hidden_size: 8,
+            intermediate_size: 8,
+            num_hidden_layers: 13,
+            num_attention_heads: 2,
+            num_key_value_heads: 2,
+            head_dim: 4,
+            vocab_size: 8,
+            max_position_embeddings: 8,
+            rms_norm_eps: 1e-6,
+            tie_word_embeddings: true,
+            eos_token_ids: Vec::new(),
+            choices,
+        }
+    }
 
     #[test]
     fn names_are_those_of_the_other_layout() {
-        assert_eq!(hugging_face("blk.12.attn_q.weight"), "model.layers.12.self_attn.q_proj.weight");
-        assert_eq!(hugging_face("blk.0.ffn_norm.weight"), "model.layers.0.post_attention_layernorm.weight");
-        assert_eq!(hugging_face("token_embd.weight"), "model.embed_tokens.weight");
-        assert_eq!(hugging_face("blk.0.ffn_gate_inp.weight"), "blk.0.ffn_gate_inp.weight");
+        let plain = decoder(Choices::llama(1e4));
+        let name = |name| hugging_face(name, &plain);
+        assert_eq!(name("blk.12.attn_q.weight"), "model.layers.12.self_attn.q_proj.weight");
+        assert_eq!(name("blk.0.ffn_norm.weight"), "model.layers.0.post_attention_layernorm.weight");
+        assert_eq!(name("blk.0.ffn_up.bias"), "model.layers.0.mlp.up_proj.bias");
+        assert_eq!(name("token_embd.weight"), "model.embed_tokens.weight");
+        for unknown in [
+            "blk.0.ffn_gate_inp.weight",
+            "blk.00.attn_q.weight",
+            "blk.0.attn_norm.bias",
+            "blk.0.attn_q",
+            "blk.0.post_attention_norm.weight",
+        ] {
+            assert_eq!(name(unknown), unknown);
+        }
+    }
+
+    #[test]
+    fn where_norms_stand_and_what_is_fused_decides_names() {
+        let around = decoder(Choices { norms: NormPlaces::Around, fused: true, ..Choices::llama(1e4) });
+        let name = |name| hugging_face(name, &around);
+        assert_eq!(name("blk.1.ffn_norm.weight"), "model.layers.1.pre_feedforward_layernorm.weight");
+        assert_eq!(name("blk.1.post_attention_norm.weight"), "model.layers.1.post_attention_layernorm.weight");
+        assert_eq!(name("blk.1.post_ffw_norm.weight"), "model.layers.1.post_feedforward_layernorm.weight");
+        assert_eq!(name("blk.1.ffn_up.weight"), "model.layers.1.mlp.gate_up_proj.weight");
+        assert_eq!(name("blk.1.attn_qkv.weight"), "model.layers.1.self_attn.qkv_proj.weight");
     }
 
     #[test]

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::metadata::Metadata;
 use super::part::Part;
+use crate::config::Metadata;
 use crate::error::LoadError;
 use crate::files::is_there;
 

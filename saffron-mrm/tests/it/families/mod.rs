@@ -2,6 +2,8 @@
 
 mod configs;
 mod files;
+#[cfg(feature = "gguf")]
+mod gguf;
 mod numbers;
 mod padded;
 

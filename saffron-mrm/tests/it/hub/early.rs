@@ -79,11 +79,15 @@ fn a_gguf_by_its_header_before_its_weights() {
     let ranges: Vec<&str> = downloads.iter().filter_map(|line| line.strip_prefix("tiny.gguf bytes=")).collect();
     let from: u64 = ranges[0].trim_end_matches('-').parse().unwrap();
     assert!(downloads[0] == "tiny.gguf" && ranges.len() == 1 && (262_144..400_000).contains(&from), "{downloads:?}");
-    let foreign = Value::String(String::from("qwen2"));
+    let foreign = Value::String(String::from("mamba2"));
     let (refused, asked) = fetch_gguf(|parts| parts.with("general.architecture", foreign));
     let Err(HubError::Unusable { source, .. }) = refused else { panic!("{refused:?}") };
-    assert!(source.to_string().contains("tiny.gguf: general.architecture: expected llama, found qwen2"), "{source}");
+    let says = "tiny.gguf: general.architecture: expected one of gemma2, gemma3, granite, llama, olmo2, phi3, qwen2, qwen3, \
+        smollm3, found mamba2";
+    assert!(source.to_string().contains(says), "{source}");
     assert_eq!(super::downloads(&asked), ["tiny.gguf"]);
+    let (refused, _) = fetch_gguf(|parts| parts.with("llama.clamp_kqv", Value::F32(8.0)));
+    assert!(matches!(refused, Err(HubError::Unusable { .. })), "{refused:?}");
     let (refused, _) = fetch_gguf(|parts| parts.without("tokenizer.ggml.merges"));
     assert!(matches!(refused, Err(HubError::Unusable { .. })), "{refused:?}");
 }

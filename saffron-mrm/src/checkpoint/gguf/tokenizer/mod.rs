@@ -1,6 +1,7 @@
 //! The tokenizer in a file's metadata, as `tokenizer.json` would have it.
 
 mod byte_level;
+mod pre;
 mod sentence_piece;
 
 use std::collections::HashMap;
@@ -10,8 +11,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::TEMPLATE;
-use super::metadata::Metadata;
+use crate::config::Metadata;
 use crate::error::LoadError;
+use crate::family::Architecture;
 use crate::text::{CleanUp, Named, TokenizerParts, literals};
 
 /// Kinds of tokens.
@@ -19,6 +21,7 @@ const NORMAL: i64 = 1;
 const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
+const UNUSED: i64 = 5;
 
 /// The tokenizer of a file.
 pub(super) fn parts(metadata: &Metadata<'_>) -> Result<TokenizerParts, LoadError> {
@@ -29,11 +32,13 @@ pub(super) fn parts(metadata: &Metadata<'_>) -> Result<TokenizerParts, LoadError
     if kinds.len() != tokens.len() {
         return Err(metadata.refuse(key, format!("a type for each of {} tokens", tokens.len()), kinds.len()));
     }
-    let vocabulary = Vocabulary { tokens, kinds };
+    let listed = tokens.len();
+    let mut vocabulary = Vocabulary { tokens, kinds, listed };
+    vocabulary.leave_out_padding();
     let key = "tokenizer.ggml.model";
     let json = match metadata.need(key, metadata.text(key))? {
         "gpt2" => byte_level::tokenizer(metadata, &vocabulary)?,
-        "llama" => sentence_piece::tokenizer(metadata, &vocabulary)?,
+        "llama" => sentence_piece::tokenizer(metadata, &vocabulary, Architecture::of(metadata)?)?,
         found => return Err(metadata.refuse(key, "gpt2 (byte-level BPE) or llama (SentencePiece)", found)),
     };
     let text = |role| Ok::<_, LoadError>(metadata.token(role)?.map(|(_, text)| text.to_owned()));
@@ -81,22 +86,35 @@ fn written(metadata: &Metadata<'_>) -> Result<Vec<String>, LoadError> {
 struct Vocabulary<'a> {
     tokens: Vec<&'a str>,
     kinds: Vec<i64>,
+    /// How many the file lists.
+    listed: usize,
 }
 
 impl Vocabulary<'_> {
+    /// Leaves out the tokens at the end that stand for rows of the embedding without a text.
+    fn leave_out_padding(&mut self) {
+        let is_padding = |id: usize| self.kinds[id] == UNUSED && self.tokens[id] == format!("[PAD{id}]");
+        let padding = (0..self.listed).rev().take_while(|id| is_padding(*id)).count();
+        self.tokens.truncate(self.listed - padding);
+        self.kinds.truncate(self.listed - padding);
+    }
+
     /// Ids by text. Of equal texts the last counts.
     fn ids(&self) -> HashMap<&str, usize> {
         self.tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect()
     }
 
-    /// Tokens that text is searched for before it is cut to pieces: control tokens, and those that were added to the vocabulary.
-    fn added(&self) -> Vec<Value> {
+    /// Tokens that text is searched for before it is cut to pieces: control tokens, and those that
+    /// were added to the vocabulary. `strips` says of a text and whether it is a control token if
+    /// the token drops the white space behind it.
+    fn added(&self, strips: impl Fn(&str, bool) -> bool) -> Vec<Value> {
         let kinds = self.kinds.iter().zip(&self.tokens).enumerate();
         let added = kinds.filter(|(_, (kind, _))| [UNKNOWN, CONTROL, USER_DEFINED].contains(*kind));
         added
             .map(|(id, (kind, token))| {
                 json!({
-                    "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                    "id": id, "content": token, "single_word": false, "lstrip": false,
+                    "rstrip": strips(token, *kind == CONTROL),
                     "normalized": false, "special": *kind != USER_DEFINED,
                 })
             })
@@ -110,17 +128,15 @@ impl Vocabulary<'_> {
     /// A whole `tokenizer.json`. It is written without being built as a value first, which would
     /// take several times the memory.
     fn json(
-        &self,
         model: &Bpe<'_>,
-        normalizer: Value,
-        pre_tokenizer: Value,
-        decoder: Value,
+        added_tokens: Vec<Value>,
+        [normalizer, pre_tokenizer, decoder]: [Value; 3],
     ) -> serde_json::Result<Vec<u8>> {
         let file = File {
             version: "1.0",
             truncation: (),
             padding: (),
-            added_tokens: self.added(),
+            added_tokens,
             normalizer,
             pre_tokenizer,
             post_processor: (),

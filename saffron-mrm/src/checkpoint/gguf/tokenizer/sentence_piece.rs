@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{Bpe, UNKNOWN, Vocabulary};
-use crate::checkpoint::gguf::metadata::Metadata;
+use crate::config::Metadata;
 use crate::error::LoadError;
+use crate::family::Architecture;
 
 /// What stands for a space in a piece.
 const SPACE: &str = "\u{2581}";
@@ -20,13 +21,18 @@ const MORE_MERGES: usize = 1 << 14;
 const BYTES_A_BYTE: usize = 8;
 const MORE_BYTES: usize = 1 << 20;
 
-pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Result<Vec<u8>, LoadError> {
+pub(super) fn tokenizer(
+    metadata: &Metadata<'_>,
+    vocabulary: &Vocabulary<'_>,
+    architecture: Architecture,
+) -> Result<Vec<u8>, LoadError> {
     let key = "tokenizer.ggml.scores";
-    let scores = metadata.need(key, metadata.reals(key))?;
-    if scores.len() != vocabulary.tokens.len() {
-        let expected = format!("a score for each of {} tokens", vocabulary.tokens.len());
+    let mut scores = metadata.need(key, metadata.reals(key))?;
+    if scores.len() != vocabulary.listed {
+        let expected = format!("a score for each of {} tokens", vocabulary.listed);
         return Err(metadata.refuse(key, expected, scores.len()));
     }
+    scores.truncate(vocabulary.tokens.len());
     let ids = vocabulary.ids();
     let merges = merges(vocabulary, &scores).map_err(|most| {
         let expected = format!("pieces of a language, with at most {most}");
@@ -42,7 +48,9 @@ pub(super) fn tokenizer(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) ->
         decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
     }
     let normalizer = json!({ "type": "Sequence", "normalizers": normalizers });
-    let json = vocabulary.json(&model, normalizer, Value::Null, json!({ "type": "Sequence", "decoders": decoders }));
+    let decoder = json!({ "type": "Sequence", "decoders": decoders });
+    let added = vocabulary.added(|token, control| architecture.strips(token, control));
+    let json = Vocabulary::json(&model, added, [normalizer, Value::Null, decoder]);
     json.map_err(LoadError::json(metadata.path()))
 }
 
@@ -82,7 +90,7 @@ mod tests {
 
     fn count(pieces: &[String]) -> Result<usize, String> {
         let tokens: Vec<&str> = pieces.iter().map(String::as_str).collect();
-        let vocabulary = Vocabulary { kinds: vec![NORMAL; tokens.len()], tokens };
+        let vocabulary = Vocabulary { kinds: vec![NORMAL; tokens.len()], listed: tokens.len(), tokens };
         merges(&vocabulary, &vec![0.0; pieces.len()]).map(|merges| merges.len())
     }
 

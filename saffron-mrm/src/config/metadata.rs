@@ -1,68 +1,95 @@
-//! Metadata by key, each value of the type that it should have.
+//! A GGUF's metadata by key, each value of the type that it should have.
 
 use std::path::Path;
 
 use candle_core::quantized::gguf_file::{Content, Value};
 use saffron_core::Token;
 
+use super::Seen;
 use crate::error::LoadError;
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 
 /// A file's metadata.
 #[derive(Clone, Copy)]
-pub(super) struct Metadata<'a> {
+pub(crate) struct Metadata<'a> {
     path: &'a Path,
     content: &'a Content,
+    seen: Option<&'a Seen>,
+}
+
+/// Which layers are of a kind.
+pub(crate) enum Pattern {
+    /// All but the last of so many.
+    Period(usize),
+    /// Those of a list.
+    Each(Vec<bool>),
 }
 
 impl<'a> Metadata<'a> {
-    pub(super) fn new(path: &'a Path, content: &'a Content) -> Self {
-        Self { path, content }
+    pub(crate) fn new(path: &'a Path, content: &'a Content) -> Self {
+        Self { path, content, seen: None }
+    }
+
+    /// The same, and the keys that are looked at are noted.
+    pub(crate) fn noting(self, seen: &'a Seen) -> Self {
+        Self { seen: Some(seen), ..self }
     }
 
     /// All keys, in no order.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
         self.content.metadata.keys().map(String::as_str)
     }
 
-    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, LoadError> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>, LoadError> {
         self.read(key, "a text", as_text)
     }
 
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, LoadError> {
+    pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, LoadError> {
         self.read(key, "true or false", |value| if let Value::Bool(flag) = value { Some(*flag) } else { None })
     }
 
     /// A number that counts something.
-    pub(super) fn count(&self, key: &str) -> Result<Option<usize>, LoadError> {
+    pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, LoadError> {
         self.read(key, "a number from 0", |value| usize::try_from(as_integer(value)?).ok())
     }
 
     /// A real number; one of 32 bits as it is written in decimals, as in the configuration it was made of.
-    pub(super) fn real(&self, key: &str) -> Result<Option<f64>, LoadError> {
+    pub(crate) fn real(&self, key: &str) -> Result<Option<f64>, LoadError> {
         self.read(key, "a real number", |value| match value {
-            Value::F32(number) => number.to_string().parse().ok(),
+            Value::F32(number) => Some(decimal(*number)),
             Value::F64(number) => Some(*number),
             _ => None,
         })
     }
 
-    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<&'a str>>, LoadError> {
+    pub(crate) fn texts(&self, key: &str) -> Result<Option<Vec<&'a str>>, LoadError> {
         self.read(key, "a list of texts", |value| list(value)?.iter().map(as_text).collect())
     }
 
-    pub(super) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, LoadError> {
+    pub(crate) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, LoadError> {
         self.read(key, "a list of whole numbers", |value| list(value)?.iter().map(as_integer).collect())
     }
 
-    pub(super) fn reals(&self, key: &str) -> Result<Option<Vec<f32>>, LoadError> {
+    pub(crate) fn reals(&self, key: &str) -> Result<Option<Vec<f32>>, LoadError> {
         let real = |value: &Value| if let Value::F32(number) = value { Some(*number) } else { None };
         self.read(key, "a list of real numbers", |value| list(value)?.iter().map(real).collect())
     }
 
+    /// Which layers are of a kind, as the format has it.
+    pub(crate) fn pattern(&self, key: &str) -> Result<Option<Pattern>, LoadError> {
+        let switch = |value: &Value| match value {
+            Value::Bool(on) => Some(*on),
+            value => as_integer(value).map(|number| number != 0),
+        };
+        self.read(key, "a number from 0 or a list of switches", |value| match value {
+            Value::Array(values) => values.iter().map(switch).collect::<Option<_>>().map(Pattern::Each),
+            value => Some(Pattern::Period(usize::try_from(as_integer(value)?).ok()?)),
+        })
+    }
+
     /// A special token by its short name (`bos`, `eos`), with its text.
-    pub(super) fn token(&self, name: &str) -> Result<Option<(Token, &'a str)>, LoadError> {
+    pub(crate) fn token(&self, name: &str) -> Result<Option<(Token, &'a str)>, LoadError> {
         let key = format!("tokenizer.ggml.{name}_token_id");
         let Some(id) = self.count(&key)? else { return Ok(None) };
         let tokens = list(self.need_value(TOKENS)?).unwrap_or_default();
@@ -74,7 +101,7 @@ impl<'a> Metadata<'a> {
 
     /// All tokens that the file names by their ids, as role, id and text, in order of the roles. An
     /// id that no token has names none.
-    pub(super) fn named_tokens(&self) -> Vec<(&'a str, Token, &'a str)> {
+    pub(crate) fn named_tokens(&self) -> Vec<(&'a str, Token, &'a str)> {
         let tokens = self.content.metadata.get(TOKENS).and_then(list).unwrap_or_default();
         let named = |(key, value): (&'a String, &Value)| {
             let role = key.strip_prefix("tokenizer.ggml.")?.strip_suffix("_token_id")?;
@@ -87,11 +114,11 @@ impl<'a> Metadata<'a> {
     }
 
     /// A value that must be there.
-    pub(super) fn need<T>(&self, key: &str, found: Result<Option<T>, LoadError>) -> Result<T, LoadError> {
+    pub(crate) fn need<T>(&self, key: &str, found: Result<Option<T>, LoadError>) -> Result<T, LoadError> {
         found?.ok_or_else(|| self.refuse(key, "a value", "none"))
     }
 
-    pub(super) fn refuse(
+    pub(crate) fn refuse(
         &self,
         key: &str,
         expected: impl std::fmt::Display,
@@ -101,7 +128,7 @@ impl<'a> Metadata<'a> {
     }
 
     /// The file.
-    pub(super) fn path(&self) -> &'a Path {
+    pub(crate) fn path(&self) -> &'a Path {
         self.path
     }
 
@@ -115,10 +142,18 @@ impl<'a> Metadata<'a> {
         expected: &str,
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, LoadError> {
+        if let Some(seen) = self.seen {
+            seen.borrow_mut().insert(key.to_owned());
+        }
         let Some(value) = self.content.metadata.get(key) else { return Ok(None) };
         let found = || format!("{:?}", value.value_type());
         read(value).map(Some).ok_or_else(|| self.refuse(key, expected, found()))
     }
+}
+
+/// A number of 32 bits as it is written in decimals.
+pub(crate) fn decimal(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
 }
 
 fn list(value: &Value) -> Option<&[Value]> {
