@@ -24,7 +24,8 @@ fn planned(kind: PlanKind) -> ModelOptions {
 const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
 
 /// Two families for each trick that reaches into attention: a window, capped scores, norms of queries and keys, heads that are rotated in part.
-const FAMILIES: [&str; 8] = ["mistral", "qwen2-window", "gemma2", "gemma2-score-cap", "qwen3", "olmo2", "phi3", "phi3-mini4"];
+const FAMILIES: [&str; 8] =
+    ["mistral", "qwen2-window", "gemma2", "gemma2-score-cap", "qwen3", "olmo2", "phi3", "phi3-mini4"];
 
 /// Logits and rewards of these models under a plan.
 fn reference_numbers(models: &[&str], device: &Device, kind: PlanKind) {
