@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What llama.cpp computes with a GGUF of Gemma 3, as JSON, for examples/tests/slow/gemma3.rs.
 
-usage: gemma3_oracle.py MODEL.gguf OUT.json [--speed-only]      (with the python of scripts/gguf_env.sh)
+usage: gemma3_oracle.py MODEL.gguf OUT.json [--speed-only] [--threads N]      (with the python of scripts/gguf_env.sh)
 
 Flash attention is off, keys and values are in float32. The pages of docs/ are cut into passages of 1,500 tokens. The 500 contexts are
 beginnings of these passages, of 5 to 1,500 tokens. Each has its 64 most probable next tokens, with log-probabilities over the whole
@@ -29,7 +29,7 @@ UNUSUAL = [
 ]
 
 
-def server(model: str) -> xllamacpp.Server:
+def server(model: str, threads: int) -> xllamacpp.Server:
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.port = 0
@@ -38,7 +38,7 @@ def server(model: str) -> xllamacpp.Server:
     params.swa_full = True  # keeps what lies behind the window, so that a longer beginning of the same passage goes on from a shorter one
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     return xllamacpp.Server(params)
 
 
@@ -109,8 +109,9 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--speed-only", action="store_true")
+    parser.add_argument("--threads", type=int, default=2, help="one is faster where others use the machine")
     args = parser.parse_args()
-    running = server(args.model)
+    running = server(args.model, args.threads)
     client = Client(running.listening_address)
     # First, so that memory is that of one model answering one prompt.
     found = {"llama_cpp": xllamacpp.__version__, "speed": speed(client), "peak_kib": peak_kib()}

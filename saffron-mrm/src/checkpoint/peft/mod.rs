@@ -228,8 +228,7 @@ fn slots(
     let of_block = Projection::of_block(model);
     let blocks = (0..model.num_hidden_layers).flat_map(|layer| of_block.iter().map(move |part| (layer, *part)));
     let all = blocks.chain([(0, Projection::Head)]);
-    let modules: Vec<String> =
-        all.clone().map(|(layer, projection)| module_name(layer, projection, prefix)).collect();
+    let modules: Vec<String> = all.clone().map(|(layer, projection)| module_name(layer, projection, prefix)).collect();
     let linear: Vec<&str> = of_block.iter().map(|projection| projection.target()).collect();
     let rule = Rule::of(config, &linear, path)?;
     // In a multimodal model they may be of another part.

@@ -59,11 +59,7 @@ fn head_norms(config: &DecoderConfig) -> Option<HeadNorms> {
 
 #[test]
 fn heads_are_normed_rotated_and_scaled_as_by_their_twin() {
-    let rotaries = [
-        Some(Rotary::plain(100.0)),
-        Some(Rotary { width: Some(4), ..Rotary::plain(50.0) }),
-        None,
-    ];
+    let rotaries = [Some(Rotary::plain(100.0)), Some(Rotary { width: Some(4), ..Rotary::plain(50.0) }), None];
     for kind in [HeadNormKind::None, HeadNormKind::PerHead, HeadNormKind::Whole] {
         for (heads, rows) in [([1, 1, 4], 1), ([2, 3, 10], 7), ([3, 2, 64], 300)] {
             let config = config(heads, kind);

@@ -146,9 +146,15 @@ fn what_means_something_else_in_transformers_is_refused() {
 fn what_real_files_note_beside_is_taken() {
     let cases = [
         ("phi3", json!({ "full_attn_mod": 1, "interpolate_factor": 1, "auto_map": { "AutoConfig": "a.B" } })),
-        ("llama", json!({ "is_llama_config": true, "rope_interleaved": false, "transformers.js_config": { "dtype": "q4" } })),
+        (
+            "llama",
+            json!({ "is_llama_config": true, "rope_interleaved": false, "transformers.js_config": { "dtype": "q4" } }),
+        ),
         ("llama", json!({ "activation": "swiglu", "max_sequence_length": 64, "pretraining_tp": 1, "is_causal": true })),
-        ("gemma2", json!({ "sliding_window_size": 16, "hidden_act": "gelu_pytorch_tanh", "cache_implementation": "hybrid" })),
+        (
+            "gemma2",
+            json!({ "sliding_window_size": 16, "hidden_act": "gelu_pytorch_tanh", "cache_implementation": "hybrid" }),
+        ),
         ("qwen2", json!({ "original_max_position_embeddings": 64, "neftune_noise_alpha": 5.0, "epsilon_cutoff": 0.1 })),
     ];
     for (name, changes) in cases {
@@ -221,7 +227,10 @@ fn numbers_that_no_positions_come_of_are_refused() {
         ("llama-yarn", json!({ "rope_type": "yarn", "factor": 4.0, "mscale": 1.0, "mscale_all_dim": -9.0 })),
         ("llama", json!({ "rope_type": "linear", "factor": 1e-320 })),
         ("phi3-longrope", json!({ "rope_type": "longrope", "short_factor": factors, "long_factor": factors })),
-        ("phi3-longrope", json!({ "rope_type": "longrope", "short_factor": [0, 1, 1, 1, 1, 1], "long_factor": [1, 1, 1, 1, 1, 1] })),
+        (
+            "phi3-longrope",
+            json!({ "rope_type": "longrope", "short_factor": [0, 1, 1, 1, 1, 1], "long_factor": [1, 1, 1, 1, 1, 1] }),
+        ),
     ];
     for (name, object) in cases {
         assert!(read(&with(name, &rope(object.clone()))).is_err(), "{name} {object}");

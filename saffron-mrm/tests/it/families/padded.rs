@@ -1,9 +1,7 @@
 //! Embeddings with more rows than the tokenizer has ids.
 
 use burn::tensor::{DType, Device};
-use saffron_core::{
-    CandidateFilter, ChildReward, MultifurcationRewardModel, Policy, TextPolicy, TokenSet,
-};
+use saffron_core::{CandidateFilter, ChildReward, MultifurcationRewardModel, Policy, TextPolicy, TokenSet};
 use saffron_mrm::{Base, LmPolicy, Mrm};
 
 use super::numbers::options;
