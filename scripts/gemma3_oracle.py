@@ -18,7 +18,8 @@ import xllamacpp
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONTEXTS, PASSAGES, SHORTEST, LONGEST = 500, 25, 5, 1500
 RANKS = 64
-PARIS = "The capital of France is"
+# After the first this base model says "the" rather than "Paris", which is its third choice; after the second it says "Paris".
+CONTINUED = ["The capital of France is", "The capital of Italy is Rome. The capital of France is"]
 UNUSUAL = [
     " leading and trailing ",
     "two  spaces,   three, \t a tab\tand\n\n\nthree newlines\r\n",
@@ -88,6 +89,11 @@ def contexts(client: Client) -> list[dict]:
     return found
 
 
+def continued(client: Client, prompt: str) -> dict:
+    """What is most probable, token by token."""
+    return {"prompt": prompt, "text": client.complete(client.tokens(prompt, special=True), 16)["content"]}
+
+
 def tokenizations(client: Client) -> list[dict]:
     pages = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))]
     return [{"text": text, "tokens": client.tokens(text)} for text in UNUSUAL + pages]
@@ -116,9 +122,8 @@ def main() -> None:
     # First, so that memory is that of one model answering one prompt.
     found = {"llama_cpp": xllamacpp.__version__, "speed": speed(client), "peak_kib": peak_kib()}
     if not args.speed_only:
-        paris = client.complete(client.tokens(PARIS, special=True), 16)
         found |= {
-            "paris": {"prompt": PARIS, "text": paris["content"]},
+            "continued": [continued(client, prompt) for prompt in CONTINUED],
             "texts": tokenizations(client),
             "contexts": contexts(client),
         }

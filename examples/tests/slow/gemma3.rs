@@ -23,7 +23,7 @@ const GAP: f64 = 1e-2;
 /// What `scripts/gemma3_oracle.py` writes.
 #[derive(Deserialize)]
 struct Oracle {
-    paris: Continuation,
+    continued: Vec<Continuation>,
     texts: Vec<Tokenized>,
     contexts: Vec<Context>,
 }
@@ -183,14 +183,18 @@ fn gemma_3_has_the_token_ids_of_llama_cpp() {
 #[test]
 #[ignore = "needs real weights and llama.cpp's numbers: scripts/prove_gemma3.sh"]
 #[allow(clippy::print_stdout, reason = "shows what was found")]
-fn gemma_3_knows_the_capital_of_france() {
+fn gemma_3_continues_as_llama_cpp_does() {
     let oracle: Oracle = read("oracle.json");
     let mut policy = policy(&base());
-    let session = policy.session(&oracle.paris.prompt).unwrap();
-    let outcome = Searcher::new(Greedy).max_new_tokens(16).run(&session, &mut policy, &mut NoReward).unwrap();
-    let text = policy.text(&outcome.best).unwrap();
-    println!("{:?} is continued here with {text:?}, in llama.cpp with {:?}", oracle.paris.prompt, oracle.paris.text);
-    assert!(text.starts_with(" Paris") && oracle.paris.text.starts_with(" Paris"));
+    for Continuation { prompt, text } in &oracle.continued {
+        let session = policy.session(prompt).unwrap();
+        let outcome = Searcher::new(Greedy).max_new_tokens(16).run(&session, &mut policy, &mut NoReward).unwrap();
+        let found = policy.text(&outcome.best).unwrap();
+        println!("{prompt:?} is continued here with {found:?}, in llama.cpp with {text:?}");
+        assert_eq!(&found, text);
+    }
+    let last = oracle.continued.last().unwrap();
+    assert!(last.prompt.ends_with("The capital of France is") && last.text.starts_with(" Paris"));
 }
 
 /// A reward model with random factors and bias, half of the tokens unseen, as the program `init_mrm` makes it.
