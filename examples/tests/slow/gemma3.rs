@@ -1,5 +1,6 @@
-//! Gemma 3 270M, real weights: what is computed from its GGUF here beside what llama.cpp computes from the same weights in float32.
-//! `scripts/prove_gemma3.sh` fetches the model, asks llama.cpp (`scripts/gemma3_oracle.py`), and runs these tests.
+//! Gemma 3 270M, real weights: its GGUF here beside the same weights, dequantised, in llama.cpp.
+//! `scripts/prove_gemma3.sh` fetches the model, asks llama.cpp (`scripts/gemma3_oracle.py`), and
+//! runs these tests.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -50,7 +51,7 @@ struct Context {
     logprobs: Vec<f64>,
 }
 
-/// What llama.cpp needed for the prompt and the generated tokens that [`speed`] measures, too.
+/// What a model needed for the prompt and the generated tokens of [`speed`].
 #[derive(Deserialize)]
 struct Needed {
     speed: Speed,
@@ -197,7 +198,8 @@ fn gemma_3_continues_as_llama_cpp_does() {
     assert!(last.prompt.ends_with("The capital of France is") && last.text.starts_with(" Paris"));
 }
 
-/// A reward model with random factors and bias, half of the tokens unseen, as the program `init_mrm` makes it.
+/// A reward model with random factors and bias and half of the tokens unseen: what the program
+/// `init_mrm` makes with `--random`.
 fn random_mrm(base: &Base, dir: &Path) -> Mrm {
     let model = base.decoder().config();
     let init = Init { seed: 0, spread_b: 0.1, spread_bias: 0.1, unseen: 0.5 };
