@@ -15,6 +15,7 @@ example compare -- --config examples/configs/compare_qwen3.toml --out $out/compa
 
 # The fixture has no chat template: a conversation needs one.
 example convert -- --model $fixture/policy --out $out/policy
+example same_weights -- $fixture/policy/model.safetensors $out/policy/model.safetensors
 cat >$out/policy/chat_template.jinja <<'TEMPLATE'
 {{ bos_token }}{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}
 TEMPLATE
