@@ -38,7 +38,7 @@ fn every_policy_of_a_published_configuration_names_its_layout() {
             policies += 1;
             let layout = policy.get("layout").and_then(toml::Value::as_str);
             let expected = match &path.to_string_lossy() {
-                path if path.ends_with("compare_tiny.toml") || path.ends_with("label_tiny.toml") => "plain",
+                path if path.ends_with("_tiny.toml") || path.ends_with("_qwen3.toml") => "plain",
                 path if path.ends_with("compare_paper.toml") => "llama3",
                 _ => "chatml",
             };

@@ -1,6 +1,7 @@
 //! What takes minutes in a release build and the longer without, and needs a server or much patience: ignored unless it is asked for.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod gemma3;
 #[path = "../it/margin.rs"]
 mod margin;
 mod served;
