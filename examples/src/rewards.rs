@@ -38,9 +38,9 @@ pub struct RewardArgs {
     /// may be a server, where a program takes one that is asked once a sequence.
     #[arg(long)]
     pub guard: Option<ModelName>,
-    /// The published guard that --guard is, such as qwen3guard or shieldgemma:hate,harassment, where
-    /// it is the reward model itself [default: what its chat template or vocabulary shows; else it
-    /// is asked in words of the program].
+    /// The published guard that --guard is, such as qwen3guard or shieldgemma:hate,harassment,
+    /// where it is the reward model itself [default: what its chat template or vocabulary shows;
+    /// else it is asked in words of the program].
     #[arg(long, value_name = "NAME", requires = "guard", conflicts_with = "mrm")]
     pub guard_template: Option<String>,
     /// Rules of the search and of the reward model's input; under reference, with any strategy, the
@@ -128,8 +128,8 @@ impl RewardArgs {
         Ok(mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?)))
     }
 
-    /// The guard: by a published guard's template, which is named or recognised, any other model by a
-    /// question in words.
+    /// The guard: by a published guard's template, which is named or recognised, any other model by
+    /// a question in words.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl RewardArgs {
         Ok(GuardSettings { model: model.clone(), adapter: None, question, served: None, cache_mb })
     }
 
-    /// How a guard is asked that nobody said how to ask; none where it is asked by a template of its
-    /// own, which its opener finds.
+    /// How a guard is asked that nobody said how to ask; none where it is asked by a template of
+    /// its own, which its opener finds.
     fn guard_question(model: &ModelName, opener: &mut Opener) -> Result<Option<GuardQuestion>> {
         if model.server().is_none() {
             let files = opener.read(model)?;

@@ -5,14 +5,14 @@ use crate::work::Forwarded;
 
 /// The sizes that decide what a forward pass costs.
 ///
-/// Per token and layer: `2·hidden·(q + 2·kv)` for the projections in, `2·q·hidden` out, `2·3·hidden·intermediate` for the MLP;
-/// per query–key pair and layer `4·q` (scores and weighted sum); per output `2·hidden·vocab`. Layers that slide have the pairs within
-/// their window.
+/// Per token and layer: `2·hidden·(q + 2·kv)` for the projections in, `2·q·hidden` out,
+/// `2·3·hidden·intermediate` for the MLP; per query–key pair and layer `4·q` (scores and weighted
+/// sum); per output `2·hidden·vocab`. Layers that slide have the pairs within their window.
 ///
 /// ```
-/// use saffron_core::{DecoderShape, Sliding};
-/// // Llama 3 8B: 32 layers, hidden 4096, 32/8 heads of 128, intermediate 14336, vocabulary 128256.
-/// let shape = DecoderShape { layers: 32, hidden: 4096, q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0,
+/// use saffron_core::{DecoderShape, Sliding}; // Llama 3 8B: 32 layers, hidden 4096, 32/8 heads of
+/// 128, intermediate 14336, vocabulary 128256. let shape = DecoderShape { layers: 32, hidden: 4096,
+/// q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0,
 ///     lora_per_output: 0, sliding: Sliding::NONE };
 /// let one_token = shape.forwarded(1, 1, 1).flops;
 /// // Twice the 7.5 billion weights of its linear layers (the embedding table is only looked up), and a little attention.
@@ -91,8 +91,8 @@ impl DecoderShape {
         Forwarded { tokens, pairs, outputs, flops }
     }
 
-    /// Computing the positions `from..to` of one sequence on top of cached ones, with `outputs` of them unembedded. Its pairs are
-    /// those of a layer that sees everything.
+    /// Computing the positions `from..to` of one sequence on top of cached ones, with `outputs` of
+    /// them unembedded. Its pairs are those of a layer that sees everything.
     #[must_use]
     pub fn continuation(&self, from: u64, to: u64, outputs: u64) -> Forwarded {
         let triangle = |n: u64| n * (n + 1) / 2;

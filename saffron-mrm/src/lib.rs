@@ -1,4 +1,5 @@
-//! Decoders of many families in burn as policies, guard reward models and multifurcation reward models.
+//! Decoders of many families in burn as policies, guard reward models and multifurcation reward
+//! models.
 //!
 //! ```no_run
 //! use saffron_core::{CandidateFilter, MultifurcationRewardModel, Policy, TextPolicy};

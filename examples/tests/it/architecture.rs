@@ -121,8 +121,8 @@ fn programs_are_recipes() {
     assert!(seen >= 23, "{seen}");
 }
 
-/// Families of decoders are rows of one table; what reads tensors and computes knows choices alone. Tokenizers of
-/// GGUF have names of their own, some of them a family's.
+/// Families of decoders are rows of one table; what reads tensors and computes knows choices alone.
+/// Tokenizers of GGUF have names of their own, some of them a family's.
 #[test]
 fn families_are_named_in_their_table_alone() {
     let names = ["mistral", "qwen", "gemma", "phi3", "phi-3", "smollm", "olmo", "granite"];
@@ -144,8 +144,8 @@ fn families_are_named_in_their_table_alone() {
     assert!(seen > 40, "{seen}");
 }
 
-/// Errors follow one pattern: an enum that may grow, whose words and causes `thiserror` writes. `StepError` is generic over
-/// what a forward pass fails with, and has no third way to fail.
+/// Errors follow one pattern: an enum that may grow, whose words and causes `thiserror` writes.
+/// `StepError` is generic over what a forward pass fails with, and has no third way to fail.
 #[test]
 fn error_types_follow_one_pattern() {
     let mut seen = 0;

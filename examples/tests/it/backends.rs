@@ -23,7 +23,8 @@ fn planned(kind: PlanKind) -> ModelOptions {
 
 const TINY: [&str; 2] = ["tiny-a", "tiny-b"];
 
-/// Two families for each trick that reaches into attention: a window, capped scores, norms of queries and keys, heads that are rotated in part.
+/// Two families for each trick that reaches into attention: a window, capped scores, norms of
+/// queries and keys, heads that are rotated in part.
 const FAMILIES: [&str; 8] =
     ["mistral", "qwen2-window", "gemma2", "gemma2-score-cap", "qwen3", "olmo2", "phi3", "phi3-mini4"];
 

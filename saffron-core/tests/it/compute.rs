@@ -33,7 +33,8 @@ fn attention_flops_are_four_per_pair_and_query_width() {
     assert_eq!(with.flops, SMOLLM2.linear_per_token() + 30 * 4 * 576 * 3);
 }
 
-/// Positions of a sliding layer, counted one by one: each sees as many as there are, and no more than the window.
+/// Positions of a sliding layer, counted one by one: each sees as many as there are, and no more
+/// than the window.
 #[test]
 fn layers_that_slide_have_the_pairs_of_their_window() {
     let sliding = Sliding { layers: 20, window: 7 };

@@ -79,8 +79,9 @@ fn poison_first(bench: &mut Bench, context: &[u32], count: u32) {
 }
 
 // What no row's window reaches is not read. Where windows of one group or tile begin at different
-// tokens, a row multiplies by zero what lies before its own window, as it does what lies after it in
-// its piece: 0 · NaN is NaN, but the cascade and gathering do so within a row's own context alone.
+// tokens, a row multiplies by zero what lies before its own window, as it does what lies after it
+// in its piece: 0 · NaN is NaN, but the cascade and gathering do so within a row's own context
+// alone.
 #[test]
 fn nan_before_all_windows_has_no_effect() {
     let prompt: Vec<u32> = (0..40).collect();

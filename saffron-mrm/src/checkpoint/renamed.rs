@@ -1,6 +1,6 @@
-//! Checkpoints whose tensors have other names than a causal language model's: those of a bare model,
-//! which have lost the prefix `model.`, and those of a multimodal model, whose text part has a prefix
-//! more. transformers loads both as causal language models, and so does this crate.
+//! Checkpoints whose tensors have other names than a causal language model's: those of a bare
+//! model, which have lost the prefix `model.`, and those of a multimodal model, whose text part has
+//! a prefix more. transformers loads both as causal language models, and so does this crate.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,8 +11,8 @@ use crate::error::LoadError;
 
 const PREFIX: &str = "model.";
 
-/// What the text part's tensors begin with in a multimodal model, today and in older files, and what they begin
-/// with in one of text alone.
+/// What the text part's tensors begin with in a multimodal model, today and in older files, and
+/// what they begin with in one of text alone.
 const TEXT: [(&str, &str); 4] = [
     ("model.language_model.", "model."),
     ("language_model.model.", "model."),
@@ -32,8 +32,8 @@ struct Renamed {
     names: BTreeMap<String, String>,
 }
 
-/// The tensors of a bare or a multimodal model by the names of a causal language model; those of others as they
-/// are.
+/// The tensors of a bare or a multimodal model by the names of a causal language model; those of
+/// others as they are.
 pub(super) fn whole(source: Box<dyn TensorSource>) -> Box<dyn TensorSource> {
     let names = source.names();
     let found = if names.iter().any(|name| is_of_text(name)) {
@@ -52,13 +52,14 @@ fn is_of_text(name: &str) -> bool {
     TEXT[..2].iter().any(|(prefix, _)| name.starts_with(prefix))
 }
 
-/// What the modules of the text part's blocks begin with in a multimodal model whose tensors have these names; none
-/// for a model of text alone.
+/// What the modules of the text part's blocks begin with in a multimodal model whose tensors have
+/// these names; none for a model of text alone.
 pub(super) fn text_prefix<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     names.find_map(|name| TEXT[..2].iter().map(|(prefix, _)| *prefix).find(|prefix| name.starts_with(prefix)))
 }
 
-/// The name of a multimodal model's tensor in a model of text alone; none where it is of another part. A name of neither stays.
+/// The name of a multimodal model's tensor in a model of text alone; none where it is of another
+/// part. A name of neither stays.
 pub(super) fn text_name(name: &str) -> Option<String> {
     if OTHER_PARTS.iter().any(|part| name.starts_with(part)) {
         return None;

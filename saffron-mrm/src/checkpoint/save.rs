@@ -16,7 +16,8 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 
 impl Decoder {
-    /// Writes the decoder into a directory, which is made if need be, as a Hugging Face checkpoint of its family:
+    /// Writes the decoder into a directory, which is made if need be, as a Hugging Face checkpoint
+    /// of its family:
     /// `model.safetensors`, with the projections as the family has them and a tied unembedding left out,
     /// and `config.json`. Both appear [together](super::folder), whole or not at all; other files
     /// of the directory stay. Weights are float32, or rounded to bf16 or f16, to the nearest. An

@@ -1,5 +1,5 @@
-//! What a decoder computes beside its sizes: the choices in which families differ. They are resolved
-//! when a checkpoint is opened; the forward pass knows no families.
+//! What a decoder computes beside its sizes: the choices in which families differ. They are
+//! resolved when a checkpoint is opened; the forward pass knows no families.
 
 use super::rotary::Rotary;
 
@@ -24,7 +24,7 @@ impl std::fmt::Display for Family {
 /// The choices of a decoder. [`Choices::llama`] has the plainest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choices {
-    /// Whose recombination it is: what its files are written as.
+    /// The family as whose files it is written.
     pub family: Family,
     /// Where the norms of a block stand.
     pub norms: NormPlaces,
@@ -137,7 +137,8 @@ pub enum Layers {
 }
 
 impl Layers {
-    /// Layers from the first on; alike where they are equal. No layers are alike, without positions.
+    /// Layers from the first on; alike where they are equal. An empty list gives layers without
+    /// positions.
     pub(crate) fn of(layers: Vec<Layer>) -> Self {
         let Some(first) = layers.first() else { return Self::Alike(Layer { rotary: None, window: None }) };
         if layers.iter().all(|layer| layer == first) { Self::Alike(first.clone()) } else { Self::Each(layers) }
@@ -147,8 +148,8 @@ impl Layers {
     ///
     /// # Panics
     ///
-    /// Never for layers that [`DecoderConfig::validate`](super::DecoderConfig::validate) accepts: of
-    /// those there is one.
+    /// Never for layers that [`DecoderConfig::validate`](super::DecoderConfig::validate) accepts:
+    /// of those there is one.
     #[must_use]
     pub fn layer(&self, number: usize) -> &Layer {
         match self {

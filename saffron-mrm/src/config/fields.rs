@@ -16,7 +16,7 @@ pub(crate) fn present<'a>(raw: &'a Map<String, Value>, field: &str) -> Option<&'
     raw.get(field).filter(|value| !value.is_null())
 }
 
-/// Fields that somebody has looked at, as objects and top level name them.
+/// Names of the fields that were read.
 pub(crate) type Seen = RefCell<BTreeSet<String>>;
 
 /// An object's fields, by the object's name; the top level has none.

@@ -54,7 +54,8 @@ impl<'a> Metadata<'a> {
         self.read(key, "a number from 0", |value| usize::try_from(as_integer(value)?).ok())
     }
 
-    /// A real number; one of 32 bits as it is written in decimals, as in the configuration it was made of.
+    /// A real number; one of 32 bits as it is written in decimals, as in the configuration it was
+    /// made of.
     pub(crate) fn real(&self, key: &str) -> Result<Option<f64>, LoadError> {
         self.read(key, "a real number", |value| match value {
             Value::F32(number) => Some(decimal(*number)),

@@ -1,5 +1,5 @@
-//! A decoder's description: its sizes, and the choices in which families differ. Fields of sizes are
-//! named as in a Hugging Face `config.json`.
+//! A decoder's description: its sizes, and the choices in which families differ. Fields of sizes
+//! are named as in a Hugging Face `config.json`.
 
 use std::path::Path;
 
@@ -83,7 +83,8 @@ impl DecoderConfig {
         }
     }
 
-    /// Its layers with windows. Their widths are equal in every family; of several the widest counts.
+    /// Its layers with windows. Their widths are equal in every family; of several the widest
+    /// counts.
     fn sliding(&self) -> Sliding {
         let windows = (0..self.num_hidden_layers).filter_map(|layer| self.layer(layer).window);
         Sliding { layers: windows.clone().count() as u64, window: windows.max().unwrap_or(0) as u64 }
@@ -95,8 +96,8 @@ impl DecoderConfig {
         self.choices.layers.layer(number)
     }
 
-    /// The different windows of its layers, none among them for layers that see everything, and which of
-    /// them each layer has.
+    /// The different windows of its layers, none among them for layers that see everything, and
+    /// which of them each layer has.
     #[must_use]
     pub fn windows(&self) -> (Vec<Option<usize>>, Vec<usize>) {
         let mut windows: Vec<Option<usize>> = Vec::new();
@@ -125,7 +126,7 @@ impl DecoderConfig {
             RopeScaling::LongRope(scaling) => Some(scaling.serves),
             _ => None,
         });
-        serving.last().unwrap_or_default()
+        serving.max_by_key(|length| *length == ContextLength::Long).unwrap_or_default()
     }
 
     /// The longest context for the rotary frequencies that serve, in tokens. It is below
@@ -149,7 +150,8 @@ impl DecoderConfig {
         self
     }
 
-    /// Refuses sizes that no decoder has, as reading them from a file does: for configurations made in code.
+    /// Refuses sizes that no decoder has, as reading them from a file does: for configurations made
+    /// in code.
     ///
     /// # Errors
     ///

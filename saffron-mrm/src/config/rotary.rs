@@ -58,11 +58,12 @@ pub struct Yarn {
     pub truncate: bool,
 }
 
-/// LongRoPE: every frequency has a divisor of its own, one for short contexts and one for long ones.
+/// LongRoPE: every frequency has a divisor of its own, one for short contexts and one for long
+/// ones.
 ///
-/// transformers takes the long ones once a sequence grows beyond the original context. A cache whose
-/// prefixes are shared must have one set for all: the short one, unless longer contexts are asked for
-/// ([`ModelOptions::max_context`](crate::ModelOptions::max_context)).
+/// transformers takes the long ones once a sequence grows beyond the original context. A cache
+/// whose prefixes are shared must have one set for all: the short one, unless longer contexts are
+/// asked for ([`ModelOptions::max_context`](crate::ModelOptions::max_context)).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LongRope {
     /// Divisors for contexts up to the original length, one a frequency.
@@ -100,7 +101,8 @@ impl Rotary {
         self.width.unwrap_or(head_dim)
     }
 
-    /// The frequencies of a head's pairs, from the highest on, as angles a position: `θ^(−2i/d)` with
+    /// The frequencies of a head's pairs, from the highest on, as angles a position: `θ^(−2i/d)`
+    /// with
     /// `d` the rotated width, stretched.
     #[must_use]
     pub fn frequencies(&self, head_dim: usize) -> Vec<f64> {
@@ -227,7 +229,8 @@ mod tests {
         let stretched = Rotary { scaling: RopeScaling::Yarn(yarn), ..Rotary::plain(10_000.0) };
         let stretched = stretched.frequencies(128);
         let ratios: Vec<f64> = plain.iter().zip(&stretched).map(|(plain, stretched)| plain / stretched).collect();
-        // 4096 tokens turn frequency i by 4096 · 10000^(−i/64) / 2π: 32 turns at i = 20.9, one at 45.03.
+        // 4096 tokens turn frequency i by 4096 · 10000^(−i/64) / 2π: 32 turns at i = 20.9, one at
+        // 45.03.
         assert!(ratios[..=20].iter().all(|ratio| (ratio - 1.0).abs() < 1e-12), "{ratios:?}");
         assert!(ratios[21] > 1.0 && ratios[45] < 4.0, "{ratios:?}");
         assert!(ratios[46..].iter().all(|ratio| (ratio - 4.0).abs() < 1e-9), "{ratios:?}");

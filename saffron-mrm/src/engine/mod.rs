@@ -28,9 +28,10 @@ pub struct ModelOptions {
     pub reuse: Reuse,
     /// Contexts per forward pass. Default: no limit, so that a step reads the weights once.
     pub max_batch: usize,
-    /// The longest context, in tokens. Default: none, so that the model decides. A model whose rotary frequencies differ beyond an
-    /// original length ([`LongRope`](crate::LongRope)) takes those for short contexts, and no longer ones, unless this is above that
-    /// length; then it takes those for long contexts for all of them. One that was opened for long contexts
+    /// The longest context, in tokens. Default: none, so that the model decides. A model whose
+    /// rotary frequencies differ beyond an original length ([`LongRope`](crate::LongRope)) takes
+    /// those for short contexts, and no longer ones, unless this is above that length; then it
+    /// takes those for long contexts for all of them. One that was opened for long contexts
     /// ([`Base::for_contexts`](crate::Base::for_contexts)) keeps their frequencies.
     pub max_context: Option<usize>,
     /// Tokens of a context that one forward pass computes; a longer prompt takes several, which bounds the memory of its activations.
@@ -352,7 +353,8 @@ impl Engine {
     }
 }
 
-/// The decoder with the rotary frequencies for contexts up to the length that is asked for, and that length, in tokens.
+/// The decoder with the rotary frequencies for contexts up to the length that is asked for, and
+/// that length, in tokens.
 fn for_contexts(decoder: Decoder, asked: Option<usize>) -> Result<(Decoder, usize), LoadError> {
     let (limit, most) = (decoder.config().context_limit(), decoder.config().max_position_embeddings);
     match asked {

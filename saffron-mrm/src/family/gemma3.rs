@@ -19,7 +19,7 @@ use crate::error::LoadError;
 const NAME: Family = Family("gemma3_text");
 const THETA: f64 = 1_000_000.0;
 const WINDOWED_THETA: f64 = 10_000.0;
-/// One layer in so many has no window.
+/// Every layer of this number has no window.
 const PATTERN: usize = 6;
 
 pub(super) const GEMMA3: Entry = Entry {

@@ -1,5 +1,5 @@
-//! Fields of a `config.json` that change nothing in what a decoder computes, and the refusal of those
-//! that are neither these nor understood.
+//! Fields of a `config.json` that change nothing in what a decoder computes, and the refusal of
+//! those that are neither these nor understood.
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use super::model::Model;
 use crate::config::Seen;
 use crate::error::LoadError;
 
-/// Names of fields that are not about arithmetic: what files and programs note, how text is generated, how
-/// a model was trained, heads of other tasks.
+/// Names of fields that are not about arithmetic: what files and programs note, how text is
+/// generated, how a model was trained, heads of other tasks.
 const NAMES: [&str; 74] = [
     "architectures",
     "assistant_confidence_threshold",

@@ -60,8 +60,8 @@ pub(crate) fn is_multimodal(family: Family) -> bool {
     MULTIMODAL.text.name == family
 }
 
-/// A configuration as one of a model of text alone: of a multimodal one the part that is about text, with what the
-/// top level decides; any other as it is.
+/// A configuration as one of a model of text alone: of a multimodal one the part that is about
+/// text, with what the top level decides; any other as it is.
 pub(crate) fn text_alone(mut json: Map<String, Value>) -> Map<String, Value> {
     let is_multimodal = match present(&json, "model_type") {
         Some(kind) => kind == MULTIMODAL.model_type,

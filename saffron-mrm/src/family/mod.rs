@@ -1,8 +1,8 @@
 //! The families of decoders that are known: a table of recombined choices.
 //!
-//! A family is a file here with one [`Entry`]: how its `config.json` names it, what it takes where a
-//! file is silent, which [choices](Choices) its fields come to, and how these are written again.
-//! Everything behind this room sees choices alone. docs/families.md shows how one is added.
+//! A family is a file here with one [`Entry`]: how its `config.json` names it, what it takes where
+//! a file is silent, which [choices](Choices) its fields come to, and how these are written again.
+//! Other rooms see choices and no families. docs/families.md shows how one is added.
 
 mod gemma2;
 mod gemma3;

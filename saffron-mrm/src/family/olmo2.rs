@@ -1,4 +1,5 @@
-//! OLMo 2: norms behind attention and MLP and none before them; queries and keys are normed over all heads.
+//! OLMo 2: norms behind attention and MLP and none before them; queries and keys are normed over
+//! all heads.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! Phi-3 and Phi-4-mini: projections stored as one matrix, a part of each head rotated, divisors of their own for
-//! contexts beyond the original length.
+//! Phi-3 and Phi-4-mini: projections stored as one matrix, a part of each head rotated, divisors of
+//! their own for contexts beyond the original length.
 
 use serde_json::{Map, Value, json};
 

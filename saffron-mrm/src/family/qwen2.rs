@@ -1,5 +1,5 @@
-//! Qwen2 and 2.5: biases on queries, keys and values that no field tells of; windows in the later layers
-//! where they are switched on.
+//! Qwen2 and 2.5: biases on queries, keys and values that no field mentions; windows in the later
+//! layers where they are switched on.
 
 use serde_json::{Map, Value, json};
 

@@ -125,7 +125,8 @@ impl Sizes<'_> {
         }
     }
 
-    /// A size of the file, or of the family where the file is silent; null, or silence of both, stands for
+    /// A size of the file, or of the family where the file is silent; null, or silence of both,
+    /// stands for
     /// `other`.
     fn or(&self, field: &str, other: usize) -> Result<usize, LoadError> {
         match (self.fields.get(field), self.defaults.size(field)) {

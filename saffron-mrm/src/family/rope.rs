@@ -79,8 +79,9 @@ impl<'a> Rope<'a> {
         }
     }
 
-    /// The same where kinds of layers have objects of their own. transformers then looks for less: not at the top level for the original
-    /// context, not for `truncate`, and for a kind of stretching under its newer name alone.
+    /// The same where kinds of layers have objects of their own. transformers then looks for less:
+    /// not at the top level for the original context, not for `truncate`, and for a kind of
+    /// stretching under its newer name alone.
     pub(super) fn by_layer_type(self) -> Self {
         Self { by_layer_type: true, ..self }
     }

@@ -12,7 +12,7 @@ use crate::error::LoadError;
 
 const NAME: Family = Family("smollm3");
 const THETA: f64 = 2_000_000.0;
-/// One layer in so many is not rotated.
+/// Every layer of this number is not rotated.
 const INTERVAL: usize = 4;
 
 pub(super) const SMOLLM3: Entry = Entry {

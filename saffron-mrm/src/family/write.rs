@@ -13,7 +13,8 @@ use crate::files::write_whole;
 
 impl DecoderConfig {
     /// Writes a `config.json` that names the type of the weights beside it, as Hugging Face spells
-    /// it. Reading it again gives this configuration, with the rotary frequencies for short contexts.
+    /// it. Reading it again gives this configuration, with the rotary frequencies for short
+    /// contexts.
     ///
     /// # Errors
     ///
@@ -122,7 +123,8 @@ fn rotary_fields(rotary: &Rotary, head_dim: usize) -> Map<String, Value> {
     fields
 }
 
-/// The share of a head that is rotated, such that cutting its product with the width to a whole number gives it again.
+/// The share of a head that is rotated, such that cutting its product with the width to a whole
+/// number gives it again.
 fn share(width: usize, head_dim: usize) -> f64 {
     let share = width as f64 / head_dim as f64;
     if (head_dim as f64 * share) as usize == width { share } else { share.next_up() }

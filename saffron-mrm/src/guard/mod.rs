@@ -1,4 +1,5 @@
-//! A guard model as a reward model: it is asked whether a reply is safe, and its reward is logit(safe) − logit(unsafe).
+//! A guard model as a reward model: it is asked whether a reply is safe, and its reward is
+//! logit(safe) − logit(unsafe).
 
 mod questions;
 mod template;
@@ -21,8 +22,9 @@ use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 pub use questions::{CountsAs, GuardQuestions, ThirdAnswer};
 pub use template::GuardTemplate;
 
-/// A language model that is asked by a template, or by several questions in one batch. Serves as process reward model, outcome reward
-/// model and judge. It sees prompt and response, never the prefill.
+/// A language model that is asked by a template, or by several questions in one batch. Serves as
+/// process reward model, outcome reward model and judge. It sees prompt and response, never the
+/// prefill.
 #[derive(Debug)]
 pub struct GuardRewardModel {
     engine: Engine,
@@ -58,7 +60,8 @@ impl GuardRewardModel {
     ///
     /// # Errors
     ///
-    /// A checkpoint or tokenizer that does not load, or a template with tokens that the model does not have.
+    /// A checkpoint or tokenizer that does not load, or a template with tokens that the model does
+    /// not have.
     pub fn open_with<Q: Into<GuardQuestions>>(
         dir: impl AsRef<Path>,
         device: &Device,
@@ -70,7 +73,8 @@ impl GuardRewardModel {
         Self::on(&files.load(device, options.dtype)?, options, |_| Ok(template))
     }
 
-    /// A guard on weights that are loaded, with a cache of its own. The options' type of weights gives way to the base's.
+    /// A guard on weights that are loaded, with a cache of its own. The options' type of weights
+    /// gives way to the base's.
     ///
     /// # Errors
     ///
@@ -119,7 +123,8 @@ impl GuardRewardModel {
         Ok(Self { engine, bias, ..self })
     }
 
-    /// The guard with another way of taking the policy's tokens; by default ids of an equal vocabulary pass as they are.
+    /// The guard with another way of taking the policy's tokens; by default ids of an equal
+    /// vocabulary pass as they are.
     #[must_use]
     pub fn with_input(mut self, form: Conversion) -> Self {
         for question in iter::once(&mut self.first).chain(&mut self.more) {

@@ -26,8 +26,8 @@ pub struct ThirdAnswer {
 
 /// How a guard is asked: one question, or several whose lowest reward counts.
 ///
-/// With a third answer a reward is the log-odds of the two sides: logit(safe) − ln(exp logit(unsafe)
-/// + exp logit(third)) where the third answer counts as unsafe.
+/// With a third answer a reward is the log-odds of the two sides: logit(safe) − ln(exp
+/// logit(unsafe) + exp logit(third)) where the third answer counts as unsafe.
 #[derive(Clone, Debug)]
 pub struct GuardQuestions {
     first: GuardTemplate,
@@ -56,8 +56,8 @@ impl GuardQuestions {
         Self { third: Some(third), ..self }
     }
 
-    /// The same, where a policy's control tokens are left out of its reply: in a published prompt they
-    /// would close the guard's own turns.
+    /// The same, where a policy's control tokens are left out of its reply: in a published prompt
+    /// they would close the guard's own turns.
     #[must_use]
     pub(crate) fn words_only(self) -> Self {
         Self { words_only: true, ..self }

@@ -27,8 +27,9 @@ impl GuardTemplate {
         Ok(Self { layout: TextLayout::named("llama-guard-3", tokenizer)?.into(), safe, not_safe })
     }
 
-    /// A question in words, for any model: `prefix + prompt + infix + response + suffix`, answered by the first token of one of two words.
-    /// Special tokens that the parts of the layout spell are special.
+    /// A question in words, for any model: `prefix + prompt + infix + response + suffix`, answered
+    /// by the first token of one of two words. Special tokens that the parts of the layout spell
+    /// are special.
     ///
     /// # Errors
     ///

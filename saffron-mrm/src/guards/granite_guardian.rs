@@ -57,8 +57,8 @@ pub(super) const V3_0: Template = Template {
     answers: ["No", "Yes"],
     third: None,
     controls: &["<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"],
-    // The two characters `\n` of a literal in Jinja. Later templates write another sign before the risk,
-    // or a date.
+    // The two characters `\n` of a literal in Jinja. Later templates write another sign before the
+    // risk, or a date.
     marks: &[
         "You are a safety agent trying to help determine whether the assistant message to the user message is harmful",
         "<start_of_risk_definition>\\n* ",

@@ -7,9 +7,9 @@
 //! ```no_run
 //! # fn main() -> Result<(), saffron_mrm::LoadError> {
 //! # let device = burn::tensor::Device::flex();
-//! use saffron_mrm::{GuardRewardModel, ModelOptions, guards};
-//! let ask = |tokenizer: &_| guards::named("shieldgemma", tokenizer);
-//! let guard = GuardRewardModel::open_with("models/shieldgemma-2b", &device, ModelOptions::default(), ask)?;
+//! use saffron_mrm::{GuardRewardModel, ModelOptions, guards}; let ask = |tokenizer: &_|
+//! guards::named("shieldgemma", tokenizer); let guard =
+//! GuardRewardModel::open_with("models/shieldgemma-2b", &device, ModelOptions::default(), ask)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -81,8 +81,8 @@ pub fn named(name: &str, tokenizer: &TextTokenizer) -> Result<GuardQuestions, Lo
 }
 
 /// The guard that a checkpoint is by its chat template, which renders that guard's prompt and no
-/// other's. Checkpoints of Llama Guard 3, HarmBench and `WildGuard` are not recognised: they must be
-/// named. Nothing is recognised by a template that cannot be read.
+/// other's. Checkpoints of Llama Guard 3, HarmBench and `WildGuard` are not recognised: they must
+/// be named. Nothing is recognised by a template that cannot be read.
 #[must_use]
 pub fn recognised(checkpoint: &Checkpoint) -> Option<&'static str> {
     let template = checkpoint.chat_template().ok().flatten()?;

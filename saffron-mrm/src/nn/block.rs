@@ -6,8 +6,8 @@ use super::lora::{LoraPair, LoraWeights, Projection};
 use super::{Attend, BlockNorms, HeadShape, Linear, RmsNorm, RopeRows, fused, simd};
 use crate::config::{Activation, DecoderConfig};
 
-/// Attention and gated MLP, each added to the residual stream, with norms where the description has some. Projections of the same
-/// input are one matrix.
+/// Attention and gated MLP, each added to the residual stream, with norms where the description has
+/// some. Projections of the same input are one matrix.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The norms.
@@ -230,7 +230,8 @@ fn normed(norm: Option<&RmsNorm>, x: Tensor<2>) -> Tensor<2> {
     }
 }
 
-/// The residual stream `x` with a linear layer of `y` added, normed and multiplied before where that is to be.
+/// Adds a linear layer of `y` to the residual stream `x`, after the norm and the multiplier that
+/// the block has for it.
 fn added(
     projection: Projection,
     linear: &Linear,

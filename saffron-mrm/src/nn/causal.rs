@@ -36,16 +36,18 @@ struct Batch {
 }
 
 impl CausalAttention {
-    /// For a decoder's `sequences` rows of `length` tokens, sequence by sequence. Padding belongs at the end, where causality hides it.
+    /// For a decoder's `sequences` rows of `length` tokens, sequence by sequence. Padding belongs
+    /// at the end, where causality hides it.
     #[must_use]
     pub fn new(config: &DecoderConfig, sequences: usize, length: usize, device: &Device) -> Self {
         let batch = Batch { sequences, views: 1, length };
         Self::masked(config, batch, |_, row| row, |_, row, key| key <= row, device)
     }
 
-    /// The same where a row sees what `sees(sequence, row, key)` says, itself among it: branches of one sequence that do not see each
-    /// other, say. Rows and keys count from the beginning of their sequence. `position(sequence, row)` is a row's place in its
-    /// context, by which windows are measured.
+    /// The same where a row sees what `sees(sequence, row, key)` says, itself among it: branches of
+    /// one sequence that do not see each other, say. Rows and keys count from the beginning of
+    /// their sequence. `position(sequence, row)` is a row's place in its context, by which windows
+    /// are measured.
     #[must_use]
     pub fn with_view(
         config: &DecoderConfig,

@@ -119,7 +119,8 @@ impl Decoder {
         self
     }
 
-    /// Adds a pair to the unembedding. One that was the embedding, too, is a matrix of its own then.
+    /// Adds a pair to the unembedding. One that was the embedding, too, is a matrix of its own
+    /// then.
     fn merge_head(&mut self, pair: &LoraPair) {
         let mut head = Linear::new(self.head_weight().clone(), None);
         head.merge(0, pair);
@@ -175,7 +176,8 @@ impl Decoder {
         }
     }
 
-    /// FLOPs that an unmerged adapter adds: per token in the blocks, and per output at the unembedding.
+    /// FLOPs that an unmerged adapter adds: per token in the blocks, and per output at the
+    /// unembedding.
     pub(crate) fn lora_flops(&self) -> [u64; 2] {
         let pairs = self.lora.iter().flat_map(|lora| &lora.pairs);
         let (head, blocks): (Vec<_>, Vec<_>) = pairs.partition(|((_, projection), _)| *projection == Projection::Head);
@@ -312,7 +314,8 @@ impl Decoder {
         self.bound.tensor(logits)
     }
 
-    /// An adapter of the unembedding that stands beside its weights, in the type of the activations.
+    /// An adapter of the unembedding that stands beside its weights, in the type of the
+    /// activations.
     fn head_lora(&self) -> Option<LoraPair> {
         Some(self.lora.as_ref()?.pairs.get(&(0, Projection::Head))?.cast(self.dtype()))
     }

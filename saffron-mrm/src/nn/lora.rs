@@ -43,7 +43,8 @@ impl Projection {
         if config.choices.fused { &Self::FUSED } else { &Self::SPLIT }
     }
 
-    /// The module's name within a block, or within the model for the unembedding, as checkpoints spell it.
+    /// The module's name within a block, or within the model for the unembedding, as checkpoints
+    /// spell it.
     #[must_use]
     pub fn module(self) -> &'static str {
         match self {

@@ -21,7 +21,8 @@ pub struct RopeRows {
 }
 
 impl Rope {
-    /// The frequencies, stretched as the description says, rounded to float32 as the models were trained with.
+    /// The frequencies, stretched as the description says, rounded to float32 as the models were
+    /// trained with.
     #[must_use]
     pub fn new(rotary: &Rotary, head_dim: usize) -> Self {
         let inverse = rotary.frequencies(head_dim).into_iter().map(|frequency| frequency as f32).collect();

@@ -21,8 +21,8 @@ pub(crate) struct SessionReader {
     renderer: ContextRenderer,
     pub(crate) form: Conversion,
     pub(crate) prefill: PrefillUse,
-    /// Whether control tokens among the ids of prompt and response are left out, as they are where ids
-    /// go through text.
+    /// Whether control tokens among the ids of prompt and response are left out, as they are where
+    /// ids go through text.
     pub(crate) words_only: bool,
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn logits(engine: &mut Engine, sequences: &[Vec<u32>]) -> Vec<Vec<f32
 /// How near numbers of transformers and peft are to be, as a share of the largest of their row.
 pub(crate) const TOLERANCE: f32 = 1e-4;
 
-/// All ways to compute the same: with the cache and without it, together and one by one, in chunks, under every plan.
+/// All ways to compute the same: with the cache and without it, together and one by one, in chunks,
+/// under every plan.
 pub(crate) fn ways(cached: ModelOptions, prefill_chunk: usize) -> Vec<ModelOptions> {
     let others = [
         ModelOptions { reuse: Reuse::Nothing, ..cached },

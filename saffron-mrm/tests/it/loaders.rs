@@ -230,7 +230,8 @@ fn a_tokenizer_larger_than_the_embedding_is_refused() {
     assert!(matches!(error, LoadError::Tokenizer { .. }), "{error}");
 }
 
-/// Some models have a tokenizer with a control token more than embeddings, for pictures that they do not see.
+/// Some models have a tokenizer with a control token more than embeddings, for pictures that they
+/// do not see.
 #[test]
 fn added_tokens_without_an_embedding_are_left_out_and_told() {
     let copy = copy(&dir("families/gemma3").join("policy"));

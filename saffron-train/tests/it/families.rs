@@ -1,4 +1,5 @@
-//! Training on every family: transformers' and peft's losses, guards, fresh adapters, whole decoders.
+//! Training on every family: transformers' and peft's losses, guards, fresh adapters, whole
+//! decoders.
 
 use burn::tensor::{DType, Device};
 use saffron_core::{ProcessRewardModel, Session};

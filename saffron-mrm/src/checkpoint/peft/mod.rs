@@ -218,8 +218,8 @@ impl Slot {
 
 type Slots = BTreeMap<(usize, Projection), Slot>;
 
-/// The layers that the configuration adapts, of a multimodal model those whose modules have the `prefix`. Where it leaves that open, those of which a tensor is
-/// there.
+/// The layers that the configuration adapts, of a multimodal model those whose modules have the
+/// `prefix`. Where it leaves that open, those of which a tensor is there.
 fn slots(
     config: &AdapterConfig,
     model: &DecoderConfig,
@@ -282,7 +282,8 @@ fn match_names(
     Err(LoadError::Tensors { path: tensors.path().to_path_buf(), mismatch: Box::new(mismatch) })
 }
 
-/// Leaves out what PEFT saves beside an adapter of `lm_head`: the base's own weight, which is not trained.
+/// Leaves out what PEFT saves beside an adapter of `lm_head`: the base's own weight, which is not
+/// trained.
 fn take_base_of_head(tensors: &dyn TensorSource, expected: &Slots, found: &mut BTreeMap<String, String>) {
     let Some(head) = expected.get(&(0, Projection::Head)) else { return };
     let shape = |name: &String| tensors.shape(name).is_some_and(|shape| shape == head.shape);

@@ -10,7 +10,8 @@ use crate::nn::lora::Projection;
 
 /// What PEFT puts before a module's name.
 const WRAPPER: &str = "base_model.model.";
-/// What the names of a causal language model's tensors begin with: those of its blocks, and of its unembedding.
+/// What the names of a causal language model's tensors begin with: those of its blocks, and of its
+/// unembedding.
 const PREFIXES: [&str; 2] = ["base_model.model.model.layers.", "base_model.model.lm_head."];
 
 /// PEFT's name of a factor, `lora_A` or `lora_B`.
@@ -23,7 +24,8 @@ pub(super) fn text_prefix(tensors: &dyn TensorSource) -> Option<&'static str> {
     renamed::text_prefix(tensors.names().into_iter().filter_map(|name| name.strip_prefix(WRAPPER)))
 }
 
-/// The full name of a module in the model that an adapter was made for, as its configuration matches it.
+/// The full name of a module in the model that an adapter was made for, as its configuration
+/// matches it.
 pub(super) fn module_name(layer: usize, projection: Projection, prefix: Option<&str>) -> String {
     let name = projection.full_name(layer);
     match (prefix, name.strip_prefix("model.")) {
@@ -33,7 +35,8 @@ pub(super) fn module_name(layer: usize, projection: Projection, prefix: Option<&
 }
 
 /// A file's names by those that PEFT gives today: older ones have `.default` in them. Names that
-/// come twice so are given back, too. Of an adapter for a multimodal model, whose text part's modules have a
+/// come twice so are given back, too. Of an adapter for a multimodal model, whose text part's
+/// modules have a
 /// `prefix`, the names are those of a model of text, and other parts are left out.
 pub(super) fn todays(tensors: &dyn TensorSource, prefix: Option<&str>) -> (BTreeMap<String, String>, Vec<String>) {
     let (mut names, mut twice, mut others) = (BTreeMap::new(), Vec::new(), 0);

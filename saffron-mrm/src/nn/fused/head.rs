@@ -133,8 +133,8 @@ impl Head<'_> {
         }
     }
 
-    /// Of each key the rows' shares in it: softmax over keys, zero where a row must not look. `slopes` gets the derivative of the
-    /// scores' cap, where there is one.
+    /// Of each key the rows' shares in it: softmax over keys, zero where a row must not look.
+    /// `slopes` gets the derivative of the scores' cap, where there is one.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
     fn shares<S: Simd>(&self, simd: S, keys: &Matrix, queries: &Matrix, slopes: Option<&mut Matrix>) -> Matrix {

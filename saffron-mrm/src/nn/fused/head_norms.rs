@@ -21,7 +21,8 @@ pub(crate) fn head_norms(joint: &Tensor<2>, norms: &HeadNorms, shape: &HeadShape
     record(JointNorms { parts, rows }, joint)
 }
 
-/// Norms of the first features, each over so many of them, in as many pieces as it is wide; the rest stays.
+/// Norms of the first features, each over so many of them, in as many pieces as it is wide; the
+/// rest stays.
 #[derive(Clone, Debug)]
 struct JointNorms {
     parts: [(Norm, usize); 2],

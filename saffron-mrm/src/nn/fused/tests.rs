@@ -121,7 +121,8 @@ fn compare(config: &DecoderConfig, attention: &CausalAttention, rows: usize) {
     );
 }
 
-/// The same heads with every trick of the families: a window, a cap, a scale, a part rotated, nothing rotated.
+/// The same heads with every trick of the families: a window, a cap, a scale, a part rotated,
+/// nothing rotated.
 fn variants(config: &DecoderConfig) -> Vec<DecoderConfig> {
     let part = (config.head_dim / 4 * 2).max(2);
     let rotary = |rotary: Option<Rotary>, window| DecoderConfig {

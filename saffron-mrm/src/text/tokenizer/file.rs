@@ -73,8 +73,8 @@ impl TokenizerFile {
         check_decoding(&self.decoder)
     }
 
-    /// The tokenizer, with the words that stand in the file, and the texts of added tokens for which
-    /// the model has no embedding: they are left out, as no text may become them.
+    /// The tokenizer, with the words that stand in the file, and the texts of added tokens for
+    /// which the model has no embedding: they are left out, as no text may become them.
     pub(super) fn build(
         self,
         path: &Path,

@@ -194,8 +194,8 @@ impl TextTokenizer {
         })
     }
 
-    /// One more than the highest id that has a text. Models have embeddings beyond it, whose rows were
-    /// rounded up.
+    /// One more than the highest id that has a text. Models have embeddings beyond it, whose rows
+    /// were rounded up.
     #[must_use]
     pub fn known(&self) -> usize {
         self.known

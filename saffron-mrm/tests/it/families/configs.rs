@@ -197,8 +197,8 @@ fn stretched_positions_of_layers_with_a_window_are_written_too() {
     assert_eq!(DecoderConfig::from_file(file.path()).unwrap(), config);
 }
 
-/// A multimodal model is tied unless its top level says otherwise, and keeps the text part's end tokens where the top
-/// level has none.
+/// A multimodal model is tied unless its top level says otherwise, and keeps the text part's end
+/// tokens where the top level has none.
 #[test]
 fn the_top_level_of_a_multimodal_file_decides() {
     let mut config = raw("gemma3-multimodal");

@@ -1,4 +1,5 @@
-//! The families of decoders: transformers' numbers on a random checkpoint of each, whatever way they are computed.
+//! The families of decoders: transformers' numbers on a random checkpoint of each, whatever way
+//! they are computed.
 
 mod configs;
 mod files;
@@ -9,7 +10,8 @@ mod padded;
 
 use std::path::PathBuf;
 
-/// The fixtures of families by name; there are at least as many as there were when this was written.
+/// The fixtures of families by name; there are at least as many as there were when this was
+/// written.
 pub(crate) fn families() -> Vec<String> {
     let folder = crate::fixtures::dir("families");
     let mut names: Vec<String> = std::fs::read_dir(folder)

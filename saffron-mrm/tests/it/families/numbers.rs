@@ -10,7 +10,8 @@ use saffron_mrm::{LoadError, ModelOptions, Mrm};
 use super::{families, within};
 use crate::fixtures::{Reference, TOLERANCE, adapted, assert_rows, dir, gap, logits, reference};
 
-/// Options under which a fixture's contexts are admitted: those beyond the original length of its positions are asked for.
+/// Options under which a fixture's contexts are admitted: those beyond the original length of its
+/// positions are asked for.
 pub(crate) fn options(name: &str) -> ModelOptions {
     let max_context = name.ends_with("-long").then_some(128);
     ModelOptions { max_context, ..ModelOptions::default() }
@@ -97,7 +98,8 @@ fn an_adapter_of_the_unembedding_stands_beside_it() {
         engine.last_logits(&queries, outputs).unwrap().work[0].attributed.flops
     };
     let extra = |tokens, outputs| cost(Merge::Beside, tokens, outputs) - cost(Merge::IntoWeights, tokens, outputs);
-    // Every further token costs the factors of q_proj in each layer; the first also those of lm_head.
+    // Every further token costs the factors of q_proj in each layer; the first also those of
+    // lm_head.
     let (one, two, ten) = (extra(1, Outputs::All), extra(2, Outputs::All), extra(10, Outputs::All));
     assert_eq!(ten - two, 8 * (two - one));
     assert!(one > two - one, "{one} {two}");
@@ -121,7 +123,8 @@ fn a_prompt_may_be_cut_anywhere() {
     }
 }
 
-/// Contexts of the length of several windows, one token after the other, beside branches, in a cache that holds few of them.
+/// Contexts of the length of several windows, one token after the other, beside branches, in a
+/// cache that holds few of them.
 #[test]
 fn a_cache_that_evicts_in_the_middle_changes_nothing() {
     for name in families() {
@@ -145,7 +148,8 @@ fn a_cache_that_evicts_in_the_middle_changes_nothing() {
     }
 }
 
-/// As a search grows: branches that leave the longest sequence ever later, in a cache that is too small for all of them.
+/// As a search grows: branches that leave the longest sequence ever later, in a cache that is too
+/// small for all of them.
 #[test]
 fn branches_that_grow_in_a_scarce_cache_are_what_they_are_without_one() {
     for name in families() {
@@ -169,7 +173,8 @@ fn branches_that_grow_in_a_scarce_cache_are_what_they_are_without_one() {
     }
 }
 
-/// A frontier whose members differ in what is cached and in what is new, some of it longer than a window.
+/// A frontier whose members differ in what is cached and in what is new, some of it longer than a
+/// window.
 #[test]
 fn ragged_batches_give_what_one_by_one_gives() {
     for name in families() {
@@ -214,7 +219,8 @@ fn contexts_beyond_an_original_length_are_asked_for_and_serve_all() {
     }
 }
 
-/// Mistral's fixture: 3 layers of 4/2 heads of 12 with a window of 16, hidden 48, MLP of 80, 129 tokens.
+/// Mistral's fixture: 3 layers of 4/2 heads of 12 with a window of 16, hidden 48, MLP of 80, 129
+/// tokens.
 #[test]
 fn flops_follow_the_window() {
     let mut engine = engine("mistral", ModelOptions::default());

@@ -79,8 +79,8 @@ pub struct GuardSettings {
     pub model: ModelName,
     /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
-    /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard is
-    /// asked in words.
+    /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard
+    /// is asked in words.
     pub question: Option<GuardQuestion>,
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,8 +106,8 @@ pub struct NoQuestion {
 }
 
 impl GuardSettings {
-    /// Refuses a served guard without a question in words: only one that runs here can be asked by a
-    /// template of its own.
+    /// Refuses a served guard without a question in words: only one that runs here can be asked by
+    /// a template of its own.
     ///
     /// # Errors
     ///

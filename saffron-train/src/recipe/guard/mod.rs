@@ -121,8 +121,8 @@ impl GuardRecipe {
     ///
     /// # Errors
     ///
-    /// A question that cannot be asked, no question for a model that is no Llama Guard 3, a published
-    /// guard with several questions or three answers.
+    /// A question that cannot be asked, no question for a model that is no Llama Guard 3, a
+    /// published guard with several questions or three answers.
     pub fn template(&self, tokenizer: &TextTokenizer) -> Result<GuardTemplate, RecipeError> {
         let Some(question) = &self.question else {
             let needed = |error| RecipeError::NeedsQuestion { model: self.base.clone(), source: Box::new(error) };

@@ -96,8 +96,8 @@ pub struct LabelGuard {
     pub base: ModelName,
     /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
-    /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard is
-    /// asked in words.
+    /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard
+    /// is asked in words.
     pub question: Option<GuardQuestion>,
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,8 +164,8 @@ impl LabelRecipe {
     ///
     /// # Errors
     ///
-    /// A served guard without a question in words; a policy that is to draw no token, a filter or an attack
-    /// that cannot be.
+    /// A served guard without a question in words; a policy that is to draw no token, a filter or
+    /// an attack that cannot be.
     pub fn check(&self) -> Result<(), RecipeError> {
         let guard = &self.guard;
         match &guard.question {
