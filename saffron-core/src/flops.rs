@@ -10,10 +10,19 @@ use crate::work::Forwarded;
 /// sum); per output `2·hidden·vocab`. Layers that slide have the pairs within their window.
 ///
 /// ```
-/// use saffron_core::{DecoderShape, Sliding}; // Llama 3 8B: 32 layers, hidden 4096, 32/8 heads of
-/// 128, intermediate 14336, vocabulary 128256. let shape = DecoderShape { layers: 32, hidden: 4096,
-/// q: 4096, kv: 1024, intermediate: 14336, vocab: 128_256, lora_per_token: 0,
-///     lora_per_output: 0, sliding: Sliding::NONE };
+/// use saffron_core::{DecoderShape, Sliding};
+/// // Llama 3 8B: 32 layers, hidden 4096, 32/8 heads of 128, intermediate 14336, vocabulary 128256.
+/// let shape = DecoderShape {
+///     layers: 32,
+///     hidden: 4096,
+///     q: 4096,
+///     kv: 1024,
+///     intermediate: 14_336,
+///     vocab: 128_256,
+///     lora_per_token: 0,
+///     lora_per_output: 0,
+///     sliding: Sliding::NONE,
+/// };
 /// let one_token = shape.forwarded(1, 1, 1).flops;
 /// // Twice the 7.5 billion weights of its linear layers (the embedding table is only looked up), and a little attention.
 /// assert!((one_token as f64 / 1e9 - 15.01).abs() < 0.01);

@@ -7,9 +7,9 @@
 //! ```no_run
 //! # fn main() -> Result<(), saffron_mrm::LoadError> {
 //! # let device = burn::tensor::Device::flex();
-//! use saffron_mrm::{GuardRewardModel, ModelOptions, guards}; let ask = |tokenizer: &_|
-//! guards::named("shieldgemma", tokenizer); let guard =
-//! GuardRewardModel::open_with("models/shieldgemma-2b", &device, ModelOptions::default(), ask)?;
+//! use saffron_mrm::{GuardRewardModel, ModelOptions, guards};
+//! let ask = |tokenizer: &_| guards::named("shieldgemma", tokenizer);
+//! let guard = GuardRewardModel::open_with("models/shieldgemma-2b", &device, ModelOptions::default(), ask)?;
 //! # Ok(())
 //! # }
 //! ```
