@@ -369,7 +369,7 @@ MULTIMODAL = [
     Cell(
         "gemma3-multimodal-old",
         "gemma3",
-        "the same with the names that transformers saves (`language_model.model…`); `attention_bias`, an odd window, six layers by the default pattern",
+        "a multimodal configuration with the tensor names that transformers writes (`language_model.model…`); `attention_bias`, an odd window, six layers by the default pattern",
         IMAGES
         | {
             "text_config": TEXT_SIZES

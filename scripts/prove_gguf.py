@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 TOLERANCE = 1e-3
-# llama.cpp looks GELU up in a table of half precision. The same files without their MLPs are held to the other tolerance.
+# Models with GELU differ in their MLPs, and why is not known: the same files without their MLPs are held to the other tolerance.
 WITH_GELU = 5e-3
 # Files that llama.cpp computes otherwise than they say, with the reason. They may lie further apart.
 OTHERWISE = {

@@ -47,7 +47,7 @@ impl PlanOptions {
         Self { kind, buckets: Buckets::Exact, window: None, score_cap: None }
     }
 
-    /// The cap, NaN where it is none that a score can have.
+    /// The cap; NaN if it is not finite and above zero.
     pub(super) fn cap(self) -> Option<f32> {
         self.score_cap.map(|cap| if cap.is_finite() && cap > 0.0 { cap } else { f32::NAN })
     }

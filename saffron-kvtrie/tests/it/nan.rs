@@ -75,7 +75,7 @@ fn poison_first(bench: &mut Bench, context: &[u32], count: u32) {
         let nan = Tensor::<3>::full([2, len as usize, 8], f32::NAN, &Device::flex());
         bench.pools.write(0, &[(0, Extent { base: extent.base, len })], &nan, &nan);
     }
-    assert_eq!(left, 0, "so many tokens are stored");
+    assert_eq!(left, 0, "as many tokens are stored as were asked for");
 }
 
 // What no row's window reaches is not read. Where windows of one group or tile begin at different

@@ -1,6 +1,6 @@
-//! Rotary positions in metadata. As in llama.cpp, a file without a kind of scaling scales linearly,
-//! a factor is read under its old name where the new one is not there, a factor of 0 is none, and a
-//! kind of `none` turns it off.
+//! Rotary positions in metadata, by llama.cpp's rules: a file without a kind of scaling scales
+//! linearly; the old key of the factor counts where the new one is absent; a factor of 0 means no
+//! scaling; the kind `none` turns scaling off.
 
 use super::{Model, llama3};
 use crate::config::{ContextLength, LongRope, RopeScaling, Rotary, Yarn, decimal};

@@ -26,8 +26,8 @@ fn files_for_llama_cpp() {
         let config = DecoderConfig::from_dir(&said.dir).unwrap();
         write(&folder, &said.name, &said.name, &config, &writer::parts(&said.dir));
         if config.choices.activation == Activation::GeluTanh {
-            // llama.cpp looks its GELU up in a table of half precision: everything else is to agree
-            // in full.
+            // Models with GELU differ from llama.cpp in their MLPs: everything else is to agree in
+            // full.
             let shape = [config.hidden_size, config.intermediate_size];
             let without = (0..config.num_hidden_layers).fold(writer::parts(&said.dir), |parts, layer| {
                 let name = format!("blk.{layer}.ffn_down.weight");
