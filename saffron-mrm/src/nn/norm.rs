@@ -64,11 +64,13 @@ impl RmsNorm {
     /// # Shapes
     ///
     /// - output: `[width, 1]`, float32
+    #[cfg(feature = "flex")]
     pub(crate) fn multiplier(&self) -> &Tensor<2> {
         &self.multiplier
     }
 
     /// What is added to the mean square.
+    #[cfg(feature = "flex")]
     pub(crate) fn eps(&self) -> f64 {
         self.eps
     }
