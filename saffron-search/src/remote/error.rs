@@ -172,6 +172,34 @@ pub enum AnswerProblem {
         /// The tokens.
         tokens: [Token; 2],
     },
+    /// No value of a token that was asked for by its id.
+    #[error("sequence {sequence} lacks token {token}, which was asked for by its id")]
+    Lacks {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: Token,
+    },
+    /// A value that cannot be a logit.
+    #[error("sequence {sequence} has {value} as the logit of token {token}")]
+    NotALogit {
+        /// Place in the request.
+        sequence: usize,
+        /// The token.
+        token: Token,
+        /// What stands there.
+        value: String,
+    },
+    /// A hidden state of another width than the unembedding, or with a value that is not finite.
+    #[error("sequence {sequence} has {found} as its hidden state, expected {width} finite numbers")]
+    NotHidden {
+        /// Place in the request.
+        sequence: usize,
+        /// The width of the unembedding.
+        width: usize,
+        /// What stands there.
+        found: String,
+    },
     /// Another model than the one that was there at the start.
     #[error("the model is {found:?} now, it was {expected:?}")]
     OtherModel {
@@ -210,11 +238,28 @@ fn shown(text: &str, key: Option<&ApiKey>) -> String {
 }
 
 impl AnswerProblem {
+    /// Whether the same question may get a whole row: engines leave values out, or put a floor in
+    /// their place, where requests of different kinds share a step.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::TooFew { .. }
+                | Self::NotALogprob { .. }
+                | Self::RuledOut { .. }
+                | Self::Lacks { .. }
+                | Self::NotALogit { .. }
+                | Self::NotHidden { .. }
+        )
+    }
+
     fn without(self, key: Option<&ApiKey>) -> Self {
         match self {
             Self::Malformed(reason) => Self::Malformed(shown(&reason, key)),
             Self::NotALogprob { sequence, token, value } => {
                 Self::NotALogprob { sequence, token, value: shown(&value, key) }
+            }
+            Self::NotALogit { sequence, token, value } => {
+                Self::NotALogit { sequence, token, value: shown(&value, key) }
             }
             Self::OtherModel { expected, found } => {
                 Self::OtherModel { expected: shown(&expected, key), found: shown(&found, key) }

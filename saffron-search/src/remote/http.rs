@@ -47,7 +47,10 @@ enum Try {
 impl Http {
     pub(super) fn new(settings: RemoteSettings) -> Self {
         // Without a proxy of the environment: a library does not read it.
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None).build();
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
+        // As many connections are kept alive as are used at the same time.
+        let kept = settings.in_flight.max(1);
+        let config = config.max_idle_connections_per_host(kept).max_idle_connections(kept.saturating_mul(8)).build();
         Self { agent: config.into(), settings }
     }
 
@@ -69,7 +72,7 @@ impl Http {
 
     /// Gets JSON.
     pub(super) fn get(&self, endpoint: &str, path: &str) -> Result<Value, RemoteError> {
-        self.ask(endpoint, |left| {
+        self.ask(Instant::now(), endpoint, |left| {
             self.authorised(self.agent.get(format!("{endpoint}{path}")))
                 .config()
                 .timeout_global(Some(left))
@@ -80,8 +83,19 @@ impl Http {
 
     /// Posts JSON, and gets JSON.
     pub(super) fn post(&self, endpoint: &str, path: &str, body: &Value) -> Result<Value, RemoteError> {
+        self.post_since(Instant::now(), endpoint, path, body)
+    }
+
+    /// [`post`](Self::post) as part of something that began earlier and has the time of one request.
+    pub(super) fn post_since(
+        &self,
+        begun: Instant,
+        endpoint: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, RemoteError> {
         let body = body.to_string();
-        self.ask(endpoint, |left| {
+        self.ask(begun, endpoint, |left| {
             let request = self.agent.post(format!("{endpoint}{path}")).header("Content-Type", "application/json");
             self.authorised(request).config().timeout_global(Some(left)).build().send(body.as_bytes())
         })
@@ -120,10 +134,10 @@ impl Http {
     /// Tries a request until it is answered, the tries are spent, or the time is.
     fn ask(
         &self,
+        begun: Instant,
         endpoint: &str,
         send: impl Fn(Duration) -> Result<Response<Body>, ureq::Error>,
     ) -> Result<Value, RemoteError> {
-        let begun = Instant::now();
         let mut backoff = self.settings.backoff;
         let mut tries: u32 = 0;
         loop {

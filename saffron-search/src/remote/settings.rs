@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use saffron_core::Token;
 
+use super::RemoteError;
+
 /// A bearer token for a server. It is never written anywhere but into the request's header.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
@@ -55,8 +57,11 @@ pub struct RemoteSettings {
     pub wait: Duration,
     /// The largest answer that is read, in bytes.
     pub max_answer: u64,
-    /// Sequences a request; more are sent one request after another.
+    /// The most sequences of a request; more are sent in further requests.
     pub max_batch: usize,
+    /// The most requests that are in flight together. A server that batches continuously works on
+    /// them at the same time.
+    pub in_flight: usize,
     /// How many of the most probable tokens are asked for. Where they hold too little mass, twice
     /// as many are asked for once; the server must be able to give these, and is never asked for
     /// more, but for a guard on llama.cpp, which limits nothing.
@@ -73,7 +78,7 @@ pub struct RemoteSettings {
 
 impl Default for RemoteSettings {
     /// Two minutes a request and two for a server that loads, three new tries, 64 MiB, 64
-    /// sequences, the 64 most probable tokens.
+    /// sequences a request, eight requests in flight, the 64 most probable tokens.
     fn default() -> Self {
         Self {
             timeout: Duration::from_mins(2),
@@ -82,11 +87,25 @@ impl Default for RemoteSettings {
             wait: Duration::from_mins(2),
             max_answer: 64 << 20,
             max_batch: 64,
+            in_flight: 8,
             top: 64,
             api_key: None,
             model: None,
             vocab_size: None,
             end_tokens: None,
+        }
+    }
+}
+
+impl RemoteSettings {
+    /// Refuses settings that no server can be asked with.
+    pub(super) fn check(&self) -> Result<(), RemoteError> {
+        let refuse = |reason: &str| Err(RemoteError::Settings { reason: reason.to_owned() });
+        match self {
+            Self { top: 0, .. } => refuse("`RemoteSettings::top` must be at least 1"),
+            Self { in_flight: 0, .. } => refuse("`RemoteSettings::in_flight` must be at least 1"),
+            Self { max_batch: 0, .. } => refuse("`RemoteSettings::max_batch` must be at least 1"),
+            _ => Ok(()),
         }
     }
 }
