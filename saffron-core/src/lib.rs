@@ -83,7 +83,7 @@ pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,
 };
-pub use reward_head::{HeadNotes, RewardHead, RewardProbe, ServedHead, Unembedding};
+pub use reward_head::{HeadLayout, HeadNotes, RewardHead, RewardProbe, ServedHead, Unembedding};
 pub use scorer::{ChildScorer, NoReward, OrmScorer, PrmScorer};
 pub use search_error::{SearchError, SearchErrorKind};
 pub use session::{Run, Session};

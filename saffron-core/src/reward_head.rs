@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::layout::PromptLayout;
 use crate::preset::Preset;
 use crate::reward::ChildReward;
 use crate::token::{Token, TokenSet};
@@ -138,9 +139,9 @@ pub struct HeadNotes {
     /// The model's soft cap: logits become `cap · tanh(logit / cap)` after the division.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_cap: Option<f32>,
-    /// The name of the prompt layout that the model was trained with.
+    /// The prompt layout that the model reads.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub layout: Option<String>,
+    pub layout: Option<HeadLayout>,
     /// The preset of searches with the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
@@ -162,6 +163,23 @@ impl HeadNotes {
         let logit = product / self.logit_divisor;
         self.logit_cap.map_or(logit, |cap| cap * (logit / cap).tanh())
     }
+}
+
+/// A prompt layout that a client can use without a tokenizer of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadLayout {
+    /// Its name.
+    pub name: String,
+    /// The ids around prompt and response, by the model's tokenizer.
+    pub ids: PromptLayout,
+    /// The text before and behind the prompt, which is encoded together with it. None for a layout
+    /// that is put around the prompt's ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<[String; 2]>,
+    /// The token that begins every context, where the layout has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin: Option<Token>,
 }
 
 /// What a model gave after a context where it was exported: logits, without the bias.

@@ -23,6 +23,8 @@ pub mod eval;
 #[cfg(any(feature = "eval", feature = "remote"))]
 mod json;
 pub mod prelude;
+#[cfg(any(feature = "eval", feature = "remote"))]
+mod regular;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod searcher;

@@ -1,10 +1,13 @@
 //! What a client needs of a model that is served.
 
-use saffron_core::{ContextLayout, LayoutOrigin, ModelError, RewardProbe, Run, ServedHead, Token, Unembedding};
+use saffron_core::{
+    ContextLayout, HeadLayout, LayoutOrigin, ModelError, RewardProbe, Run, ServedHead, Token, Unembedding,
+};
 
 use super::Mrm;
 use crate::engine::{Outputs, Query};
 use crate::nn::read_columns;
+use crate::text::{TextLayout, TextTokenizer};
 
 /// Tokens whose logits a probe holds.
 const PROBED: usize = 16;
@@ -28,7 +31,7 @@ impl Mrm {
         let choices = &self.engine.decoder().config().choices;
         served.notes.logit_divisor = choices.scales.logit_divisor as f32;
         served.notes.logit_cap = choices.logit_cap.map(|cap| cap as f32);
-        served.notes.layout = layout_name(self.layout());
+        served.notes.layout = layout(self.layout(), self.tokenizer())?;
         served.notes.preset = self.preset;
         Ok(served)
     }
@@ -60,9 +63,11 @@ impl Mrm {
     }
 }
 
-fn layout_name(layout: &ContextLayout) -> Option<String> {
-    match layout.origin() {
-        LayoutOrigin::Named(name) => Some(name.to_string()),
-        _ => None,
-    }
+/// A layout of a name as a client can use it.
+fn layout(layout: &ContextLayout, tokenizer: &TextTokenizer) -> Result<Option<HeadLayout>, ModelError> {
+    let LayoutOrigin::Named(name) = layout.origin() else { return Ok(None) };
+    let found = TextLayout::named(name, tokenizer);
+    let found = found.map_err(|error| ModelError::other("finding the layout of a served head", error))?;
+    let (begin, words) = found.words().unzip();
+    Ok(Some(HeadLayout { name: name.to_string(), ids: found.ids().clone(), words, begin: begin.flatten() }))
 }

@@ -192,6 +192,15 @@ impl TextLayout {
         self.markers.iter().map(String::as_str).filter(|marker| prompt.contains(marker)).collect()
     }
 
+    /// The token that begins every context, and the words before and behind the prompt, of a layout
+    /// in words without earlier turns.
+    pub(crate) fn words(&self) -> Option<(Option<Token>, [String; 2])> {
+        match &self.around {
+            Around::Words { bos, words, before } if before.is_empty() => Some((*bos, (**words).clone())),
+            _ => None,
+        }
+    }
+
     fn encode(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, TemplateError> {
         match &self.around {
             Around::Ids => {

@@ -156,7 +156,10 @@ fn a_head_for_a_client_holds_what_the_model_gives_and_does_to_its_logits() {
         }
     }
     assert_eq!((served.notes.logit_divisor, served.notes.logit_cap), (1.0, None));
-    assert_eq!(served.notes.layout.as_deref(), Some("mrm"));
+    let layout = served.notes.layout.unwrap();
+    assert_eq!((&layout.name[..], layout.begin), ("mrm", mrm.tokenizer().bos()));
+    assert_eq!(layout.words.unwrap(), ["\n\nUser:", "\n\nAgent:"]);
+    assert_eq!(&layout.ids, mrm.layout().ids());
 
     let capped = dir("families/gemma2");
     let mut capped = Mrm::builder(capped.join("guard"), &Device::flex(), ModelOptions::default())

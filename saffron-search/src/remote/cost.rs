@@ -14,14 +14,25 @@ pub(super) struct ServedCost {
 impl ServedCost {
     /// The cost of a context of which the server served `cached` tokens from its cache, if it says.
     pub(super) fn of(&mut self, session: &Session, context: &[Token], cached: Option<u64>) -> Work {
-        let length = context.len() as u64;
         let new = self.asked.ask(session.run(), context, 0);
-        let attributed = self.continuation(new.start as u64, length);
+        let attributed = self.continuation(new.start as u64, context.len() as u64);
+        Work { attributed, ..self.asked(context, cached) }
+    }
+
+    /// What ran for a context, as far as the server says.
+    fn asked(&self, context: &[Token], cached: Option<u64>) -> Work {
+        let length = context.len() as u64;
         // A server computes the last token anew even where it knows it.
         let cached = cached.map(|cached| cached.min(length.saturating_sub(1)));
         let computed = cached.map_or_else(Forwarded::default, |cached| self.continuation(cached, length));
         let unknown = if cached.is_some() { 0 } else { length };
-        Work { asked: length, cached: cached.unwrap_or(0), unknown, computed, attributed }
+        Work { asked: length, cached: cached.unwrap_or(0), unknown, computed, attributed: Forwarded::default() }
+    }
+
+    /// The cost of asking about the same context once more in the same call: what it would have cost
+    /// alone is attributed already.
+    pub(super) fn again(&self, context: &[Token], cached: Option<u64>) -> Work {
+        Work { attributed: Forwarded::default(), ..self.asked(context, cached) }
     }
 
     fn continuation(&self, from: u64, to: u64) -> Forwarded {

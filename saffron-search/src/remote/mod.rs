@@ -32,7 +32,9 @@
 mod cost;
 mod engine;
 mod error;
+mod head;
 mod http;
+mod mrm;
 mod policy;
 mod reward;
 mod served_layout;
@@ -47,6 +49,8 @@ mod wait;
 pub use saffron_core::{EngineKind, ServerAddress};
 
 pub use error::{AnswerProblem, RemoteError};
+pub use head::{HeadError, HeadErrorKind, read_head};
+pub use mrm::{RemoteMrm, RewardReport, RewardRoute, RewardSettings};
 pub use policy::RemotePolicy;
 pub use reward::{RemoteGuard, RemoteQuestion};
 pub use server::{ServedModel, Server};

@@ -45,7 +45,7 @@ impl RemoteQuestion {
         };
         let suffix_ids = server.markup_behind(ANYTHING, suffix)?;
         let ids = PromptLayout { prefix: encode(prefix)?, infix: encode(infix)?, suffix: suffix_ids };
-        let words = Words::Around([prefix, infix].map(str::to_owned));
+        let words = Words::Around { begin: Vec::new(), words: [prefix, infix].map(str::to_owned) };
         let layout = ServedLayout::layout(server, words, ids);
         let (safe_token, unsafe_token) = (first(safe)?, first(not_safe)?);
         if safe_token == unsafe_token {

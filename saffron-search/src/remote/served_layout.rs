@@ -23,15 +23,15 @@ pub(super) struct ServedLayout {
 pub(super) enum Words {
     /// The server's chat template, with what the system is told.
     Template(Option<String>),
-    /// Before and behind the prompt.
-    Around([String; 2]),
+    /// Before and behind the prompt, behind what begins a context.
+    Around { begin: Vec<Token>, words: [String; 2] },
 }
 
 impl ServedLayout {
     pub(super) fn layout(server: &Arc<Server>, words: Words, ids: PromptLayout) -> ContextLayout {
         let origin = match words {
             Words::Template(_) => LayoutOrigin::Template,
-            Words::Around(_) => LayoutOrigin::Given,
+            Words::Around { .. } => LayoutOrigin::Given,
         };
         ContextLayout::of_text(ids.clone(), Arc::new(Self { server: server.clone(), words, ids }), origin)
     }
@@ -39,9 +39,9 @@ impl ServedLayout {
     fn together(&self, prompt: &str, prefill: Option<&str>) -> Result<Vec<Token>, RemoteError> {
         match &self.words {
             Words::Template(system) => self.server.rendered(system.as_deref(), prompt, prefill),
-            Words::Around([prefix, infix]) => {
+            Words::Around { begin, words: [prefix, infix] } => {
                 let text = format!("{prefix}{prompt}{infix}{}", prefill.unwrap_or_default());
-                self.server.ids_of(&text, true)
+                Ok([&begin[..], &self.server.ids_of(&text, true)?].concat())
             }
         }
     }

@@ -23,7 +23,6 @@ pub use error::FileError;
 pub use journal::Journal;
 pub use lines::Span;
 pub use lock::{Claim, Lock};
-pub(crate) use regular::{NotOpened, opened};
 pub use regular::{is_absent_or_empty, is_there, open_regular, read_capped};
 
 /// The most bytes that a gzipped journal may have when it is unzipped: 2 GiB.

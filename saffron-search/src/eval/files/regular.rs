@@ -3,20 +3,12 @@
 //! A file that is there by name and cannot be read is an error, never absent. What is no regular
 //! file is refused before it is opened: opening a FIFO would block.
 
-use std::fs::{self, File, FileType};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::FileError;
-
-/// Why a file was not opened.
-#[derive(Debug)]
-pub(crate) enum NotOpened {
-    /// The operating system refused.
-    Io(io::Error),
-    /// Something else is there.
-    NotAFile(&'static str),
-}
+use crate::regular::{NotOpened, check, opened};
 
 /// Opens a regular file for reading.
 ///
@@ -68,36 +60,9 @@ pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// As [`open_regular`].
-pub(crate) fn opened(path: &Path) -> Result<File, NotOpened> {
-    check(path)?;
-    let file = File::open(path).map_err(NotOpened::Io)?;
-    // Somebody may have put something else there since.
-    of_type(file.metadata().map_err(NotOpened::Io)?.file_type())?;
-    Ok(file)
-}
-
 /// Refuses what is there and is no regular file; nothing at all is fine.
 pub(super) fn check_unless_absent(action: &'static str, path: &Path) -> Result<(), FileError> {
     if is_there(path)? { check(path).map_err(|error| error.of(action, path)) } else { Ok(()) }
-}
-
-fn check(path: &Path) -> Result<(), NotOpened> {
-    match fs::metadata(path) {
-        Ok(found) => of_type(found.file_type()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
-            Err(NotOpened::NotAFile("a link that leads nowhere"))
-        }
-        Err(error) => Err(NotOpened::Io(error)),
-    }
-}
-
-fn of_type(found: FileType) -> Result<(), NotOpened> {
-    match (found.is_file(), found.is_dir()) {
-        (true, _) => Ok(()),
-        (_, true) => Err(NotOpened::NotAFile("a directory")),
-        _ => Err(NotOpened::NotAFile("a device, pipe or socket")),
-    }
 }
 
 impl NotOpened {

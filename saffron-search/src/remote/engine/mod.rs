@@ -148,17 +148,17 @@ impl Protocol for EngineKind {
 }
 
 /// A body as a type.
-fn typed<T: DeserializeOwned>(body: Value) -> Result<T, AnswerProblem> {
+pub(super) fn typed<T: DeserializeOwned>(body: Value) -> Result<T, AnswerProblem> {
     serde_json::from_value(body).map_err(|error| AnswerProblem::Malformed(error.to_string()))
 }
 
 /// A body as several of a type, or one alone.
-fn several<T: DeserializeOwned>(body: Value) -> Result<Vec<T>, AnswerProblem> {
+pub(super) fn several<T: DeserializeOwned>(body: Value) -> Result<Vec<T>, AnswerProblem> {
     if body.is_array() { typed(body) } else { Ok(vec![typed(body)?]) }
 }
 
 /// Answers by the place that each says it is for.
-fn placed<T>(answers: Vec<(usize, T)>, expected: usize) -> Result<Vec<T>, AnswerProblem> {
+pub(super) fn placed<T>(answers: Vec<(usize, T)>, expected: usize) -> Result<Vec<T>, AnswerProblem> {
     let found = answers.len();
     let mut places: Vec<Option<T>> = (0..expected).map(|_| None).collect();
     for (place, answer) in answers {

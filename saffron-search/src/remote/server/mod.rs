@@ -150,6 +150,25 @@ impl Server {
         self.http.post(self.first(), path, body)
     }
 
+    /// The names of all models of an endpoint.
+    pub(super) fn names_at(&self, endpoint: &str) -> Result<Vec<String>, RemoteError> {
+        who::names(&self.http, endpoint)
+    }
+
+    /// The same server with another of its models.
+    pub(super) fn beside(&self, model: &str) -> Arc<Self> {
+        Arc::new(Self {
+            engine: self.engine,
+            endpoints: self.endpoints.clone(),
+            http: self.http.clone(),
+            settings: self.settings.clone(),
+            model: ServedModel { name: model.to_owned(), ..self.model.clone() },
+            answering: OnceLock::new(),
+            steer: self.steer,
+            special: Mutex::default(),
+        })
+    }
+
     /// All endpoints.
     #[must_use]
     pub fn endpoints(&self) -> &[String] {

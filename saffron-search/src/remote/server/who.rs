@@ -26,6 +26,14 @@ struct Meta {
     n_ctx: Option<usize>,
 }
 
+/// The names of an endpoint's models.
+pub(super) fn names(http: &Http, endpoint: &str) -> Result<Vec<String>, RemoteError> {
+    let body = http.get(endpoint, "/v1/models")?;
+    let models: Models = serde_json::from_value(body)
+        .map_err(|error| http.unusable(endpoint, AnswerProblem::Malformed(format!("its list of models: {error}"))))?;
+    Ok(models.data.into_iter().map(|model| model.id).collect())
+}
+
 /// The model of an endpoint.
 pub(super) fn who(
     engine: EngineKind,

@@ -7,6 +7,7 @@ mod fake;
 mod faults;
 mod keys;
 mod llama_cpp;
+mod mrm;
 mod probe;
 mod recorded;
 mod rewards;

@@ -9,8 +9,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::{Cap, DataErrorKind, DataLimits, Origin, Place};
-use crate::eval::files::{NotOpened, opened};
 use crate::json::Meter;
+use crate::regular::{NotOpened, opened};
 use stream::Stream;
 pub(crate) use stream::carried;
 use text::Text;
