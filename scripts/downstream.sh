@@ -4,7 +4,7 @@
 #
 #   usage: downstream.sh [CARGO OPTION...]      for example --offline
 #
-# `strategy` is run. `ten-lines` is checked: with fewer features than the workspace's, most of its dependencies would be
+# `strategy` and `served` are run. `ten-lines` is checked: with fewer features than the workspace's, most of its dependencies would be
 # compiled again; the README's doctest runs the same program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,4 +24,5 @@ downstream() { # downstream CRATE CARGO-COMMAND [OPTION...]
 }
 
 downstream strategy run "$@"
+downstream served run "$@"
 downstream ten-lines check "$@"

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use saffron_core::{ChildScorer, ModelName, PrmScorer};
 use saffron_mrm::checkpoint::MrmCard;
@@ -11,9 +11,9 @@ use saffron_mrm::engine::Merge;
 use saffron_mrm::text::{LAYOUT_NAMES, TextLayout};
 use saffron_mrm::{GuardTemplate, LoadError, Mrm, MrmInput, guards};
 use saffron_search::Preset;
-use saffron_search::eval::models::{GuardQuestion, GuardSettings, MrmSettings, QuestionSettings};
+use saffron_search::eval::models::{GuardQuestion, GuardSettings, MrmSettings, QuestionSettings, ServedSettings};
 
-use crate::models::{NamedGuard, Opener, note};
+use crate::models::{NamedGuard, NamedMrm, Opener, note};
 
 /// Presets by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,8 +34,9 @@ pub struct RewardArgs {
     #[arg(long)]
     pub mrm: Option<PathBuf>,
     /// The guard. With --mrm the model that the adapter sits on, a directory, a GGUF or a name on
-    /// the hub (by default the one that the adapter names); without, the reward model itself, which
-    /// may be a server, where a program takes one that is asked once a sequence.
+    /// the hub (by default the one that the adapter names), or a server of the whole reward model,
+    /// whose head --mrm holds then; without, the reward model itself, which may be a server, where a
+    /// program takes one that is asked once a sequence.
     #[arg(long)]
     pub guard: Option<ModelName>,
     /// The published guard that --guard is, such as qwen3guard or shieldgemma:hate,harassment,
@@ -55,6 +56,16 @@ pub struct RewardArgs {
     /// Take a bias or mask that the directory of --mrm lacks as none: no bias, every token seen.
     #[arg(long)]
     pub neutral_head: bool,
+    /// The name of a served multifurcation reward model, where its server has several.
+    #[arg(long, requires = "mrm")]
+    pub mrm_model: Option<String>,
+    /// The route to a served model's rewards: logits, pooling or reference [default: what its server
+    /// has].
+    #[arg(long, requires = "mrm")]
+    pub mrm_route: Option<String>,
+    /// How far a served model's rewards may lie from those of the exported model [default: 0.001].
+    #[arg(long, requires = "mrm")]
+    pub mrm_tolerance: Option<f32>,
     /// Keep the adapter beside the weights.
     #[arg(long)]
     pub unmerged: bool,
@@ -115,17 +126,22 @@ impl RewardArgs {
     /// # Errors
     ///
     /// No --mrm, or one that does not load.
-    pub fn open_mrm(&self, opener: &mut Opener) -> Result<Mrm> {
+    pub fn open_mrm(&self, opener: &mut Opener) -> Result<NamedMrm> {
         let dir =
             self.mrm.as_deref().context("the search needs --mrm, the directory of a multifurcation reward model")?;
         let settings = self.mrm_settings(dir, opener)?;
+        if settings.base.server().is_some() {
+            ensure!(!self.unmerged, "--unmerged is for an adapter that is put on here; {} is a server", settings.base);
+            return opener.named_mrm(&settings);
+        }
         opener.check_mrm(&settings)?;
         let merge = if self.unmerged { Merge::Beside } else { Merge::IntoWeights };
         let base = Mrm::on(&opener.base(&settings.base)?, opener.options())?;
         let base = if self.neutral_head { base.neutral_where_absent() } else { base };
         let mrm = base.without_card().with_adapter_as(dir, merge)?;
         let layout = TextLayout::named(&self.layout()?, mrm.tokenizer())?;
-        Ok(mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?)))
+        let mrm = mrm.with_layout(layout).with_input(MrmInput::of(self.preset()?));
+        Ok(NamedMrm::Local(Box::new(mrm)))
     }
 
     /// The guard: by a published guard's template, which is named or recognised, any other model by
@@ -151,6 +167,12 @@ impl RewardArgs {
             unseen: true,
             sees_prefill: false,
             neutral_head: self.neutral_head,
+            served: self
+                .mrm_model
+                .clone()
+                .map(|model| ServedSettings { model: Some(model), ..ServedSettings::default() }),
+            route: self.mrm_route.clone(),
+            tolerance: self.mrm_tolerance,
             cache_mb: opener.options().cache_bytes >> 20,
         })
     }

@@ -1,14 +1,13 @@
 //! A Saffron search, or a greedy one, as a command line asks for it.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use saffron_core::{CandidateFilter, NoReward, Outcome, SearchObserver, Session};
-use saffron_mrm::Mrm;
 use saffron_mrm::text::{Conversation, TextLayout};
 use saffron_search::strategy::saffron::{DeadEnd, SaffronOptions};
 use saffron_search::{Greedy, Preset, Saffron, Searcher};
 
-use crate::models::{NamedPolicy, Opener};
+use crate::models::{NamedMrm, NamedPolicy, Opener};
 use crate::rewards::RewardArgs;
 
 /// Strategies by name.
@@ -74,7 +73,11 @@ impl SearchArgs {
         };
         let mrm = match mrm {
             Some(mrm) => {
-                let layout = TextLayout::named(&reward.layout()?, mrm.tokenizer())?;
+                let tokenizer = mrm.tokenizer();
+                let layout = match tokenizer {
+                    Some(tokenizer) => Some(TextLayout::named(&reward.layout()?, tokenizer)?),
+                    None => None,
+                };
                 Some((mrm, layout))
             }
             None => None,
@@ -114,7 +117,7 @@ impl SearchArgs {
 pub struct NamedSearch {
     searcher: Searcher,
     /// The reward model, and its layout of one turn.
-    mrm: Option<(Box<Mrm>, TextLayout)>,
+    mrm: Option<(Box<NamedMrm>, Option<TextLayout>)>,
 }
 
 impl NamedSearch {
@@ -122,11 +125,20 @@ impl NamedSearch {
     ///
     /// # Errors
     ///
-    /// Text that its tokenizer cannot encode.
+    /// Text that its tokenizer cannot encode; a served reward model whose tokenizer is not known
+    /// here, once there is a conversation.
     pub fn hear(&mut self, conversation: &Conversation) -> Result<()> {
         let Some((_, own)) = &self.mrm else { return Ok(()) };
+        let Some(own) = own else {
+            let silent = conversation.messages().is_empty();
+            ensure!(
+                silent,
+                "a served reward model reads a conversation by its tokenizer: give the policy's --tokenizer"
+            );
+            return Ok(());
+        };
         let layout = own.after(conversation.messages())?;
-        self.mrm = self.mrm.take().map(|(mrm, own)| (Box::new(mrm.with_layout(layout)), own));
+        self.mrm = self.mrm.take().map(|(mrm, own)| (Box::new((*mrm).with_layout(layout)), own));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
-use saffron_core::{LayoutOrigin, ModelName, Vocabulary};
+use saffron_core::{LayoutOrigin, ModelName, Policy, Vocabulary};
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::text::{ChatTemplate, TextLayout};
 use saffron_mrm::{
@@ -23,7 +23,7 @@ use saffron_search::eval::models::{
 use saffron_search::remote::{RemoteSettings, RemoteVocabulary};
 
 use super::layout::{Chosen, LayoutChoice};
-use super::{DATE, NamedGuard, NamedPolicy, TemplateDate, files_of, hub, note, served};
+use super::{DATE, NamedGuard, NamedMrm, NamedPolicy, TemplateDate, files_of, hub, note, served};
 use crate::device::is_host;
 use crate::memory::{cache_bytes, memory};
 
@@ -46,6 +46,9 @@ pub struct Opener {
     notes: BTreeSet<String>,
     /// The policy's layout.
     layout: Option<TextLayout>,
+    /// The policy's vocabulary, and what its tokenizer is called where it is known here.
+    pub(super) policy_vocabulary: Option<Arc<dyn Vocabulary>>,
+    pub(super) policy_tokenizer: Option<ModelName>,
 }
 
 impl Opener {
@@ -56,7 +59,19 @@ impl Opener {
         let local = hub::local_models(device, options);
         let (today, wait) = (TemplateDate::today(), RemoteSettings::default().wait);
         let (files, sources) = (BTreeSet::new(), BTreeMap::new());
-        Self { local, today, memory, wait, files, sources, read: Vec::new(), notes: BTreeSet::new(), layout: None }
+        Self {
+            local,
+            today,
+            memory,
+            wait,
+            files,
+            sources,
+            read: Vec::new(),
+            notes: BTreeSet::new(),
+            layout: None,
+            policy_vocabulary: None,
+            policy_tokenizer: None,
+        }
     }
 
     /// The same, with the longest wait for a server that is still loading.
@@ -129,15 +144,21 @@ impl Opener {
     /// Whatever does not load or does not answer; a layout that does not fit it.
     pub fn named_policy(&mut self, settings: &PolicySettings) -> Result<NamedPolicy> {
         let choice = LayoutChoice::of(settings)?;
-        match settings.model.server() {
-            Some(address) => self.served_policy(address, settings, &choice),
+        let policy = match settings.model.server() {
+            Some(address) => self.served_policy(address, settings, &choice)?,
             None => {
                 let (options, layout) = self.policy_parts(settings, &choice)?;
                 let base = self.base(&settings.model)?;
                 let policy = LmPolicy::on_with_layout(&base, options, layout)?;
-                Ok(NamedPolicy::Local(Box::new(policy)))
+                NamedPolicy::Local(Box::new(policy))
             }
-        }
+        };
+        self.policy_vocabulary = Some(policy.vocabulary());
+        self.policy_tokenizer = match settings.model.server() {
+            Some(_) => tokenizer_of(settings.served.as_ref()).cloned(),
+            None => Some(settings.model.clone()),
+        };
+        Ok(policy)
     }
 
     /// A policy's vocabulary alone.
@@ -197,7 +218,10 @@ impl Opener {
     /// # Errors
     ///
     /// Whatever does not load.
-    pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<Mrm> {
+    pub fn named_mrm(&mut self, settings: &MrmSettings) -> Result<NamedMrm> {
+        if let Some(address) = settings.base.server() {
+            return self.served_mrm(address, settings);
+        }
         let (options, layout) = self.mrm_parts(settings)?;
         let base = Mrm::on(&self.base(&settings.base)?, options)?;
         let base = if settings.neutral_head { base.neutral_where_absent() } else { base };
@@ -205,7 +229,8 @@ impl Opener {
         let head = mrm.head();
         let unseen = if settings.unseen { head.unseen.clone() } else { RewardHead::neutral(head.bias.len()).unseen };
         let head = RewardHead { bias: head.bias.clone(), unseen };
-        Ok(mrm.with_layout(layout).with_input(input(settings)).with_head(head)?)
+        let mrm = mrm.with_layout(layout).with_input(input(settings)).with_head(head)?;
+        Ok(NamedMrm::Local(Box::new(mrm)))
     }
 
     /// What a checkpoint says beside its weights. It is read once.
@@ -278,7 +303,7 @@ impl Opener {
     }
 
     /// Remembers a directory or file of a model, such as an adapter.
-    fn file<'a>(&mut self, path: &'a Path) -> &'a Path {
+    pub(super) fn file<'a>(&mut self, path: &'a Path) -> &'a Path {
         self.files.insert(path.to_path_buf());
         path
     }

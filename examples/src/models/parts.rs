@@ -43,7 +43,10 @@ impl Opener {
     ///
     /// A configuration, tokenizer, layout, adapter or head that does not load or fit.
     pub fn check_mrm(&mut self, settings: &MrmSettings) -> Result<()> {
-        self.mrm_parts(settings).map(drop)
+        match settings.base.server() {
+            Some(_) => self.check_served_mrm(settings),
+            None => self.mrm_parts(settings).map(drop),
+        }
     }
 
     pub(super) fn policy_parts(
@@ -90,7 +93,9 @@ impl Opener {
     }
 
     pub(super) fn mrm_parts(&mut self, settings: &MrmSettings) -> Result<(ModelOptions, TextLayout)> {
-        let MrmSettings { base, adapter, layout, neutral_head, cache_mb, .. } = settings;
+        let MrmSettings { base, adapter, layout, neutral_head, cache_mb, served, route, tolerance, .. } = settings;
+        refuse_served(served.as_ref(), base)?;
+        ensure!(route.is_none() && tolerance.is_none(), "{base} runs here: a route and a tolerance are for servers");
         let options = self.options_with(*cache_mb)?;
         let files = self.read(base)?;
         let layout = TextLayout::named(layout, files.tokenizer())?;

@@ -8,7 +8,8 @@ use clap::Args;
 use saffron_core::ServerAddress;
 use saffron_search::eval::models::{GuardQuestion, GuardSettings, PolicySettings, ServedSettings};
 use saffron_search::remote::{
-    ApiKey, RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server, ServerWait,
+    ApiKey, RemoteError, RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server,
+    ServerWait,
 };
 
 use super::guard::NamedGuard;
@@ -104,9 +105,36 @@ impl Opener {
     }
 }
 
+impl Opener {
+    /// Connects to a server of rewards.
+    pub(super) fn reach(
+        &mut self,
+        address: &ServerAddress,
+        settings: &ServedSettings,
+        vocab_size: Option<usize>,
+    ) -> Result<Arc<Server>> {
+        let server = connected(Server::reach, address, Some(settings), vocab_size, self.wait)?;
+        self.say(address.to_string(), server.identity()?);
+        Ok(server)
+    }
+}
+
 /// Connects to a server whose model has `vocab_size` ids, if that is known. Prints what it waits
 /// for.
 pub(super) fn connect(
+    address: &ServerAddress,
+    settings: Option<&ServedSettings>,
+    vocab_size: Option<usize>,
+    wait: Duration,
+) -> Result<Arc<Server>> {
+    connected(Server::connect_watched, address, settings, vocab_size, wait)
+}
+
+/// A way to connect.
+type Connect = fn(&ServerAddress, RemoteSettings, &mut dyn FnMut(&ServerWait)) -> Result<Arc<Server>, RemoteError>;
+
+fn connected(
+    connect: Connect,
     address: &ServerAddress,
     settings: Option<&ServedSettings>,
     vocab_size: Option<usize>,
@@ -118,7 +146,7 @@ pub(super) fn connect(
     let top = top.unwrap_or(usual.top);
     let settings = RemoteSettings { wait, top, api_key: key.map(ApiKey::new), model, vocab_size, ..usual };
     let mut said: Option<ServerWait> = None;
-    Ok(Server::connect_watched(address, settings, &mut |now| {
+    Ok(connect(address, settings, &mut |now| {
         let same = |before: &ServerWait| before.endpoint == now.endpoint && before.reason == now.reason;
         if said.as_ref().is_some_and(|before| same(before) && now.waited < before.waited + AGAIN) {
             return;

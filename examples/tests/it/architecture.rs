@@ -65,7 +65,8 @@ fn core_and_search_need_no_burn_and_no_runtime_however_deep() {
             if seen.insert(id) {
                 open.extend(&children[id]);
                 let found = &metadata[id].name;
-                assert!(!found.starts_with("burn") && found.as_str() != "tokio", "{name} reaches {found}");
+                let tensors = ["burn", "candle", "cubecl", "ndarray"].iter().any(|tensors| found.starts_with(tensors));
+                assert!(!tensors && found.as_str() != "tokio", "{name} reaches {found}");
             }
         }
     }

@@ -10,19 +10,23 @@ fn manifest(folder: &str) -> toml::Table {
 
 #[test]
 fn downstream_crates_name_what_a_users_crate_names_and_nothing_else() {
-    let expected: [(&str, &[&str]); 2] =
-        [("strategy", &["saffron-search"]), ("ten-lines", &["saffron-mrm", "saffron-search"])];
+    let expected: [(&str, &[&str]); 3] = [
+        ("strategy", &["saffron-search"]),
+        ("served", &["saffron-search", "serde_json"]),
+        ("ten-lines", &["saffron-mrm", "saffron-search"]),
+    ];
     for (name, crates) in expected {
         let manifest = manifest(&format!("examples/tests/downstream/{name}"));
         assert!(manifest["workspace"].as_table().unwrap().is_empty(), "{name} is a workspace of its own");
         let dependencies = manifest["dependencies"].as_table().unwrap();
         assert_eq!(dependencies.keys().map(String::as_str).collect::<Vec<_>>(), crates, "{name}");
-        for (dependency, about) in dependencies {
+        for (dependency, about) in dependencies.iter().filter(|(name, _)| name.starts_with("saffron-")) {
             let path = about["path"].as_str().unwrap();
             assert_eq!(path, format!("../../../../{dependency}"), "{name}");
-            // A backend, which the program chooses, and no other feature.
+            // A backend, which the program chooses, or the engines, and no other feature.
             let features = about.get("features").map(|features| features.as_array().unwrap().len());
-            assert_eq!(features, (dependency == "saffron-mrm").then_some(1), "{name}: {dependency}");
+            let has_one = dependency == "saffron-mrm" || name == "served";
+            assert_eq!(features, has_one.then_some(1), "{name}: {dependency}");
         }
     }
 }
@@ -30,7 +34,7 @@ fn downstream_crates_name_what_a_users_crate_names_and_nothing_else() {
 #[test]
 fn downstream_crates_have_the_workspaces_profile() {
     let workspace = manifest("");
-    for name in ["strategy", "ten-lines"] {
+    for name in ["strategy", "served", "ten-lines"] {
         let mut own = manifest(&format!("examples/tests/downstream/{name}"));
         // What concerns our crates alone is theirs: they are built anew in any case.
         own["profile"]["dev"]["package"].as_table_mut().unwrap().retain(|name, _| !name.starts_with("saffron-"));

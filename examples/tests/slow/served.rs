@@ -52,6 +52,9 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         preset: Some(PresetName::Paper),
         mrm_layout: None,
         neutral_head: false,
+        mrm_model: None,
+        mrm_route: None,
+        mrm_tolerance: None,
         unmerged: false,
     };
     args.open(&reward).unwrap()

@@ -202,6 +202,8 @@ impl NamesFiles for ComparisonConfig {
             match &mut reward.model {
                 RewardModelSettings::Mrm(mrm) => {
                     named.extend([NamedFile::model(&mut mrm.base), NamedFile::path(&mut mrm.adapter, Counts::Files)]);
+                    let tokenizer = mrm.served.as_mut().and_then(|served| served.tokenizer.as_mut());
+                    named.extend(tokenizer.map(NamedFile::model));
                 }
                 RewardModelSettings::Guard(guard) => named.extend(of_guard(guard)),
             }

@@ -44,10 +44,21 @@ pub struct PolicySettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MrmSettings {
-    /// The model that the adapter sits on. It runs here.
+    /// The model that the adapter sits on, or a server of the whole reward model.
     pub base: ModelName,
-    /// Directory of adapter, bias and mask.
+    /// Directory of adapter, bias and mask; for a served model of what its export wrote, the file of
+    /// its head.
     pub adapter: PathBuf,
+    /// What its server does not say, if it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<ServedSettings>,
+    /// The route to a served model's rewards: `logits`, `pooling` or `reference`. By default the
+    /// first that the server has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// How far a served model's rewards may lie from those of the exported model, 0.001 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f32>,
     /// Prompt layout.
     #[serde(default = "mrm_layout")]
     pub layout: String,

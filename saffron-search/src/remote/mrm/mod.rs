@@ -117,6 +117,19 @@ impl RemoteMrm {
         self
     }
 
+    /// The model with another layout, as a conversation has before each turn.
+    #[must_use]
+    pub fn with_layout(mut self, layout: impl Into<ContextLayout>) -> Self {
+        self.renderer = ContextRenderer::new(layout);
+        self
+    }
+
+    /// The layout.
+    #[must_use]
+    pub fn layout(&self) -> &ContextLayout {
+        self.renderer.layout()
+    }
+
     /// The server.
     #[must_use]
     pub fn server(&self) -> &Arc<Server> {
