@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp. The command finds the server's address in
 # SAFFRON_LLAMACPP, and in SAFFRON_SERVED as the programs take it.
-#   llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…
+#   llamacpp_server.sh [--model FILE.gguf] [--slots N] [--precise] [--as VARIABLE] -- COMMAND…
+# --precise keeps keys and values in float32 and leaves flash attention out; --as names another variable for the address.
 #   llamacpp_server.sh --install      fetches the package and ends
 set -euo pipefail
-model=$(dirname "${BASH_SOURCE[0]}")/../models/smollm2/model.gguf slots=16 install_only=
+model=$(dirname "${BASH_SOURCE[0]}")/../models/smollm2/model.gguf slots=16 install_only= precise= variable=SAFFRON_SERVED
 while [[ ${1:---} != -- ]]; do
     case $1 in
     --install) install_only=yes; shift; continue ;;
+    --precise) precise=yes; shift; continue ;;
+    --as) variable=$2 ;;
     --model) model=$2 ;;
     --slots) slots=$2 ;;
-    *) echo "usage: llamacpp_server.sh [--model FILE.gguf] [--slots N] -- COMMAND…" >&2; exit 2 ;;
+    *) echo "usage: llamacpp_server.sh [--model FILE.gguf] [--slots N] [--precise] [--as VARIABLE] -- COMMAND…" >&2; exit 2 ;;
     esac
     shift 2
 done
@@ -24,7 +27,7 @@ fi
 shift
 
 log=$(mktemp)
-"$venv/bin/python" - "$model" "$slots" <<'PY' >"$log" 2>&1 &
+"$venv/bin/python" - "$model" "$slots" "$precise" <<'PY' >"$log" 2>&1 &
 import sys
 import time
 
@@ -35,6 +38,10 @@ params.model.path = sys.argv[1]
 params.port = 0
 params.n_parallel = int(sys.argv[2])
 params.n_ctx = 1024 * params.n_parallel
+if sys.argv[3]:
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.cache_ram_mib = 0
 server = xllamacpp.Server(params)
 print("serving", server.listening_address, flush=True)
 while True:
@@ -49,4 +56,4 @@ for _ in $(seq 120); do
     sleep 0.5
 done
 [[ -n ${address:-} ]] || { echo "the server was not ready within a minute" >&2; exit 1; }
-SAFFRON_LLAMACPP=$address SAFFRON_SERVED=llamacpp:$address "$@"
+env "SAFFRON_LLAMACPP=$address" "$variable=llamacpp:$address" "$@"

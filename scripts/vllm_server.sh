@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # Runs a command beside a real vLLM server on loopback, on the CPU. The command finds the server's address in SAFFRON_SERVED, as the programs take it.
 # The first time about 4 GB are downloaded; the server is ready after a minute or two.
-#   vllm_server.sh [--model DIRECTORY] [--port N] -- COMMAND…
+#   vllm_server.sh [--model DIRECTORY] [--port N] [--flags "FLAG…"] [--as VARIABLE] -- COMMAND…
+# --flags replaces the flags of a policy's server; --as names another variable for the address.
 set -euo pipefail
-model=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/models/smollm2 port=8011
+model=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/models/smollm2 port=8011 variable=SAFFRON_SERVED
+# As many log-probabilities as twice what is asked for at first; the model's own sampling defaults left out.
+flags="--max-logprobs 256 --dtype float32 --generation-config vllm --enable-prompt-tokens-details"
 while [[ ${1:---} != -- ]]; do
     case $1 in
     --model) model=$2 ;;
     --port) port=$2 ;;
-    *) echo "usage: vllm_server.sh [--model DIRECTORY] [--port N] -- COMMAND…" >&2; exit 2 ;;
+    --flags) flags=$2 ;;
+    --as) variable=$2 ;;
+    *) echo "usage: vllm_server.sh [--model DIRECTORY] [--port N] [--flags FLAGS] [--as VARIABLE] -- COMMAND…" >&2; exit 2 ;;
     esac
     shift 2
 done
@@ -29,12 +34,12 @@ if [[ ! -x $venv/bin/vllm ]]; then
 fi
 
 log=$(mktemp)
-# As many log-probabilities as twice what is asked for at first; the model's own sampling defaults left out. Served under the name of its folder.
+# Served under the name of its folder. The flags are words without spaces of their own.
+read -ra flags <<<"$flags"
 cd "$(dirname "$model")"
 VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=0-1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
     "$venv/bin/python" -m vllm.entrypoints.openai.api_server --model "$(basename "$model")" --host 127.0.0.1 --port "$port" \
-    --max-logprobs 256 --dtype float32 --max-model-len 1024 --enforce-eager --generation-config vllm \
-    --enable-prompt-tokens-details >"$log" 2>&1 &
+    --max-model-len 1024 --enforce-eager "${flags[@]}" >"$log" 2>&1 &
 server=$!
 cd "$OLDPWD"
 trap 'kill $server 2>/dev/null || true; rm -f "$log"' EXIT
@@ -45,4 +50,4 @@ for _ in $(seq 300); do
 done
 python3 -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/health', timeout=1)" 2>/dev/null ||
     { tail -n 20 "$log" >&2; echo "the server was not ready within five minutes" >&2; exit 1; }
-SAFFRON_SERVED=vllm:http://127.0.0.1:$port "$@"
+env "$variable=vllm:http://127.0.0.1:$port" "$@"

@@ -1,12 +1,27 @@
 //! Two searches that should be the same, and whether they part where float noise may decide.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::mpsc::Sender;
 
-use saffron_core::{Candidates, ChildReward, ChildScorer, ModelError, Reply, Session, Token};
+use saffron_core::{
+    BeamEntry, Candidates, ChildReward, ChildScorer, Level, ModelError, Reply, SearchObserver, Session, Token,
+};
 use saffron_examples::cases::Node;
 
 /// Decisions closer than this may fall either way.
 pub(crate) const TIE: f32 = 2e-5;
+
+/// Sends the beam of every level, as cases have it.
+pub(crate) struct Levels(pub(crate) Sender<Vec<Node>>);
+
+impl SearchObserver for Levels {
+    fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
+        let node = |entry: &BeamEntry| Node { tokens: entry.tokens.clone(), reward: entry.reward };
+        let _ = self.0.send(level.beam.iter().map(node).collect());
+        ControlFlow::Continue(())
+    }
+}
 
 /// A scorer that remembers what it was asked and what it said.
 pub(crate) struct Witness<'a> {

@@ -1,13 +1,12 @@
 //! Requests to a scheduler over real decoders: the answers that each has alone.
 
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device;
 use saffron_core::{
-    CandidateFilter, Candidates, ChildScorer, Level, ModelError, Outcome, Policy, Reply, SearchObserver, Session,
-    TextPolicy, Token, Vocabulary,
+    CandidateFilter, Candidates, ChildScorer, ModelError, Outcome, Policy, Reply, Session, TextPolicy, Token,
+    Vocabulary,
 };
 use saffron_examples::cases::Node;
 use saffron_examples::models::{NamedGuard, NamedPolicy};
@@ -15,7 +14,7 @@ use saffron_mrm::{GuardRewardModel, LmPolicy, ModelOptions, Mrm};
 use saffron_search::scheduler::{Limits, Request, Scheduler};
 use saffron_search::{BestOfN, Greedy, Saffron, Searcher, StepBeam};
 
-use crate::margin::{Trail, Witness};
+use crate::margin::{Levels, Trail, Witness};
 
 /// Decisions closer than this may fall either way.
 const MARGIN: f32 = 1e-4;
@@ -55,17 +54,6 @@ fn requests(policy: &LmPolicy) -> Vec<(Searcher, Session)> {
         (searcher, policy.session(&format!("question {place}: what is it?")).unwrap())
     };
     (0..16).map(request).collect()
-}
-
-/// Sends the beam of every level, as cases have it.
-struct Levels(std::sync::mpsc::Sender<Vec<Node>>);
-
-impl SearchObserver for Levels {
-    fn on_level(&mut self, level: &Level) -> ControlFlow<()> {
-        let node = |entry: &saffron_core::BeamEntry| Node { tokens: entry.tokens.clone(), reward: entry.reward };
-        let _ = self.0.send(level.beam.iter().map(node).collect());
-        ControlFlow::Continue(())
-    }
 }
 
 /// A search as it went in company.

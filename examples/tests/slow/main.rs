@@ -6,6 +6,7 @@ mod gemma3;
 mod margin;
 mod served;
 mod served_compare;
+mod served_mrm;
 mod soak;
 
 use std::path::{Path, PathBuf};

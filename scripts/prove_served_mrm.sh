@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# A multifurcation reward model on real engines gives here what it gives there: exports SmolLM2's by every route, starts a vLLM (on the CPU)
+# or a llama.cpp with it and one with the policy, and runs the tests of examples/tests/slow/served_mrm.rs beside them.
+#   prove_served_mrm.sh [ROUTE...]     ROUTE: logits, pooling, reference (one vLLM for both), llamacpp; all of them by default
+# Needs models/smollm2 (scripts/fetch_smollm2.sh); vLLM is 4 GB of downloads the first time. Exports lie in target/served.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+routes=("$@")
+[[ ${#routes[@]} -gt 0 ]] || routes=(logits pooling reference llamacpp)
+out=target/served
+mkdir -p "$out"
+tests=(cargo test --workspace --test slow -- --ignored --nocapture --test-threads 1 served_mrm)
+
+export_as() { # export_as NAME ARGUMENT...
+    local name=$1
+    shift
+    [[ -d $out/$name ]] || cargo run --quiet --example export_mrm -- --mrm examples/smollm2/mrm --guard models/smollm2 --out "$out/$name" "$@"
+}
+
+# What every server of rewards in float32 needs; blocks of 32 tokens, so that short prompts are cached on a CPU.
+precise=(--dtype float32 --block-size 32 --max-logprobs 256 --generation-config vllm --enable-prompt-tokens-details)
+
+for route in "${routes[@]}"; do
+    echo "== $route"
+    case $route in
+    logits)
+        export_as merged --to merged
+        export SAFFRON_MRM_HEAD=$PWD/$out/merged
+        scripts/vllm_server.sh --port 8011 -- scripts/vllm_server.sh --model "$PWD/$out/merged" --port 8012 --as SAFFRON_SERVED_MRM \
+            --flags "${precise[*]} --logprobs-mode raw_logits" -- "${tests[@]}"
+        ;;
+    pooling)
+        export_as merged --to merged
+        export_as head --to head --unembedding
+        export SAFFRON_MRM_HEAD=$PWD/$out/head
+        scripts/vllm_server.sh --port 8011 -- scripts/vllm_server.sh --model "$PWD/$out/merged" --port 8012 --as SAFFRON_SERVED_MRM \
+            --flags "--dtype float32 --block-size 32 --runner pooling --convert embed --pooler-config {\"seq_pooling_type\":\"LAST\",\"use_activation\":false}" \
+            -- "${tests[@]}"
+        ;;
+    reference)
+        export_as lora --to lora
+        export SAFFRON_MRM_HEAD=$PWD/$out/lora SAFFRON_SERVED_MODEL=smollm2 SAFFRON_MRM_MODEL=mrm
+        rank=$(sed -n 's/.*"r": *\([0-9]*\).*/\1/p' "$out/lora/adapter_config.json" | head -n 1)
+        scripts/vllm_server.sh --port 8011 --flags "${precise[*]} --enable-lora --lora-modules mrm=$PWD/$out/lora --max-loras 2 --max-lora-rank $rank" \
+            -- bash -c 'SAFFRON_SERVED_MRM=$SAFFRON_SERVED "$@"' _ "${tests[@]}"
+        unset SAFFRON_SERVED_MODEL SAFFRON_MRM_MODEL
+        ;;
+    llamacpp)
+        export_as gguf --to gguf
+        export_as policy.gguf --to policy-gguf 2>/dev/null || true
+        export SAFFRON_MRM_HEAD=$PWD/$out/gguf
+        scripts/llamacpp_server.sh --precise --model "$(ls "$out"/gguf/*.gguf)" --as SAFFRON_SERVED_MRM -- \
+            scripts/llamacpp_server.sh --precise -- "${tests[@]}"
+        ;;
+    *) echo "unknown route $route" >&2; exit 2 ;;
+    esac
+done
