@@ -15,6 +15,7 @@ use saffron_examples::device::device;
 use saffron_examples::models::Opener;
 use saffron_examples::output;
 use saffron_mrm::ModelOptions;
+use saffron_mrm::RewardHeadFiles as _;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::checkpoint::folder::update;
 use saffron_train::Init;

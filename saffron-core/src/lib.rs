@@ -40,6 +40,7 @@ mod renderer;
 mod reply;
 mod report;
 mod reward;
+mod reward_head;
 mod scorer;
 mod search_error;
 mod session;
@@ -82,6 +83,7 @@ pub use reward::{
     ChildReward, FnReward, MultifurcationRewardModel, OutcomeRewardModel, ProcessRewardModel, outcome_reward_fn,
     process_reward_fn,
 };
+pub use reward_head::{HeadNotes, RewardHead, RewardProbe, ServedHead, Unembedding};
 pub use scorer::{ChildScorer, NoReward, OrmScorer, PrmScorer};
 pub use search_error::{SearchError, SearchErrorKind};
 pub use session::{Run, Session};

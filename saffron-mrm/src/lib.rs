@@ -53,7 +53,7 @@ pub mod text;
 
 pub use base::{Base, BaseFiles};
 pub use burn::tensor::{DType, Device};
-pub use checkpoint::RewardHead;
+pub use checkpoint::RewardHeadFiles;
 pub use config::{
     Activation, Biases, Choices, ContextLength, DecoderConfig, Family, HeadNormKind, Layer, Layers, LongRope,
     NormPlaces, NormWeights, RopeScaling, Rotary, Scales, Yarn,
@@ -64,5 +64,5 @@ pub use guard::{CountsAs, GuardQuestions, GuardRewardModel, GuardTemplate, Third
 pub use local::{LocalError, LocalModel, LocalModels};
 pub use mrm::{BiasUse, InputForm, Mrm, MrmBuilder, MrmInput};
 pub use policy::LmPolicy;
-pub use saffron_core::TextPolicy;
+pub use saffron_core::{RewardHead, TextPolicy};
 pub use text::PrefillUse;

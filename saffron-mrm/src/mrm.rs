@@ -5,18 +5,18 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Candidates, ChildReward, ContextLayout, Forget, ModelError, MultifurcationRewardModel, Preset, Reply, Session,
-    Token, Vocabulary,
+    Candidates, ChildReward, ContextLayout, Forget, ModelError, MultifurcationRewardModel, Preset, Reply, RewardHead,
+    Session, Token, Vocabulary,
 };
 
 use crate::base::{Base, BaseFiles};
-use crate::checkpoint::RewardHead;
 use crate::checkpoint::head::check_bias;
 use crate::engine::{Engine, ModelOptions, Outputs, Query, queries};
 use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 
 mod builder;
+mod served;
 
 pub use builder::MrmBuilder;
 

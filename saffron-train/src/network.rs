@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor};
 use saffron_core::TokenSet;
 use saffron_mrm::checkpoint::{AdapterConfig, LoraPair, LoraWeights};
 use saffron_mrm::nn::Decoder;
-use saffron_mrm::{Base, DecoderConfig, RewardHead};
+use saffron_mrm::{Base, DecoderConfig, RewardHead, RewardHeadFiles};
 
 use crate::adapter::{Place, TrainableAdapter};
 use crate::error::TrainError;

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use saffron_core::ModelName;
-use saffron_mrm::checkpoint::{AdapterFile, RewardHead};
+use saffron_mrm::RewardHead;
+use saffron_mrm::checkpoint::{AdapterFile, RewardHeadFiles};
 use saffron_mrm::text::TextLayout;
 use saffron_mrm::{BaseFiles, GuardQuestions, GuardTemplate, ModelOptions, guards};
 use saffron_search::eval::models::{GuardQuestion, GuardSettings, MrmSettings, PolicySettings, ServedSettings};

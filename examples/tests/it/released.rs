@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use saffron_mrm::checkpoint::{LoraWeights, Projection};
-use saffron_mrm::{Choices, DecoderConfig, RewardHead};
+use saffron_mrm::{Choices, DecoderConfig, RewardHead, RewardHeadFiles};
 
 /// The shape of Llama Guard 3 1B.
 fn llama_guard_3_1b() -> DecoderConfig {

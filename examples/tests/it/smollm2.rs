@@ -8,7 +8,9 @@ use saffron_core::{
 };
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::text::{TextLayout, TextTokenizer};
-use saffron_mrm::{Base, GuardRewardModel, GuardTemplate, LmPolicy, LoadError, ModelOptions, Mrm, RewardHead};
+use saffron_mrm::{
+    Base, GuardRewardModel, GuardTemplate, LmPolicy, LoadError, ModelOptions, Mrm, RewardHead, RewardHeadFiles,
+};
 use saffron_search::{Greedy, Saffron, Searcher};
 use saffron_train::Init;
 

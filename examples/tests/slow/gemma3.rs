@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use burn::tensor::{DType, Device};
 use saffron_core::{NoReward, Run, TextPolicy, Token};
+use saffron_mrm::RewardHeadFiles as _;
 use saffron_mrm::checkpoint::AdapterConfig;
 use saffron_mrm::engine::{Engine, Outputs, Query};
 use saffron_mrm::text::TextLayout;

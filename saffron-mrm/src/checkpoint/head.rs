@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use saffron_core::TokenSet;
+use saffron_core::{HeadNotes, RewardHead, ServedHead, TokenSet};
 
 use super::folder::update;
 use super::safetensors::{SafetensorsFile, failed};
@@ -17,35 +17,19 @@ const OURS: &str = "reward_head.safetensors";
 const BIAS: &str = "lm_head_bias.pt";
 const MASK: &str = "unseen_mask.pt";
 
-/// Bias and unseen tokens over one vocabulary.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RewardHead {
-    /// Added to the unembedding's output, one value a token.
-    pub bias: Vec<f32>,
-    /// Tokens that the training corpus never held.
-    pub unseen: TokenSet,
-}
+/// The notes of a served head, in the file's metadata.
+const NOTES: &str = "saffron";
+const WEIGHT: &str = "lm_head.weight";
 
-impl RewardHead {
-    /// No bias, no unseen token.
-    #[must_use]
-    pub fn neutral(vocab_size: usize) -> Self {
-        Self { bias: vec![0.0; vocab_size], unseen: TokenSet::new(vocab_size) }
-    }
-
+/// Reward heads in files.
+pub trait RewardHeadFiles: Sized {
     /// Reads the whole head of a directory, in our form if it is there, else in the reference's.
     ///
     /// # Errors
     ///
     /// Neither form, or only half of the reference's; a damaged or foreign file, or one for another
     /// vocabulary.
-    pub fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
-        let files = HeadFiles::of(dir)?;
-        match files.missing() {
-            missing if missing.is_empty() => files.read(dir, vocab_size),
-            missing => Err(LoadError::NoRewardHead { path: dir.to_path_buf(), missing }),
-        }
-    }
+    fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError>;
 
     /// Reads what a directory has of a head. Where there is no bias, none is added; where there is
     /// no mask, every token counts as seen.
@@ -54,38 +38,14 @@ impl RewardHead {
     ///
     /// A file that is there by name and cannot be read, is damaged or foreign, or is for another
     /// vocabulary.
-    pub fn from_dir_or_neutral(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
-        HeadFiles::of(dir)?.read(dir, vocab_size)
-    }
-
-    fn from_safetensors(path: &Path, vocab_size: usize) -> Result<Self, LoadError> {
-        let mut file = SafetensorsFile::open(path)?;
-        let (bias, mask) = (file.read_f32("lm_head.bias")?, file.read_bool("unseen_mask")?);
-        check_length(path, "lm_head.bias", bias.len(), vocab_size)?;
-        check_length(path, "unseen_mask", mask.len(), vocab_size)?;
-        check_bias(path, &bias)?;
-        Ok(Self { bias, unseen: TokenSet::from_mask(&mask) })
-    }
+    fn from_dir_or_neutral(dir: &Path, vocab_size: usize) -> Result<Self, LoadError>;
 
     /// Writes the head in our form: float32 `lm_head.bias` and boolean `unseen_mask`, each `[vocab]`.
     ///
     /// # Errors
     ///
     /// What the file system says.
-    pub fn save_safetensors(&self, dir: &Path) -> Result<PathBuf, LoadError> {
-        update(dir, |dir| self.write_safetensors(&dir.join(OURS)))?;
-        Ok(dir.join(OURS))
-    }
-
-    fn write_safetensors(&self, path: &Path) -> Result<(), LoadError> {
-        let bias: Vec<u8> = self.bias.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let mask: Vec<u8> = self.mask().iter().map(|unseen| u8::from(*unseen)).collect();
-        let shape = vec![self.bias.len()];
-        let bias = TensorView::new(Dtype::F32, shape.clone(), &bias).map_err(failed(path))?;
-        let mask = TensorView::new(Dtype::BOOL, shape, &mask).map_err(failed(path))?;
-        safetensors::serialize_to_file([("lm_head.bias", bias), ("unseen_mask", mask)], None, path)
-            .map_err(failed(path))
-    }
+    fn save_safetensors(&self, dir: &Path) -> Result<PathBuf, LoadError>;
 
     /// Writes the head in the reference's form; the bias is rounded to bf16. Both files appear
     /// [together](super::folder).
@@ -93,18 +53,83 @@ impl RewardHead {
     /// # Errors
     ///
     /// What the file system says.
-    pub fn save_torch(&self, dir: &Path) -> Result<(), LoadError> {
-        update(dir, |dir| {
-            write_vector(&dir.join(BIAS), &TorchVector::Floats(self.bias.clone()))?;
-            write_vector(&dir.join(MASK), &TorchVector::Bools(self.mask()))
-        })
+    fn save_torch(&self, dir: &Path) -> Result<(), LoadError>;
+}
+
+impl RewardHeadFiles for RewardHead {
+    fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        let files = HeadFiles::of(dir)?;
+        match files.missing() {
+            missing if missing.is_empty() => files.read(dir, vocab_size),
+            missing => Err(LoadError::NoRewardHead { path: dir.to_path_buf(), missing }),
+        }
     }
 
-    fn mask(&self) -> Vec<bool> {
-        let mut mask = vec![false; self.bias.len()];
-        self.unseen.iter().for_each(|token| mask[token as usize] = true);
-        mask
+    fn from_dir_or_neutral(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        HeadFiles::of(dir)?.read(dir, vocab_size)
     }
+
+    fn save_safetensors(&self, dir: &Path) -> Result<PathBuf, LoadError> {
+        save_served_head(&ServedHead::new(self.clone()), dir)
+    }
+
+    fn save_torch(&self, dir: &Path) -> Result<(), LoadError> {
+        update(dir, |dir| {
+            write_vector(&dir.join(BIAS), &TorchVector::Floats(self.bias.clone()))?;
+            write_vector(&dir.join(MASK), &TorchVector::Bools(mask(self)))
+        })
+    }
+}
+
+/// Writes what a client of the served model needs as `reward_head.safetensors`: the head, float32
+/// `lm_head.weight` `[vocab, width]` where the unembedding is part of it, and the notes as JSON in
+/// the file's metadata, under `saffron`. Returns the file's path.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn save_served_head(served: &ServedHead, dir: &Path) -> Result<PathBuf, LoadError> {
+    update(dir, |dir| write_safetensors(served, &dir.join(OURS)))?;
+    Ok(dir.join(OURS))
+}
+
+fn write_safetensors(served: &ServedHead, path: &Path) -> Result<(), LoadError> {
+    let ServedHead { head, unembedding, notes } = served;
+    let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let (bias, rows) = (bytes(&head.bias), unembedding.as_ref().map(|unembedding| bytes(unembedding.rows())));
+    let mask: Vec<u8> = mask(head).iter().map(|unseen| u8::from(*unseen)).collect();
+    let view = |dtype, shape, data| TensorView::new(dtype, shape, data).map_err(failed(path));
+    let mut tensors = vec![
+        ("lm_head.bias", view(Dtype::F32, vec![head.bias.len()], &bias)?),
+        ("unseen_mask", view(Dtype::BOOL, vec![head.bias.len()], &mask)?),
+    ];
+    if let (Some(unembedding), Some(rows)) = (unembedding, &rows) {
+        let shape = vec![unembedding.vocab_size(), unembedding.width()];
+        tensors.push((WEIGHT, view(Dtype::F32, shape, rows)?));
+    }
+    let notes = match *notes == HeadNotes::default() {
+        true => None,
+        false => {
+            let notes = serde_json::to_string(notes).map_err(LoadError::json(path))?;
+            Some([(String::from(NOTES), notes)].into())
+        }
+    };
+    safetensors::serialize_to_file(tensors, notes, path).map_err(failed(path))
+}
+
+fn read_safetensors(path: &Path, vocab_size: usize) -> Result<RewardHead, LoadError> {
+    let mut file = SafetensorsFile::open(path)?;
+    let (bias, mask) = (file.read_f32("lm_head.bias")?, file.read_bool("unseen_mask")?);
+    check_length(path, "lm_head.bias", bias.len(), vocab_size)?;
+    check_length(path, "unseen_mask", mask.len(), vocab_size)?;
+    check_bias(path, &bias)?;
+    Ok(RewardHead { bias, unseen: TokenSet::from_mask(&mask) })
+}
+
+fn mask(head: &RewardHead) -> Vec<bool> {
+    let mut mask = vec![false; head.bias.len()];
+    head.unseen.iter().for_each(|token| mask[token as usize] = true);
+    mask
 }
 
 /// Which files of a head a directory has, by their names.
@@ -128,7 +153,7 @@ impl HeadFiles {
 
     fn read(self, dir: &Path, vocab_size: usize) -> Result<RewardHead, LoadError> {
         if self.ours {
-            return RewardHead::from_safetensors(&dir.join(OURS), vocab_size);
+            return read_safetensors(&dir.join(OURS), vocab_size);
         }
         let mut head = RewardHead::neutral(vocab_size);
         if self.bias {

@@ -8,7 +8,7 @@ mod export;
 pub mod folder;
 #[cfg(feature = "gguf")]
 pub(crate) mod gguf;
-pub mod head;
+pub(crate) mod head;
 mod layout;
 mod listing;
 mod modules;
@@ -24,7 +24,7 @@ pub mod torch;
 mod weights;
 
 pub use card::MrmCard;
-pub use head::RewardHead;
+pub use head::{RewardHeadFiles, save_served_head};
 pub use peft::{AdapterConfig, AdapterFile, Targets};
 pub use source::Checkpoint;
 pub(crate) use weights::load_decoder;

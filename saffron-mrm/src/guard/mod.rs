@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, Session, Token, Vocabulary, Work,
+    Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, RewardHead, Session, Token, Vocabulary, Work,
 };
 
 use crate::base::{Base, BaseFiles};
-use crate::checkpoint::{AdapterFile, RewardHead};
+use crate::checkpoint::{AdapterFile, RewardHeadFiles};
 use crate::engine::{Answers, Engine, Merge, ModelOptions, Outputs, Query};
 use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use saffron_core::RewardHead;
 
 use super::{Mrm, MrmInput};
 use crate::base::{Base, BaseFiles};
-use crate::checkpoint::{AdapterFile, MrmCard, RewardHead};
+use crate::checkpoint::{AdapterFile, MrmCard, RewardHeadFiles};
 use crate::config::DecoderConfig;
 use crate::engine::{Engine, Merge, ModelOptions};
 use crate::error::LoadError;

@@ -314,6 +314,14 @@ impl Decoder {
         self.bound.tensor(logits)
     }
 
+    /// The rows of the unembedding, with what an adapter beside it adds: `[vocab, hidden]`.
+    pub(crate) fn unembedding(&self) -> Tensor<2> {
+        match self.head_lora() {
+            Some(LoraPair { a, b, scale }) => self.head_weight().clone() + b.matmul(a).mul_scalar(scale),
+            None => self.head_weight().clone(),
+        }
+    }
+
     /// An adapter of the unembedding that stands beside its weights, in the type of the
     /// activations.
     fn head_lora(&self) -> Option<LoraPair> {

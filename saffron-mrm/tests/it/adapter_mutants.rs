@@ -7,9 +7,10 @@ use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use saffron_core::random::below;
+use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
-use saffron_mrm::checkpoint::{AdapterFile, RewardHead};
+use saffron_mrm::checkpoint::{AdapterFile, RewardHeadFiles};
 use saffron_mrm::{DecoderConfig, LoadError};
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_core::{Candidate, Candidates, ChildReward, Coverage, MultifurcationRewardModel, TextPolicy, TokenSet};
-use saffron_mrm::{GuardRewardModel, GuardTemplate, LoadError, ModelOptions, Mrm, MrmBuilder, RewardHead};
+use saffron_mrm::{
+    GuardRewardModel, GuardTemplate, LoadError, ModelOptions, Mrm, MrmBuilder, MrmInput, RewardHead, RewardHeadFiles,
+};
 
 use crate::fixtures::{assert_says, copy, dir, gap, logits, reference};
 
@@ -134,4 +136,33 @@ fn a_reward_model_on_loaded_weights_is_one_from_files() {
     for (found, expected) in rewards.iter().zip(&known.rewards) {
         assert!(gap(found, expected) < 1e-4);
     }
+}
+
+#[test]
+fn a_head_for_a_client_holds_what_the_model_gives_and_does_to_its_logits() {
+    let mut mrm = base().with_adapter(dir("tiny-a").join("mrm")).unwrap().with_input(MrmInput::reference());
+    let contexts = [vec![5, 6, 7], vec![8]];
+    let served = mrm.served_head(&contexts, true).unwrap();
+    assert_eq!(served.head, *mrm.head());
+    let rows = served.unembedding.unwrap();
+    assert_eq!((rows.vocab_size(), rows.width()), (100, mrm.engine().decoder().config().hidden_size));
+    let expected = mrm.raw_rewards(&contexts).unwrap();
+    assert_eq!(served.notes.probes.len(), 2);
+    for (probe, (tokens, expected)) in served.notes.probes.iter().zip(contexts.iter().zip(&expected)) {
+        assert_eq!(&probe.tokens, tokens);
+        assert!(probe.ids.len() >= 8 && probe.ids.iter().all(|id| served.head.is_seen(*id)));
+        for (id, logit) in probe.ids.iter().zip(&probe.logits) {
+            assert_eq!(*logit, expected[*id as usize], "{id}");
+        }
+    }
+    assert_eq!((served.notes.logit_divisor, served.notes.logit_cap), (1.0, None));
+    assert_eq!(served.notes.layout.as_deref(), Some("mrm"));
+
+    let capped = dir("families/gemma2");
+    let mut capped = Mrm::builder(capped.join("guard"), &Device::flex(), ModelOptions::default())
+        .unwrap()
+        .with_adapter(capped.join("mrm"))
+        .unwrap();
+    let notes = capped.served_head(&[], false).unwrap().notes;
+    assert!(notes.logit_cap.is_some() && notes.probes.is_empty(), "{notes:?}");
 }

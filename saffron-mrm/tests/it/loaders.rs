@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use burn::tensor::Device;
+use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::torch::{TorchVector, read_vector, write_vector};
-use saffron_mrm::checkpoint::{AdapterConfig, RewardHead};
+use saffron_mrm::checkpoint::{AdapterConfig, RewardHeadFiles};
 use saffron_mrm::{LmPolicy, LoadError, ModelOptions, Mrm};
 use serde_json::{Value, json};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::DType;
-use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::LoraWeights;
 use saffron_mrm::checkpoint::folder::update;
 use saffron_mrm::nn::Decoder;
+use saffron_mrm::{RewardHead, RewardHeadFiles};
 
 use super::Network;
 use crate::error::TrainError;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
-use saffron_mrm::RewardHead;
 use saffron_mrm::nn::Decoder;
+use saffron_mrm::{RewardHead, RewardHeadFiles};
 
 use super::Network;
 use crate::adapter::TrainableAdapter;

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::DType;
+use saffron_mrm::RewardHeadFiles as _;
 use saffron_mrm::checkpoint::MrmCard;
 use saffron_search::eval::files::{Claim, FileError, Journal, Lock, create_dir};
 use saffron_search::eval::runs::Manifest;

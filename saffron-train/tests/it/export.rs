@@ -1,8 +1,8 @@
 //! What is written is what was trained, in both layouts.
 
 use burn::tensor::Device;
-use saffron_mrm::RewardHead;
 use saffron_mrm::checkpoint::{AdapterConfig, LoraWeights};
+use saffron_mrm::{RewardHead, RewardHeadFiles};
 use saffron_train::{Network, Sample, TrainError, Trainer, unseen_tokens};
 
 use crate::{base, bits, numbers, samples, trainer};

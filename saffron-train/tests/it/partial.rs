@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use saffron_mrm::checkpoint::{AdapterConfig, LoraWeights};
-use saffron_mrm::{DecoderConfig, ModelOptions, Mrm, RewardHead};
+use saffron_mrm::{DecoderConfig, ModelOptions, Mrm, RewardHead, RewardHeadFiles};
 use saffron_train::{Batch, Init, Sample, TrainError};
 
 use crate::{dir, samples, trainer};

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use saffron_mrm::RewardHead;
+use saffron_mrm::{RewardHead, RewardHeadFiles};
 use saffron_train::run::Line;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 use saffron_core::{ProcessRewardModel, Run, Session, Token};
 use saffron_mrm::checkpoint::LoraWeights;
 use saffron_mrm::engine::{Engine, Merge, Outputs, Query};
-use saffron_mrm::{GuardRewardModel, ModelOptions, RewardHead, guards};
+use saffron_mrm::{GuardRewardModel, ModelOptions, RewardHead, RewardHeadFiles, guards};
 
 use super::cases::{CASES, Case, QWEN3GUARD, SHIELDGEMMA, device};
 use super::{PROMPT, REPLY, guard, session};

@@ -1,7 +1,7 @@
 //! One pass over a reply and all its cuts gives what the guard of a search would say to each of them.
 
 use saffron_core::{ProcessRewardModel, PromptLayout, Session};
-use saffron_mrm::{GuardRewardModel, GuardTemplate, ModelOptions, RewardHead};
+use saffron_mrm::{GuardRewardModel, GuardTemplate, ModelOptions, RewardHead, RewardHeadFiles};
 use saffron_train::objective::guard::{GuardExample, GuardObjective, GuardReply};
 use saffron_train::{Init, Network, Objective, TrainError, Trainer};
 
