@@ -28,9 +28,8 @@ pub(super) const LLAMA: Entry = Entry {
 
 /// Files of this architecture, which Mistral's are, too.
 #[cfg(feature = "gguf")]
-pub(super) const FILES: Gguf = Gguf::new(NAME.0, of_gguf)
-    .side_by_side(&gguf::FACTORS)
-    .writing(|config, written| written.window(config, None));
+pub(super) const FILES: Gguf =
+    Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS).writing(|config, written| written.window(config, None));
 
 impl Choices {
     /// A Llama's with rotary positions of a base, nothing stretched, no biases.

@@ -29,7 +29,12 @@ pub(super) const PHI3: Entry = Entry {
     choices,
     fields,
     #[cfg(feature = "gguf")]
-    gguf: Some(Gguf { divisors: &[gguf::LONG, gguf::SHORT], strips, written: |config, written| written.window_or_none(config), ..Gguf::new(NAME.0, of_gguf) }),
+    gguf: Some(Gguf {
+        divisors: &[gguf::LONG, gguf::SHORT],
+        strips,
+        written: |config, written| written.window_or_none(config),
+        ..Gguf::new(NAME.0, of_gguf)
+    }),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {

@@ -15,11 +15,11 @@ use self::keys::Keys;
 use crate::config::{Choices, DecoderConfig};
 use crate::error::LoadError;
 
+pub(super) use keys::{EMBEDDING_SCALE, LOGIT_CAP, LOGIT_SCALE, RESIDUAL_SCALE, SCORE_CAP, SCORE_SCALE};
 pub(crate) use read::Architecture;
 pub(super) use rope::{FACTORS, LONG, SHORT, WINDOWED_THETA};
-pub(super) use write::Written;
-pub(super) use keys::{EMBEDDING_SCALE, LOGIT_CAP, LOGIT_SCALE, RESIDUAL_SCALE, SCORE_CAP, SCORE_SCALE};
 pub(crate) use said::Otherwise;
+pub(super) use write::Written;
 
 /// How a family's checkpoints look as GGUF.
 pub(super) struct Gguf {

@@ -27,8 +27,11 @@ impl Architecture {
         tensors: &Tensors,
         path: &Path,
     ) -> Result<(), LoadError> {
-        let metadata: HashMap<String, Value> =
-            fields.iter().filter(|(key, _)| !key.starts_with("tokenizer.")).map(|(key, value)| (key.clone(), value.clone())).collect();
+        let metadata: HashMap<String, Value> = fields
+            .iter()
+            .filter(|(key, _)| !key.starts_with("tokenizer."))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         let content =
             Content { magic: VersionedMagic::GgufV3, metadata, tensor_infos: HashMap::new(), tensor_data_offset: 0 };
         let found = self.config(&Metadata::new(path, &content), tensors)?;

@@ -45,7 +45,8 @@ impl Written {
             (0..config.num_hidden_layers).map(|layer| config.layer(layer).window.is_some()).collect();
         let Some(window) = (0..sliding.len()).find_map(|layer| config.layer(layer).window) else { return };
         self.count(WINDOW, window);
-        let is = |period: usize| sliding.iter().enumerate().all(|(layer, slides)| *slides == (layer % period < period - 1));
+        let is =
+            |period: usize| sliding.iter().enumerate().all(|(layer, slides)| *slides == (layer % period < period - 1));
         if let Some(usual) = usual.filter(|usual| !is(*usual)) {
             let period = (2..=sliding.len() + 1).find(|period| is(*period));
             self.count(PATTERN, period.unwrap_or(usual));
