@@ -13,7 +13,7 @@ use super::torch::{TorchVector, read_vector, write_vector};
 use crate::error::LoadError;
 use crate::files::is_there;
 
-const OURS: &str = "reward_head.safetensors";
+pub(super) const OURS: &str = "reward_head.safetensors";
 const BIAS: &str = "lm_head_bias.pt";
 const MASK: &str = "unseen_mask.pt";
 
@@ -93,7 +93,7 @@ pub fn save_served_head(served: &ServedHead, dir: &Path) -> Result<PathBuf, Load
     Ok(dir.join(OURS))
 }
 
-fn write_safetensors(served: &ServedHead, path: &Path) -> Result<(), LoadError> {
+pub(super) fn write_safetensors(served: &ServedHead, path: &Path) -> Result<(), LoadError> {
     let ServedHead { head, unembedding, notes } = served;
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let (bias, rows) = (bytes(&head.bias), unembedding.as_ref().map(|unembedding| bytes(unembedding.rows())));

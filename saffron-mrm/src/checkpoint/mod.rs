@@ -24,6 +24,9 @@ pub mod torch;
 mod weights;
 
 pub use card::MrmCard;
+#[cfg(feature = "gguf")]
+pub use export::GgufWeights;
+pub use export::{EngineFormat, Exported, MrmExport, Reference, ReferenceReason};
 pub use head::{RewardHeadFiles, save_served_head};
 pub use peft::{AdapterConfig, AdapterFile, Targets};
 pub use source::Checkpoint;

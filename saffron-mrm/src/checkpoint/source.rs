@@ -13,7 +13,7 @@ use super::tensors::TensorSource;
 use crate::config::{DecoderConfig, Fields};
 use crate::error::LoadError;
 use crate::files::{kind_of, read_json_if_there};
-use crate::text::{ChatTemplate, TextTokenizer};
+use crate::text::{ChatTemplate, TextTokenizer, template_sources_of};
 
 pub(super) const GENERATION: &str = "generation_config.json";
 
@@ -109,6 +109,20 @@ impl Checkpoint {
             Kind::Directory => ChatTemplate::from_dir(&self.path),
             #[cfg(feature = "gguf")]
             Kind::Gguf(file) => file.chat_template(),
+        }
+    }
+
+    /// Whether it is a directory.
+    pub(super) fn is_directory(&self) -> bool {
+        matches!(self.kind, Kind::Directory)
+    }
+
+    /// The sources of all its chat templates.
+    pub(super) fn template_sources(&self) -> Result<Vec<String>, LoadError> {
+        match &self.kind {
+            Kind::Directory => template_sources_of(&self.path),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(file) => file.template_sources(),
         }
     }
 

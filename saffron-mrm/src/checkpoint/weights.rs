@@ -78,7 +78,7 @@ fn quantised(source: &dyn TensorSource) -> Option<LoadError> {
 
 /// Which of embedding and unembedding a checkpoint stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     /// The embedding, which serves as both.
     Embedding,
     /// The unembedding, which serves as both.
@@ -89,7 +89,7 @@ enum Stored {
 }
 
 impl Stored {
-    fn of(config: &DecoderConfig, tensors: &dyn TensorSource) -> Self {
+    pub(super) fn of(config: &DecoderConfig, tensors: &dyn TensorSource) -> Self {
         let has = |name| tensors.shape(name).is_some();
         match () {
             () if !config.tie_word_embeddings => Self::Both,
@@ -101,7 +101,7 @@ impl Stored {
 }
 
 /// All tensors that a checkpoint of this configuration has, with their shapes.
-fn expected(config: &DecoderConfig, stored: Stored) -> BTreeMap<String, Vec<usize>> {
+pub(super) fn expected(config: &DecoderConfig, stored: Stored) -> BTreeMap<String, Vec<usize>> {
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
     let mut tensors = BTreeMap::from([(String::from(modules::NORM), vec![hidden])]);
     if stored != Stored::Head {

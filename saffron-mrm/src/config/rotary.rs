@@ -167,6 +167,20 @@ impl RopeScaling {
     }
 }
 
+#[cfg(feature = "gguf")]
+impl Yarn {
+    /// Whether the bounds of the blended frequencies are those of the paper.
+    pub(crate) fn has_usual_betas(&self) -> bool {
+        (self.beta_fast, self.beta_slow) == (32.0, 1.0)
+    }
+
+    /// Whether cosines and sines are multiplied by what the paper has for the factor.
+    pub(crate) fn has_natural_attention(&self) -> bool {
+        let natural = if self.factor <= 1.0 { 1.0 } else { 0.1 * self.factor.ln() + 1.0 };
+        (self.attention_factor - natural).abs() <= 1e-9
+    }
+}
+
 impl Yarn {
     /// The numbers of the frequencies between which they are blended.
     fn ramp(&self, theta: f64, width: usize) -> (f64, f64) {

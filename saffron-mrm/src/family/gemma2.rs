@@ -17,6 +17,9 @@ const NAME: Family = Family("gemma2");
 const THETA: f64 = 10_000.0;
 const SCORE_CAP: f64 = 50.0;
 const LOGIT_CAP: f64 = 30.0;
+/// Every layer of this number has no window.
+#[cfg(feature = "gguf")]
+const PERIOD: usize = 2;
 
 pub(super) const GEMMA2: Entry = Entry {
     name: NAME,
@@ -31,10 +34,11 @@ pub(super) const GEMMA2: Entry = Entry {
         eps: 1e-6,
         tied: true,
     },
+    always_tied: true,
     choices,
     fields,
     #[cfg(feature = "gguf")]
-    gguf: Some(Gguf::new(NAME.0, of_gguf)),
+    gguf: Some(Gguf::new(NAME.0, of_gguf).writing(to_gguf)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -83,13 +87,20 @@ fn common(name: Family, layers: Layers, attention: bool, [hidden, scalar]: [f64;
 fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
     let rotary = model.rotary()?;
     let window = Some(model.window()?.unwrap_or(4096));
-    let layers = model.layers_of(&model.sliding(window, 2)?, window, |_| Some(rotary.clone()));
+    let layers = model.layers_of(&model.sliding(window, PERIOD)?, window, |_| Some(rotary.clone()));
     let cap = |key, absent| Ok::<_, LoadError>(Some(model.keys.real(key)?.unwrap_or(absent)));
     Ok(Choices {
-        score_cap: cap("attn_logit_softcapping", SCORE_CAP)?,
-        logit_cap: cap("final_logit_softcapping", LOGIT_CAP)?,
+        score_cap: cap(gguf::SCORE_CAP, SCORE_CAP)?,
+        logit_cap: cap(gguf::LOGIT_CAP, LOGIT_CAP)?,
         ..gemma_of_gguf(model, NAME, layers, 46)
     })
+}
+
+#[cfg(feature = "gguf")]
+fn to_gguf(config: &DecoderConfig, written: &mut gguf::Written) {
+    written.real_if_there(gguf::SCORE_CAP, config.choices.score_cap);
+    written.real_if_there(gguf::LOGIT_CAP, config.choices.logit_cap);
+    written.window(config, Some(PERIOD));
 }
 
 /// What all Gemmas have in common. The format derives the scale of scores: of a head's width, and

@@ -40,10 +40,11 @@ pub(super) const GEMMA3: Entry = Entry {
         eps: 1e-6,
         tied: true,
     },
+    always_tied: true,
     choices,
     fields,
     #[cfg(feature = "gguf")]
-    gguf: Some(Gguf::new("gemma3", of_gguf)),
+    gguf: Some(Gguf::new("gemma3", of_gguf).writing(to_gguf)),
 };
 
 /// A configuration with a part about text in it, and parts that are not read.
@@ -127,30 +128,40 @@ fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
         RopeScaling::Plain | RopeScaling::Linear { .. } => {}
         _ => return Err(model.keys.refuse("rope.scaling.type", "none or linear", "another")),
     }
-    let windowed = Rotary::plain(model.keys.real("rope.freq_base_swa")?.unwrap_or(WINDOWED_THETA));
+    let windowed = Rotary::plain(model.keys.real(gguf::WINDOWED_THETA)?.unwrap_or(WINDOWED_THETA));
     let window = model.window()?;
     let sliding = model.sliding(window, PATTERN)?;
     let layers =
         model.layers_of(&sliding, window, |layer| Some(if sliding[layer] { windowed.clone() } else { full.clone() }));
     Ok(Choices {
         head_norms: HeadNormKind::PerHead,
-        logit_cap: model.keys.real("final_logit_softcapping")?,
+        logit_cap: model.keys.real(gguf::LOGIT_CAP)?,
         ..gemma_of_gguf(model, NAME, layers, 62)
     })
 }
 
+#[cfg(feature = "gguf")]
+fn to_gguf(config: &DecoderConfig, written: &mut gguf::Written) {
+    let windowed = rotary_of(config, true);
+    written.real_if_there(gguf::WINDOWED_THETA, windowed.map(|rotary| rotary.theta));
+    written.real_if_there(gguf::LOGIT_CAP, config.choices.logit_cap);
+    written.window(config, Some(PATTERN));
+}
+
+/// The positions of layers with a window, or of those without.
+fn rotary_of(config: &DecoderConfig, windowed: bool) -> Option<&Rotary> {
+    let layer = config.choices.layers.kinds().iter().find(|layer| layer.window.is_some() == windowed);
+    layer.and_then(|layer| layer.rotary.as_ref())
+}
+
 fn fields(config: &DecoderConfig) -> Map<String, Value> {
     let mut fields = gemma_fields(config);
-    let find = |windowed: bool| {
-        let layer = config.choices.layers.kinds().iter().find(|layer| layer.window.is_some() == windowed);
-        layer.and_then(|layer| layer.rotary.as_ref())
-    };
     fields.extend(object(json!({
         "attn_logit_softcapping": null,
         "final_logit_softcapping": config.choices.logit_cap,
     })));
     let stretched = |rotary: &Rotary| rotary.scaling != RopeScaling::Plain;
-    let (full, windowed) = (find(false), find(true));
+    let (full, windowed) = (rotary_of(config, false), rotary_of(config, true));
     fields.extend(match windowed.is_some_and(stretched) {
         // The older style has no room for it.
         true => object(json!({ "rope_parameters": {

@@ -17,10 +17,11 @@ pub(super) const GRANITE: Entry = Entry {
     name: NAME,
     architecture: "GraniteForCausalLM",
     defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-6, tied: false },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]
-    gguf: Some(Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS)),
+    gguf: Some(Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS).writing(to_gguf)),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {
@@ -47,13 +48,22 @@ fn of_gguf(model: &gguf::Model<'_>) -> Result<Choices, LoadError> {
     Ok(Choices {
         biases: Biases { qkv: attention, output: attention, mlp: model.mlp_bias() },
         scales: Scales {
-            embedding: keys.scale("embedding_scale")?.unwrap_or(1.0),
-            residual: keys.scale("residual_scale")?.unwrap_or(1.0),
-            score: keys.scale("attention.scale")?,
-            logit_divisor: keys.need_real("logit_scale")?,
+            embedding: keys.scale(gguf::EMBEDDING_SCALE)?.unwrap_or(1.0),
+            residual: keys.scale(gguf::RESIDUAL_SCALE)?.unwrap_or(1.0),
+            score: keys.scale(gguf::SCORE_SCALE)?,
+            logit_divisor: keys.need_real(gguf::LOGIT_SCALE)?,
         },
         ..Choices::plain(NAME, model.unwindowed()?)
     })
+}
+
+#[cfg(feature = "gguf")]
+fn to_gguf(config: &DecoderConfig, written: &mut gguf::Written) {
+    let scales = config.choices.scales;
+    written.real(gguf::SCORE_SCALE, config.score_scale());
+    written.real(gguf::EMBEDDING_SCALE, scales.embedding);
+    written.real(gguf::RESIDUAL_SCALE, scales.residual);
+    written.real(gguf::LOGIT_SCALE, scales.logit_divisor);
 }
 
 fn fields(config: &DecoderConfig) -> Map<String, Value> {

@@ -19,11 +19,17 @@ pub(super) const LLAMA: Entry = Entry {
     name: NAME,
     architecture: "LlamaForCausalLM",
     defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-6, tied: false },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]
-    gguf: Some(Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS)),
+    gguf: Some(FILES),
 };
+
+/// Files of this architecture, which Mistral's are, too.
+#[cfg(feature = "gguf")]
+pub(super) const FILES: Gguf =
+    Gguf::new(NAME.0, of_gguf).side_by_side(&gguf::FACTORS).writing(|config, written| written.window(config, None));
 
 impl Choices {
     /// A Llama's with rotary positions of a base, nothing stretched, no biases.

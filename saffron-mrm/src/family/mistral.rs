@@ -24,6 +24,7 @@ pub(super) const MISTRAL: Entry = Entry {
         eps: 1e-6,
         tied: false,
     },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]

@@ -32,7 +32,7 @@ use crate::config::{Choices, DecoderConfig, Family};
 use crate::error::LoadError;
 
 #[cfg(feature = "gguf")]
-pub(crate) use gguf::{Architecture, Pairs, Tensors};
+pub(crate) use gguf::{Architecture, Otherwise, Pairs, Tensors};
 pub(crate) use kind::{is_multimodal, text_alone};
 #[cfg(feature = "gguf")]
 pub(crate) use write::ids_json;
@@ -59,6 +59,9 @@ struct Entry {
     architecture: &'static str,
     /// What it takes where a file is silent.
     defaults: Defaults,
+    /// Whether engines take its embedding as the unembedding whatever a file says: vLLM and
+    /// llama.cpp give it no matrix of its own.
+    always_tied: bool,
     /// The choices that a file's fields come to.
     choices: fn(&Model<'_>) -> Result<Choices, LoadError>,
     /// The fields that these choices are written as, beside those of sizes.
@@ -88,6 +91,11 @@ impl Defaults {
 /// The entry of a family that was made by one.
 fn entry(family: Family) -> &'static Entry {
     TABLE.into_iter().find(|entry| entry.name == family).unwrap_or(&llama::LLAMA)
+}
+
+/// Whether engines have no place for an unembedding of the family that is not its embedding.
+pub(crate) fn is_always_tied(family: Family) -> bool {
+    entry(family).always_tied
 }
 
 /// The names of all families, as errors list them.

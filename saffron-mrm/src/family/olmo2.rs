@@ -18,6 +18,7 @@ pub(super) const OLMO2: Entry = Entry {
     name: NAME,
     architecture: "Olmo2ForCausalLM",
     defaults: Defaults { sizes: &[("max_position_embeddings", 2048)], eps: 1e-5, tied: false },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]

@@ -25,10 +25,16 @@ pub(super) const PHI3: Entry = Entry {
     name: NAME,
     architecture: "Phi3ForCausalLM",
     defaults: Defaults { sizes: &[("max_position_embeddings", 4096)], eps: 1e-5, tied: false },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]
-    gguf: Some(Gguf { divisors: &[gguf::LONG, gguf::SHORT], strips, ..Gguf::new(NAME.0, of_gguf) }),
+    gguf: Some(Gguf {
+        divisors: &[gguf::LONG, gguf::SHORT],
+        strips,
+        written: |config, written| written.window_or_none(config),
+        ..Gguf::new(NAME.0, of_gguf)
+    }),
 };
 
 fn choices(model: &Model<'_>) -> Result<Choices, LoadError> {

@@ -22,6 +22,7 @@ pub(super) const QWEN2: Entry = Entry {
         eps: 1e-6,
         tied: false,
     },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]

@@ -20,6 +20,7 @@ pub(super) const QWEN3: Entry = Entry {
         eps: 1e-6,
         tied: false,
     },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]

@@ -23,6 +23,7 @@ pub(super) const SMOLLM3: Entry = Entry {
         eps: 1e-6,
         tied: true,
     },
+    always_tied: false,
     choices,
     fields,
     #[cfg(feature = "gguf")]

@@ -17,6 +17,7 @@ mod tokenizer;
 pub(crate) use chat::MAX_TEMPLATE;
 #[cfg(feature = "gguf")]
 pub(crate) use chat::literals;
+pub(crate) use chat::template_sources_of;
 pub use chat::{ChatTemplate, Message, TemplateError};
 pub use conversation::Conversation;
 pub use convert::Conversion;
@@ -26,6 +27,8 @@ pub(crate) use llama3::llama_guard_answers;
 pub use reader::PrefillUse;
 pub(crate) use reader::SessionReader;
 pub use text_layout::TextLayout;
+#[cfg(feature = "gguf")]
+pub(crate) use tokenizer::EntryKind;
 #[cfg(feature = "gguf")]
 pub(crate) use tokenizer::{CleanUp, Named, TokenizerParts};
 pub use tokenizer::{TextError, TextTokenizer};

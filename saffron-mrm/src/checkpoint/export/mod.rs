@@ -1,5 +1,11 @@
-//! Any checkpoint as a directory in Hugging Face's layout.
+//! Any checkpoint as a directory in Hugging Face's layout, and reward models as engines load them.
 
+mod engine;
+#[cfg(feature = "gguf")]
+mod gguf;
+mod lora;
+mod merged;
+mod reference;
 mod target;
 mod texts;
 mod weights;
@@ -8,6 +14,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
 
+pub use self::engine::{EngineFormat, Exported, MrmExport};
+#[cfg(feature = "gguf")]
+pub use self::gguf::GgufWeights;
+pub use self::reference::{Reference, ReferenceReason};
 use self::target::Target;
 use super::parts::Kind;
 use super::source::Checkpoint;
@@ -43,10 +53,11 @@ impl Checkpoint {
     /// ```
     pub fn export(&self, dir: &Path, dtype: DType) -> Result<Vec<PathBuf>, LoadError> {
         let kind = Kind::of(dtype, &dir.join(WEIGHTS))?;
-        let texts = texts::of(self, kind.name)?;
+        let config = self.config()?;
+        let texts = texts::of(self, kind.name, config.tie_word_embeddings)?;
         let target = Target::new(dir)?;
         let mut names = vec![PathBuf::from(WEIGHTS)];
-        weights::write(self, kind, &target.path().join(WEIGHTS))?;
+        weights::write(self.tensors()?, &config, kind, &target.path().join(WEIGHTS))?;
         for (name, bytes) in texts {
             target.write(&name, &bytes)?;
             names.push(name);

@@ -21,23 +21,27 @@ const MAX_FILE: u64 = 256 << 20;
 /// Files by their relative names.
 type Texts = Vec<(PathBuf, Vec<u8>)>;
 
-/// The files of a checkpoint whose weights will have a type of this name. Refuses what would not
-/// load again.
-pub(super) fn of(checkpoint: &Checkpoint, torch_dtype: &str) -> Result<Texts, LoadError> {
+/// The files of a checkpoint whose weights will have a type of this name, and whose unembedding will
+/// be its embedding or not. Refuses what would not load again.
+pub(super) fn of(checkpoint: &Checkpoint, torch_dtype: &str, tied: bool) -> Result<Texts, LoadError> {
     checkpoint.end_tokens(&checkpoint.tokenizer()?)?;
     checkpoint.chat_template()?;
     match &checkpoint.kind {
-        Kind::Directory => copied(checkpoint.path(), torch_dtype),
+        Kind::Directory => copied(checkpoint, torch_dtype, tied),
         #[cfg(feature = "gguf")]
-        Kind::Gguf(file) => gguf::made(checkpoint, file, torch_dtype),
+        Kind::Gguf(file) => gguf::made(checkpoint, file, torch_dtype, tied),
     }
 }
 
-/// A directory's files as they are, but for the type of the weights in `config.json`.
-fn copied(dir: &Path, torch_dtype: &str) -> Result<Texts, LoadError> {
+/// A directory's files as they are, but for what `config.json` says of the weights.
+fn copied(checkpoint: &Checkpoint, torch_dtype: &str, tied: bool) -> Result<Texts, LoadError> {
+    let dir = checkpoint.path();
     // The weights are written as those of a model of text.
     let mut config = text_alone(read_json(&dir.join(CONFIG))?);
     config.insert(String::from("torch_dtype"), torch_dtype.into());
+    if checkpoint.config()?.tie_word_embeddings != tied {
+        config.insert(String::from("tie_word_embeddings"), tied.into());
+    }
     // Newer files spell it so.
     if let Some(dtype) = config.get_mut("dtype") {
         *dtype = torch_dtype.into();
@@ -88,12 +92,18 @@ mod gguf {
     use super::{CONFIG, TOKENIZER, TOKENIZER_CONFIG, Texts};
     use crate::checkpoint::gguf::GgufFile;
     use crate::checkpoint::source::{Checkpoint, GENERATION};
+    use crate::config::DecoderConfig;
     use crate::error::LoadError;
     use crate::family::ids_json;
     use crate::text::{CleanUp, TokenizerParts};
 
     /// The files that a GGUF's metadata stand for.
-    pub(super) fn made(checkpoint: &Checkpoint, file: &GgufFile, torch_dtype: &str) -> Result<Texts, LoadError> {
+    pub(super) fn made(
+        checkpoint: &Checkpoint,
+        file: &GgufFile,
+        torch_dtype: &str,
+        tied: bool,
+    ) -> Result<Texts, LoadError> {
         let (parts, tokenizer) = (file.tokenizer()?, checkpoint.tokenizer()?);
         let (bos, further) = (tokenizer.bos(), further(&parts));
         let padding = file.token_text("padding")?;
@@ -115,10 +125,11 @@ mod gguf {
             ("chat_template", file.chat_template_source()?.into()),
             ("clean_up_tokenization_spaces", (parts.clean_up != CleanUp::Never).into()),
         ];
-        file.config().check_written(checkpoint.path())?;
+        let config = DecoderConfig { tie_word_embeddings: tied, ..file.config().clone() };
+        config.check_written(checkpoint.path())?;
         let json = |value: &Value| super::json(checkpoint.path(), value);
         Ok(vec![
-            (CONFIG.into(), json(&file.config().file(torch_dtype, bos))?),
+            (CONFIG.into(), json(&config.file(torch_dtype, bos))?),
             (TOKENIZER.into(), parts.json),
             (TOKENIZER_CONFIG.into(), json(&known(about))?),
             (GENERATION.into(), json(&known(generation))?),

@@ -9,15 +9,19 @@ use safetensors::Dtype;
 use safetensors::tensor::View;
 
 use crate::checkpoint::parts::{Kind, write_parts};
-use crate::checkpoint::source::Checkpoint;
 use crate::checkpoint::tensors::TensorSource;
 use crate::checkpoint::weights::checked_tensors;
+use crate::config::DecoderConfig;
 use crate::error::LoadError;
 
-/// Writes a checkpoint's tensors into one safetensors file.
-pub(super) fn write(checkpoint: &Checkpoint, kind: Kind, path: &Path) -> Result<(), LoadError> {
-    let tensors = checkpoint.tensors()?;
-    let shapes = checked_tensors(&*tensors, &checkpoint.config()?)?;
+/// Writes the tensors of a decoder into one safetensors file.
+pub(super) fn write(
+    tensors: Box<dyn TensorSource>,
+    config: &DecoderConfig,
+    kind: Kind,
+    path: &Path,
+) -> Result<(), LoadError> {
+    let shapes = checked_tensors(&*tensors, config)?;
     let reader = Reader { tensors: RefCell::new(tensors), failed: RefCell::new(None), kind };
     let lazy = |(name, shape): (String, Vec<usize>)| (name.clone(), Lazy { reader: &reader, name, shape });
     let written = write_parts(shapes.into_iter().map(lazy), path);

@@ -10,15 +10,16 @@ mod audit;
 #[cfg(feature = "hub")]
 mod begun;
 mod ends;
-mod names;
+pub(super) mod names;
 mod part;
 mod split;
-mod tokenizer;
+pub(super) mod tokenizer;
+pub(super) mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::gguf_file::Content;
+use candle_core::quantized::gguf_file::{Content, Value};
 
 #[cfg(feature = "hub")]
 pub(crate) use self::begun::look;
@@ -31,7 +32,7 @@ use crate::text::{ChatTemplate, TokenizerParts};
 
 /// The first bytes of a GGUF.
 const MAGIC: &[u8; 4] = b"GGUF";
-const TEMPLATE: &str = "tokenizer.chat_template";
+pub(super) const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// An open GGUF, in one file or in several: headers are checked, tensors
 /// still on disk.
@@ -46,6 +47,8 @@ pub(super) struct GgufFile {
     config: DecoderConfig,
     /// How the rows of queries and keys stand.
     pairs: Pairs,
+    /// Divisors of rotary frequencies, by their tensors' names.
+    divisors: BTreeMap<String, Vec<f32>>,
 }
 
 /// Where a tensor is.
@@ -81,8 +84,9 @@ impl GgufFile {
             file.content.tensor_infos.keys().map(move |name| Place { part, name: name.clone() })
         });
         let own = own.filter(|place| !tensors.divisors.contains_key(&place.name));
-        let tensors = own.map(|place| (names::hugging_face(&place.name, &config), place)).collect();
-        Ok(Self { path: path.to_path_buf(), parts, tensors, config, pairs: architecture.pairs() })
+        let places = own.map(|place| (names::hugging_face(&place.name, &config), place)).collect();
+        let (path, pairs) = (path.to_path_buf(), architecture.pairs());
+        Ok(Self { path, parts, tensors: places, config, pairs, divisors: tensors.divisors })
     }
 
     /// Its files, in order.
@@ -129,6 +133,24 @@ impl GgufFile {
     /// A value that is no text.
     pub(super) fn chat_template_source(&self) -> Result<Option<&str>, LoadError> {
         self.metadata().text(TEMPLATE)
+    }
+
+    /// All of its metadata, but for what is about its own tensors: how they are stored and split.
+    pub(super) fn fields(&self) -> BTreeMap<String, Value> {
+        let own = ["general.file_type", "general.quantization_version", "general.alignment"];
+        let kept = self.parts[0].content.metadata.iter();
+        let kept = kept.filter(|(key, _)| !own.contains(&&key[..]) && !key.starts_with("split."));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The divisors of rotary frequencies that it holds, by their tensors' names.
+    pub(super) fn divisors(&self) -> &BTreeMap<String, Vec<f32>> {
+        &self.divisors
+    }
+
+    /// The texts of all its chat templates.
+    pub(super) fn template_sources(&self) -> Result<Vec<String>, LoadError> {
+        tokenizer::template_sources(&self.metadata())
     }
 
     fn metadata(&self) -> Metadata<'_> {

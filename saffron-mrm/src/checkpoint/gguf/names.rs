@@ -12,11 +12,8 @@ pub(super) fn hugging_face(name: &str, config: &DecoderConfig) -> String {
 }
 
 fn known(name: &str, config: &DecoderConfig) -> Option<String> {
-    match name {
-        "token_embd.weight" => return Some(EMBEDDING.to_owned()),
-        "output_norm.weight" => return Some(NORM.to_owned()),
-        "output.weight" => return Some(HEAD.to_owned()),
-        _ => {}
+    if let Some((_, known)) = TOP.iter().find(|(own, _)| *own == name) {
+        return Some((*known).to_owned());
     }
     let (number, part) = name.strip_prefix("blk.")?.split_once('.')?;
     let layer = number.parse().ok().filter(|layer: &usize| layer.to_string() == number)?;
@@ -29,41 +26,75 @@ fn known(name: &str, config: &DecoderConfig) -> Option<String> {
     }
 }
 
+/// A block's norms by what a file calls them.
+const NORMS: [(&str, NormPlace); 6] = [
+    ("attn_norm", NormPlace::BeforeAttention),
+    ("attn_q_norm", NormPlace::Queries),
+    ("attn_k_norm", NormPlace::Keys),
+    ("post_attention_norm", NormPlace::BehindAttention),
+    ("ffn_norm", NormPlace::BeforeMlp),
+    ("post_ffw_norm", NormPlace::BehindMlp),
+];
+
+/// A block's projections by what a file calls them. One name stands for two: which one a block has
+/// depends on what is stored as one matrix.
+const PROJECTIONS: [(&str, Projection); 9] = [
+    ("attn_q", Projection::Query),
+    ("attn_k", Projection::Key),
+    ("attn_v", Projection::Value),
+    ("attn_qkv", Projection::QueryKeyValue),
+    ("attn_output", Projection::Output),
+    ("ffn_gate", Projection::Gate),
+    ("ffn_up", Projection::GateUp),
+    ("ffn_up", Projection::Up),
+    ("ffn_down", Projection::Down),
+];
+
+const TOP: [(&str, &str); 3] =
+    [("token_embd.weight", EMBEDDING), ("output_norm.weight", NORM), ("output.weight", HEAD)];
+
 fn norm_place(part: &str) -> Option<NormPlace> {
-    match part {
-        "attn_norm" => Some(NormPlace::BeforeAttention),
-        "attn_q_norm" => Some(NormPlace::Queries),
-        "attn_k_norm" => Some(NormPlace::Keys),
-        "post_attention_norm" => Some(NormPlace::BehindAttention),
-        "ffn_norm" => Some(NormPlace::BeforeMlp),
-        "post_ffw_norm" => Some(NormPlace::BehindMlp),
-        _ => None,
-    }
+    NORMS.iter().find(|(name, _)| *name == part).map(|(_, place)| *place)
 }
 
 fn projection(part: &str, config: &DecoderConfig) -> Option<Projection> {
-    match part {
-        "attn_q" => Some(Projection::Query),
-        "attn_k" => Some(Projection::Key),
-        "attn_v" => Some(Projection::Value),
-        "attn_qkv" => Some(Projection::QueryKeyValue),
-        "attn_output" => Some(Projection::Output),
-        "ffn_gate" => Some(Projection::Gate),
-        "ffn_up" if config.choices.fused => Some(Projection::GateUp),
-        "ffn_up" => Some(Projection::Up),
-        "ffn_down" => Some(Projection::Down),
-        _ => None,
+    let of_block = Projection::of_block(config);
+    PROJECTIONS.iter().find(|(name, known)| *name == part && of_block.contains(known)).map(|(_, known)| *known)
+}
+
+/// All tensors of a decoder, by the names that they have in a file, with those of Hugging Face's
+/// layout.
+pub(in crate::checkpoint) fn all(config: &DecoderConfig) -> Vec<(String, String)> {
+    let top = TOP.iter().filter(|(_, name)| *name != HEAD || !config.tie_word_embeddings);
+    let mut names: Vec<(String, String)> = top.map(|(own, name)| ((*own).to_owned(), (*name).to_owned())).collect();
+    for layer in 0..config.num_hidden_layers {
+        for (part, place) in NORMS {
+            if NormPlace::of(config).any(|(known, _)| known == place) {
+                names.push((format!("blk.{layer}.{part}.weight"), modules::norm(layer, place, config)));
+            }
+        }
+        for (part, projection) in PROJECTIONS {
+            if !Projection::of_block(config).contains(&projection) {
+                continue;
+            }
+            let module = projection.full_name(layer);
+            names.push((format!("blk.{layer}.{part}.weight"), format!("{module}.weight")));
+            if modules::has_bias(config, projection) {
+                names.push((format!("blk.{layer}.{part}.bias"), format!("{module}.bias")));
+            }
+        }
     }
+    names
 }
 
 /// Whether a tensor has the weights of a norm, by its name in Hugging Face's layout.
-pub(super) fn is_norm(name: &str) -> bool {
+pub(in crate::checkpoint) fn is_norm(name: &str) -> bool {
     name.ends_with("norm.weight")
 }
 
 /// How many heads a tensor's rows belong to that stand in the order of rotary pairs: those of
 /// queries and keys.
-pub(super) fn rotary_heads(name: &str, config: &DecoderConfig) -> Option<usize> {
+pub(in crate::checkpoint) fn rotary_heads(name: &str, config: &DecoderConfig) -> Option<usize> {
     if name.contains(".q_proj.") {
         Some(config.num_attention_heads)
     } else if name.contains(".k_proj.") {
@@ -81,6 +112,16 @@ pub(super) fn halves_apart(values: &[f32], heads: usize, head_dim: usize) -> Vec
         let (head, at) = (row / head_dim, row % head_dim);
         let (half, pair) = (at / (head_dim / 2), at % (head_dim / 2));
         head * head_dim + 2 * pair + half
+    };
+    (0..heads * head_dim).flat_map(|row| &values[place(row) * columns..][..columns]).copied().collect()
+}
+
+/// The same back: rows with their rotary pairs side by side.
+pub(in crate::checkpoint) fn side_by_side(values: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
+    let columns = values.len() / (heads * head_dim);
+    let place = |row: usize| {
+        let (head, at) = (row / head_dim, row % head_dim);
+        head * head_dim + at % 2 * (head_dim / 2) + at / 2
     };
     (0..heads * head_dim).flat_map(|row| &values[place(row) * columns..][..columns]).copied().collect()
 }
@@ -141,6 +182,7 @@ mod tests {
     fn pairs_side_by_side_come_apart_head_by_head() {
         // Two heads of width 4, one column: pairs (0, 1), (2, 3).
         assert_eq!(halves_apart(&[0., 1., 2., 3., 10., 11., 12., 13.], 2, 4), [0., 2., 1., 3., 10., 12., 11., 13.]);
+        assert_eq!(side_by_side(&[0., 2., 1., 3., 10., 12., 11., 13.], 2, 4), [0., 1., 2., 3., 10., 11., 12., 13.]);
         // Rows stay whole.
         assert_eq!(halves_apart(&[0., 0.5, 1., 1.5], 1, 2), [0., 0.5, 1., 1.5]);
     }

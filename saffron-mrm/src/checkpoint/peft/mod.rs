@@ -11,7 +11,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
-use self::names::{module_name, refuse_foreign, tensor_name, text_prefix, todays};
+pub(super) use self::names::tensor_name;
+use self::names::{module_name, refuse_foreign, text_prefix, todays};
 use self::pattern::first_matches;
 use self::rule::{Rule, Verdict};
 use super::folder::update;
@@ -37,10 +38,10 @@ pub use rule::Targets;
 
 /// The base's own weight behind an adapter of the unembedding.
 const HEAD_BASE: &str = "base_model.model.lm_head.base_layer.weight";
-const CONFIG: &str = "adapter_config.json";
-const WEIGHTS: &str = "adapter_model.safetensors";
+pub(super) const CONFIG: &str = "adapter_config.json";
+pub(super) const WEIGHTS: &str = "adapter_model.safetensors";
 /// What PEFT wrote before safetensors.
-const OLD_WEIGHTS: &str = "adapter_model.bin";
+pub(super) const OLD_WEIGHTS: &str = "adapter_model.bin";
 
 impl LoraWeights {
     /// Reads an adapter for a decoder, in float32.
@@ -138,6 +139,46 @@ impl AdapterFile {
         Ok(LoraWeights { pairs })
     }
 
+    /// The layers that have factors, in order.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (usize, Projection)> {
+        self.slots.keys().copied()
+    }
+
+    /// The file of its tensors.
+    pub(super) fn path(&self) -> &Path {
+        self.tensors.path()
+    }
+
+    /// Whether all modules have the configuration's rank and scale, and the file holds their factors
+    /// alone.
+    pub(super) fn is_uniform(&self) -> bool {
+        let AdapterConfig { rank_pattern, alpha_pattern, .. } = &self.config;
+        let plain = rank_pattern.is_empty() && alpha_pattern.is_empty();
+        plain && (self.is_multimodal() || self.tensors.names().len() == self.names.len())
+    }
+
+    /// Whether it was made for the text part of a multimodal model.
+    pub(super) fn is_multimodal(&self) -> bool {
+        text_prefix(&*self.tensors).is_some()
+    }
+
+    /// The largest rank of its factors.
+    pub(super) fn largest_rank(&self) -> usize {
+        self.slots.values().map(|slot| slot.rank).max().unwrap_or(0)
+    }
+
+    /// The factors of one layer; none where it is not adapted.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(super) fn factors(&mut self, place: (usize, Projection)) -> Result<Option<Factors>, LoadError> {
+        let Some(slot) = self.slots.get(&place) else { return Ok(None) };
+        let mut read = |which: &str| self.tensors.read_f32(&self.names[&slot.key(which)]);
+        let (a, b) = (read("lora_A")?, read("lora_B")?);
+        Ok(Some(Factors { a, b, rank: slot.rank, scale: slot.scale }))
+    }
+
     /// Reads every tensor once and keeps nothing: whether the whole of it can be loaded.
     ///
     /// # Errors
@@ -146,6 +187,17 @@ impl AdapterFile {
     pub fn verify(&mut self) -> Result<(), LoadError> {
         self.names.values().try_for_each(|name| self.tensors.read_f32(name).map(drop))
     }
+}
+
+/// The factors of one layer, read: `W + scale · B A`.
+#[derive(Debug)]
+pub(super) struct Factors {
+    /// `[rank, in]`
+    pub(super) a: Vec<f32>,
+    /// `[out, rank]`
+    pub(super) b: Vec<f32>,
+    pub(super) rank: usize,
+    pub(super) scale: f64,
 }
 
 /// The tensors of a directory, in today's form if that is there.

@@ -15,7 +15,7 @@ const WRAPPER: &str = "base_model.model.";
 const PREFIXES: [&str; 2] = ["base_model.model.model.layers.", "base_model.model.lm_head."];
 
 /// PEFT's name of a factor, `lora_A` or `lora_B`.
-pub(super) fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
+pub(in crate::checkpoint) fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
     format!("{WRAPPER}{}.{which}.weight", projection.full_name(layer))
 }
 

@@ -5,6 +5,27 @@ use std::fmt::Display;
 use crate::config::{Metadata, Pattern, Seen};
 use crate::error::LoadError;
 
+/// The file's architecture.
+pub(super) const ARCHITECTURE: &str = "general.architecture";
+pub(super) const HIDDEN: &str = "embedding_length";
+pub(super) const INTERMEDIATE: &str = "feed_forward_length";
+pub(super) const LAYERS: &str = "block_count";
+pub(super) const HEADS: &str = "attention.head_count";
+pub(super) const KEY_HEADS: &str = "attention.head_count_kv";
+pub(super) const KEY_WIDTH: &str = "attention.key_length";
+pub(super) const VALUE_WIDTH: &str = "attention.value_length";
+pub(super) const POSITIONS: &str = "context_length";
+pub(super) const EPS: &str = "attention.layer_norm_rms_epsilon";
+pub(super) const ROWS: &str = "vocab_size";
+/// The cap of scores of attention.
+pub(in crate::family) const SCORE_CAP: &str = "attn_logit_softcapping";
+/// The cap of logits.
+pub(in crate::family) const LOGIT_CAP: &str = "final_logit_softcapping";
+pub(in crate::family) const SCORE_SCALE: &str = "attention.scale";
+pub(in crate::family) const EMBEDDING_SCALE: &str = "embedding_scale";
+pub(in crate::family) const RESIDUAL_SCALE: &str = "residual_scale";
+pub(in crate::family) const LOGIT_SCALE: &str = "logit_scale";
+
 /// Keys that change nothing in what a decoder computes.
 const HARMLESS: [&str; 6] = [
     "attention.layer_norm_epsilon",
@@ -12,7 +33,7 @@ const HARMLESS: [&str; 6] = [
     "pooling_type",
     "rope.scaling.finetuned",
     "tensor_data_layout",
-    "vocab_size",
+    ROWS,
 ];
 
 /// A file's metadata, by keys without the architecture's name.

@@ -4,8 +4,8 @@ use super::Model;
 use crate::config::{Layer, Layers, Pattern, Rotary};
 use crate::error::LoadError;
 
-const WINDOW: &str = "attention.sliding_window";
-const PATTERN: &str = "attention.sliding_window_pattern";
+pub(super) const WINDOW: &str = "attention.sliding_window";
+pub(super) const PATTERN: &str = "attention.sliding_window_pattern";
 
 impl Model<'_> {
     /// The width of the layers' windows, if they have some.

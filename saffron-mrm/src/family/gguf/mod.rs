@@ -6,15 +6,20 @@ mod layers;
 mod llama3;
 mod read;
 mod rope;
+mod said;
+mod write;
 
 use std::collections::BTreeMap;
 
 use self::keys::Keys;
-use crate::config::Choices;
+use crate::config::{Choices, DecoderConfig};
 use crate::error::LoadError;
 
+pub(super) use keys::{EMBEDDING_SCALE, LOGIT_CAP, LOGIT_SCALE, RESIDUAL_SCALE, SCORE_CAP, SCORE_SCALE};
 pub(crate) use read::Architecture;
-pub(super) use rope::{FACTORS, LONG, SHORT};
+pub(super) use rope::{FACTORS, LONG, SHORT, WINDOWED_THETA};
+pub(crate) use said::Otherwise;
+pub(super) use write::Written;
 
 /// How a family's checkpoints look as GGUF.
 pub(super) struct Gguf {
@@ -22,6 +27,8 @@ pub(super) struct Gguf {
     pub(super) architecture: &'static str,
     /// The choices that a file's keys come to.
     pub(super) choices: fn(&Model<'_>) -> Result<Choices, LoadError>,
+    /// Writes the keys that `choices` reads and that not every architecture has.
+    pub(super) written: fn(&DecoderConfig, &mut Written),
     /// How the rows of queries and keys stand.
     pub(super) pairs: Pairs,
     /// Tensors with divisors of rotary frequencies that its files may have.
@@ -43,7 +50,12 @@ pub(crate) enum Pairs {
 impl Gguf {
     /// An architecture that stores its tensors as Hugging Face's layout does.
     pub(super) const fn new(architecture: &'static str, choices: fn(&Model<'_>) -> Result<Choices, LoadError>) -> Self {
-        Self { architecture, choices, pairs: Pairs::Apart, divisors: &[], strips: |_, _| false }
+        Self { architecture, choices, written: |_, _| {}, pairs: Pairs::Apart, divisors: &[], strips: |_, _| false }
+    }
+
+    /// The same with keys of its own.
+    pub(super) const fn writing(self, written: fn(&DecoderConfig, &mut Written)) -> Self {
+        Self { written, ..self }
     }
 
     /// The same of Llama's converter, which reorders queries and keys.

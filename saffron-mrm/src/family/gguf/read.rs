@@ -1,6 +1,6 @@
 //! A decoder's description from a GGUF's metadata.
 
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::{Gguf, Model, Pairs, Tensors};
 use crate::config::{DecoderConfig, Metadata, Seen};
 use crate::error::LoadError;
@@ -11,7 +11,7 @@ const MOST_LAYERS: usize = 4096;
 
 /// An architecture that is known.
 #[derive(Clone, Copy)]
-pub(crate) struct Architecture(&'static Gguf);
+pub(crate) struct Architecture(pub(super) &'static Gguf);
 
 impl Architecture {
     /// The architecture of a file.
@@ -20,7 +20,7 @@ impl Architecture {
     ///
     /// One that is not known, with those that are.
     pub(crate) fn of(metadata: &Metadata<'_>) -> Result<Self, LoadError> {
-        let key = "general.architecture";
+        let key = keys::ARCHITECTURE;
         let found = metadata.need(key, metadata.text(key))?;
         let known = all().find(|known| known.architecture == found);
         known.map(Self).ok_or_else(|| metadata.refuse(key, format!("one of {}", names()), found))
@@ -59,26 +59,26 @@ impl Architecture {
     fn read(self, keys: Keys<'_>, tensors: &Tensors) -> Result<DecoderConfig, LoadError> {
         keys.none("expert_count")?;
         keys.only("attention.causal", true)?;
-        let layers = keys.need_count("block_count")?;
+        let layers = keys.need_count(keys::LAYERS)?;
         if layers == 0 || layers > MOST_LAYERS {
-            return Err(keys.refuse("block_count", format!("1 to {MOST_LAYERS}"), layers));
+            return Err(keys.refuse(keys::LAYERS, format!("1 to {MOST_LAYERS}"), layers));
         }
-        let (hidden, heads) = (keys.need_count("embedding_length")?, keys.need_count("attention.head_count")?);
-        let head_dim = keys.count("attention.key_length")?.unwrap_or(hidden / heads.max(1));
-        keys.same("attention.value_length", head_dim)?;
-        let positions = keys.need_count("context_length")?;
+        let (hidden, heads) = (keys.need_count(keys::HIDDEN)?, keys.need_count(keys::HEADS)?);
+        let head_dim = keys.count(keys::KEY_WIDTH)?.unwrap_or(hidden / heads.max(1));
+        keys.same(keys::VALUE_WIDTH, head_dim)?;
+        let positions = keys.need_count(keys::POSITIONS)?;
         let model = Model { keys, tensors, layers, heads, head_dim, hidden, positions };
         let embedding = tensors.shapes.get("token_embd.weight");
         Ok(DecoderConfig {
             hidden_size: hidden,
-            intermediate_size: keys.need_count("feed_forward_length")?,
+            intermediate_size: keys.need_count(keys::INTERMEDIATE)?,
             num_hidden_layers: layers,
             num_attention_heads: heads,
-            num_key_value_heads: keys.count("attention.head_count_kv")?.unwrap_or(heads),
+            num_key_value_heads: keys.count(keys::KEY_HEADS)?.unwrap_or(heads),
             head_dim,
             vocab_size: embedding.and_then(|shape| shape.first()).copied().unwrap_or_default(),
             max_position_embeddings: positions,
-            rms_norm_eps: keys.need_real("attention.layer_norm_rms_epsilon")?,
+            rms_norm_eps: keys.need_real(keys::EPS)?,
             tie_word_embeddings: !tensors.has("output.weight"),
             eos_token_ids: Vec::new(),
             choices: (self.0.choices)(&model)?,

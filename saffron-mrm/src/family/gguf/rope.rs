@@ -15,10 +15,17 @@ pub(in crate::family) const SHORT: &str = "rope_factors_short.weight";
 /// All of them.
 pub(in crate::family) const FACTORS: [&str; 3] = [FREQUENCIES, LONG, SHORT];
 
-const KIND: &str = "rope.scaling.type";
-const ATTENTION: &str = "rope.scaling.attn_factor";
-const ORIGINAL: &str = "rope.scaling.original_context_length";
-const WIDTH: &str = "rope.dimension_count";
+pub(super) const KIND: &str = "rope.scaling.type";
+pub(super) const ATTENTION: &str = "rope.scaling.attn_factor";
+pub(super) const ORIGINAL: &str = "rope.scaling.original_context_length";
+pub(super) const WIDTH: &str = "rope.dimension_count";
+pub(super) const THETA: &str = "rope.freq_base";
+/// The base of layers with a window, where it is another.
+pub(in crate::family) const WINDOWED_THETA: &str = "rope.freq_base_swa";
+pub(super) const FACTOR: &str = "rope.scaling.factor";
+pub(super) const YARN_ATTENTION: &str = "rope.scaling.yarn_attn_factor";
+pub(super) const BETA_FAST: &str = "rope.scaling.yarn_beta_fast";
+pub(super) const BETA_SLOW: &str = "rope.scaling.yarn_beta_slow";
 
 impl Model<'_> {
     /// The positions that all layers share, whole heads rotated.
@@ -33,7 +40,7 @@ impl Model<'_> {
     }
 
     fn rotary_of(&self, width: Option<usize>) -> Result<Rotary, LoadError> {
-        let theta = self.keys.real("rope.freq_base")?.unwrap_or(10_000.0);
+        let theta = self.keys.real(THETA)?.unwrap_or(10_000.0);
         let scaling = self.scaling(theta, width.unwrap_or(self.head_dim))?;
         Ok(Rotary { theta, scaling, width })
     }
@@ -49,7 +56,7 @@ impl Model<'_> {
             Some("none") => RopeScaling::Plain,
             None | Some("linear" | "longrope") if factor == 1.0 => RopeScaling::Plain,
             None | Some("linear") => RopeScaling::Linear { factor },
-            Some("longrope") => return Err(self.keys.refuse("rope.scaling.factor", "1 beside longrope", factor)),
+            Some("longrope") => return Err(self.keys.refuse(FACTOR, "1 beside longrope", factor)),
             Some(found) => return Err(self.keys.refuse(KIND, "none, linear, yarn or longrope", found)),
         };
         if self.tensors.more {
@@ -70,7 +77,7 @@ impl Model<'_> {
     }
 
     fn factor(&self) -> Result<f64, LoadError> {
-        let (new, old) = (self.keys.real("rope.scaling.factor")?, self.keys.real("rope.scale_linear")?);
+        let (new, old) = (self.keys.real(FACTOR)?, self.keys.real("rope.scale_linear")?);
         let found = new.or(old);
         Ok(found.filter(|factor| *factor != 0.0).unwrap_or(1.0))
     }
@@ -90,15 +97,15 @@ impl Model<'_> {
             return Err(keys.refuse(extrapolation, "1", found));
         }
         let natural = if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 };
-        let attention_factor = match keys.real("rope.scaling.yarn_attn_factor")? {
+        let attention_factor = match keys.real(YARN_ATTENTION)? {
             Some(_) if attention != 1.0 => return Err(keys.refuse(ATTENTION, "1 beside yarn_attn_factor", attention)),
             Some(all) => all,
             None => natural * attention,
         };
         Ok(RopeScaling::Yarn(Yarn {
             factor,
-            beta_fast: keys.real("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
-            beta_slow: keys.real("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
+            beta_fast: keys.real(BETA_FAST)?.unwrap_or(32.0),
+            beta_slow: keys.real(BETA_SLOW)?.unwrap_or(1.0),
             original_max_position_embeddings: self.original()?,
             attention_factor,
             truncate: true,

@@ -78,6 +78,11 @@ pub(crate) fn template_sources(dir: &Path, config: &TokenizerConfig) -> Result<V
     Ok(templates(dir, config)?.into_values().map(|(source, _)| source).collect())
 }
 
+/// The same for a directory whose configuration has not been read.
+pub(crate) fn template_sources_of(dir: &Path) -> Result<Vec<String>, LoadError> {
+    template_sources(dir, &TokenizerConfig::from_dir(dir)?)
+}
+
 fn templates(dir: &Path, config: &TokenizerConfig) -> Result<Templates, LoadError> {
     let files = in_files(dir)?;
     if !files.is_empty() {

@@ -23,7 +23,7 @@ mod template;
 pub use error::TemplateError;
 #[cfg(feature = "hub")]
 pub(crate) use files::MAX_FILE as MAX_TEMPLATE;
-pub(crate) use files::template_sources;
+pub(crate) use files::{template_sources, template_sources_of};
 pub(crate) use lexer::literals;
 pub use message::Message;
 pub(crate) use pieces::Piece;

@@ -41,6 +41,18 @@ const ANCHOR: &str = "\n";
 #[error("the tokenizer failed: {0}")]
 pub struct TextError(pub(crate) Box<dyn Error + Send + Sync>);
 
+/// What an id of a tokenizer is.
+#[cfg(feature = "gguf")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    /// A word of the model.
+    Word,
+    /// A token that was added and is an ordinary word.
+    Added,
+    /// One that decoding leaves out.
+    Special,
+}
+
 /// What a tokenizer is made of.
 pub(crate) struct TokenizerParts {
     /// Where it comes from.
@@ -199,6 +211,27 @@ impl TextTokenizer {
     #[must_use]
     pub fn known(&self) -> usize {
         self.known
+    }
+
+    /// The token for unknown words, if there is one.
+    pub(crate) fn unknown(&self) -> Option<Token> {
+        self.unknown
+    }
+
+    /// The text of a token as the vocabulary holds it.
+    pub(crate) fn token_text(&self, token: Token) -> Option<String> {
+        self.markup.id_to_token(token)
+    }
+
+    /// The text of a token as the vocabulary holds it, and what it is.
+    #[cfg(feature = "gguf")]
+    pub(crate) fn entry(&self, token: Token) -> Option<(String, EntryKind)> {
+        let added = self.markup.get_added_vocabulary().get_added_tokens_decoder();
+        match added.get(&token) {
+            Some(added) if added.special => Some((added.content.clone(), EntryKind::Special)),
+            Some(added) => Some((added.content.clone(), EntryKind::Added)),
+            None => Some((self.markup.id_to_token(token)?, EntryKind::Word)),
+        }
     }
 
     /// What was changed on the way from the files, in words for a user.

@@ -3,6 +3,7 @@
 mod byte_level;
 mod pre;
 mod sentence_piece;
+mod write;
 
 use std::collections::HashMap;
 
@@ -10,6 +11,7 @@ use saffron_core::Token;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+pub(in crate::checkpoint) use self::write::fields;
 use super::TEMPLATE;
 use crate::config::Metadata;
 use crate::error::LoadError;
@@ -73,13 +75,15 @@ fn unwritten(metadata: &Metadata<'_>) -> Vec<Token> {
 
 /// What the file's chat templates write.
 fn written(metadata: &Metadata<'_>) -> Result<Vec<String>, LoadError> {
+    Ok(template_sources(metadata)?.iter().flat_map(|source| literals(source)).collect())
+}
+
+/// The texts of all chat templates of a file.
+pub(super) fn template_sources(metadata: &Metadata<'_>) -> Result<Vec<String>, LoadError> {
     let is_template =
         |key: &&str| key.strip_prefix(TEMPLATE).is_some_and(|name| name.is_empty() || name.starts_with('.'));
-    let mut texts = Vec::new();
-    for key in metadata.keys().filter(is_template) {
-        texts.extend(metadata.text(key)?.map(literals).unwrap_or_default());
-    }
-    Ok(texts)
+    let found = metadata.keys().filter(is_template).filter_map(|key| metadata.text(key).transpose());
+    found.map(|text| text.map(str::to_owned)).collect()
 }
 
 /// Tokens in the order of their ids, and what kind each is.

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 pub(super) const KNOWN: &str = "llama-bpe (also llama3, llama-v3), smaug-bpe, dbrx, qwen2 (also deepseek-r1-qwen), \
     gpt-4o, tekken, smollm, refact, starcoder, gpt-2 or olmo";
 
+/// One name for each of them.
+pub(super) const NAMES: [&str; 7] = ["llama-bpe", "dbrx", "qwen2", "gpt-4o", "tekken", "smollm", "gpt-2"];
+
 /// Contractions of English, in any case.
 const CONTRACTIONS: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 /// What a word of letters may begin with.
