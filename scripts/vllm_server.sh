@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs a command beside a real vLLM server on loopback, on the CPU. The command finds the server's address in SAFFRON_SERVED, as the programs take it.
 # The first time about 4 GB are downloaded; the server is ready after a minute or two.
-#   vllm_server.sh [--model DIRECTORY] [--port N] [--flags "FLAG…"] [--as VARIABLE] -- COMMAND…
-# --flags replaces the flags of a policy's server; --as names another variable for the address.
+#   vllm_server.sh [--model DIRECTORY] [--port N] [--flags "FLAG…"] [--as VARIABLE] [--cpus LIST] -- COMMAND…
+# --flags replaces the flags of a policy's server; --as names another variable for the address; --cpus says where its threads run (0-1).
 set -euo pipefail
-model=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/models/smollm2 port=8011 variable=SAFFRON_SERVED
+model=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/models/smollm2 port=8011 variable=SAFFRON_SERVED cpus=0-1
 # As many log-probabilities as twice what is asked for at first; the model's own sampling defaults left out.
 flags="--max-logprobs 256 --dtype float32 --generation-config vllm --enable-prompt-tokens-details"
 while [[ ${1:---} != -- ]]; do
@@ -13,7 +13,8 @@ while [[ ${1:---} != -- ]]; do
     --port) port=$2 ;;
     --flags) flags=$2 ;;
     --as) variable=$2 ;;
-    *) echo "usage: vllm_server.sh [--model DIRECTORY] [--port N] [--flags FLAGS] [--as VARIABLE] -- COMMAND…" >&2; exit 2 ;;
+    --cpus) cpus=$2 ;;
+    *) echo "usage: vllm_server.sh [--model DIRECTORY] [--port N] [--flags FLAGS] [--as VARIABLE] [--cpus LIST] -- COMMAND…" >&2; exit 2 ;;
     esac
     shift 2
 done
@@ -37,7 +38,7 @@ log=$(mktemp)
 # Served under the name of its folder. The flags are words without spaces of their own.
 read -ra flags <<<"$flags"
 cd "$(dirname "$model")"
-VLLM_CPU_KVCACHE_SPACE=2 VLLM_CPU_OMP_THREADS_BIND=0-1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
+VLLM_CPU_KVCACHE_SPACE=2 KMP_BLOCKTIME=0 OMP_WAIT_POLICY=passive VLLM_CPU_OMP_THREADS_BIND=$cpus HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
     "$venv/bin/python" -m vllm.entrypoints.openai.api_server --model "$(basename "$model")" --host 127.0.0.1 --port "$port" \
     --max-model-len 1024 --enforce-eager "${flags[@]}" >"$log" 2>&1 &
 server=$!

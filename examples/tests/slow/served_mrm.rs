@@ -156,8 +156,9 @@ fn served_policy(policy: &LmPolicy) -> RemotePolicy {
     RemotePolicy::on(server, policy.vocabulary(), policy.layout().clone(), policy.end_tokens())
 }
 
-fn searcher() -> Searcher {
-    Searcher::new(Saffron::paper(8)).top_p(0.8).max_new_tokens(24)
+/// At most eight tokens are candidates, which every server lists.
+fn searcher(width: usize, tokens: usize) -> Searcher {
+    Searcher::new(Saffron::paper(width)).top_p(0.8).top_k(8).max_new_tokens(tokens).min_new_tokens(tokens)
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn a_search_whose_models_are_both_served_is_the_one_here() {
         let session = session.with_prefill(policy.encode(prefill).unwrap()).unwrap();
         let run = |policy: &mut dyn Policy, witness: &mut Witness<'_>| {
             let ((levels, seen), begun) = (channel(), Instant::now());
-            let outcome = searcher().run_observed(&session, policy, witness, &mut Levels(levels)).unwrap();
+            let outcome = searcher(8, 24).run_observed(&session, policy, witness, &mut Levels(levels)).unwrap();
             (outcome, seen.try_iter().collect::<Vec<Vec<Node>>>(), begun.elapsed())
         };
         let mut witness = Witness::new(&mut mrm);
@@ -225,7 +226,7 @@ fn more_prompts_at_once_are_more_prompts_a_second() {
     let (policy, mrm) = local();
     let (mut served_policy, mut served_mrm) = (served_policy(&policy), served(mrm.tokenizer()));
     let sessions: Vec<Session> = prompts().iter().take(16).map(|prompt| policy.session(prompt).unwrap()).collect();
-    let searcher = Searcher::new(Saffron::paper(4)).top_p(0.8).max_new_tokens(8);
+    let searcher = searcher(4, 4);
     let mut rates = Vec::new();
     for at_once in [1, 4, 16] {
         let begun = Instant::now();

@@ -6,7 +6,7 @@ use std::thread::{Builder, Scope};
 use saffron_core::{ChildScorer, Outcome, Policy, SearchError, SearchObserver, Session};
 
 use super::Searcher;
-use super::gather::{Ask, Facts, GatheredPort, Live, Models, caught, name, no_thread};
+use super::gather::{Answer, Ask, Facts, GatheredPort, Live, Models, ModelsAtOnce, caught, name, no_thread};
 
 /// Searches over many prompts, to be run. See [`Searcher::many`].
 pub struct Many<'a> {
@@ -70,21 +70,54 @@ impl<'a> Many<'a> {
         scorer: &mut dyn ChildScorer,
         mut ended: impl FnMut(usize, Result<Outcome, SearchError>),
     ) -> Result<(), SearchError> {
-        let Self { searcher, sessions, at_once, observers } = self;
-        searcher.check(scorer)?;
-        let live = Live::new(Facts::of(policy, scorer));
+        self.searcher.check(scorer)?;
+        let facts = Facts::of(policy, scorer);
         let mut models = Models::new(policy, scorer);
-        let waiting = Waiting { searcher, sessions: sessions.iter().enumerate(), observers: observers.into_iter() };
+        self.rounds(facts, Live::take_asked, |asked| models.answer(asked, &|_| false), &mut ended);
+        Ok(())
+    }
+
+    /// [`run`](Self::run) with policy and rewards at work at the same time, each for half of the
+    /// prompts: for models on two servers or devices. Models that share one are faster in turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    #[allow(clippy::type_complexity, reason = "one result for the settings, one a prompt")]
+    pub fn run_overlapped(
+        self,
+        policy: &mut (dyn Policy + Send),
+        scorer: &mut (dyn ChildScorer + Send),
+    ) -> Result<Vec<Result<Outcome, SearchError>>, SearchError> {
+        self.searcher.check(scorer)?;
+        let facts = Facts::of(policy, scorer);
+        let mut models = ModelsAtOnce { policy, scorer };
+        let mut results = BTreeMap::new();
+        let mut ended = |place, result| drop(results.insert(place, result));
+        self.rounds(facts, Live::take_for_both, |asked| models.answer(asked), &mut ended);
+        Ok(results.into_values().collect())
+    }
+
+    /// Rounds until all searches have ended: what `take` takes of what is asked is answered.
+    fn rounds(
+        self,
+        facts: Facts,
+        take: impl Fn(&mut Live) -> Asked,
+        mut answer: impl FnMut(Asked) -> Vec<(usize, Answer)>,
+        ended: &mut dyn FnMut(usize, Result<Outcome, SearchError>),
+    ) {
+        let Self { searcher, sessions, at_once, observers } = self;
+        let (live, sessions) = (Live::new(facts), sessions.iter().enumerate());
+        let waiting = Waiting { searcher, sessions, observers: observers.into_iter() };
         std::thread::scope(|scope| {
             let mut rounds = Rounds { scope, waiting, live, at_once };
-            while let Some((asked, results)) = rounds.gather() {
+            while let Some((asked, results)) = rounds.gather(&take) {
                 results.into_iter().for_each(|(place, result)| ended(place, result));
-                for (place, answer) in models.answer(asked, &|_| false) {
+                for (place, answer) in answer(asked) {
                     rounds.live.reply(place, answer);
                 }
             }
         });
-        Ok(())
     }
 }
 
@@ -108,14 +141,14 @@ type Ended = BTreeMap<usize, Result<Outcome, SearchError>>;
 
 impl<'env> Rounds<'_, 'env> {
     /// Waits until every living search has asked or ended, beginning new ones as others end. None when all are over.
-    fn gather(&mut self) -> Option<(Asked, Ended)> {
+    fn gather(&mut self, take: &impl Fn(&mut Live) -> Asked) -> Option<(Asked, Ended)> {
         let mut ended = BTreeMap::new();
         self.begin(&mut ended);
         while let Some((place, result)) = self.live.next_end() {
             ended.insert(place, result);
             self.begin(&mut ended);
         }
-        let asked = self.live.take_asked();
+        let asked = take(&mut self.live);
         (!asked.is_empty() || !ended.is_empty()).then_some((asked, ended))
     }
 

@@ -11,6 +11,7 @@ mod journal;
 mod many;
 mod many_faults;
 mod no_reward;
+mod overlapped;
 #[cfg(feature = "eval")]
 mod regular;
 #[cfg(feature = "remote")]

@@ -13,7 +13,7 @@ use saffron_core::{ModelError, Outcome, Role, SearchError, SearchErrorKind};
 
 use port::Message;
 
-pub(super) use models::Models;
+pub(super) use models::{Models, ModelsAtOnce};
 pub(super) use panics::{caught, message, name};
 pub(super) use port::{Answer, Ask, Facts, GatheredPort};
 
@@ -75,6 +75,21 @@ impl Live {
     /// Takes what is asked, to be answered.
     pub(super) fn take_asked(&mut self) -> BTreeMap<usize, Ask> {
         std::mem::take(&mut self.asked)
+    }
+
+    /// Takes what is asked where both models have something to answer. Where only the policy has, it
+    /// takes what the first half of the searches asks: from then on the halves ask in turn.
+    pub(super) fn take_for_both(&mut self) -> BTreeMap<usize, Ask> {
+        let proposals = self.asked.values().filter(|ask| ask.role() == Role::Policy).count();
+        let all_alike = proposals == self.asked.len() && self.facts.scores;
+        let first = if all_alike { proposals.div_ceil(2) } else { self.asked.len() };
+        match self.asked.keys().nth(first).copied() {
+            Some(place) => {
+                let later = self.asked.split_off(&place);
+                std::mem::replace(&mut self.asked, later)
+            }
+            None => self.take_asked(),
+        }
     }
 
     /// Answers one search with an error, in place of the models.

@@ -37,8 +37,53 @@ impl<'a> Models<'a> {
         asked: BTreeMap<usize, Ask>,
         unwanted: &dyn Fn(usize) -> bool,
     ) -> Vec<(usize, Answer)> {
-        let mut proposals: Vec<(CandidateFilter, Shares<Session>)> = Vec::new();
-        let mut scores: (Shares<Session>, Shares<Candidates>) = Default::default();
+        let Parted { proposals, scores } = Parted::of(asked);
+        let mut answers = Vec::new();
+        for (filter, shares) in proposals {
+            self.called = Role::Policy;
+            answers.extend(propose(self.policy, &filter, &shares, unwanted));
+        }
+        if !scores.0.is_empty() {
+            self.called = Role::Reward;
+        }
+        answers.extend(score(self.scorer, &scores.0, &scores.1, unwanted));
+        answers
+    }
+}
+
+/// Models that answer at the same time: policy and rewards on two servers or devices.
+pub(in crate::searcher) struct ModelsAtOnce<'a> {
+    pub(in crate::searcher) policy: &'a mut (dyn Policy + Send),
+    pub(in crate::searcher) scorer: &'a mut (dyn ChildScorer + Send),
+}
+
+impl ModelsAtOnce<'_> {
+    /// The answers of a round, by the places of the searches.
+    pub(in crate::searcher) fn answer(&mut self, asked: BTreeMap<usize, Ask>) -> Vec<(usize, Answer)> {
+        let Parted { proposals, scores } = Parted::of(asked);
+        let (policy, scorer) = (&mut *self.policy, &mut *self.scorer);
+        std::thread::scope(|scope| {
+            let scores = &scores;
+            let scored = scope.spawn(move || score(scorer, &scores.0, &scores.1, &|_| false));
+            let mut answers: Vec<(usize, Answer)> =
+                proposals.iter().flat_map(|(filter, shares)| propose(policy, filter, shares, &|_| false)).collect();
+            answers.extend(scored.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            answers
+        })
+    }
+}
+
+/// What a round asks of each model.
+#[derive(Default)]
+struct Parted {
+    /// Searches with equal filters share a call.
+    proposals: Vec<(CandidateFilter, Shares<Session>)>,
+    scores: (Shares<Session>, Shares<Candidates>),
+}
+
+impl Parted {
+    fn of(asked: BTreeMap<usize, Ask>) -> Self {
+        let Self { mut proposals, mut scores } = Self::default();
         for (place, ask) in asked {
             match ask {
                 Ask::Propose(sessions, filter) => match proposals.iter_mut().find(|(other, _)| *other == filter) {
@@ -51,73 +96,66 @@ impl<'a> Models<'a> {
                 }
             }
         }
-        let mut answers = Vec::new();
-        for (filter, shares) in proposals {
-            answers.extend(self.propose(&filter, &shares, unwanted));
-        }
-        answers.extend(self.score(&scores.0, &scores.1, unwanted));
-        answers
+        Self { proposals, scores }
     }
+}
 
-    fn propose(
-        &mut self,
-        filter: &CandidateFilter,
-        shares: &Shares<Session>,
-        unwanted: &dyn Fn(usize) -> bool,
-    ) -> Vec<(usize, Answer)> {
-        self.called = Role::Policy;
-        let counts = counts(shares);
-        let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
-        let (reply, wall) = timed(|| self.policy.propose(&all, filter));
-        if let [(place, sessions)] = &shares[..] {
-            let reply = reply.and_then(|reply| reply.with_work_of(sessions.len()));
-            return vec![(*place, Answer::Proposed(reply, wall))];
-        }
-        if let Some(parts) = reply.ok().and_then(|reply| parts(reply, &counts)) {
-            return answers(shares, parts, wall, Answer::Proposed);
-        }
-        // One of them makes the batch fail: alone, only that one does.
-        let alone = shares.iter().map(|(place, sessions)| {
-            if unwanted(*place) {
-                return (*place, cancelled(Role::Policy));
-            }
-            let (reply, wall) = timed(|| self.policy.propose(sessions, filter)?.with_work_of(sessions.len()));
-            (*place, Answer::Proposed(reply, wall))
-        });
-        alone.collect()
+fn propose(
+    policy: &mut dyn Policy,
+    filter: &CandidateFilter,
+    shares: &Shares<Session>,
+    unwanted: &dyn Fn(usize) -> bool,
+) -> Vec<(usize, Answer)> {
+    let counts = counts(shares);
+    let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
+    let (reply, wall) = timed(|| policy.propose(&all, filter));
+    if let [(place, sessions)] = &shares[..] {
+        let reply = reply.and_then(|reply| reply.with_work_of(sessions.len()));
+        return vec![(*place, Answer::Proposed(reply, wall))];
     }
+    if let Some(parts) = reply.ok().and_then(|reply| parts(reply, &counts)) {
+        return answers(shares, parts, wall, Answer::Proposed);
+    }
+    // One of them makes the batch fail: alone, only that one does.
+    let alone = shares.iter().map(|(place, sessions)| {
+        if unwanted(*place) {
+            return (*place, cancelled(Role::Policy));
+        }
+        let (reply, wall) = timed(|| policy.propose(sessions, filter)?.with_work_of(sessions.len()));
+        (*place, Answer::Proposed(reply, wall))
+    });
+    alone.collect()
+}
 
-    fn score(
-        &mut self,
-        shares: &Shares<Session>,
-        candidates: &Shares<Candidates>,
-        unwanted: &dyn Fn(usize) -> bool,
-    ) -> Vec<(usize, Answer)> {
-        if shares.is_empty() {
-            return Vec::new();
-        }
-        self.called = Role::Reward;
-        let counts = counts(shares);
-        let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
-        let lists: Vec<Candidates> = candidates.iter().flat_map(|(_, lists)| lists).cloned().collect();
-        let (reply, wall) = timed(|| self.scorer.score_children(&all, &lists));
-        if let [(place, sessions)] = &shares[..] {
-            let reply = reply.and_then(|reply| reply.with_work_of(sessions.len()));
-            return vec![(*place, Answer::Scored(reply, wall))];
-        }
-        if let Some(parts) = reply.ok().and_then(|reply| parts(reply, &counts)) {
-            return answers(shares, parts, wall, Answer::Scored);
-        }
-        let alone = shares.iter().zip(candidates).map(|((place, sessions), (_, lists))| {
-            if unwanted(*place) {
-                return (*place, cancelled(Role::Reward));
-            }
-            let (reply, wall): (Result<Reply<Vec<Vec<ChildReward>>>, ModelError>, _) =
-                timed(|| self.scorer.score_children(sessions, lists)?.with_work_of(sessions.len()));
-            (*place, Answer::Scored(reply, wall))
-        });
-        alone.collect()
+fn score(
+    scorer: &mut dyn ChildScorer,
+    shares: &Shares<Session>,
+    candidates: &Shares<Candidates>,
+    unwanted: &dyn Fn(usize) -> bool,
+) -> Vec<(usize, Answer)> {
+    if shares.is_empty() {
+        return Vec::new();
     }
+    let counts = counts(shares);
+    let all: Vec<Session> = shares.iter().flat_map(|(_, sessions)| sessions).cloned().collect();
+    let lists: Vec<Candidates> = candidates.iter().flat_map(|(_, lists)| lists).cloned().collect();
+    let (reply, wall) = timed(|| scorer.score_children(&all, &lists));
+    if let [(place, sessions)] = &shares[..] {
+        let reply = reply.and_then(|reply| reply.with_work_of(sessions.len()));
+        return vec![(*place, Answer::Scored(reply, wall))];
+    }
+    if let Some(parts) = reply.ok().and_then(|reply| parts(reply, &counts)) {
+        return answers(shares, parts, wall, Answer::Scored);
+    }
+    let alone = shares.iter().zip(candidates).map(|((place, sessions), (_, lists))| {
+        if unwanted(*place) {
+            return (*place, cancelled(Role::Reward));
+        }
+        let (reply, wall): (Result<Reply<Vec<Vec<ChildReward>>>, ModelError>, _) =
+            timed(|| scorer.score_children(sessions, lists)?.with_work_of(sessions.len()));
+        (*place, Answer::Scored(reply, wall))
+    });
+    alone.collect()
 }
 
 fn cancelled(role: Role) -> Answer {

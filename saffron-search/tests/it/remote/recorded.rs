@@ -25,11 +25,11 @@ struct Recording {
 
 /// A request and its answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Exchange {
-    path: String,
+pub(super) struct Exchange {
+    pub(super) path: String,
     /// Nothing where the page was only looked at.
-    asked: Value,
-    said: Value,
+    pub(super) asked: Value,
+    pub(super) said: Value,
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -108,7 +108,7 @@ fn records_vllm() {
 }
 
 /// What the server behind says.
-fn hand_on(upstream: &str, seen: &Seen) -> Value {
+pub(super) fn hand_on(upstream: &str, seen: &Seen) -> Value {
     let url = format!("{upstream}{}", seen.path);
     let answer = match seen.body.is_null() {
         true => ureq::get(url).call(),

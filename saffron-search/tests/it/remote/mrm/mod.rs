@@ -4,6 +4,7 @@ mod fake;
 mod faults;
 mod head_file;
 mod probes;
+mod recorded;
 mod rewards;
 
 use std::sync::Arc;
