@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use saffron_core::{ModelName, Token};
 use saffron_mrm::DType;
-use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::checkpoint::EngineFormat;
+use saffron_mrm::checkpoint::peft::base_of_adapter;
 use saffron_mrm::text::LAYOUT_NAMES;
 
 use crate::device::first;
