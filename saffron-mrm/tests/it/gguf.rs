@@ -36,7 +36,7 @@ impl Parts {
         let (out, from) = (tempfile::tempdir().unwrap(), copy(from));
         // One of the tiny models cuts no words, which no pre-tokenizer of the format does.
         edit_json(&from.path().join("tokenizer.json"), |tokenizer| {
-            tokenizer["pre_tokenizer"]["use_regex"] = true.into()
+            tokenizer["pre_tokenizer"]["use_regex"] = true.into();
         });
         Checkpoint::open(from.path()).unwrap().export_gguf(&out.path().join("model"), GgufWeights::F32).unwrap();
         let mut parts = Self::read(&out.path().join("model/model.gguf"));
