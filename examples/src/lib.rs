@@ -10,6 +10,7 @@ pub mod compare;
 pub mod curves;
 pub mod demo;
 pub mod device;
+pub mod export;
 #[cfg(doctest)]
 mod guides;
 pub mod label;

@@ -17,6 +17,7 @@ mod dependencies;
 mod downstream;
 mod early;
 mod empty;
+mod export_mrm;
 mod guards;
 mod guides;
 mod in_a_server;

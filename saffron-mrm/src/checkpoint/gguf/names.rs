@@ -58,8 +58,8 @@ fn norm_place(part: &str) -> Option<NormPlace> {
 }
 
 fn projection(part: &str, config: &DecoderConfig) -> Option<Projection> {
-    let of_block = Projection::of_block(config);
-    PROJECTIONS.iter().find(|(name, known)| *name == part && of_block.contains(known)).map(|(_, known)| *known)
+    let known = || PROJECTIONS.iter().filter(|(name, _)| *name == part).map(|(_, known)| *known);
+    known().find(|known| Projection::of_block(config).contains(known)).or_else(|| known().next())
 }
 
 /// All tensors of a decoder, by the names that they have in a file, with those of Hugging Face's

@@ -84,7 +84,8 @@ impl Planned {
             return refuse(format!("{} values", self.values()), values.len().to_string());
         }
         let most = self.stored.most();
-        if let Some(value) = values.iter().find(|value| self.stored != Stored::F32 && !(value.abs() <= most)) {
+        let beyond = |value: &&f32| self.stored != Stored::F32 && (value.is_nan() || value.abs() > most);
+        if let Some(value) = values.iter().find(beyond) {
             return refuse(format!("values that {:?} can hold, up to {most}", self.stored.dtype()), value.to_string());
         }
         let shape = self.shape.clone();

@@ -2,6 +2,8 @@
 //! they are computed.
 
 mod configs;
+#[cfg(feature = "gguf")]
+mod engines;
 mod files;
 #[cfg(feature = "gguf")]
 mod gguf;

@@ -20,9 +20,10 @@ use tempfile::TempDir;
 use super::numbers::options;
 use super::{families, path, within};
 use crate::fixtures::{copy, edit_json, gap, logits, reference};
+use crate::gguf::Parts;
 
 /// Fixtures that the format cannot say, with the reason, and a key that no file may have.
-fn unsaid() -> [(&'static str, &'static str, &'static str, Value); 10] {
+pub(super) fn unsaid() -> [(&'static str, &'static str, &'static str, Value); 10] {
     let (zero, window) = (Value::F32(0.0), || Value::U32(11));
     [
         ("gemma2-no-caps", "caps that are absent are llama.cpp's", "gemma2.attn_logit_softcapping", zero.clone()),
@@ -30,8 +31,8 @@ fn unsaid() -> [(&'static str, &'static str, &'static str, Value); 10] {
         (
             "gemma3-yarn",
             "llama.cpp stretches layers with a window by it, too",
-            "gemma3.rope.scaling.yarn_beta_fast",
-            Value::F32(32.0),
+            "gemma3.rope.scaling.type",
+            Value::String(String::from("yarn")),
         ),
         (
             "llama-yarn-mscale",
@@ -55,7 +56,7 @@ fn unsaid() -> [(&'static str, &'static str, &'static str, Value); 10] {
 
 /// What a fixture's configuration must say otherwise for the format to be able to: the scale of
 /// scores is derived.
-const CHANGED: [(&str, u64); 6] = [
+pub(super) const CHANGED: [(&str, u64); 6] = [
     ("gemma2", 16),
     ("gemma2-defaults", 8),
     ("gemma3", 16),
@@ -89,6 +90,12 @@ fn said() -> Vec<Said> {
         Said { name, dir: changed.path().to_path_buf(), changed: Some(changed) }
     })
     .collect()
+}
+
+/// A fixture that the format can say, as a file.
+fn parts(name: &str) -> Parts {
+    let said = said().into_iter().find(|said| said.name == name).unwrap_or_else(|| panic!("{name} is unsaid"));
+    writer::parts(&said.dir)
 }
 
 /// The same in the name of another family: Mistral's files are Llama's.
@@ -186,7 +193,7 @@ fn a_gguf_that_is_exported_is_the_same_model() {
 fn a_split_file_of_another_family_is_read_whole() {
     for name in ["qwen3", "phi3-mini4"] {
         let folder = tempfile::tempdir().unwrap();
-        let parts = writer::parts(&path(name).join("policy")).split(3);
+        let parts = parts(name).split(3);
         for (number, part) in parts.iter().enumerate() {
             part.write(&folder.path().join(format!("model-{:05}-of-00003.gguf", number + 1)));
         }

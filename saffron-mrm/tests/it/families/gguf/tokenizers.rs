@@ -4,7 +4,7 @@ use candle_core::quantized::gguf_file::Value;
 use saffron_mrm::checkpoint::Checkpoint;
 use saffron_mrm::text::TextTokenizer;
 
-use super::{path, writer};
+use super::parts;
 use crate::gguf::{Parts, number, texts};
 
 /// The letters that bytes are written as.
@@ -37,7 +37,7 @@ fn tokenizer(pre: &str, words: &[&str]) -> TextTokenizer {
     // Rows enough for all of them.
     let rows = tokens.len();
     let kinds = vec![Value::I32(1); rows];
-    let parts = writer::parts(&path("qwen3").join("policy")).without("token_embd.weight");
+    let parts = self::parts("qwen3").without("token_embd.weight");
     let parts = parts
         .with_tensor("token_embd.weight", vec![0.0; rows * 48], &[rows, 48])
         .with("tokenizer.ggml.pre", Value::String(pre.to_owned()))
@@ -100,7 +100,7 @@ fn a_word_that_is_a_token_is_that_token_where_a_pre_tokenizer_says_so() {
     // "ab" comes before "bc", so merges never reach "abc" from "a" and "bc".
     let found = |pre: &str| {
         let tokens: Vec<String> = letters().into_iter().chain(["ab", "bc", "abc"].map(String::from)).collect();
-        let parts = writer::parts(&path("qwen3").join("policy")).without("token_embd.weight");
+        let parts = self::parts("qwen3").without("token_embd.weight");
         let parts = parts
             .with_tensor("token_embd.weight", vec![0.0; tokens.len() * 48], &[tokens.len(), 48])
             .with("tokenizer.ggml.pre", Value::String(pre.to_owned()))
@@ -135,8 +135,7 @@ fn pieces_of(name: &str) -> TextTokenizer {
     tokens.extend(padding.map(|id| (format!("[PAD{id}]"), 5)));
     let rows = tokens.len();
     let width = 48;
-    let prefix =
-        writer::parts(&path(name).join("policy")).without("token_embd.weight").without("tokenizer.ggml.merges");
+    let prefix = parts(name).without("token_embd.weight").without("tokenizer.ggml.merges");
     let parts = prefix
         .with_tensor("token_embd.weight", vec![0.0; rows * width], &[rows, width])
         .with("tokenizer.ggml.model", Value::String(String::from("llama")))
@@ -186,7 +185,7 @@ fn a_vocabulary_of_gemmas_size_is_read() {
     tokens.extend(words.take(262_144usize.saturating_sub(tokens.len())));
     assert!(tokens.len() > 250_000, "{}", tokens.len());
     let rows = tokens.len();
-    let parts = writer::parts(&path("gemma3").join("policy")).without("token_embd.weight");
+    let parts = self::parts("gemma3").without("token_embd.weight");
     let parts = parts
         .without("tokenizer.ggml.merges")
         .with_tensor("token_embd.weight", vec![0.0; rows * 48], &[rows, 48])
