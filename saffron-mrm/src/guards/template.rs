@@ -1,9 +1,9 @@
 //! A guard's prompt as its makers published it, and how it becomes questions for a tokenizer.
 
-use saffron_core::{LayoutOrigin, Token};
+use saffron_core::{CountsAs, LayoutOrigin, ThirdAnswer, Token};
 
 use crate::error::LoadError;
-use crate::guard::{CountsAs, GuardQuestions, GuardTemplate, ThirdAnswer};
+use crate::guard::{GuardQuestions, GuardTemplate};
 use crate::text::{TextError, TextLayout, TextTokenizer};
 
 /// A guard that is asked in words:

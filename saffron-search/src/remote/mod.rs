@@ -34,6 +34,7 @@ mod engine;
 mod error;
 mod http;
 mod policy;
+mod questions;
 mod reward;
 mod served_layout;
 mod server;
@@ -48,6 +49,7 @@ pub use saffron_core::{EngineKind, ServerAddress};
 
 pub use error::{AnswerProblem, RemoteError};
 pub use policy::RemotePolicy;
+pub use questions::RemoteQuestions;
 pub use reward::{RemoteGuard, RemoteQuestion};
 pub use server::{ServedModel, Server};
 pub use settings::{ApiKey, RemoteSettings};
