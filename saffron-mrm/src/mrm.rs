@@ -17,6 +17,7 @@ use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 
 mod builder;
+mod contexts;
 
 pub use builder::MrmBuilder;
 
