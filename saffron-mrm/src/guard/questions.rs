@@ -51,7 +51,8 @@ impl GuardQuestions {
     }
 
     /// The tokens that are left out of prompts and replies that are ids: the tokenizer's control
-    /// tokens, where the prompt is a published one. A client of a served guard leaves them out, too.
+    /// tokens, where the prompt is a published one. A client of a served guard leaves them out,
+    /// too.
     #[must_use]
     pub fn left_out(&self, tokenizer: &TextTokenizer) -> Vec<Token> {
         let size = if self.words_only { tokenizer.known() } else { 0 };

@@ -6,8 +6,8 @@ use crate::error::LoadError;
 use crate::guard::{GuardQuestions, GuardTemplate};
 use crate::text::{TextError, TextLayout, TextTokenizer};
 
-/// A guard that is asked in words:
-/// `prefix + prompt + infix + reply + suffix[0] + part + suffix[1] + forced`, answered by one token.
+/// A guard that is asked in words: `prefix + prompt + infix + reply + suffix[0] + part + suffix[1]
+/// + forced`, answered by one token.
 pub(super) struct Template {
     pub(super) name: &'static str,
     /// Whether the text begins with the tokenizer's beginning of a sequence.
