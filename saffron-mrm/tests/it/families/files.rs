@@ -91,13 +91,15 @@ fn a_multimodal_adapters_patterns_match_the_names_of_its_own_model() {
     }
 }
 
-/// An adapter is written under the names that it was read by, which are its own model's.
+/// An adapter is written under the names that it was read by, which are its own model's. Factors of
+/// the vision tower are left out where it is read.
 #[test]
 fn a_multimodal_adapter_is_written_as_its_own_model_names_it() {
     let names = |dir: &Path| -> Vec<String> {
         let bytes = std::fs::read(dir.join("adapter_model.safetensors")).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let mut names: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+        let of_text = file.names().into_iter().filter(|name| !name.contains("vision_tower"));
+        let mut names: Vec<String> = of_text.map(str::to_owned).collect();
         names.sort_unstable();
         names
     };

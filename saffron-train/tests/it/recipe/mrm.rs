@@ -80,7 +80,7 @@ fn labels_that_do_not_fit_are_refused_with_their_path() {
 #[test]
 fn a_card_says_which_contexts_were_trained_for() {
     let base = Base::open(crate::dir("families/phi3-longrope/guard"), &Device::flex(), DType::F32).unwrap();
-    let sample = Sample::new(vec![5, 6, 7, 8], vec![0.5, -0.5]).unwrap();
+    let sample = Sample::new(vec![5, 6, 7, 8], vec![0.5, -0.5, 0.25]).unwrap();
     let data = MrmData {
         train: vec![sample],
         validation: Vec::new(),
