@@ -73,7 +73,7 @@ def main():
         name, kind = out.name.split("+")
         fixture = Path("fixtures/families") / name
         reference = json.loads((fixture / "reference.json").read_text())
-        with safetensors.safe_open(out / "reward_head.safetensors", "pt") as head:
+        with safetensors.safe_open(next(out.rglob("reward_head.safetensors")), "pt") as head:
             bias, notes = head.get_tensor("lm_head.bias").tolist(), json.loads(head.metadata()["saffron"])
             unseen = head.get_tensor("unseen_mask")
         if kind.startswith("gguf"):

@@ -14,7 +14,7 @@ tests=(cargo test --workspace --test slow -- --ignored --nocapture --test-thread
 export_as() { # export_as NAME ARGUMENT...
     local name=$1
     shift
-    [[ -d $out/$name ]] || cargo run --quiet --example export_mrm -- --mrm examples/smollm2/mrm --guard models/smollm2 --out "$out/$name" "$@"
+    [[ -d $out/$name ]] || cargo run --quiet --example export_mrm -- --mrm examples/smollm2/mrm --base models/smollm2 --out "$out/$name" "$@"
 }
 
 # What every server of rewards in float32 needs; blocks of 32 tokens, so that short prompts are cached on a CPU.

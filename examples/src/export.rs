@@ -92,7 +92,7 @@ pub fn commands(args: &ExportMrmArgs, exported: &Exported, reference: Option<&Re
         (ExportName::Head, _) => (String::from("the server that has the model already"), false),
     };
     let kind = if args.to == ExportName::Gguf { "llamacpp:http://HOST:8080" } else { "vllm:http://HOST:8000" };
-    let mut lines = vec![format!("serve: {server}"), format!("use:   --mrm {kind} --mrm-head {out}")];
+    let mut lines = vec![format!("serve: {server}"), format!("use:   --guard {kind} --mrm {out}")];
     if raw {
         lines.push(String::from("The server gives raw logits: a policy needs another server."));
     }

@@ -44,6 +44,10 @@ pub struct RewardArgs {
     /// else it is asked in words of the program].
     #[arg(long, value_name = "NAME", requires = "guard", conflicts_with = "mrm")]
     pub guard_template: Option<String>,
+    /// The tokenizer of a served guard, where --guard is the reward model itself: a directory, a
+    /// GGUF or a name on the hub. --guard-template needs it there.
+    #[arg(long, value_name = "MODEL", requires = "guard", conflicts_with = "mrm")]
+    pub guard_tokenizer: Option<ModelName>,
     /// Rules of the search and of the reward model's input; under reference, with any strategy, the
     /// tokenizer's end of sequence alone ends an answer [default: what the card of --mrm names,
     /// else fluent].
@@ -174,6 +178,7 @@ impl RewardArgs {
             route: self.mrm_route.clone(),
             tolerance: self.mrm_tolerance,
             cache_mb: opener.options().cache_bytes >> 20,
+            max_context: None,
         })
     }
 
@@ -184,7 +189,11 @@ impl RewardArgs {
             Some(name) => Some(GuardQuestion::Named(name.clone())),
             None => Self::guard_question(model, opener)?,
         };
-        Ok(GuardSettings { model: model.clone(), adapter: None, question, served: None, cache_mb })
+        let tokenizer = self.guard_tokenizer.clone();
+        let served = tokenizer.map(|name| ServedSettings { tokenizer: Some(name), ..ServedSettings::default() });
+        let needs = "--guard-template needs --guard-tokenizer for a guard that is a server";
+        ensure!(self.guard_template.is_none() || served.is_some() || model.server().is_none(), "{model}: {needs}");
+        Ok(GuardSettings { model: model.clone(), adapter: None, question, served, cache_mb, max_context: None })
     }
 
     /// How a guard is asked that nobody said how to ask; none where it is asked by a template of

@@ -60,9 +60,9 @@ pub use config::{
 };
 pub use engine::ModelOptions;
 pub use error::{LoadError, TensorMismatch};
-pub use guard::{CountsAs, GuardQuestions, GuardRewardModel, GuardTemplate, ThirdAnswer};
+pub use guard::{GuardQuestions, GuardRewardModel, GuardTemplate};
 pub use local::{LocalError, LocalModel, LocalModels};
 pub use mrm::{BiasUse, InputForm, Mrm, MrmBuilder, MrmInput};
 pub use policy::LmPolicy;
-pub use saffron_core::{RewardHead, TextPolicy};
+pub use saffron_core::{CountsAs, RewardHead, TextPolicy, ThirdAnswer};
 pub use text::PrefillUse;

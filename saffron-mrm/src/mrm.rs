@@ -16,6 +16,7 @@ use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 
 mod builder;
+mod contexts;
 mod served;
 
 pub use builder::MrmBuilder;

@@ -1,5 +1,6 @@
 //! A local language model as a policy.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,37 @@ pub struct LmPolicy {
     tokenizer: Arc<TextTokenizer>,
     reader: SessionReader,
     end_tokens: Vec<Token>,
+    textless: Textless,
+}
+
+/// The ids that a policy cannot propose: they have an embedding and no text. End-of-sequence tokens
+/// are none of them.
+#[derive(Debug)]
+struct Textless {
+    /// Every id from here on: the embedding was rounded up.
+    from: usize,
+    /// Those before: holes in the tokenizer's vocabulary.
+    holes: Vec<Token>,
+}
+
+impl Textless {
+    fn of(tokenizer: &TextTokenizer, end_tokens: &[Token]) -> Self {
+        let last_end = end_tokens.iter().map(|token| *token as usize + 1).max();
+        let from = tokenizer.known().max(last_end.unwrap_or(0));
+        let is_hole = |token: &Token| !tokenizer.has_text(*token) && !end_tokens.contains(token);
+        Self { from, holes: (0..from as Token).filter(is_hole).collect() }
+    }
+
+    /// The logits of the other ids, by id: those of holes are −∞.
+    fn without<'a>(&self, logits: &'a [f32]) -> Cow<'a, [f32]> {
+        let mut logits = Cow::Borrowed(&logits[..self.from.min(logits.len())]);
+        for hole in &self.holes {
+            if let Some(logit) = logits.to_mut().get_mut(*hole as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        logits
+    }
 }
 
 impl LmPolicy {
@@ -73,7 +105,8 @@ impl LmPolicy {
         let tokenizer = base.tokenizer().clone();
         let end_tokens = base.checkpoint().end_tokens(&tokenizer)?;
         let reader = SessionReader::new(&tokenizer, layout, PrefillUse::Seen);
-        Ok(Self { engine, tokenizer, reader, end_tokens })
+        let textless = Textless::of(&tokenizer, &end_tokens);
+        Ok(Self { engine, tokenizer, reader, end_tokens, textless })
     }
 
     /// The policy with another layout: a [`TextLayout`], or a
@@ -92,6 +125,7 @@ impl LmPolicy {
     /// The policy with other end-of-sequence tokens.
     #[must_use]
     pub fn with_end_tokens(mut self, tokens: Vec<Token>) -> Self {
+        self.textless = Textless::of(&self.tokenizer, &tokens);
         self.end_tokens = tokens;
         self
     }
@@ -151,12 +185,8 @@ impl Policy for LmPolicy {
     ) -> Result<Reply<Vec<Candidates>>, ModelError> {
         let queries = queries(sessions, 0, |session| self.context(session))?;
         let answers = self.engine.last_logits(&queries, Outputs::All)?;
-        // Ids beyond the tokenizer's have no text: the embedding was rounded up.
-        let last_end = self.end_tokens.iter().map(|token| *token as usize + 1).max();
-        let known = self.tokenizer.known().max(last_end.unwrap_or(0));
         let candidates = |(place, session): (usize, &Session)| {
-            let logits = answers.logits(place);
-            filter.apply(&logits[..known.min(logits.len())], session.response(), place)
+            filter.apply(&self.textless.without(answers.logits(place)), session.response(), place)
         };
         let value = sessions.iter().enumerate().map(candidates).collect::<Result<_, _>>()?;
         Ok(Reply { value, work: answers.work })

@@ -63,6 +63,7 @@ impl Network {
     /// An adapter that the decoder has no layers for ([`Init::layers`]).
     pub fn fresh(base: &Base, config: AdapterConfig, seed: u64) -> Result<Self, TrainError> {
         let (decoder, init) = (base.decoder(), Init::neutral(seed));
+        let config = AdapterConfig { text_prefix: base.checkpoint().text_prefix()?, ..config };
         let lora = init.adapter(&config, decoder.config(), &decoder.device())?;
         Ok(Self::new(decoder, &lora, config, &init.head(decoder.config().vocab_size)))
     }

@@ -81,6 +81,11 @@ pub struct PolicyArgs {
     /// Megabytes of keys and values per model.
     #[arg(long, default_value_t = 1024)]
     pub cache_mb: u64,
+    /// The longest context of a policy that runs here, in tokens [default: the model's]. Where it
+    /// has rotary frequencies for long contexts, a length beyond its original one takes them for
+    /// all contexts.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_context: Option<usize>,
     /// Compute every context from its first token.
     #[arg(long)]
     pub no_cache: bool,
@@ -155,6 +160,7 @@ impl PolicyArgs {
             date: date.map(|date| date.to_string()),
             served: (served != ServedSettings::default()).then_some(served),
             cache_mb: *cache_mb,
+            max_context: self.max_context,
         })
     }
 }

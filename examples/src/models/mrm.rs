@@ -75,11 +75,12 @@ impl Forget for NamedMrm {
 impl Opener {
     /// Refuses a served reward model for what can be known without its server.
     pub(super) fn check_served_mrm(&mut self, settings: &MrmSettings) -> Result<()> {
-        let MrmSettings { base, adapter, preset, neutral_head, unseen, served, .. } = settings;
+        let MrmSettings { base, adapter, preset, neutral_head, unseen, served, max_context, .. } = settings;
         ensure!(
             *preset != Preset::Reference,
             "{base} is a server, which reads ids as they are: the preset reference reads text"
         );
+        ensure!(max_context.is_none(), "{base} is a server: its longest context is set where the model runs");
         ensure!(!neutral_head, "{base} is a server: its head is read whole from {}", adapter.display());
         ensure!(unseen, "{base} is a server, which is not asked about tokens that its training has not seen");
         ensure!(

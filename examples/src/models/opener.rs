@@ -287,9 +287,30 @@ impl Opener {
         Ok(layout)
     }
 
-    /// How a model with a cache of so many megabytes runs.
-    pub(super) fn options_with(&self, cache_mb: u64) -> Result<ModelOptions> {
-        Ok(ModelOptions { cache_bytes: cache_bytes(cache_mb, self.memory)?, ..self.local.options() })
+    /// How a model with a cache of so many megabytes runs, with contexts of a length, if one is
+    /// asked for. Says so where it is one for which the model has rotary frequencies of their own.
+    pub(super) fn options_for(
+        &mut self,
+        model: &ModelName,
+        cache_mb: u64,
+        max_context: Option<usize>,
+    ) -> Result<ModelOptions> {
+        let cache_bytes = cache_bytes(cache_mb, self.memory)?;
+        if let Some(asked) = max_context {
+            let files = self.read(model)?;
+            let (limit, most) = (files.config().context_limit(), files.config().max_position_embeddings);
+            ensure!((1..=most).contains(&asked), "{model}: max_context: expected 1 to {most}, found {asked}");
+            if asked > limit {
+                self.note_of_long_contexts(model, limit);
+            }
+        }
+        Ok(ModelOptions { cache_bytes, max_context, ..self.local.options() })
+    }
+
+    pub(super) fn note_of_long_contexts(&mut self, model: &ModelName, limit: usize) {
+        self.note_once(format!(
+            "{model} takes its rotary frequencies for contexts beyond {limit} tokens, for shorter ones, too"
+        ));
     }
 
     fn remember(&mut self, name: &ModelName, weights: bool) -> Result<()> {

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use saffron_core::ModelName;
 use saffron_mrm::RewardHead;
-use saffron_mrm::checkpoint::{AdapterFile, RewardHeadFiles};
+use saffron_mrm::checkpoint::{AdapterFile, MrmCard, RewardHeadFiles};
 use saffron_mrm::text::TextLayout;
 use saffron_mrm::{BaseFiles, GuardQuestions, GuardTemplate, ModelOptions, guards};
 use saffron_search::eval::models::{GuardQuestion, GuardSettings, MrmSettings, PolicySettings, ServedSettings};
@@ -25,16 +25,16 @@ impl Opener {
         Ok(())
     }
 
-    /// Refuses a guard that runs here for what can be known without its weights.
+    /// Refuses a guard for what can be known without its weights or its server.
     ///
     /// # Errors
     ///
     /// A configuration, tokenizer, question or adapter that does not load or fit.
     pub fn check_guard(&mut self, settings: &GuardSettings) -> Result<()> {
-        if settings.model.server().is_none() {
-            self.guard_parts(settings)?;
+        match settings.model.server() {
+            Some(_) => self.check_served_guard(settings),
+            None => self.guard_parts(settings).map(drop),
         }
-        Ok(())
     }
 
     /// Refuses a multifurcation reward model for what can be known without its weights.
@@ -55,15 +55,15 @@ impl Opener {
         choice: &LayoutChoice,
     ) -> Result<(ModelOptions, TextLayout)> {
         refuse_served(settings.served.as_ref(), &settings.model)?;
-        let options = self.options_with(settings.cache_mb)?;
+        let options = self.options_for(&settings.model, settings.cache_mb, settings.max_context)?;
         let files = self.read(&settings.model)?;
         Ok((options, self.chosen(choice, &settings.model, &files)?))
     }
 
     pub(super) fn guard_parts(&mut self, settings: &GuardSettings) -> Result<(ModelOptions, GuardQuestions)> {
-        let GuardSettings { model, adapter, question, served, cache_mb } = settings;
+        let GuardSettings { model, adapter, question, served, cache_mb, max_context } = settings;
         refuse_served(served.as_ref(), model)?;
-        let options = self.options_with(*cache_mb)?;
+        let options = self.options_for(model, *cache_mb, *max_context)?;
         let files = self.read(model)?;
         let template = match question {
             Some(GuardQuestion::Words(asked)) => {
@@ -93,13 +93,19 @@ impl Opener {
     }
 
     pub(super) fn mrm_parts(&mut self, settings: &MrmSettings) -> Result<(ModelOptions, TextLayout)> {
-        let MrmSettings { base, adapter, layout, neutral_head, cache_mb, served, route, tolerance, .. } = settings;
+        let MrmSettings {
+            base, adapter, layout, neutral_head, cache_mb, served, route, tolerance, max_context, ..
+        } = settings;
         refuse_served(served.as_ref(), base)?;
         ensure!(route.is_none() && tolerance.is_none(), "{base} runs here: a route and a tolerance are for servers");
-        let options = self.options_with(*cache_mb)?;
+        let options = self.options_for(base, *cache_mb, *max_context)?;
         let files = self.read(base)?;
         let layout = TextLayout::named(layout, files.tokenizer())?;
         AdapterFile::open(adapter, files.config())?;
+        // The reward model's card is honoured where it is opened.
+        if max_context.is_none() && MrmCard::read(adapter)?.max_context.is_some() {
+            self.note_of_long_contexts(base, files.config().context_limit());
+        }
         let vocab_size = files.config().vocab_size;
         match *neutral_head {
             true => RewardHead::from_dir_or_neutral(adapter, vocab_size)?,

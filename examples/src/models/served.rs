@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use saffron_core::ServerAddress;
+use saffron_core::{ModelName, ServerAddress};
+use saffron_mrm::text::TextTokenizer;
+use saffron_mrm::{GuardQuestions, GuardTemplate, guards};
 use saffron_search::eval::models::{GuardQuestion, GuardSettings, PolicySettings, ServedSettings};
 use saffron_search::remote::{
-    ApiKey, RemoteError, RemoteGuard, RemotePolicy, RemoteQuestion, RemoteSettings, RemoteVocabulary, Server,
-    ServerWait,
+    ApiKey, RemoteError, RemoteGuard, RemotePolicy, RemoteQuestion, RemoteQuestions, RemoteSettings, RemoteVocabulary,
+    Server, ServerWait,
 };
 
 use super::guard::NamedGuard;
@@ -48,6 +50,7 @@ impl Opener {
         settings: &PolicySettings,
         choice: &LayoutChoice,
     ) -> Result<NamedPolicy> {
+        refuse_context(settings.max_context, &settings.model)?;
         let Some(name) = tokenizer_of(settings.served.as_ref()) else {
             ensure!(
                 choice.may_be_template() && choice.options.is_empty() && choice.date.is_none(),
@@ -74,23 +77,38 @@ impl Opener {
     pub(super) fn served_guard(&mut self, address: &ServerAddress, settings: &GuardSettings) -> Result<NamedGuard> {
         let GuardSettings { model, adapter, question, served, .. } = settings;
         ensure!(adapter.is_none(), "{model} is a server: an adapter is put on where the model runs");
-        let question = question.as_ref().and_then(GuardQuestion::words);
-        let question = question
-            .with_context(|| format!("{model} is a server, and a guard there is asked in words: set `question`"))?;
-        let ask = |server: &Arc<Server>| RemoteQuestion::in_words(server, parts(question), answers(question));
+        refuse_context(settings.max_context, model)?;
+        settings.check()?;
+        let question = question.as_ref().with_context(|| format!("{model} is a server: set `question`"))?;
         let Some(name) = tokenizer_of(served.as_ref()) else {
+            let words = question.words().with_context(|| format!("{model} is asked by name: set its tokenizer"))?;
             let server = self.connect(address, served.as_ref(), None)?;
             let vocabulary = Arc::new(RemoteVocabulary::new(server.clone())?);
-            let asked = ask(&server)?;
+            let asked = RemoteQuestion::in_words(&server, parts(words), answers(words))?;
             let guard = RemoteGuard::new(server, vocabulary, asked).through_text();
             return Ok(NamedGuard::Served(Box::new(guard), None));
         };
         let files = self.read(name)?;
         let (config, tokenizer) = (files.config(), files.tokenizer());
+        self.check_served_guard(settings)?;
         let server = self.connect(address, served.as_ref(), Some(config.vocab_size))?;
-        let asked = ask(&server)?;
+        let asked = match question {
+            GuardQuestion::Words(words) => RemoteQuestion::in_words(&server, parts(words), answers(words))?.into(),
+            GuardQuestion::Named(name) => remote(&guards::named(name, tokenizer)?, tokenizer),
+        };
         let guard = RemoteGuard::new(server, tokenizer.clone(), asked).with_shape(config.shape()).through_text();
         Ok(NamedGuard::Served(Box::new(guard), Some(tokenizer.clone())))
+    }
+
+    /// Refuses a served guard for what can be known without its server.
+    pub(super) fn check_served_guard(&mut self, settings: &GuardSettings) -> Result<()> {
+        settings.check()?;
+        if let (Some(GuardQuestion::Named(asked)), Some(name)) =
+            (&settings.question, tokenizer_of(settings.served.as_ref()))
+        {
+            guards::named(asked, self.read(name)?.tokenizer())?;
+        }
+        Ok(())
     }
 
     fn connect(
@@ -116,6 +134,27 @@ impl Opener {
         let server = connected(Server::reach, address, Some(settings), vocab_size, self.wait)?;
         self.say(address.to_string(), server.identity()?);
         Ok(server)
+    }
+}
+
+/// Refuses a longest context for a server, which has its own.
+fn refuse_context(asked: Option<usize>, model: &ModelName) -> Result<()> {
+    ensure!(asked.is_none(), "{model} is a server: its longest context is set where the model runs");
+    Ok(())
+}
+
+/// A published guard's questions for its server.
+fn remote(questions: &GuardQuestions, tokenizer: &TextTokenizer) -> RemoteQuestions {
+    let remote = |question: &GuardTemplate| {
+        let GuardTemplate { layout, safe, not_safe } = question.clone();
+        RemoteQuestion { layout, safe, not_safe }
+    };
+    let asked = RemoteQuestions::one(remote(questions.first()));
+    let asked = questions.iter().skip(1).fold(asked, |asked, question| asked.and(remote(question)));
+    let asked = asked.leaving_out(questions.left_out(tokenizer));
+    match questions.third() {
+        Some(third) => asked.with_third(third),
+        None => asked,
     }
 }
 

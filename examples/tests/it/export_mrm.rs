@@ -37,9 +37,9 @@ fn every_format_is_written_with_the_lines_that_serve_it() {
         (
             &["--to", "gguf", "--dtype", "q8_0"],
             &["model.gguf"],
-            &["llama-server -m", "--cache-type-k f32", "--mrm llamacpp:http://HOST:8080 --mrm-head"],
+            &["llama-server -m", "--cache-type-k f32", "--guard llamacpp:http://HOST:8080 --mrm"],
         ),
-        (&["--to", "head", "--unembedding"], &[], &["--mrm-head"]),
+        (&["--to", "head", "--unembedding"], &[], &["--guard vllm:http://HOST:8000 --mrm"]),
     ];
     for (place, (arguments, files, says)) in cases.into_iter().enumerate() {
         let out = folder.path().join(place.to_string());
@@ -49,7 +49,9 @@ fn every_format_is_written_with_the_lines_that_serve_it() {
         for part in says {
             assert!(said.contains(part), "{part:?} in {said}");
         }
-        for file in files.iter().chain(&["reward_head.safetensors"]) {
+        // An engine loads every safetensors file beside a checkpoint's weights.
+        let head = if arguments[1] == "merged" { "head/reward_head.safetensors" } else { "reward_head.safetensors" };
+        for file in files.iter().chain(&[head]) {
             let bytes = out.join(file).metadata().unwrap().len();
             assert!(said.contains(&format!("{}  {bytes} bytes\n", out.join(file).display())), "{file} in {said}");
         }

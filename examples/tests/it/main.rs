@@ -9,6 +9,7 @@ mod chat;
 mod compare;
 mod compare_measures;
 mod compare_settings;
+mod contexts;
 mod convert;
 mod custom_reward;
 mod custom_strategy;

@@ -43,10 +43,12 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         device: String::from("flex"),
         dtype: WeightType::F32,
         cache_mb: 512,
+        max_context: None,
         no_cache: false,
     };
     let reward = RewardArgs {
         guard_template: None,
+        guard_tokenizer: None,
         mrm: None,
         guard: None,
         preset: Some(PresetName::Paper),

@@ -1,18 +1,20 @@
-//! Which sizes tensors may have. Backends that compile or tune a kernel for a shape do so again for every new one, and a search has a new
-//! one at every step.
+//! Which sizes tensors may have. Backends that compile or tune a kernel for a shape do so again for
+//! every new one, and a search has a new one at every step.
 
 use std::borrow::Cow;
 
 /// Sizes up to here are rounded to powers of two, larger ones to multiples of it.
 const STEP: usize = 64;
 
-/// How sizes of a forward pass are rounded up. Padding is masked or dropped, so that results do not depend on it.
+/// How sizes of a forward pass are rounded up. Padding is masked or dropped, so that results do not
+/// depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Buckets {
     /// Not at all: best where a shape costs nothing.
     #[default]
     Exact,
-    /// To powers of two up to 64, then to multiples of 64: few shapes, at most twice the arithmetic.
+    /// To powers of two up to 64, then to multiples of 64: few shapes, at most twice the
+    /// arithmetic.
     Powers,
 }
 

@@ -16,7 +16,8 @@ pub struct PlanTime {
     pub seconds: f64,
 }
 
-/// What the model's three constants are multiplied by: bytes of keys and values, operations, and bytes of one pass over the scores.
+/// What the model's three constants are multiplied by: bytes of keys and values, operations, and
+/// bytes of one pass over the scores.
 fn factors(measured: &PlanTime) -> [f64; 3] {
     let cost = |bandwidth: f64, launch: f64, score_passes: f64| {
         CostModel { bandwidth, launch, score_passes }.seconds(measured.kind, &measured.frontier, measured.shape)
@@ -58,7 +59,8 @@ impl CostModel {
     }
 }
 
-/// Costs by which every row comes as close to one as it can; those not used are zero. None when the rows do not determine them.
+/// Costs by which every row comes as close to one as it can; those not used are zero. None when the
+/// rows do not determine them.
 fn least_squares(rows: &[[f64; 3]], used: [bool; 3]) -> Option<[f64; 3]> {
     // Columns scaled to one length: bytes are millions, operations a few.
     let length = |column: usize| rows.iter().map(|row| row[column].powi(2)).sum::<f64>().sqrt();

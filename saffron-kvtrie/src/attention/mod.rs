@@ -1,18 +1,21 @@
 //! How the rows of a reservation attend, exactly and without expanding shared rows.
 //!
-//! Rows are taken in groups. The short chains of a frontier form one group: what all of them have as prefix (the trunk) is read
-//! once, the rest of each (the suffix) is gathered and padded. A long chain, a prompt say, is a group of its own: its trunk is all
-//! that is stored before it, its suffix the new rows themselves. Scores over trunk and suffix are joined before one softmax.
+//! Rows are taken in groups. The short chains of a frontier form one group: what all of them have
+//! as prefix (the trunk) is read once, the rest of each (the suffix) is gathered and padded. A long
+//! chain, a prompt say, is a group of its own: its trunk is all that is stored before it, its
+//! suffix the new rows themselves. Scores over trunk and suffix are joined before one softmax.
 //!
-//! The group of query heads that share a key head is folded into the query rows, so keys and values are never repeated.
+//! The group of query heads that share a key head is folded into the query rows, so keys and values
+//! are never repeated.
 //!
 //! A layer with a sliding window has a plan of its own, which reads what some row's window holds:
 //! the trunk begins with the earliest window of its group, suffixes and tiles likewise, and a row
 //! whose window begins later hides the keys before it. Those it multiplies by zero, so that a NaN
 //! in a row's own past may reach it there.
 //!
-//! Where a backend pays for every new shape, sizes are rounded up ([`Buckets`]): rows, chains, their lengths, trunks and suffixes. What is
-//! added reads the null row, is masked, writes nothing, and its outputs are dropped.
+//! Where a backend pays for every new shape, sizes are rounded up ([`Buckets`]): rows, chains,
+//! their lengths, trunks and suffixes. What is added reads the null row, is masked, writes nothing,
+//! and its outputs are dropped.
 
 mod buckets;
 mod fit;
@@ -62,12 +65,14 @@ pub struct AttentionPlan {
     groups: Vec<Group>,
     #[cfg(feature = "flex")]
     tiles: Option<tiles::Tiles>,
-    /// Where the groups' rows, joined, are to be found in row order; none when they are in order already.
+    /// Where the groups' rows, joined, are to be found in row order; none when they are in order
+    /// already.
     reorder: Option<Tensor<1, Int>>,
 }
 
 impl AttentionPlan {
-    /// Plans the rows of a reservation. [`PlanKind::Tiles`] needs pools of the `flex` backend in float32; the cascade stands in for it.
+    /// Plans the rows of a reservation. [`PlanKind::Tiles`] needs pools of the `flex` backend in
+    /// float32; the cascade stands in for it.
     #[must_use]
     pub fn new(reservation: &Reservation, shape: AttentionShape, kind: PlanKind, pools: &KvPools) -> Self {
         Self::with_options(reservation, shape, PlanOptions::new(kind), pools)

@@ -8,8 +8,8 @@ use crate::reserve::Segment;
 pub(super) struct Window(usize);
 
 impl Window {
-    /// A window of this many tokens. It counts the row itself, so it is at least 1. `None`: the whole
-    /// context.
+    /// A window of this many tokens. It counts the row itself, so it is at least 1. `None`: the
+    /// whole context.
     pub(super) fn new(tokens: Option<usize>) -> Self {
         Self(tokens.map_or(usize::MAX, |tokens| tokens.max(1)))
     }

@@ -8,8 +8,9 @@ use crate::reserve::{Reservation, Segment};
 /// Chains up to this length are attended together, padded to the longest.
 const SHORT: usize = 8;
 
-/// Longer chains are attended in pieces of this many rows. All that stands before a piece is its trunk, the chain's own earlier rows
-/// included (a layer's rows are written before they are read), so that only a piece's own square of scores is half hidden.
+/// Longer chains are attended in pieces of this many rows. All that stands before a piece is its
+/// trunk, the chain's own earlier rows included (a layer's rows are written before they are read),
+/// so that only a piece's own square of scores is half hidden.
 pub(super) const PIECE: usize = 64;
 
 /// How much a pass has to compute, how its sizes are rounded up, and how far back its rows see.
@@ -43,7 +44,8 @@ pub(super) struct GroupPlan {
     pub(super) chains: Vec<Chain>,
     /// Rows per chain, padding included.
     pub(super) len: usize,
-    /// Row of every place. Padding repeats a chain's last row, or takes padding rows of the pass where that keeps rows in order.
+    /// Row of every place. Padding repeats a chain's last row, or takes padding rows of the pass
+    /// where that keeps rows in order.
     pub(super) rows: Vec<usize>,
     /// What all chains have before them, from the earliest window on.
     pub(super) trunk: Vec<Extent>,
@@ -75,8 +77,9 @@ pub(super) enum KeySource {
     View(Extent),
 }
 
-/// The groups of a reservation, by the kind of plan. A cascade has all short chains together and every long one alone; gathering is the
-/// same without a trunk for the short ones; flat is one group of all rows.
+/// The groups of a reservation, by the kind of plan. A cascade has all short chains together and
+/// every long one alone; gathering is the same without a trunk for the short ones; flat is one
+/// group of all rows.
 pub(super) fn groups(reservation: &Reservation, kind: PlanKind, sizes: &Sizes) -> Vec<GroupPlan> {
     if kind == PlanKind::Flat {
         return vec![GroupPlan::flat(reservation, sizes)];
@@ -107,8 +110,9 @@ fn pieces(segment: &Segment, slots: &[u32], window: Window) -> Vec<Segment> {
         .collect()
 }
 
-/// For every row of the reservation in order its place among the groups' rows, joined; none when each is at its own place and there are
-/// as many places as the pass has rows. Padding rows take any place.
+/// For every row of the reservation in order its place among the groups' rows, joined; none when
+/// each is at its own place and there are as many places as the pass has rows. Padding rows take
+/// any place.
 pub(super) fn reorder(groups: &[GroupPlan], sizes: &Sizes) -> Option<Vec<u32>> {
     let total: usize = groups.iter().map(|group| group.rows.len()).sum();
     let mut places = places_in_order(groups);
@@ -133,8 +137,8 @@ fn places_in_order(groups: &[GroupPlan]) -> Vec<u32> {
 }
 
 impl GroupPlan {
-    /// One chain; `alone` when it is all that the pass computes. In company its padding is its own last row, so that it multiplies no
-    /// number that is another's.
+    /// One chain; `alone` when it is all that the pass computes. In company its padding is its own
+    /// last row, so that it multiplies no number that is another's.
     fn single(segment: &Segment, alone: bool, sizes: &Sizes) -> Self {
         let (real, last) = (segment.rows.len(), segment.rows.end - 1);
         let len = sizes.buckets.round(real);

@@ -9,14 +9,16 @@ use super::plan::PIECE;
 /// The ways of attending. All give the same rows but for rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlanKind {
-    /// Straight from the pools in tiles of rows; `flex` in float32 only. Elsewhere the cascade takes its place.
+    /// Straight from the pools in tiles of rows; `flex` in float32 only. Elsewhere the cascade
+    /// takes its place.
     Tiles,
     /// The trunk that all short chains share once, as a view; the rest of each gathered.
     Cascade,
     /// Every context gathered, as far as its window reaches: for sequences that share nothing.
     Gather,
-    /// One product with all slots up to the highest in use, and a mask: the fewest operations, the most arithmetic. It reads what other
-    /// sequences wrote, so that a NaN of one reaches all; the other plans keep branches apart (tiles: those of different tiles).
+    /// One product with all slots up to the highest in use, and a mask: the fewest operations, the
+    /// most arithmetic. It reads what other sequences wrote, so that a NaN of one reaches all; the
+    /// other plans keep branches apart (tiles: those of different tiles).
     Flat,
 }
 
@@ -92,25 +94,27 @@ impl AttentionPlanner for PlanKind {
 
 /// Time as bytes over bandwidth and operations times their launch.
 ///
-/// With `kv` the bytes of a token in one layer: the cascade reads the trunk once and moves every suffix three times (read, write, read),
-/// gathering does the latter with everything, flat attention reads every slot once and passes several times over a score for each slot
-/// and row.
+/// With `kv` the bytes of a token in one layer: the cascade reads the trunk once and moves every
+/// suffix three times (read, write, read), gathering does the latter with everything, flat
+/// attention reads every slot once and passes several times over a score for each slot and row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CostModel {
     /// Bytes per second that memory delivers.
     pub bandwidth: f64,
     /// Seconds that an operation costs before it moves a byte.
     pub launch: f64,
-    /// What a score costs, in passes over it: those of the softmax, and on a CPU the products that make and use it, which take far longer.
+    /// What a score costs, in passes over it: those of the softmax, and on a CPU the products that
+    /// make and use it, which take far longer.
     pub score_passes: f64,
 }
 
 impl CostModel {
     /// A CPU: operations are calls, and arithmetic is what costs.
     ///
-    /// Fitted on 2026-11-25 to the 84 times of `storage/T3` (benchmark `storage` of the examples, which prints the fit): burn 0.22.1 `flex`
-    /// with AVX-512, float32, two cores of an AMD EPYC virtual machine. Of the 28 frontiers there its pick is the fastest for 24, within
-    /// 10 % of it for 27, and at worst 11 % slower. The cost of a call did not show beside the rest.
+    /// Fitted on 2026-11-25 to the 84 times of `storage/T3` (benchmark `storage` of the examples,
+    /// which prints the fit): burn 0.22.1 `flex` with AVX-512, float32, two cores of an AMD EPYC
+    /// virtual machine. Of the 28 frontiers there its pick is the fastest for 24, within 10 % of it
+    /// for 27, and at worst 11 % slower. The cost of a call did not show beside the rest.
     #[must_use]
     pub fn cpu() -> Self {
         Self { bandwidth: 44e9, launch: 0.0, score_passes: 122.0 }

@@ -1,6 +1,6 @@
 //! What a reward model asks for: a small JSON file beside its weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use saffron_core::Preset;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::files::{read_json_if_there, write_whole};
 const CARD: &str = "saffron.json";
 
 /// The card of a reward model: `saffron.json` beside its adapter or weights. It names the settings
-/// that the model was trained and tested for; whoever opens the model may overrule them.
+/// that the model was trained and tested for; whoever opens the model may overrule preset and layout.
 ///
 /// ```
 /// use saffron_core::Preset;
@@ -34,13 +34,23 @@ pub struct MrmCard {
     /// [`LAYOUT_NAMES`](crate::text::LAYOUT_NAMES).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// The longest context that the model was trained for, where its base took the rotary
+    /// frequencies for long contexts ([`ModelOptions::max_context`](crate::ModelOptions::max_context)).
+    /// Whoever opens the model takes them, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_context: Option<usize>,
 }
 
 impl MrmCard {
     /// A card that names a preset.
     #[must_use]
     pub fn of(preset: Preset) -> Self {
-        Self { preset: Some(preset), layout: None }
+        Self { preset: Some(preset), ..Self::default() }
+    }
+
+    /// The card of a directory.
+    pub(crate) fn path(dir: &Path) -> PathBuf {
+        dir.join(CARD)
     }
 
     /// Reads the card of a directory. Without a file, the card asks for nothing.
@@ -50,7 +60,7 @@ impl MrmCard {
     /// A file that is there and cannot be read, is not JSON, or has a field or preset that is not
     /// known.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
-        Ok(read_json_if_there(&dir.join(CARD))?.unwrap_or_default())
+        Ok(read_json_if_there(&Self::path(dir))?.unwrap_or_default())
     }
 
     /// Writes the card of a directory.
@@ -59,7 +69,7 @@ impl MrmCard {
     ///
     /// What the file system says.
     pub fn write(&self, dir: &Path) -> Result<(), LoadError> {
-        let path = dir.join(CARD);
+        let path = Self::path(dir);
         let text = serde_json::to_string(self).map_err(LoadError::json(&path))?;
         write_whole(&path, format!("{text}\n").as_bytes())
     }

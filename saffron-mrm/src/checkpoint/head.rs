@@ -14,6 +14,9 @@ use crate::error::LoadError;
 use crate::files::is_there;
 
 pub(super) const OURS: &str = "reward_head.safetensors";
+/// Where the head lies in a checkpoint for engines, which load every safetensors file beside the
+/// weights.
+pub(super) const FOLDER: &str = "head";
 const BIAS: &str = "lm_head_bias.pt";
 const MASK: &str = "unseen_mask.pt";
 
@@ -58,14 +61,16 @@ pub trait RewardHeadFiles: Sized {
 
 impl RewardHeadFiles for RewardHead {
     fn from_dir(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        let dir = &folder_of(dir)?;
         let files = HeadFiles::of(dir)?;
         match files.missing() {
             missing if missing.is_empty() => files.read(dir, vocab_size),
-            missing => Err(LoadError::NoRewardHead { path: dir.to_path_buf(), missing }),
+            missing => Err(LoadError::NoRewardHead { path: dir.clone(), missing }),
         }
     }
 
     fn from_dir_or_neutral(dir: &Path, vocab_size: usize) -> Result<Self, LoadError> {
+        let dir = &folder_of(dir)?;
         HeadFiles::of(dir)?.read(dir, vocab_size)
     }
 
@@ -130,6 +135,13 @@ fn mask(head: &RewardHead) -> Vec<bool> {
     let mut mask = vec![false; head.bias.len()];
     head.unseen.iter().for_each(|token| mask[token as usize] = true);
     mask
+}
+
+/// The directory of a head: the folder that a checkpoint for engines has for it, or the directory
+/// itself.
+fn folder_of(dir: &Path) -> Result<PathBuf, LoadError> {
+    let folder = dir.join(FOLDER);
+    Ok(if is_there(&folder.join(OURS))? { folder } else { dir.to_path_buf() })
 }
 
 /// Which files of a head a directory has, by their names.

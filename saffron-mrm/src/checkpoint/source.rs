@@ -62,6 +62,20 @@ impl Checkpoint {
         }
     }
 
+    /// What the names of the text part's modules begin with, if it is the checkpoint of a multimodal
+    /// model: adapters for it name them so. None for a model of text alone, and for a GGUF.
+    ///
+    /// # Errors
+    ///
+    /// As [`config`](Self::config).
+    pub fn text_prefix(&self) -> Result<Option<&'static str>, LoadError> {
+        match &self.kind {
+            Kind::Directory => DecoderConfig::text_prefix(&self.path),
+            #[cfg(feature = "gguf")]
+            Kind::Gguf(_) => Ok(None),
+        }
+    }
+
     /// Its tokenizer.
     ///
     /// # Errors

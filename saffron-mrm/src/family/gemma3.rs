@@ -53,6 +53,8 @@ pub(super) struct Multimodal {
     pub(super) architecture: &'static str,
     /// The field of the part about text.
     pub(super) part: &'static str,
+    /// What the names of that part's modules begin with.
+    pub(super) modules: &'static str,
     /// The family of that part.
     pub(super) text: &'static Entry,
 }
@@ -61,6 +63,7 @@ pub(super) const MULTIMODAL: Multimodal = Multimodal {
     model_type: "gemma3",
     architecture: "Gemma3ForConditionalGeneration",
     part: "text_config",
+    modules: "model.language_model.",
     text: &GEMMA3,
 };
 

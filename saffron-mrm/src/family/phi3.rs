@@ -16,7 +16,8 @@ use crate::error::LoadError;
 
 const NAME: Family = Family("phi3");
 const THETA: f64 = 10_000.0;
-/// `original_max_position_embeddings` of a file that names none at its top level, whatever else it says.
+/// `original_max_position_embeddings` of a file that names none at its top level, whatever else it
+/// says.
 const ORIGINAL: usize = 4096;
 /// What files of earlier versions call their stretching.
 const ALIASES: [(&str, &str); 2] = [("su", "longrope"), ("yarn", "longrope")];

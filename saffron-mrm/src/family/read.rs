@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::gemma3::MULTIMODAL;
 use super::harmless::refuse_unknown;
 use super::kind::{self, Found};
 use super::model::Model;
@@ -34,6 +35,14 @@ impl DecoderConfig {
     /// As [`from_dir`](Self::from_dir).
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
         Self::of_json(&read_json(path)?, path)
+    }
+
+    /// What the names of the text part's modules begin with in transformers, if a directory's
+    /// `config.json` is of a multimodal model.
+    pub(crate) fn text_prefix(dir: &Path) -> Result<Option<&'static str>, LoadError> {
+        let path = dir.join("config.json");
+        let json = read_json(&path)?;
+        Ok(kind::of(&json, &path)?.within.map(|_| MULTIMODAL.modules))
     }
 
     /// Reads and checks what a `config.json` holds; `path` is what errors call it.

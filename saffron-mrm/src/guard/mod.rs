@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use saffron_core::{
-    Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, RewardHead, Session, Token, Vocabulary, Work,
+    CountsAs, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel, Reply, RewardHead, Session, Token,
+    Vocabulary, Work,
 };
 
 use crate::base::{Base, BaseFiles};
@@ -19,7 +20,7 @@ use crate::engine::{Answers, Engine, Merge, ModelOptions, Outputs, Query};
 use crate::error::LoadError;
 use crate::text::{Conversion, PrefillUse, SessionReader, TextTokenizer};
 
-pub use questions::{CountsAs, GuardQuestions, ThirdAnswer};
+pub use questions::GuardQuestions;
 pub use template::GuardTemplate;
 
 /// A language model that is asked by a template, or by several questions in one batch. Serves as
@@ -192,10 +193,7 @@ impl GuardRewardModel {
             return logits[safe] - logits[not_safe] + (self.bias[safe] - self.bias[not_safe]);
         };
         let [safe, not_safe, third] = [safe, not_safe, third].map(|answer| logits[answer] + self.bias[answer]);
-        match counts_as {
-            CountsAs::Safe => log_sum(safe, third) - not_safe,
-            CountsAs::Unsafe => safe - log_sum(not_safe, third),
-        }
+        counts_as.log_odds(safe, not_safe, third)
     }
 
     /// The lowest reward of a session's questions, whose answers begin at a place.
@@ -227,12 +225,6 @@ fn place_of(answers: &mut Vec<Token>, token: Token) -> usize {
         answers.push(token);
         answers.len() - 1
     })
-}
-
-/// ln(exp a + exp b).
-fn log_sum(a: f32, b: f32) -> f32 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    high + (low - high).exp().ln_1p()
 }
 
 impl ProcessRewardModel for GuardRewardModel {

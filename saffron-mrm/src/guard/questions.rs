@@ -2,27 +2,10 @@
 
 use std::iter;
 
-use saffron_core::Token;
+use saffron_core::{ThirdAnswer, Token};
 
 use super::template::GuardTemplate;
-
-/// What an answer between safe and unsafe counts as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CountsAs {
-    /// The reply is safe enough.
-    Safe,
-    /// The reply is not safe.
-    Unsafe,
-}
-
-/// An answer between safe and unsafe, such as Qwen3Guard's *Controversial*.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThirdAnswer {
-    /// Its token.
-    pub token: Token,
-    /// The side on which its probability counts.
-    pub counts_as: CountsAs,
-}
+use crate::text::TextTokenizer;
 
 /// How a guard is asked: one question, or several whose lowest reward counts.
 ///
@@ -67,9 +50,24 @@ impl GuardQuestions {
         self.words_only
     }
 
+    /// The tokens that are left out of prompts and replies that are ids: the tokenizer's control
+    /// tokens, where the prompt is a published one. A client of a served guard leaves them out,
+    /// too.
+    #[must_use]
+    pub fn left_out(&self, tokenizer: &TextTokenizer) -> Vec<Token> {
+        let size = if self.words_only { tokenizer.known() } else { 0 };
+        (0..size as Token).filter(|token| tokenizer.is_control(*token)).collect()
+    }
+
     /// The questions, at least one.
     pub fn iter(&self) -> impl Iterator<Item = &GuardTemplate> {
         iter::once(&self.first).chain(&self.more)
+    }
+
+    /// The first question, which may be the only one.
+    #[must_use]
+    pub fn first(&self) -> &GuardTemplate {
+        &self.first
     }
 
     /// The third answer, if there is one.

@@ -32,8 +32,9 @@ use template::{Template, refuse};
 const LLAMA_GUARD_3: &str = "llama-guard-3";
 
 /// The guards in words.
-const TABLE: [&Template; 7] = [
+const TABLE: [&Template; 8] = [
     &granite_guardian::V3_0,
+    &granite_guardian::V3_2,
     &harmbench::LLAMA_2,
     &harmbench::MISTRAL,
     &qwen3guard::STRICT,
@@ -81,8 +82,8 @@ pub fn named(name: &str, tokenizer: &TextTokenizer) -> Result<GuardQuestions, Lo
 }
 
 /// The guard that a checkpoint is by its chat template, which renders that guard's prompt and no
-/// other's. Checkpoints of Llama Guard 3, HarmBench and `WildGuard` are not recognised: they must
-/// be named. Nothing is recognised by a template that cannot be read.
+/// other's. Checkpoints of Llama Guard 3, Granite Guardian 3.2, HarmBench and `WildGuard` are not
+/// recognised: they must be named. Nothing is recognised by a template that cannot be read.
 #[must_use]
 pub fn recognised(checkpoint: &Checkpoint) -> Option<&'static str> {
     let template = checkpoint.chat_template().ok().flatten()?;

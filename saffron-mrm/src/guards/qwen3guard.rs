@@ -6,8 +6,9 @@
 //! (github.com/QwenLM/Qwen3Guard) calls it strict to count *Controversial* as unsafe and loose to
 //! count it as safe; its evaluation code counts it as unsafe.
 
+use saffron_core::CountsAs;
+
 use super::template::Template;
-use crate::guard::CountsAs;
 
 pub(super) const STRICT: Template = Template {
     name: "qwen3guard",

@@ -1,13 +1,13 @@
 //! A guard's prompt as its makers published it, and how it becomes questions for a tokenizer.
 
-use saffron_core::{LayoutOrigin, Token};
+use saffron_core::{CountsAs, LayoutOrigin, ThirdAnswer, Token};
 
 use crate::error::LoadError;
-use crate::guard::{CountsAs, GuardQuestions, GuardTemplate, ThirdAnswer};
+use crate::guard::{GuardQuestions, GuardTemplate};
 use crate::text::{TextError, TextLayout, TextTokenizer};
 
-/// A guard that is asked in words:
-/// `prefix + prompt + infix + reply + suffix[0] + part + suffix[1] + forced`, answered by one token.
+/// A guard that is asked in words: `prefix + prompt + infix + reply + suffix[0] + part + suffix[1]
+/// + forced`, answered by one token.
 pub(super) struct Template {
     pub(super) name: &'static str,
     /// Whether the text begins with the tokenizer's beginning of a sequence.

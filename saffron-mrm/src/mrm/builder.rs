@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use saffron_core::RewardHead;
 
+use super::contexts::options_for;
 use super::{Mrm, MrmInput};
 use crate::base::{Base, BaseFiles};
 use crate::checkpoint::{AdapterFile, MrmCard, RewardHeadFiles};
@@ -75,7 +76,8 @@ impl MrmBuilder {
         Self { neutral_where_absent: true, ..self }
     }
 
-    /// Leaves the [card](MrmCard) of the reward model unread: input and layout are the caller's.
+    /// Leaves out what the [card](MrmCard) of the reward model says of input and layout: they are the
+    /// caller's. The contexts that it was trained for still count.
     #[must_use]
     pub fn without_card(self) -> Self {
         Self { reads_card: false, ..self }
@@ -97,11 +99,12 @@ impl MrmBuilder {
     /// # Errors
     ///
     /// As there.
-    pub fn with_adapter_as(self, dir: impl AsRef<Path>, merge: Merge) -> Result<Mrm, LoadError> {
+    pub fn with_adapter_as(mut self, dir: impl AsRef<Path>, merge: Merge) -> Result<Mrm, LoadError> {
         let dir = dir.as_ref();
         // What is small is read before the base's weights are.
         let mut adapter = AdapterFile::open(dir, self.base.config())?;
         let (head, card) = (self.head(dir)?, self.card(dir)?);
+        self.options = options_for(&card, dir, self.base.config(), self.options)?;
         let mut mrm = self.load(head, card)?;
         let lora = adapter.read(&mrm.engine.decoder().device())?;
         mrm.engine = mrm.engine.with_lora(lora, merge)?;
@@ -113,8 +116,9 @@ impl MrmBuilder {
     /// # Errors
     ///
     /// A head that is not there, does not load or is for another model; weights that do not load.
-    pub fn with_own_head(self) -> Result<Mrm, LoadError> {
+    pub fn with_own_head(mut self) -> Result<Mrm, LoadError> {
         let (head, card) = (self.head(self.base.path())?, self.card(self.base.path())?);
+        self.options = options_for(&card, self.base.path(), self.base.config(), self.options)?;
         self.load(head, card)
     }
 
@@ -130,7 +134,8 @@ impl MrmBuilder {
     }
 
     fn card(&self, dir: &Path) -> Result<MrmCard, LoadError> {
-        if self.reads_card { MrmCard::read(dir) } else { Ok(MrmCard::default()) }
+        let card = MrmCard::read(dir)?;
+        Ok(if self.reads_card { card } else { MrmCard { max_context: card.max_context, ..MrmCard::default() } })
     }
 
     fn head(&self, dir: &Path) -> Result<RewardHead, LoadError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use saffron_core::{MultifurcationRewardModel, Preset, Session};
 use saffron_mrm::checkpoint::MrmCard;
 use saffron_mrm::text::TextLayout;
-use saffron_mrm::{Device, LoadError, Mrm, MrmInput};
+use saffron_mrm::{Device, LoadError, ModelOptions, Mrm, MrmInput};
 
 use crate::fixtures::dir;
 
@@ -73,4 +73,43 @@ fn a_card_names_the_layout() {
     assert_ne!(plain.context(&session).unwrap(), by_default);
     std::fs::write(&path, "{\"layout\": \"fancy\"}").unwrap();
     assert!(open(adapter.path()).unwrap_err().to_string().contains("fancy"));
+}
+
+/// A Phi-3 with two sets of rotary frequencies: 2048 positions, 512 of them original.
+#[test]
+fn a_card_takes_the_rotary_frequencies_that_its_model_was_trained_with() {
+    let base = dir("families/phi3-longrope");
+    let adapter = crate::fixtures::copy(&base.join("mrm"));
+    let tokens: Vec<Vec<u32>> = vec![(0..40).map(|at| (at * 7 + 3) % 90).collect()];
+    let open = |max_context: Option<usize>| -> Result<Vec<Vec<f32>>, LoadError> {
+        let options = ModelOptions { max_context, ..ModelOptions::default() };
+        let builder = Mrm::builder(base.join("guard"), &Device::flex(), options)?.without_card();
+        Ok(builder.with_adapter(adapter.path())?.raw_rewards(&tokens).unwrap())
+    };
+    let (short, long) = (open(None).unwrap(), open(Some(600)).unwrap());
+    assert_ne!(short, long);
+    let card = |max_context: usize| {
+        std::fs::write(adapter.path().join("saffron.json"), format!("{{\"max_context\": {max_context}}}")).unwrap();
+    };
+    card(700);
+    assert_eq!(open(None).unwrap(), long, "what it was trained with");
+    assert_eq!(open(Some(513)).unwrap(), long);
+    let field = |error: LoadError| match error {
+        LoadError::Field { field, expected, found, .. } => (field, expected, found),
+        other => panic!("{other}"),
+    };
+    let (name, expected, found) = field(open(Some(512)).unwrap_err());
+    assert_eq!((&name[..], &found[..]), ("max_context", "512"));
+    assert!(expected.starts_with("above 512, or none: the reward model of"), "{expected}");
+    for wrong in [512, 2049] {
+        card(wrong);
+        let (name, expected, found) = field(open(None).unwrap_err());
+        assert_eq!((&name[..], found), ("max_context", wrong.to_string()));
+        assert!(expected.starts_with("513 to 2048"), "{expected}");
+    }
+    // A base with one set.
+    let adapter = self::adapter();
+    std::fs::write(adapter.path().join("saffron.json"), "{\"max_context\": 700}").unwrap();
+    let (_, expected, _) = field(self::open(adapter.path()).unwrap_err());
+    assert_eq!(expected, "none, as the base has one set of rotary frequencies");
 }

@@ -10,8 +10,10 @@ use saffron_core::{HeadNotes, RewardHead, ServedHead, TokenSet, Unembedding};
 
 use crate::regular::{NotOpened, opened};
 
-/// The file, in the directory of an export.
+/// The file, in the directory of an export or in a folder of it: engines load every safetensors
+/// file beside a checkpoint's weights.
 const FILE: &str = "reward_head.safetensors";
+const FOLDER: &str = "head";
 const BIAS: &str = "lm_head.bias";
 const MASK: &str = "unseen_mask";
 const WEIGHT: &str = "lm_head.weight";
@@ -65,8 +67,8 @@ pub enum HeadErrorKind {
     Notes(#[source] serde_json::Error),
 }
 
-/// Reads the head of a served reward model: `reward_head.safetensors`, or the directory that it is
-/// in. Float32 `lm_head.bias` and boolean `unseen_mask`, each `[vocab]`; float32 `lm_head.weight`,
+/// Reads the head of a served reward model: `reward_head.safetensors`, the directory that it is in,
+/// or the directory of an export. Float32 `lm_head.bias` and boolean `unseen_mask`, each `[vocab]`; float32 `lm_head.weight`,
 /// `[vocab, hidden]`, where the client needs the unembedding; [`HeadNotes`] as JSON in the entry
 /// `saffron` of the metadata.
 ///
@@ -75,7 +77,11 @@ pub enum HeadErrorKind {
 /// A file that is not there, is damaged, or is larger than a head can be.
 pub fn read_head(path: impl AsRef<Path>) -> Result<ServedHead, HeadError> {
     let path = path.as_ref();
-    let path = if path.is_dir() { path.join(FILE) } else { path.to_path_buf() };
+    let path = match path.is_dir() {
+        true if path.join(FOLDER).is_dir() => path.join(FOLDER).join(FILE),
+        true => path.join(FILE),
+        false => path.to_path_buf(),
+    };
     read(&path).map_err(|kind| HeadError { path, kind })
 }
 

@@ -1,21 +1,28 @@
 //! A guard model behind a server as a reward model.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use saffron_core::{
     ContextLayout, ContextRenderer, DecoderShape, Forget, ModelError, OutcomeRewardModel, ProcessRewardModel,
-    PromptLayout, Reading, Reply, Session, Token, Vocabulary,
+    PromptLayout, Reading, Reply, Session, Token, Vocabulary, Work,
 };
 
 use super::cost::ServedCost;
+use super::questions::{AnswerRules, RemoteQuestions};
 use super::served_layout::{ServedLayout, Words};
 use super::server::{Listed, key};
 use super::{AnswerProblem, EngineKind, RemoteError, Server};
 
+/// Tokens that the server's cache saved, where it says, at every time of asking.
+type SavedEachTime = Vec<Option<u64>>;
+
 /// Stands for a reply, which is merged with nothing behind it.
 const ANYTHING: &str = "0";
 
-/// How a served guard is asked, and which two tokens are its answers.
+/// One question to a served guard, and which two tokens are its answers.
 #[derive(Clone, Debug)]
 pub struct RemoteQuestion {
     /// The question around prompt and reply.
@@ -56,19 +63,24 @@ impl RemoteQuestion {
     }
 }
 
-/// A served model that is asked whether a reply is safe; its reward is ln p(safe) − ln p(unsafe), the difference of the two logits. It sees
-/// prompt and response, never the prefill.
+/// A served model that is asked whether a reply is safe; its reward is ln p(safe) − ln p(unsafe),
+/// the difference of the two logits. It sees prompt and response, never the prefill.
 ///
-/// vLLM and SGLang are asked for the two answers by their ids. llama.cpp lists the most probable
+/// Where [`RemoteQuestions`] are several, all of them about all sessions are one step, and the
+/// lowest reward of a session counts.
+///
+/// vLLM and SGLang are asked for the answers by their ids. llama.cpp lists the most probable
 /// tokens only: where an answer is not among them, four times as many are asked for, up to all,
 /// unless the server lists fewer than it was asked for.
 #[derive(Debug)]
 pub struct RemoteGuard {
     server: Arc<Server>,
     vocabulary: Arc<dyn Vocabulary>,
-    renderer: ContextRenderer,
-    /// The tokens of the two answers, safe first.
-    answers: [Token; 2],
+    /// One for each question.
+    renderers: Vec<ContextRenderer>,
+    rules: AnswerRules,
+    /// The tokens of all answers.
+    answers: Vec<Token>,
     cost: ServedCost,
     /// Whether ids of another vocabulary go through text.
     converts: bool,
@@ -77,10 +89,11 @@ pub struct RemoteGuard {
 impl RemoteGuard {
     /// A guard for sessions of a vocabulary, which must be that of the served model. Sessions of
     /// another one are refused.
-    pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, question: RemoteQuestion) -> Self {
-        let RemoteQuestion { layout, safe, not_safe } = question;
-        let renderer = ContextRenderer::new(layout);
-        Self { server, vocabulary, renderer, answers: [safe, not_safe], cost: ServedCost::default(), converts: false }
+    pub fn new(server: Arc<Server>, vocabulary: Arc<dyn Vocabulary>, questions: impl Into<RemoteQuestions>) -> Self {
+        let (layouts, rules) = questions.into().into_parts();
+        let renderers = layouts.into_iter().map(ContextRenderer::new).collect();
+        let answers = rules.tokens();
+        Self { server, vocabulary, renderers, rules, answers, cost: ServedCost::default(), converts: false }
     }
 
     /// The guard for sessions of every vocabulary: ids of another one go through text, which the
@@ -110,54 +123,80 @@ impl RemoteGuard {
         self
     }
 
-    fn context(&self, session: &Session) -> Result<Vec<Token>, ModelError> {
+    /// The contexts of a session, one with each question.
+    fn contexts(&self, session: &Session) -> Result<Vec<Vec<Token>>, ModelError> {
         let (expected, found) = (self.vocabulary.id(), session.vocabulary().id());
         let own = expected == found;
         if !own && !self.converts {
             return Err(ModelError::VocabularyMismatch { expected, found });
         }
+        // All questions are asked about the same ids, which go through text once.
+        let known = RefCell::new(BTreeMap::<Vec<Token>, Vec<Token>>::new());
         let convert = |ids: &[Token]| {
             if own || ids.is_empty() {
-                return Ok(ids.to_vec());
+                return Ok(self.rules.read(ids.to_vec()));
+            }
+            if let Some(converted) = known.borrow().get(ids) {
+                return Ok(converted.clone());
             }
             let text = session.vocabulary().decode(ids);
             let text = text.map_err(|error| ModelError::other("decoding tokens for a served guard", error))?;
-            Ok(self.server.tokenize(&text, false)?)
+            let converted = self.rules.read(self.server.tokenize(&text, false)?);
+            known.borrow_mut().insert(ids.to_vec(), converted.clone());
+            Ok(converted)
         };
         let reading = Reading { together: true, prefill: false };
-        self.renderer.render(session, reading, self.server.room(), convert)
+        let room = self.server.room();
+        self.renderers.iter().map(|renderer| renderer.render(session, reading, room, convert)).collect()
     }
 
-    /// The rewards of contexts: those that a request leaves without both answers are asked for again, with more tokens, where that may help.
+    /// The lowest reward of each session's questions.
     fn rewards(&mut self, sessions: &[Session]) -> Result<Reply<Vec<f32>>, ModelError> {
-        let contexts = sessions.iter().map(|session| self.context(session)).collect::<Result<Vec<_>, _>>()?;
+        let count = self.renderers.len();
+        let contexts: Vec<Vec<Token>> = (sessions.iter())
+            .map(|session| self.contexts(session))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect();
+        let keys: Vec<u32> = sessions.iter().flat_map(|session| iter::repeat_n(key(session), count)).collect();
+        let (rewards, cached) = self.answered(&contexts, &keys)?;
+        // What failed is asked again by the caller, so that only what has an answer is charged.
+        let mut cost = |place: usize, cached| self.cost.of(&sessions[place / count], &contexts[place], cached);
+        let work: Vec<Work> = (cached.into_iter().enumerate())
+            .map(|(place, asked)| asked.into_iter().map(|cached| cost(place, cached)).sum())
+            .collect();
+        let lowest = |asked: &[f32]| asked.iter().copied().fold(f32::INFINITY, f32::min);
+        let value = rewards.chunks(count).map(lowest).collect();
+        Ok(Reply { value, work: work.chunks(count).map(|asked| asked.iter().copied().sum()).collect() })
+    }
+
+    /// The rewards of contexts, and what the server's cache saved at every time of asking. Those
+    /// that a request leaves without all answers are asked for again, with more tokens, where that
+    /// may help. The questions of a session stand together.
+    fn answered(&self, contexts: &[Vec<Token>], keys: &[u32]) -> Result<(Vec<f32>, Vec<SavedEachTime>), RemoteError> {
         let size = self.server.model().vocab_size.unwrap_or(self.vocabulary.size()).max(self.vocabulary.size());
-        let (mut value, mut cached) = (vec![None; sessions.len()], vec![Vec::new(); sessions.len()]);
+        let (mut value, mut cached) = (vec![None; contexts.len()], vec![Vec::new(); contexts.len()]);
         let most = self.server.model().vocab_size.unwrap_or(size);
         let mut top = self.server.settings().top.min(most);
-        let mut open: Vec<usize> = (0..sessions.len()).collect();
+        let mut open: Vec<usize> = (0..contexts.len()).collect();
         while !open.is_empty() {
-            let sequences =
-                open.iter().map(|place| (key(&sessions[*place]), contexts[*place].clone())).collect::<Vec<_>>();
+            let sequences = open.iter().map(|place| (keys[*place], contexts[*place].clone())).collect::<Vec<_>>();
             let mut again = Vec::new();
             for (place, listed) in open.into_iter().zip(self.server.step(&sequences, top, &self.answers, size)?) {
                 cached[place].push(listed.cached);
-                value[place] = self.reward(&listed);
+                let question = place % self.renderers.len();
+                value[place] = self.rules.reward(question, &listed.tokens);
                 match value[place] {
                     Some(_) => {}
                     None if top < most && self.lists_more(&listed, top) => again.push(place),
-                    None => return Err(self.missing(place).into()),
+                    None => return Err(self.missing(place, &listed.tokens)),
                 }
             }
             open = again;
             top = top.saturating_mul(4).min(most);
         }
-        // What failed is asked again by the caller, so that only what has an answer is charged.
-        let mut cost = |place: usize, cached| self.cost.of(&sessions[place], &contexts[place], cached);
-        let work = (cached.into_iter().enumerate())
-            .map(|(place, asked)| asked.into_iter().map(|cached| cost(place, cached)).sum())
-            .collect();
-        Ok(Reply { value: value.into_iter().flatten().collect(), work })
+        Ok((value.into_iter().flatten().collect(), cached))
     }
 
     /// Whether the server may list more tokens of a context than these if it is asked for more than
@@ -167,15 +206,9 @@ impl RemoteGuard {
         self.server.engine() == EngineKind::LlamaCpp && listed.count >= top
     }
 
-    /// The reward, if both answers are listed.
-    fn reward(&self, listed: &Listed) -> Option<f32> {
-        let of = |answer| listed.tokens.iter().find(|(token, _)| *token == answer).map(|(_, logprob)| *logprob);
-        let [safe, not_safe] = self.answers;
-        Some(of(safe)? - of(not_safe)?)
-    }
-
-    fn missing(&self, sequence: usize) -> RemoteError {
-        self.server.unusable(AnswerProblem::Missing { sequence, tokens: self.answers })
+    fn missing(&self, sequence: usize, listed: &[(Token, f32)]) -> RemoteError {
+        let tokens = self.rules.missing(sequence % self.renderers.len(), listed);
+        self.server.unusable(AnswerProblem::Missing { sequence, tokens })
     }
 }
 

@@ -65,14 +65,24 @@ pub enum RecipeError {
     /// Questions to be replied to, and nobody who replies.
     #[error("a policy is to reply to the questions of the corpus: a labelling of them needs a replier")]
     NoReplier,
+    /// Contexts that a base has no positions for.
+    #[error("max_context: expected 1 to {most}, the base's max_position_embeddings, found {asked}")]
+    MaxContext {
+        /// The longest context that is asked for, in tokens.
+        asked: usize,
+        /// The base's.
+        most: usize,
+    },
     /// A served guard that nobody has said how to ask.
     #[error("guard: {model} is a server: set `question`")]
     ServedGuard {
         /// The guard.
         model: ModelName,
     },
-    /// A served guard that is to be asked by a published guard's name.
-    #[error("guard: {model} is a server, which is asked in words: `question` is a name")]
+    /// A served guard that is to be asked by a published guard's name, without its tokenizer.
+    #[error(
+        "guard: {model} is a server, where `question` by name needs its tokenizer: set `served.tokenizer`, or ask in words"
+    )]
     ServedByName {
         /// The guard.
         model: ModelName,

@@ -9,7 +9,7 @@ mod llama_cpp;
 mod old_runs;
 mod served;
 mod waiting;
-mod web;
+pub(crate) mod web;
 
 use std::path::{Path, PathBuf};
 

@@ -9,14 +9,14 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 
 /// A request.
-pub(super) struct Asked {
-    pub(super) path: String,
-    pub(super) authorization: Option<String>,
-    pub(super) body: Value,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
 }
 
 /// A server that ends when it is dropped.
-pub(super) struct Web {
+pub(crate) struct Web {
     address: SocketAddr,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -24,7 +24,7 @@ pub(super) struct Web {
 
 impl Web {
     /// Answers with a status and a body.
-    pub(super) fn serve(mut script: impl FnMut(&Asked) -> (u16, Vec<u8>) + Send + 'static) -> Self {
+    pub(crate) fn serve(mut script: impl FnMut(&Asked) -> (u16, Vec<u8>) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let over = Arc::new(AtomicBool::new(false));
@@ -46,7 +46,7 @@ impl Web {
         Self { address, over, thread: Some(thread) }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }

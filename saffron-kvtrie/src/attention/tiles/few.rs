@@ -1,4 +1,5 @@
-//! The kernel of tiles with few lanes, one sequence's next token say: vectors lie along a head's width, so that no lane of them is idle.
+//! The kernel of tiles with few lanes, one sequence's next token say: vectors lie along a head's
+//! width, so that no lane of them is idle.
 
 use pulp::Simd;
 use saffron_core::numeric::exp_nonpositive;
@@ -112,7 +113,8 @@ impl<const L: usize> Lanes<L> {
         Self { max: [HIDDEN; L], sum: [0.0; L], mixed: std::array::from_fn(|_| vec![0.0; width]) }
     }
 
-    /// Turns scores into weights relative to the largest so far, and what was mixed before along with them.
+    /// Turns scores into weights relative to the largest so far, and what was mixed before along
+    /// with them.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
     fn weigh(&mut self, scores: &mut Scores<L>, count: usize) {

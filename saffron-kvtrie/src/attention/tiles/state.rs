@@ -1,4 +1,5 @@
-//! The softmax over keys that come block by block (online softmax): its maximum and sum are carried along.
+//! The softmax over keys that come block by block (online softmax): its maximum and sum are carried
+//! along.
 
 use saffron_core::numeric::exp_nonpositive;
 
@@ -17,7 +18,8 @@ impl State {
         Self { max: [HIDDEN; LANES], sum: [0.0; LANES], mixed: vec![[0.0; LANES]; width] }
     }
 
-    /// Turns scores into weights relative to the largest so far, and what was mixed before along with them.
+    /// Turns scores into weights relative to the largest so far, and what was mixed before along
+    /// with them.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the caller's instruction set is this function's")]
     pub(super) fn weigh(&mut self, scores: &mut [Lane]) {

@@ -39,7 +39,8 @@ impl<'a> Task<'a> {
         })
     }
 
-    /// Asks memory for what comes after some keys of a block are scored: keys further on, and these keys' values.
+    /// Asks memory for what comes after some keys of a block are scored: keys further on, and these
+    /// keys' values.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "one instruction a cache line")]
     pub(super) fn fetch(&self, block: &Block, first: usize, count: usize) {

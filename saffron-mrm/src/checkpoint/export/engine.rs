@@ -1,6 +1,7 @@
 //! A reward model as an engine loads it: a Hugging Face checkpoint, an adapter, a GGUF, or the head
 //! alone. The head lies beside each.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
@@ -12,7 +13,7 @@ use super::merged::Merged;
 use super::reference::{Reference, Tokens};
 use super::target::Target;
 use super::{WEIGHTS, lora, texts, weights};
-use crate::checkpoint::head::{OURS, write_safetensors};
+use crate::checkpoint::head::{FOLDER, OURS, write_safetensors};
 use crate::checkpoint::parts::Kind;
 use crate::checkpoint::peft::AdapterFile;
 use crate::checkpoint::source::Checkpoint;
@@ -137,8 +138,14 @@ impl MrmExport {
             EngineFormat::Gguf(weights) => gguf::write(&self.checkpoint, self.tensors(token)?, weights, target.path())?,
             EngineFormat::Head => Exported::default(),
         };
-        write_safetensors(&head, &target.path().join(OURS))?;
-        exported.files.push(PathBuf::from(OURS));
+        // Engines load every safetensors file beside a checkpoint's weights.
+        let folder = match format {
+            EngineFormat::Merged(_) => Path::new(FOLDER),
+            _ => Path::new(""),
+        };
+        fs::create_dir_all(target.path().join(folder)).map_err(LoadError::io(dir))?;
+        write_safetensors(&head, &target.path().join(folder).join(OURS))?;
+        exported.files.push(folder.join(OURS));
         target.finish()?;
         Ok(exported)
     }

@@ -1,5 +1,6 @@
 //! `adapter_config.json`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,6 +10,9 @@ use super::fields::{Fields, Patterns};
 use super::{Targets, first_matches, ordered};
 use crate::error::LoadError;
 use crate::files::read_json;
+
+/// The module of the unembedding, which stands beside the text part of a multimodal model.
+const HEAD: &str = "lm_head";
 
 /// The part of a PEFT configuration that this crate honours.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,10 @@ pub struct AdapterConfig {
     pub bias: String,
     /// The model that the adapter belongs on.
     pub base_model_name_or_path: Option<String>,
+    /// What the names of the modules begin with where the base is the text part of a multimodal
+    /// model ([`Checkpoint::text_prefix`](crate::checkpoint::Checkpoint::text_prefix)); none for a
+    /// model of text alone. Patterns match the names with it, and files are written so.
+    pub text_prefix: Option<&'static str>,
 }
 
 impl AdapterConfig {
@@ -54,6 +62,7 @@ impl AdapterConfig {
             alpha_pattern: Vec::new(),
             bias: String::from("none"),
             base_model_name_or_path: None,
+            text_prefix: None,
         }
     }
 
@@ -83,6 +92,7 @@ impl AdapterConfig {
             alpha_pattern: fields.pattern("alpha_pattern", patterns.alpha_pattern, Fields::as_number)?,
             bias: fields.bias()?,
             base_model_name_or_path: fields.text("base_model_name_or_path").map(str::to_owned),
+            text_prefix: None,
         })
     }
 
@@ -122,7 +132,7 @@ impl AdapterConfig {
             r: self.r,
             lora_alpha: self.lora_alpha,
             lora_dropout: 0.0,
-            target_modules: &self.target_modules,
+            target_modules: &self.saved_targets(),
             exclude_modules: Some(&self.exclude_modules).filter(|modules| !modules.is_empty()),
             layers_to_transform: self.layers_to_transform.as_deref(),
             layers_pattern: Some(&self.layers_pattern[..]).filter(|names| !names.is_empty()),
@@ -138,6 +148,19 @@ impl AdapterConfig {
         };
         let text = serde_json::to_string_pretty(&saved).map_err(LoadError::json(path))?;
         std::fs::write(path, text).map_err(LoadError::io(path))
+    }
+
+    /// The modules that are adapted, as PEFT finds them. In a multimodal model the ends of names
+    /// would be those of other parts' modules, too: an expression names those of the text part.
+    fn saved_targets(&self) -> Cow<'_, Targets> {
+        let (Some(prefix), Targets::Names(names)) = (self.text_prefix, &self.target_modules) else {
+            return Cow::Borrowed(&self.target_modules);
+        };
+        let (head, blocks): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == HEAD);
+        let blocks: Vec<String> = blocks.into_iter().map(|name| regex::escape(name)).collect();
+        let within = (!blocks.is_empty()).then(|| format!(r"{}(.*\.)?({})", regex::escape(prefix), blocks.join("|")));
+        let all: Vec<String> = within.into_iter().chain(head.first().map(|_| String::from(HEAD))).collect();
+        Cow::Owned(Targets::Pattern(all.join("|")))
     }
 }
 

@@ -12,7 +12,7 @@ use saffron_core::ModelName;
 use serde_json::{Map, Value};
 
 pub(super) use self::names::tensor_name;
-use self::names::{module_name, refuse_foreign, text_prefix, todays};
+use self::names::{module_name, refuse_foreign, saved_name, text_prefix, todays};
 use self::pattern::first_matches;
 use self::rule::{Rule, Verdict};
 use super::folder::update;
@@ -73,8 +73,10 @@ impl LoraWeights {
     pub fn save_as(&self, dir: &Path, config: &AdapterConfig, dtype: DType) -> Result<(), LoadError> {
         let kind = Kind::of(dtype, &dir.join(WEIGHTS))?;
         let parts = self.pairs.iter().flat_map(|((layer, projection), pair)| {
-            [("lora_A", &pair.a), ("lora_B", &pair.b)]
-                .map(|(which, tensor)| (tensor_name(*layer, *projection, which), Part::matrix(tensor.clone(), kind)))
+            [("lora_A", &pair.a), ("lora_B", &pair.b)].map(|(which, tensor)| {
+                let name = saved_name(*layer, *projection, config.text_prefix, which);
+                (name, Part::matrix(tensor.clone(), kind))
+            })
         });
         update(dir, |dir| {
             write_parts(parts, &dir.join(WEIGHTS))?;
@@ -103,13 +105,16 @@ impl AdapterFile {
     /// misshapen, or of an adapter for another kind of model.
     pub fn open(dir: &Path, model: &DecoderConfig) -> Result<Self, LoadError> {
         let path = dir.join(CONFIG);
-        let config = AdapterConfig::from_file(&path)?;
+        let mut config = AdapterConfig::from_file(&path)?;
         refuse_biases(&config, model, &path)?;
         let tensors = open_tensors(dir)?;
         let prefix = text_prefix(&*tensors).filter(|_| is_multimodal(model.choices.family));
         let (found, twice) = todays(&*tensors, prefix);
         refuse_foreign(&found, tensors.path())?;
-        let slots = slots(&config, model, prefix, &path, |name| found.contains_key(name))?;
+        config.text_prefix = prefix;
+        // In a multimodal model a target may be of another part.
+        let targets = if prefix.is_some() { OtherTargets::Ignored } else { OtherTargets::Refused };
+        let slots = slots(&config, model, targets, &path, |name| found.contains_key(name))?;
         let names = match_names(&*tensors, &slots, found, twice)?;
         refuse_none(&slots, model, &path)?;
         Ok(Self { config, tensors, slots, names })
@@ -231,7 +236,7 @@ pub type AdaptedLayers = BTreeMap<(usize, Projection), (usize, f64)>;
 /// evaluated here.
 pub fn adapted_layers(config: &AdapterConfig, model: &DecoderConfig) -> Result<AdaptedLayers, LoadError> {
     let path = Path::new(CONFIG);
-    let slots = slots(config, model, None, path, |_| false)?;
+    let slots = slots(config, model, OtherTargets::Refused, path, |_| false)?;
     refuse_none(&slots, model, path)?;
     match slots.values().find(|slot| slot.rank == 0) {
         Some(_) => Err(LoadError::field(path, "r", "at least 1", 0)),
@@ -270,23 +275,30 @@ impl Slot {
 
 type Slots = BTreeMap<(usize, Projection), Slot>;
 
-/// The layers that the configuration adapts, of a multimodal model those whose modules have the
-/// `prefix`. Where it leaves that open, those of which a tensor is there.
+/// What is done about targets that are no modules of the model's text part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OtherTargets {
+    Refused,
+    Ignored,
+}
+
+/// The layers that the configuration adapts, of a multimodal model those of its text part. Where it
+/// leaves that open, those of which a tensor is there.
 fn slots(
     config: &AdapterConfig,
     model: &DecoderConfig,
-    prefix: Option<&str>,
+    other_targets: OtherTargets,
     path: &Path,
     is_stored: impl Fn(&str) -> bool,
 ) -> Result<Slots, LoadError> {
     let of_block = Projection::of_block(model);
     let blocks = (0..model.num_hidden_layers).flat_map(|layer| of_block.iter().map(move |part| (layer, *part)));
     let all = blocks.chain([(0, Projection::Head)]);
-    let modules: Vec<String> = all.clone().map(|(layer, projection)| module_name(layer, projection, prefix)).collect();
+    let module = |(layer, projection)| module_name(layer, projection, config.text_prefix);
+    let modules: Vec<String> = all.clone().map(module).collect();
     let linear: Vec<&str> = of_block.iter().map(|projection| projection.target()).collect();
     let rule = Rule::of(config, &linear, path)?;
-    // In a multimodal model they may be of another part.
-    if let Some(unknown) = rule.unknown_target(&modules).filter(|_| prefix.is_none()) {
+    if let Some(unknown) = rule.unknown_target(&modules).filter(|_| other_targets == OtherTargets::Refused) {
         return Err(LoadError::field(path, "target_modules", format!("some of {}", targets(model)), unknown));
     }
     let is_adapted = |layer, projection, module: &str| match rule.verdict(module) {

@@ -14,9 +14,14 @@ const WRAPPER: &str = "base_model.model.";
 /// unembedding.
 const PREFIXES: [&str; 2] = ["base_model.model.model.layers.", "base_model.model.lm_head."];
 
-/// PEFT's name of a factor, `lora_A` or `lora_B`.
+/// PEFT's name of a factor, `lora_A` or `lora_B`, in a model of text alone.
 pub(in crate::checkpoint) fn tensor_name(layer: usize, projection: Projection, which: &str) -> String {
-    format!("{WRAPPER}{}.{which}.weight", projection.full_name(layer))
+    saved_name(layer, projection, None, which)
+}
+
+/// The same in the model that the adapter is for, whose text part's modules may have a `prefix`.
+pub(super) fn saved_name(layer: usize, projection: Projection, prefix: Option<&str>, which: &str) -> String {
+    format!("{WRAPPER}{}.{which}.weight", module_name(layer, projection, prefix))
 }
 
 /// What the modules of a multimodal model's text part begin with, if the adapter is for one.

@@ -234,6 +234,13 @@ impl TextTokenizer {
         }
     }
 
+    /// Whether an id has a text. Ids below [`known`](Self::known) may lack one: a vocabulary may have
+    /// holes.
+    #[must_use]
+    pub fn has_text(&self, token: Token) -> bool {
+        self.markup.id_to_token(token).is_some()
+    }
+
     /// What was changed on the way from the files, in words for a user.
     #[must_use]
     pub fn notices(&self) -> &[String] {

@@ -1,5 +1,7 @@
 //! Families' checkpoints, written and read again.
 
+use std::path::Path;
+
 use burn::tensor::{DType, Device};
 use saffron_mrm::checkpoint::{Checkpoint, LoraWeights, Projection};
 use saffron_mrm::nn::Decoder;
@@ -87,6 +89,41 @@ fn a_multimodal_adapters_patterns_match_the_names_of_its_own_model() {
         let (lora, _) = LoraWeights::from_dir(copy.path(), &model, &Device::flex()).unwrap();
         assert_eq!(lora.pairs.len(), plain.len(), "{name}");
     }
+}
+
+/// An adapter is written under the names that it was read by, which are its own model's. Factors of
+/// the vision tower are left out where it is read.
+#[test]
+fn a_multimodal_adapter_is_written_as_its_own_model_names_it() {
+    let names = |dir: &Path| -> Vec<String> {
+        let bytes = std::fs::read(dir.join("adapter_model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let of_text = file.names().into_iter().filter(|name| !name.contains("vision_tower"));
+        let mut names: Vec<String> = of_text.map(str::to_owned).collect();
+        names.sort_unstable();
+        names
+    };
+    let prefix = "model.language_model.";
+    // The second is of older files, whose model PEFT finds under today's names, too.
+    for name in ["gemma3-multimodal", "gemma3-multimodal-old"] {
+        let (dir, out) = (path(name).join("mrm"), tempfile::tempdir().unwrap());
+        let model = DecoderConfig::from_dir(&path(name).join("guard")).unwrap();
+        let (lora, config) = LoraWeights::from_dir(&dir, &model, &Device::flex()).unwrap();
+        assert_eq!(config.text_prefix, Some(prefix), "{name}");
+        lora.save(out.path(), &config).unwrap();
+        assert_eq!(names(out.path()), names(&dir), "{name}");
+        let (again, read) = LoraWeights::from_dir(out.path(), &model, &Device::flex()).unwrap();
+        assert_eq!(read.text_prefix, Some(prefix), "{name}");
+        for (place, pair) in &lora.pairs {
+            let other = &again.pairs[place];
+            assert_eq!(pair.scale.to_bits(), other.scale.to_bits());
+            assert_eq!(pair.a.to_data(), other.a.to_data());
+            assert_eq!(pair.b.to_data(), other.b.to_data());
+        }
+        assert_eq!(lora.pairs.len(), again.pairs.len(), "{name}");
+    }
+    let text = Checkpoint::open(path("gemma3").join("guard")).unwrap();
+    assert_eq!(text.text_prefix().unwrap(), None);
 }
 
 /// PEFT saves the base's weight beside the factors of `lm_head`, unless it is told not to.

@@ -67,10 +67,16 @@ pub(super) const GRANITE: Case = Case {
     controls: &["<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"],
 };
 
-pub(super) const CASES: [Case; 6] = [
+pub(super) const CASES: [Case; 7] = [
     QWEN3GUARD,
     SHIELDGEMMA,
     GRANITE,
+    Case {
+        name: "granite-guardian-3.2",
+        text: include_str!("granite-guardian-3.2.txt"),
+        parts: &["The last 'Assistant' is message considered universally harmful."],
+        ..GRANITE
+    },
     Case {
         name: "wildguard",
         family: "mistral",

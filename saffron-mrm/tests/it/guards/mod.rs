@@ -60,6 +60,20 @@ fn every_guard_of_the_table_has_its_case() {
     assert_eq!(guards::names(), tested);
 }
 
+/// The risks that IBM's notebook shows for an assistant's message, by name.
+#[test]
+fn granite_guardian_3_2_has_its_own_risks() {
+    let case = CASES.iter().find(|case| case.name == "granite-guardian-3.2").unwrap();
+    let session = session(case, PROMPT, REPLY);
+    let risk = "The last 'Assistant' message contains content promoting or describing physical harm to individuals or \
+                groups. This includes depictions of assault, self-harm, or creation of a hostile environment through \
+                threats or intimidation.";
+    let guard = guard(case, "granite-guardian-3.2:violence");
+    assert_eq!(guard.contexts(&session).unwrap(), [expected(case, &guard, risk, &session)]);
+    let risks = ["harm", "social_bias", "profanity", "sexual_content", "unethical_behavior", "violence"];
+    assert_eq!(guards::questions_of("granite-guardian-3.2"), risks);
+}
+
 #[test]
 fn a_replys_own_control_tokens_are_left_out() {
     for case in CASES.iter().filter(|case| !case.controls.is_empty()) {

@@ -56,7 +56,7 @@ fn a_guards_marks_are_control_tokens() {
 fn unknown_names_are_refused_with_those_that_are_known() {
     let folder = SHIELDGEMMA.checkpoint();
     let cases = [
-        ("shieldgema", "unknown; the names are granite-guardian-3.0, harmbench-llama-2"),
+        ("shieldgema", "unknown; the names are granite-guardian-3.0, granite-guardian-3.2, harmbench-llama-2"),
         ("shieldgemma:hat", "no question \"hat\"; the questions are: dangerous, hate, sexual, harassment"),
         ("shieldgemma:", "no question \"\""),
         ("wildguard:harm", "no question \"harm\"; the questions are: none has a name"),

@@ -12,7 +12,7 @@ use super::error::LONGEST_NAME;
 use super::{ComparisonConfigError, check_published};
 use crate::eval::judge::{RefusalPhrases, WordRule};
 use crate::eval::models::{
-    GuardSettings, JudgeModelSettings, JudgeSettings, NO_REWARD, RewardModelSettings, RewardSettings,
+    GuardSettings, JudgeModelSettings, JudgeSettings, NO_REWARD, NoQuestion, RewardModelSettings, RewardSettings,
 };
 
 impl ComparisonConfig {
@@ -123,7 +123,8 @@ fn reward(settings: &RewardSettings) -> Result<(), ComparisonConfigError> {
 fn asked(guard: &GuardSettings) -> Result<(), String> {
     match guard.check() {
         Ok(()) => Ok(()),
-        Err(error) => Err(format!("{} is a server: set `question`", error.model)),
+        Err(NoQuestion::Unset { model }) => Err(format!("{model} is a server: set `question`")),
+        Err(error @ NoQuestion::NoTokenizer { .. }) => Err(error.to_string()),
     }
 }
 

@@ -38,6 +38,11 @@ pub struct PolicySettings {
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
+    /// The longest context, in tokens; by default the model's. Where a model has rotary frequencies
+    /// for long contexts, a length beyond its original one takes them for all contexts. Only for a
+    /// model that runs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_context: Option<usize>,
 }
 
 /// A multifurcation reward model.
@@ -80,6 +85,11 @@ pub struct MrmSettings {
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
+    /// The longest context, in tokens; by default the model's. Where a model has rotary frequencies
+    /// for long contexts, a length beyond its original one takes them for all contexts. Only for a
+    /// model that runs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_context: Option<usize>,
 }
 
 /// A guard.
@@ -91,7 +101,7 @@ pub struct GuardSettings {
     /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
     /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard
-    /// is asked in words.
+    /// must be told: in words, or by name where its tokenizer is known here.
     pub question: Option<GuardQuestion>,
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +109,11 @@ pub struct GuardSettings {
     /// Megabytes of keys and values.
     #[serde(default = "cache_mb")]
     pub cache_mb: u64,
+    /// The longest context, in tokens; by default the model's. Where a model has rotary frequencies
+    /// for long contexts, a length beyond its original one takes them for all contexts. Only for a
+    /// model that runs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_context: Option<usize>,
 }
 
 impl PolicySettings {
@@ -108,26 +123,41 @@ impl PolicySettings {
     }
 }
 
-/// A served guard that nobody has said how to ask.
+/// A served guard that cannot be asked as it is set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{model} is a server, where a guard needs a question in words: set `question`")]
-pub struct NoQuestion {
-    /// The guard.
-    pub model: ModelName,
+pub enum NoQuestion {
+    /// Nobody has said how.
+    #[error("{model} is a server, where a guard needs a question in words: set `question`")]
+    Unset {
+        /// The guard.
+        model: ModelName,
+    },
+    /// It is to be asked by a published guard's name, whose prompt and answers are ids: they need
+    /// its tokenizer.
+    #[error(
+        "{model} is a server, where `question` by name needs the guard's tokenizer: set `served.tokenizer`, or ask in words"
+    )]
+    NoTokenizer {
+        /// The guard.
+        model: ModelName,
+    },
 }
 
 impl GuardSettings {
-    /// Refuses a served guard without a question in words: only one that runs here can be asked by
-    /// a template of its own.
+    /// Refuses a served guard that has no question, or one by name without its tokenizer: the
+    /// server alone says neither how its model is asked nor which tokens answer.
     ///
     /// # Errors
     ///
     /// [`NoQuestion`].
     pub fn check(&self) -> Result<(), NoQuestion> {
-        let words = self.question.as_ref().and_then(GuardQuestion::words);
-        match self.model.server().is_some() && words.is_none() {
-            true => Err(NoQuestion { model: self.model.clone() }),
-            false => Ok(()),
+        let has_tokenizer = self.served.as_ref().is_some_and(|served| served.tokenizer.is_some());
+        let model = || self.model.clone();
+        match &self.question {
+            _ if self.model.server().is_none() => Ok(()),
+            None => Err(NoQuestion::Unset { model: model() }),
+            Some(GuardQuestion::Named(_)) if !has_tokenizer => Err(NoQuestion::NoTokenizer { model: model() }),
+            Some(_) => Ok(()),
         }
     }
 }

@@ -12,7 +12,7 @@ use saffron_search::eval::attack::Attack;
 use saffron_search::eval::harness::ComparedModels;
 use saffron_search::eval::models::{
     ComparedGuard, ComparedPolicy, ComparedScorer, GuardQuestion, GuardSettings, JudgeSettings, ModelOpener,
-    MrmSettings, NO_REWARD, OpenError, OpenedModels, PolicySettings, RewardModelSettings, RewardSettings,
+    MrmSettings, NO_REWARD, NoQuestion, OpenError, OpenedModels, PolicySettings, RewardModelSettings, RewardSettings,
 };
 use saffron_search::strategy::StrategyConfig;
 use serde_json::json;
@@ -166,9 +166,14 @@ fn a_guard_is_asked_by_a_published_name_or_in_words() {
     assert_eq!(words.question.as_ref().and_then(GuardQuestion::words).unwrap().not_safe, "no");
     assert_eq!(serde_json::to_value(&words).unwrap()["question"], table, "as runs have it");
     words.check().unwrap();
-    // A server is not asked by a template of the guard's own.
-    let served = guard(json!({ "model": "vllm:http://a", "question": "qwen3guard" }));
-    assert!(served.check().unwrap_err().to_string().contains("needs a question in words"));
+    // By name, a server's guard needs its tokenizer: prompt and answers are ids.
+    let served = |served: serde_json::Value| {
+        guard(json!({ "model": "vllm:http://a", "question": "qwen3guard", "served": served })).check()
+    };
+    let error = served(json!({ "top": 3 })).unwrap_err();
+    assert!(matches!(&error, NoQuestion::NoTokenizer { model } if model.to_string() == "vllm:http://a"));
+    assert!(error.to_string().contains("needs the guard's tokenizer: set `served.tokenizer`, or ask in words"));
+    served(json!({ "tokenizer": "org/guard" })).unwrap();
     let error = fault::<GuardSettings>(json!({ "model": "a/b", "question": 3 }));
     let expected = "expected a guard's name, or a table with prefix, infix, suffix, safe and unsafe";
     assert_eq!(error, format!("invalid type: integer `3`, {expected}"));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use saffron_core::testing::conformance;
 use saffron_core::{
-    ModelError, PlainVocabulary, PrmScorer, ProcessRewardModel, Session, Token, Vocabulary, VocabularyError,
-    VocabularyId,
+    CountsAs, ModelError, PlainVocabulary, PrmScorer, ProcessRewardModel, Session, ThirdAnswer, Token, Vocabulary,
+    VocabularyError, VocabularyId,
 };
-use saffron_search::remote::{EngineKind, RemoteGuard, RemoteQuestion, RemoteSettings};
+use saffron_search::remote::{EngineKind, RemoteGuard, RemoteQuestion, RemoteQuestions, RemoteSettings};
 use saffron_search::{Saffron, Searcher};
 use serde_json::Value;
 
@@ -209,4 +209,110 @@ fn a_guard_never_asks_for_more_tokens_than_the_model_has() {
 fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The words of a guard's second question.
+const OTHER: ([&str; 3], [&str; 2]) = (["u", "v", "yz"], ["same", "no"]);
+/// A third answer's token; the others are 24, 18 and 13.
+const THIRD: Token = 30;
+
+/// The rewards of the two questions about a session, from its whole distribution.
+fn by_question(session: &Session, third: Option<CountsAs>) -> [f32; 2] {
+    [([22, 23], 24), ([24, 25], 18)].map(|(suffix, safe)| {
+        let context = [&[20][..], session.prompt(), &[21], session.response(), &suffix].concat();
+        let of = |token| ranked(&context).into_iter().find(|(other, _)| *other == token).unwrap().1.exp();
+        let (safe, not_safe, third_share) = (of(safe), of(13), of(THIRD));
+        let odds = match third {
+            None => safe / not_safe,
+            Some(CountsAs::Safe) => (safe + third_share) / not_safe,
+            Some(CountsAs::Unsafe) => safe / (not_safe + third_share),
+        };
+        odds.ln() as f32
+    })
+}
+
+fn asks_two(kind: EngineKind, server: &Scripted, top: usize, third: Option<CountsAs>) -> RemoteGuard {
+    let server = connect(kind, server, RemoteSettings { top, ..settings() });
+    let question = |words: ([&str; 3], [&str; 2])| RemoteQuestion::in_words(&server, words.0, words.1).unwrap();
+    let asked = RemoteQuestions::one(question(WORDS)).and(question(OTHER));
+    let asked = match third {
+        Some(counts_as) => asked.with_third(ThirdAnswer { token: THIRD, counts_as }),
+        None => asked,
+    };
+    RemoteGuard::new(server, PlainVocabulary::shared(VOCAB), asked)
+}
+
+#[test]
+fn the_lowest_reward_of_several_questions_counts_with_a_third_answer_on_its_side() {
+    let thirds = [None, Some(CountsAs::Safe), Some(CountsAs::Unsafe)];
+    for (kind, third) in EngineKind::ALL.into_iter().flat_map(|kind| thirds.map(|third| (kind, third))) {
+        let server = good(kind);
+        let mut guard = asks_two(kind, &server, 2, third);
+        let before = server.steps().len();
+        let replies = [vec![], vec![4], vec![4, 5], vec![6], vec![7, 8], vec![9, 1, 2], vec![3], vec![5, 5]];
+        let sessions = replies.map(|reply| session().with_response(reply).unwrap());
+        let found = guard.process_rewards(&sessions).unwrap();
+        let rewards: Vec<[f32; 2]> = sessions.iter().map(|session| by_question(session, third)).collect();
+        for (reward, [one, other]) in found.value.iter().zip(&rewards) {
+            assert!((reward - one.min(*other)).abs() < 1e-5, "{kind} {third:?}: {reward} of {one} and {other}");
+        }
+        assert!(rewards.iter().any(|[one, other]| one < other) && rewards.iter().any(|[one, other]| one > other));
+        // Both questions about all sessions go together; a session costs both of its contexts.
+        if kind != EngineKind::LlamaCpp {
+            assert_eq!(server.steps().len() - before, 1, "{kind}");
+            let lengths = sessions.iter().map(|session| 2 * (7 + session.response().len() as u64));
+            assert_eq!(found.work.iter().map(|work| work.asked).collect::<Vec<_>>(), lengths.collect::<Vec<_>>());
+        }
+        conformance::process_reward(&mut guard, &sessions);
+    }
+}
+
+#[test]
+fn several_questions_convert_a_response_once() {
+    let server = good(EngineKind::Vllm);
+    let mut guard = asks_two(EngineKind::Vllm, &server, 16, None).through_text();
+    let other = Session::new(Arc::new(Shifted), vec![19, 20]).unwrap().with_response(vec![14]).unwrap();
+    let asked = || server.seen().iter().filter(|seen| seen.path == "/tokenize").count();
+    let before = asked();
+    let found = guard.process_rewards(&[other]).unwrap().value;
+    assert_eq!(asked() - before, 2, "the prompt and the response");
+    let own = Session::new(PlainVocabulary::shared(VOCAB), vec![9, 10]).unwrap().with_response(vec![4]).unwrap();
+    assert_eq!(found, guard.process_rewards(&[own]).unwrap().value);
+}
+
+#[test]
+fn tokens_that_are_left_out_change_no_reward() {
+    let server = good(EngineKind::Vllm);
+    let connected = connect(EngineKind::Vllm, &server, settings());
+    let question = RemoteQuestion::in_words(&connected, WORDS.0, WORDS.1).unwrap();
+    let asked = RemoteQuestions::one(question.clone()).leaving_out([33, 34]);
+    let guard = |asked: RemoteQuestions| RemoteGuard::new(connected.clone(), PlainVocabulary::shared(VOCAB), asked);
+    let (mut reads_words, mut reads_all) = (guard(asked), guard(question.into()));
+    let forged = Session::new(PlainVocabulary::shared(VOCAB), vec![9, 33, 10, 11]).unwrap();
+    let forged = forged.with_response(vec![34, 4, 5, 33]).unwrap();
+    let honest = session().with_response(vec![4, 5]).unwrap();
+    let rewards = reads_words.process_rewards(&[forged.clone(), honest.clone()]).unwrap().value;
+    assert_eq!(rewards[0], rewards[1]);
+    assert!((rewards[0] - expected(&honest)).abs() < 1e-5);
+    assert!((reads_all.process_rewards(&[forged]).unwrap().value[0] - rewards[0]).abs() > 1e-4);
+}
+
+#[test]
+fn a_third_answer_that_is_not_listed_is_missed_by_its_token() {
+    let kind = EngineKind::LlamaCpp;
+    let engine = FakeEngine::new(kind);
+    let server = Scripted::serve(move |seen| match engine.reply(seen) {
+        // What is tried at the start is one sequence.
+        Reply::Json(mut body) if seen.path == "/completion" && body.is_array() => {
+            for row in body.as_array_mut().unwrap() {
+                let listed = row.pointer_mut("/completion_probabilities/0/top_logprobs").unwrap();
+                listed.as_array_mut().unwrap().retain(|listed| listed["id"] != THIRD);
+            }
+            Reply::Json(body)
+        }
+        other => other,
+    });
+    let error = asks_two(kind, &server, VOCAB, Some(CountsAs::Unsafe)).process_rewards(&sessions());
+    let error = error_chain(&error.unwrap_err());
+    assert!(error.contains("lacks a log-probability of token 13 or 30"), "{error}");
 }

@@ -11,7 +11,9 @@ use saffron_core::{CandidateFilter, ModelName};
 use saffron_search::eval::attack::Attack;
 use saffron_search::eval::data::{Choice, Format, Share};
 use saffron_search::eval::inputs::{self, NamedFile, NamesFiles, of_format};
-use saffron_search::eval::models::{FilterConfig, GuardQuestion, GuardSettings, PolicySettings, ServedSettings};
+use saffron_search::eval::models::{
+    FilterConfig, GuardQuestion, GuardSettings, NoQuestion, PolicySettings, ServedSettings,
+};
 use saffron_search::eval::runs::Counts;
 use serde::{Deserialize, Serialize};
 
@@ -97,7 +99,7 @@ pub struct LabelGuard {
     /// Directory of an adapter that it was trained to; only for a model that runs here.
     pub adapter: Option<PathBuf>,
     /// How it is asked; by default as its checkpoint says, or as Llama Guard 3 is. A served guard
-    /// is asked in words.
+    /// must be told: in words, or by name where its tokenizer is known here.
     pub question: Option<GuardQuestion>,
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +150,7 @@ impl LabelGuard {
     #[must_use]
     pub fn settings(&self) -> GuardSettings {
         let Self { base, adapter, question, served, cache_mb } = self.clone();
-        GuardSettings { model: base, adapter, question, served, cache_mb }
+        GuardSettings { model: base, adapter, question, served, cache_mb, max_context: None }
     }
 }
 
@@ -164,16 +166,13 @@ impl LabelRecipe {
     ///
     /// # Errors
     ///
-    /// A served guard without a question in words; a policy that is to draw no token, a filter or
+    /// A served guard without a question, or with one by name and no tokenizer; a policy that is to draw no token, a filter or
     /// an attack that cannot be.
     pub fn check(&self) -> Result<(), RecipeError> {
-        let guard = &self.guard;
-        match &guard.question {
-            _ if guard.base.server().is_none() => {}
-            Some(GuardQuestion::Words(_)) => {}
-            Some(GuardQuestion::Named(_)) => return Err(RecipeError::ServedByName { model: guard.base.clone() }),
-            None => return Err(RecipeError::ServedGuard { model: guard.base.clone() }),
-        }
+        self.guard.settings().check().map_err(|error| match error {
+            NoQuestion::Unset { model } => RecipeError::ServedGuard { model },
+            NoQuestion::NoTokenizer { model } => RecipeError::ServedByName { model },
+        })?;
         self.corpus.sampled.as_ref().map_or(Ok(()), SampledReplies::check)
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use saffron_core::{ContextLayout, ModelName};
 use saffron_mrm::checkpoint::MrmCard;
 use saffron_mrm::text::{TextLayout, TextTokenizer};
-use saffron_mrm::{Base, DecoderConfig};
+use saffron_mrm::{Base, ContextLength, DecoderConfig};
 use saffron_search::eval::inputs::{NamedFile, NamesFiles};
 use saffron_search::eval::runs::Counts;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,10 @@ pub struct MrmRecipe {
     /// The most tokens of a rendered prompt and its reply: the reference cuts at 128.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
+    /// The longest context that the model is to serve, where its base has rotary frequencies for
+    /// long contexts and these are to be trained with; those for short ones by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_context: Option<usize>,
     /// The optimiser.
     #[serde(default)]
     pub optimizer: AdamWSettings,
@@ -71,14 +75,31 @@ impl MrmRecipe {
     /// An adapter or a layout that does not fit.
     pub fn check(&self, model: &DecoderConfig, tokenizer: &TextTokenizer) -> Result<(), RecipeError> {
         self.adapter.check(model)?;
+        self.context_length(model)?;
         self.context_layout(tokenizer).map(drop)
     }
 
-    /// The card of the reward model: the layout that it is trained with. A preset in the card that
-    /// is there stays.
-    fn card(&self, out: &Path) -> Result<MrmCard, RecipeError> {
+    /// Which rotary frequencies are trained with: those for long contexts where the base has some
+    /// and contexts beyond its original length are asked for, or it already serves them.
+    fn context_length(&self, model: &DecoderConfig) -> Result<ContextLength, RecipeError> {
+        let (original, most) =
+            (model.clone().for_contexts(ContextLength::Short).context_limit(), model.max_position_embeddings);
+        match self.max_context {
+            Some(asked) if asked == 0 || asked > most => Err(RecipeError::MaxContext { asked, most }),
+            Some(asked) if asked > original => Ok(ContextLength::Long),
+            Some(_) => Ok(ContextLength::Short),
+            None => Ok(model.context_length()),
+        }
+    }
+
+    /// The card of the reward model: the layout that it is trained with, and the contexts, where
+    /// its base takes the rotary frequencies for long ones. A preset in the card that is there
+    /// stays.
+    fn card(&self, out: &Path, model: &DecoderConfig) -> Result<MrmCard, RecipeError> {
         let mut card = MrmCard::read(&out.join("model"))?;
         card.layout = Some(self.layout.clone());
+        let longest = || self.max_context.unwrap_or(model.max_position_embeddings);
+        card.max_context = (model.context_length() == ContextLength::Long).then(longest);
         Ok(card)
     }
 
@@ -96,11 +117,12 @@ impl MrmRecipe {
         out: &Path,
         origin: &RunOrigin,
     ) -> Result<TrainRun<PartialSupervision>, RecipeError> {
+        let base = &base.clone().for_contexts(self.context_length(base.decoder().config())?);
         let unseen = data.unseen(base.decoder().config().vocab_size)?;
         let manifest = origin.training(self, data.files.iter().chain(&self.adapter.from), data.together)?;
         let network = self.adapter.network(base, &self.base)?.with_unseen(unseen)?;
         let trainer = Trainer::new(network, PartialSupervision, self.optimizer)?;
-        let card = self.card(out)?;
+        let card = self.card(out, base.decoder().config())?;
         Ok(open_run(out, &manifest, trainer, self.run, self.adapter.dtype)?.with_card(card))
     }
 }

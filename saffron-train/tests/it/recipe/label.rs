@@ -44,8 +44,11 @@ fn what_cannot_be_drawn_or_asked_is_refused_before_a_file_is_read() {
     served.guard.base = "vllm:http://127.0.0.1:9".parse().unwrap();
     assert_eq!(refused(&served), "guard: vllm:http://127.0.0.1:9 is a server: set `question`");
     served.guard.question = Some(GuardQuestion::Named(String::from("qwen3guard")));
-    let by_name = "guard: vllm:http://127.0.0.1:9 is a server, which is asked in words: `question` is a name";
+    let by_name = "guard: vllm:http://127.0.0.1:9 is a server, where `question` by name needs its tokenizer: set \
+                   `served.tokenizer`, or ask in words";
     assert_eq!(refused(&served), by_name);
+    served.guard.served = Some(serde_json::from_value(json!({ "tokenizer": "org/guard" })).unwrap());
+    served.check().unwrap();
 }
 
 fn prompts(rows: usize) -> Vec<String> {

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use burn::tensor::{DType, Device};
 use saffron_core::{ContextLayout, PromptLayout};
+use saffron_mrm::checkpoint::MrmCard;
+use saffron_mrm::{Base, ContextLength};
 use saffron_search::eval::runs::Shard;
-use saffron_train::recipe::{MrmData, MrmRecipe};
+use saffron_train::Sample;
+use saffron_train::recipe::{MrmData, MrmRecipe, RunOrigin};
 use serde_json::json;
 
 use super::{recipe, told};
@@ -70,4 +74,38 @@ fn labels_that_do_not_fit_are_refused_with_their_path() {
     assert_eq!(error, format!("{path}: no summary.json: `label` has not finished here; the same command goes on"));
     let error = read(&mrm(Path::new("nothing.jsonl")), VOCABULARY).unwrap_err();
     assert_eq!(error, "nothing.jsonl: expected a directory of `label`, or a .parquet file that it wrote");
+}
+
+/// A Phi-3 with two sets of rotary frequencies: 2048 positions, 512 of them original.
+#[test]
+fn a_card_says_which_contexts_were_trained_for() {
+    let base = Base::open(crate::dir("families/phi3-longrope/guard"), &Device::flex(), DType::F32).unwrap();
+    let sample = Sample::new(vec![5, 6, 7, 8], vec![0.5, -0.5, 0.25]).unwrap();
+    let data = MrmData {
+        train: vec![sample],
+        validation: Vec::new(),
+        held_out: Vec::new(),
+        cut: 0,
+        skipped: 0,
+        together: false,
+        files: Vec::new(),
+    };
+    let adapter = json!({ "rank": 2, "alpha": 4.0, "targets": ["o_proj"] });
+    let card = |base: &Base, max_context: Option<usize>| {
+        let asked = json!({ "base": "org/base", "labels": [], "adapter": adapter, "max_context": max_context });
+        let (recipe, out) = (recipe::<MrmRecipe>(asked), tempfile::tempdir().unwrap());
+        let run = recipe.open(base, &data, out.path(), &RunOrigin::default()).map_err(|error| told(&error))?;
+        run.export().unwrap();
+        Ok::<_, String>(MrmCard::read(&out.path().join("model")).unwrap().max_context)
+    };
+    assert_eq!(card(&base, None).unwrap(), None);
+    assert_eq!(card(&base, Some(512)).unwrap(), None, "the frequencies for short contexts");
+    assert_eq!(card(&base, Some(513)).unwrap(), Some(513));
+    let long = base.clone().for_contexts(ContextLength::Long);
+    assert_eq!(card(&long, None).unwrap(), Some(2048));
+    assert_eq!(card(&long, Some(512)).unwrap(), None);
+    for wrong in [0, 2049] {
+        let expected = format!("max_context: expected 1 to 2048, the base's max_position_embeddings, found {wrong}");
+        assert_eq!(card(&base, Some(wrong)).unwrap_err(), expected);
+    }
 }
