@@ -47,10 +47,10 @@ for route in "${routes[@]}"; do
         ;;
     llamacpp)
         export_as gguf --to gguf
-        export_as policy.gguf --to policy-gguf 2>/dev/null || true
+        [[ -d $out/policy ]] || cargo run --quiet --example convert -- --model models/smollm2 --gguf f32 --out "$out/policy"
         export SAFFRON_MRM_HEAD=$PWD/$out/gguf
-        scripts/llamacpp_server.sh --precise --model "$(ls "$out"/gguf/*.gguf)" --as SAFFRON_SERVED_MRM -- \
-            scripts/llamacpp_server.sh --precise -- "${tests[@]}"
+        scripts/llamacpp_server.sh --precise --model "$out/gguf/model.gguf" --as SAFFRON_SERVED_MRM -- \
+            scripts/llamacpp_server.sh --precise --model "$out/policy/model.gguf" -- "${tests[@]}"
         ;;
     *) echo "unknown route $route" >&2; exit 2 ;;
     esac

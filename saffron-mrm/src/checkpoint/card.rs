@@ -9,7 +9,7 @@ use crate::error::LoadError;
 use crate::files::{read_json_if_there, write_whole};
 
 /// The file of a card, in the directory of an adapter or of whole weights.
-const CARD: &str = "saffron.json";
+pub(super) const CARD: &str = "saffron.json";
 
 /// The card of a reward model: `saffron.json` beside its adapter or weights. It names the settings
 /// that the model was trained and tested for; whoever opens the model may overrule preset and layout.

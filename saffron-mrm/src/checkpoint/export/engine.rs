@@ -13,6 +13,7 @@ use super::merged::Merged;
 use super::reference::{Reference, Tokens};
 use super::target::Target;
 use super::{WEIGHTS, lora, texts, weights};
+use crate::checkpoint::card::{CARD, MrmCard};
 use crate::checkpoint::head::{FOLDER, OURS, write_safetensors};
 use crate::checkpoint::parts::Kind;
 use crate::checkpoint::peft::AdapterFile;
@@ -146,6 +147,11 @@ impl MrmExport {
         fs::create_dir_all(target.path().join(folder)).map_err(LoadError::io(dir))?;
         write_safetensors(&head, &target.path().join(folder).join(OURS))?;
         exported.files.push(folder.join(OURS));
+        let card = MrmCard::read(self.adapter.as_deref().unwrap_or(self.checkpoint.path()))?;
+        if card != MrmCard::default() {
+            card.write(target.path())?;
+            exported.files.push(PathBuf::from(CARD));
+        }
         target.finish()?;
         Ok(exported)
     }
