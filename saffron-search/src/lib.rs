@@ -20,12 +20,14 @@
 pub mod calibrate;
 #[cfg(feature = "eval")]
 pub mod eval;
-#[cfg(any(feature = "eval", feature = "remote"))]
+#[cfg(any(feature = "eval", feature = "remote", feature = "serve"))]
 mod json;
 pub mod prelude;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod searcher;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod strategy;
 pub mod stream;
 mod tagged;

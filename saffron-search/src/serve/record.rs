@@ -1,0 +1,61 @@
+//! What a search knew of the tokens that it took.
+
+use std::collections::BTreeMap;
+
+use saffron_core::{Candidates, NodeId, Token, TreeChange};
+
+/// The tree of a search with the policy's log-probabilities and favourites.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// By parent and token, the node and the policy's log-probability of the token.
+    children: BTreeMap<(usize, Token), (NodeId, f32)>,
+    /// The policy's most probable candidate behind a node.
+    favourites: BTreeMap<usize, Token>,
+}
+
+/// What is known of one token of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Taken {
+    pub(super) logprob: f32,
+    /// Whether it was the policy's most probable candidate; none where the policy was not asked.
+    pub(super) favourite: Option<bool>,
+}
+
+impl Record {
+    pub(super) fn propose(&mut self, node: NodeId, candidates: &Candidates) {
+        if let Some(first) = candidates.ranked.first() {
+            self.favourites.insert(node.index(), first.token);
+        }
+    }
+
+    pub(super) fn change(&mut self, change: &TreeChange) {
+        if let TreeChange::Grown { node, parent, token, logprob, .. } = change {
+            // Candidates of one context are the same: so are the nodes of one token.
+            self.children.entry((parent.index(), *token)).or_insert((*node, *logprob));
+        }
+    }
+
+    /// What is known of the tokens of a sequence from the root on.
+    pub(super) fn path(&self, tokens: &[Token]) -> Vec<Option<Taken>> {
+        let mut at = Some(NodeId::ROOT);
+        let taken = |token: &Token| {
+            let parent = at?;
+            let child = self.children.get(&(parent.index(), *token));
+            at = child.map(|(node, _)| *node);
+            let favourite = self.favourites.get(&parent.index()).map(|favourite| favourite == token);
+            child.map(|(_, logprob)| Taken { logprob: *logprob, favourite })
+        };
+        tokens.iter().map(taken).collect()
+    }
+}
+
+/// Whether a sequence differs anywhere from what the policy held most probable there; none where
+/// that is not known.
+pub(super) fn intervened(path: &[Option<Taken>]) -> Option<bool> {
+    let favourites = path.iter().map(|taken| taken.and_then(|taken| taken.favourite));
+    if favourites.clone().any(|favourite| favourite == Some(false)) {
+        return Some(true);
+    }
+    let known = favourites.fold(true, |all, favourite| all && favourite.is_some());
+    known.then_some(false)
+}
