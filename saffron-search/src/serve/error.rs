@@ -73,6 +73,13 @@ impl ApiError {
         Self::invalid("invalid_value", message).of(param)
     }
 
+    /// A body of more bytes than the server takes.
+    #[must_use]
+    pub fn too_large(most: usize) -> Self {
+        let message = format!("the body has more than {most} bytes, the most that this server takes");
+        Self { status: 413, ..Self::invalid("body_too_large", message) }
+    }
+
     /// No key, or not the server's.
     #[must_use]
     pub fn unauthorized() -> Self {

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use saffron_core::{Candidates, NodeId, Token, TreeChange};
 
-/// The tree of a search with the policy's log-probabilities and favourites.
+/// The tree of a search with the policy's log-probabilities and favourites. Nodes of equal responses
+/// are one: samplers grow a node for each.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// By parent and token, the node and the policy's log-probability of the token.
-    children: BTreeMap<(usize, Token), (NodeId, f32)>,
-    /// The policy's most probable candidate behind a node.
+    /// By response and token, the longer response and the policy's log-probability of the token.
+    children: BTreeMap<(usize, Token), (usize, f32)>,
+    /// The first node of each node's response, where that is another one.
+    first: BTreeMap<usize, usize>,
+    /// The policy's most probable candidate behind a response.
     favourites: BTreeMap<usize, Token>,
 }
 
@@ -22,27 +25,34 @@ pub(super) struct Taken {
 }
 
 impl Record {
+    fn response(&self, node: NodeId) -> usize {
+        self.first.get(&node.index()).copied().unwrap_or(node.index())
+    }
+
     pub(super) fn propose(&mut self, node: NodeId, candidates: &Candidates) {
         if let Some(first) = candidates.ranked.first() {
-            self.favourites.insert(node.index(), first.token);
+            self.favourites.insert(self.response(node), first.token);
         }
     }
 
     pub(super) fn change(&mut self, change: &TreeChange) {
         if let TreeChange::Grown { node, parent, token, logprob, .. } = change {
-            // Candidates of one context are the same: so are the nodes of one token.
-            self.children.entry((parent.index(), *token)).or_insert((*node, *logprob));
+            let key = (self.response(*parent), *token);
+            let (first, _) = *self.children.entry(key).or_insert((node.index(), *logprob));
+            if first != node.index() {
+                self.first.insert(node.index(), first);
+            }
         }
     }
 
     /// What is known of the tokens of a sequence from the root on.
     pub(super) fn path(&self, tokens: &[Token]) -> Vec<Option<Taken>> {
-        let mut at = Some(NodeId::ROOT);
+        let mut at = Some(NodeId::ROOT.index());
         let taken = |token: &Token| {
             let parent = at?;
-            let child = self.children.get(&(parent.index(), *token));
-            at = child.map(|(node, _)| *node);
-            let favourite = self.favourites.get(&parent.index()).map(|favourite| favourite == token);
+            let child = self.children.get(&(parent, *token));
+            at = child.map(|(response, _)| *response);
+            let favourite = self.favourites.get(&parent).map(|favourite| favourite == token);
             child.map(|(_, logprob)| Taken { logprob: *logprob, favourite })
         };
         tokens.iter().map(taken).collect()

@@ -70,7 +70,7 @@ impl CompletionRequest {
     /// accepted.
     pub fn read(endpoint: Endpoint, body: &[u8], limits: &RequestLimits) -> Result<Self, ApiError> {
         if body.len() > limits.body_bytes {
-            return Err(too_large(limits.body_bytes));
+            return Err(ApiError::too_large(limits.body_bytes));
         }
         let meter = Meter::new((limits.body_bytes as u64).saturating_mul(VALUE_BYTES));
         let value = from_slice(body, &meter).map_err(|error| {
@@ -121,12 +121,6 @@ impl CompletionRequest {
             search,
         })
     }
-}
-
-/// The error for a body of more bytes than a server takes.
-pub(super) fn too_large(most: usize) -> ApiError {
-    let message = format!("the body has more than {most} bytes, the most that this server takes");
-    ApiError { status: 413, ..ApiError::invalid("body_too_large", message) }
 }
 
 fn unknown(name: &str) -> ApiError {
