@@ -15,6 +15,7 @@ trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
 start() {
     local name=$1
     shift
+    : >"$out/$name.out"
     if [[ -n ${SERVE:-} ]]; then
         "$SERVE" "${demo[@]}" "$@" >"$out/$name.out" 2>"$out/$name.log" &
     else
@@ -28,7 +29,7 @@ start() {
     ADDRESS=$(sed -n 's/listening on //p' "$out/$name.out")
 }
 
-mrm=(--guard examples/demo/policy --mrm examples/demo/mrm --width 2 --min-width 1 --max-width 4)
+mrm=(--guard examples/demo/policy --mrm examples/demo/mrm --width 2 --top-p 0.9 --min-width 1 --max-width 4)
 start defended "${mrm[@]}"
 defended=$ADDRESS
 start undefended --strategy sampling

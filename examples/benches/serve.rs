@@ -28,7 +28,7 @@ fn server() -> Result<Server> {
     let path = |name: &str| demo.join(name).display().to_string();
     let (policy, mrm) = (path("policy"), path("mrm"));
     let models = ["serve", "--policy", &policy, "--guard", &policy, "--mrm", &mrm, "--layout", "chatml"];
-    let search = ["--width", "2", "--max-new-tokens", "48", "--port", "0", "--model-name", "demo"];
+    let search = ["--width", "2", "--top-p", "0.9", "--max-new-tokens", "48", "--port", "0", "--model-name", "demo"];
     let args = Args::parse_from([&models[..], &search].concat());
     Server::bind(args.serve.open()?, args.serve.address())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use saffron_core::Thresholds;
-use saffron_search::strategy::StrategyConfig;
+use saffron_search::strategy::{FilterConfig, StrategyConfig};
 use saffron_search::{Preset, Reaction, Rules, SearchConfig};
 use serde_json::json;
 
@@ -33,6 +33,9 @@ pub struct ServedSearchArgs {
     /// The strategy's width, samples, beams, particles or simulations.
     #[arg(long, default_value_t = 16, conflicts_with = "search")]
     pub width: usize,
+    /// Mass of the nucleus that candidates come from [default: the strategy's].
+    #[arg(long, conflicts_with = "search")]
+    pub top_p: Option<f32>,
     /// The whole search in a file, with the fields of `SearchConfig` in TOML.
     #[arg(long)]
     pub search: Option<PathBuf>,
@@ -77,7 +80,8 @@ impl ServedSearchArgs {
             None => {
                 let strategy = named(&self.strategy, preset)?;
                 let size = strategy.budget().map(|_| self.width);
-                SearchConfig::new(strategy, size)
+                let filter = FilterConfig { top_p: self.top_p, ..FilterConfig::default() };
+                SearchConfig { filter, ..SearchConfig::new(strategy, size) }
             }
         };
         config.max_new_tokens = Some(config.max_new_tokens.unwrap_or(self.max_new_tokens));

@@ -33,7 +33,20 @@ fn server() -> Server {
     let path = |name: &str| demo.join(name).display().to_string();
     let (policy, mrm) = (path("policy"), path("mrm"));
     let models = ["serve", "--policy", &policy, "--guard", &policy, "--mrm", &mrm, "--layout", "chatml"];
-    let search = ["--width", "2", "--min-width", "1", "--max-width", "4", "--max-new-tokens", "48", "--port", "0"];
+    let search = [
+        "--width",
+        "2",
+        "--top-p",
+        "0.9",
+        "--min-width",
+        "1",
+        "--max-width",
+        "4",
+        "--max-new-tokens",
+        "48",
+        "--port",
+        "0",
+    ];
     let limits = ["--running", "16", "--queued", "24", "--deadline", "600", "--model-name", "demo"];
     let args = Args::parse_from([&models[..], &search, &limits].concat());
     Server::bind(args.serve.open().unwrap(), args.serve.address()).unwrap()

@@ -12,13 +12,13 @@ fn read(path: &str) -> (PathBuf, String) {
     (path, text)
 }
 
-/// Compares a file with what it is made of; with `UPDATE=1` in the environment, makes it anew.
+/// Compares a file with what it is made of; with `SAFFRON_WRITE_DOCS` in the environment, makes it anew.
 fn compare(path: PathBuf, found: &str, made: &str) {
-    if std::env::var_os("UPDATE").is_some() {
+    if std::env::var_os("SAFFRON_WRITE_DOCS").is_some() {
         std::fs::write(path, made).unwrap();
         return;
     }
-    let how = "UPDATE=1 cargo test --workspace --test it serve::documents makes it anew";
+    let how = "SAFFRON_WRITE_DOCS=1 cargo test --workspace --test it serve::documents makes it anew";
     assert!(found == made, "{} is not what the code says: {how}", path.display());
 }
 
