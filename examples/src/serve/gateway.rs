@@ -46,6 +46,8 @@ pub struct Gateway {
     layout: ConversationLayout,
     single_turns: bool,
     closing: AtomicBool,
+    /// A model has panicked: nothing is answered any more.
+    panicked: AtomicBool,
     begun: u64,
     requests: AtomicU64,
 }
@@ -71,6 +73,7 @@ impl Gateway {
             layout,
             single_turns,
             closing: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
             begun: now(),
             requests: AtomicU64::new(0),
         })
@@ -106,6 +109,23 @@ impl Gateway {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a model has panicked, if it has.
+    pub(super) fn note_panic(&self, panicked: bool) {
+        self.panicked.fetch_or(panicked, Ordering::SeqCst);
+    }
+
+    /// Whether requests are answered.
+    ///
+    /// # Errors
+    ///
+    /// Why they are not.
+    pub(super) fn health(&self) -> Result<(), ApiError> {
+        if self.panicked.load(Ordering::SeqCst) {
+            return Err(ApiError::server(503, "model_failed", "a model has panicked: start the server again"));
+        }
+        if self.is_closing() { Err(ApiError::shutting_down()) } else { Ok(()) }
     }
 
     /// A request's session, and the tokens of its prompt as the policy reads it. May ask another

@@ -52,9 +52,7 @@ async fn complete(endpoint: Endpoint, State(gateway): State<Arc<Gateway>>, reque
 
 async fn answered(endpoint: Endpoint, gateway: &Arc<Gateway>, request: Request<Body>) -> Result<Response, ApiError> {
     admit(gateway, request.headers())?;
-    if gateway.is_closing() {
-        return Err(ApiError::shutting_down());
-    }
+    gateway.health()?;
     let body = read_body(gateway, request).await?;
     let request = CompletionRequest::read(endpoint, &body, &gateway.limits.request())?;
     drop(body);
@@ -125,9 +123,9 @@ async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
 }
 
 async fn health(State(gateway): State<Arc<Gateway>>) -> Response {
-    match gateway.is_closing() {
-        true => refusal(&ApiError::shutting_down()),
-        false => json_response(StatusCode::OK, &json!({ "status": "ok" })),
+    match gateway.health() {
+        Err(error) => refusal(&error),
+        Ok(()) => json_response(StatusCode::OK, &json!({ "status": "ok" })),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use saffron_core::{Outcome, SearchError};
-use saffron_search::scheduler::{Request, Ticket};
+use saffron_core::{ModelError, Outcome, SearchError, SearchErrorKind};
+use saffron_search::scheduler::{Request, SchedulerError, Ticket};
 use saffron_search::serve::{Answer, ApiError, CompletionRequest, Delivery, Envelope, Piece, Update};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -28,6 +28,8 @@ pub(super) struct Running {
     begun: Instant,
     deadline: Option<Instant>,
     cancelled: bool,
+    /// What the search told at its end, once it has: nothing where it failed.
+    end: Option<Option<Result<Box<Answer>, ApiError>>>,
     told: bool,
 }
 
@@ -63,8 +65,13 @@ impl Running {
                 };
                 let delivery = Delivery::new(gateway.vocabulary(), &request.stop, planned.withheld, tell);
                 let search = Request::new(planned.searcher, session).observed(delivery.judged(judged));
-                let ticket = gateway.scheduler.submit(search).map_err(|error| ApiError::from(&error))?;
-                Ok((ticket, tokens))
+                match gateway.scheduler.submit(search) {
+                    Ok(ticket) => Ok((ticket, tokens)),
+                    Err(error) => {
+                        gateway.note_panic(matches!(error, SchedulerError::Broken { .. }));
+                        Err(ApiError::from(&error))
+                    }
+                }
             }
         };
         let submitted = spawn_blocking(submit);
@@ -73,8 +80,20 @@ impl Running {
         let (ticket, prompt_tokens) = submitted.map_err(|_| broken())??;
         let guard = Guarded(ticket.canceller());
         let result = spawn_blocking(move || ticket.wait());
-        let (gateway, cancelled, told) = (gateway.clone(), false, false);
-        Ok(Self { gateway, id, envelope, prompt_tokens, updates, result, guard, begun, deadline, cancelled, told })
+        Ok(Self {
+            gateway: gateway.clone(),
+            id,
+            envelope,
+            prompt_tokens,
+            updates,
+            result,
+            guard,
+            begun,
+            deadline,
+            cancelled: false,
+            end: None,
+            told: false,
+        })
     }
 
     /// The whole answer.
@@ -134,18 +153,18 @@ impl Running {
         let late = deadline + seconds(self.gateway.limits.grace);
         let quiet = sleep(quiet.unwrap_or(NEVER));
         tokio::pin!(quiet);
-        let mut end = None;
         loop {
             let soonest = if self.cancelled { late } else { deadline };
             tokio::select! {
                 biased;
-                update = self.updates.recv(), if end.is_none() => match update {
+                update = self.updates.recv(), if self.end.is_none() => match update {
                     Some(Update::Text(pieces)) => return News::Text(pieces),
-                    Some(Update::End(found)) => end = Some(Some(found)),
-                    None => end = Some(None),
+                    Some(Update::End(found)) => self.end = Some(Some(found)),
+                    None => self.end = Some(None),
                 },
-                result = &mut self.result, if end.is_some() => {
-                    return News::End(self.concluded(result.map_err(|_| broken()), end.flatten()));
+                result = &mut self.result, if self.end.is_some() => {
+                    let end = self.end.take().flatten();
+                    return News::End(self.concluded(result.map_err(|_| broken()), end));
                 }
                 () = sleep_until(soonest.into()) => match self.cancelled {
                     true => return News::End(Err(ApiError::late())),
@@ -173,6 +192,11 @@ impl Running {
                 if self.gateway.log_content {
                     say(format_args!("{}: {}", self.id, causes(&error)));
                 }
+                let panicked = |kind: &SearchErrorKind| match kind {
+                    SearchErrorKind::Model { source, .. } => matches!(source, ModelError::Panicked { .. }),
+                    _ => false,
+                };
+                self.gateway.note_panic(panicked(error.kind()));
                 Err(ApiError::from(&error))
             }
         }

@@ -63,6 +63,17 @@ fn a_policy_that_fails_in_mid_stream_ends_the_stream_with_an_error() {
 }
 
 #[test]
+fn a_model_that_panics_is_seen_by_the_health_check() {
+    let policy = Box::new(super::served::Before(models().0, || panic!("a fault of the model's")));
+    let served = Served::start(Setup { policy: Some(policy), ..Setup::default() });
+    assert_eq!(get(served.address, "/health").status, 200);
+    assert_eq!(post(served.address, CHAT, &question(&json!({}))).code(), "model_failed");
+    let health = get(served.address, "/health");
+    assert_eq!((health.status, health.code()), (503, String::from("model_failed")));
+    assert_eq!(post(served.address, CHAT, &question(&json!({}))).status, 503);
+}
+
+#[test]
 fn half_a_request_is_not_waited_for_and_nobody_else_waits() {
     let served = Served::start(Setup { limits: limits(&["--patience", "0.4"]), ..Setup::default() });
     let whole = bytes("POST", CHAT, "", question(&json!({})).to_string().as_bytes());
