@@ -68,7 +68,7 @@ fn completions(endpoint: Endpoint) -> Value {
     };
     let answer = json!({
         "application/json": { "schema": reference("Completion") },
-        "text/event-stream": { "schema": { "type": "string" } },
+        "text/event-stream": {},
     });
     let mut responses = errors(&[
         ("400", "The request cannot be answered as it is."),

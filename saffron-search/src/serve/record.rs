@@ -62,10 +62,10 @@ impl Record {
 /// Whether a sequence differs anywhere from what the policy held most probable there; none where
 /// that is not known.
 pub(super) fn intervened(path: &[Option<Taken>]) -> Option<bool> {
-    let favourites = path.iter().map(|taken| taken.and_then(|taken| taken.favourite));
+    let mut favourites = path.iter().map(|taken| taken.and_then(|taken| taken.favourite));
     if favourites.clone().any(|favourite| favourite == Some(false)) {
         return Some(true);
     }
-    let known = favourites.fold(true, |all, favourite| all && favourite.is_some());
+    let known = favourites.all(|favourite| favourite.is_some());
     known.then_some(false)
 }
