@@ -25,6 +25,7 @@ pub mod report;
 pub mod rewards;
 pub mod rewards_file;
 pub mod search;
+pub mod serve;
 pub mod server;
 pub mod settings;
 pub mod synthetic;

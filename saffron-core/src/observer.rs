@@ -107,6 +107,9 @@ pub trait SearchObserver {
     /// A model has answered.
     fn on_call(&mut self, _call: &ModelCall) {}
 
+    /// The policy has proposed what may follow a node.
+    fn on_propose(&mut self, _node: NodeId, _candidates: &Candidates) {}
+
     /// The candidates of a node have their rewards.
     fn on_score(&mut self, _node: NodeId, _candidates: &Candidates, _rewards: &[ChildReward]) {}
 
@@ -133,6 +136,10 @@ impl<O: SearchObserver + ?Sized> SearchObserver for &mut O {
         (**self).on_call(call);
     }
 
+    fn on_propose(&mut self, node: NodeId, candidates: &Candidates) {
+        (**self).on_propose(node, candidates);
+    }
+
     fn on_score(&mut self, node: NodeId, candidates: &Candidates, rewards: &[ChildReward]) {
         (**self).on_score(node, candidates, rewards);
     }
@@ -157,6 +164,10 @@ impl<O: SearchObserver> SearchObserver for Option<O> {
 
     fn on_call(&mut self, call: &ModelCall) {
         self.iter_mut().for_each(|observer| observer.on_call(call));
+    }
+
+    fn on_propose(&mut self, node: NodeId, candidates: &Candidates) {
+        self.iter_mut().for_each(|observer| observer.on_propose(node, candidates));
     }
 
     fn on_score(&mut self, node: NodeId, candidates: &Candidates, rewards: &[ChildReward]) {
@@ -186,6 +197,11 @@ impl<A: SearchObserver, B: SearchObserver> SearchObserver for (A, B) {
     fn on_call(&mut self, call: &ModelCall) {
         self.0.on_call(call);
         self.1.on_call(call);
+    }
+
+    fn on_propose(&mut self, node: NodeId, candidates: &Candidates) {
+        self.0.on_propose(node, candidates);
+        self.1.on_propose(node, candidates);
     }
 
     fn on_score(&mut self, node: NodeId, candidates: &Candidates, rewards: &[ChildReward]) {

@@ -20,7 +20,7 @@
 pub mod calibrate;
 #[cfg(feature = "eval")]
 pub mod eval;
-#[cfg(any(feature = "eval", feature = "remote"))]
+#[cfg(any(feature = "eval", feature = "remote", feature = "serve"))]
 mod json;
 pub mod prelude;
 #[cfg(any(feature = "eval", feature = "remote"))]
@@ -28,6 +28,8 @@ mod regular;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod searcher;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod strategy;
 pub mod stream;
 mod tagged;

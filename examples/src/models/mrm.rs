@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use saffron_core::{
-    Candidates, ChildReward, Forget, ModelError, ModelName, MultifurcationRewardModel, Reply, ServerAddress, Session,
+    Candidates, ChildReward, ContextLayout, Forget, ModelError, ModelName, MultifurcationRewardModel, Reply,
+    ServerAddress, Session,
 };
 use saffron_mrm::Mrm;
 use saffron_mrm::text::{TextLayout, TextTokenizer};
@@ -35,7 +36,7 @@ impl NamedMrm {
 
     /// The model with another layout.
     #[must_use]
-    pub fn with_layout(self, layout: TextLayout) -> Self {
+    pub fn with_layout(self, layout: impl Into<ContextLayout>) -> Self {
         match self {
             Self::Local(mrm) => Self::Local(Box::new(mrm.with_layout(layout))),
             Self::Served(mrm, tokenizer) => Self::Served(Box::new(mrm.with_layout(layout)), tokenizer),

@@ -262,6 +262,12 @@ impl Opener {
         }
     }
 
+    /// The layout that was chosen for the policy, if its tokenizer is known here.
+    #[must_use]
+    pub fn layout(&self) -> Option<&TextLayout> {
+        self.layout.as_ref()
+    }
+
     pub(super) fn note_once(&mut self, text: String) {
         if !self.notes.contains(&text) {
             note(&text);

@@ -29,11 +29,10 @@ const LICENCES: [(&str, &str); 15] = [
 const CLARIFIED: [(&str, &str); 1] = [("cfg_block", "Apache-2.0")];
 
 /// Packages that may not be in a lock file, and why.
-const BANNED: [(&str, &str); 11] = [
+const BANNED: [(&str, &str); 10] = [
     ("async-std", "everything here is synchronous"),
     ("aws-lc-sys", "needs CMake and a C compiler; rustls uses ring"),
     ("hf-hub", "saffron-mrm's `hub` has limits and checks that it lacks"),
-    ("hyper", "HTTP is ureq's"),
     ("libgit2-sys", "needs C; nothing here reads repositories"),
     ("native-tls", "TLS is rustls's"),
     ("onig_sys", "needs C; tokenizers uses fancy-regex"),
@@ -44,8 +43,10 @@ const BANNED: [(&str, &str); 11] = [
 ];
 
 /// Packages that no library crate may be built with, on no platform that programs run on, and why.
-const BANNED_IN_LIBRARIES: [(&str, &str); 4] = [
+const BANNED_IN_LIBRARIES: [(&str, &str); 6] = [
+    ("axum", "servers are programs"),
     ("clap", "arguments are a program's"),
+    ("hyper", "requests are ureq's, servers are programs"),
     ("indicatif", "libraries do not print"),
     ("mimalloc", "the program picks its allocator"),
     ("tokio", "everything here is synchronous"),

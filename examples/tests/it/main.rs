@@ -42,6 +42,7 @@ mod replay_case;
 mod rewards;
 mod rooms;
 mod scheduler;
+mod serve;
 mod smollm2;
 mod synthetic;
 mod terminal;

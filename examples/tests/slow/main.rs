@@ -4,6 +4,7 @@
 mod gemma3;
 #[path = "../it/margin.rs"]
 mod margin;
+mod serve_load;
 mod served;
 mod served_compare;
 mod served_mrm;

@@ -31,6 +31,9 @@ impl SearchContext<'_> {
         let candidates = self.call(Role::Policy, sessions.len(), |port| port.propose(&sessions, &filter))?;
         let truncated = candidates.iter().filter(|candidates| candidates.coverage == Coverage::Truncated).count();
         self.meter.record_truncated(truncated as u64);
+        for (node, candidates) in nodes.iter().zip(&candidates) {
+            self.observer.on_propose(*node, candidates);
+        }
         Ok(candidates)
     }
 

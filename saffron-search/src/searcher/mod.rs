@@ -148,6 +148,12 @@ impl Searcher {
         &self.plan.settings
     }
 
+    /// How answers are judged, if they are.
+    #[must_use]
+    pub fn rules(&self) -> Option<&Rules> {
+        self.plan.rules.as_ref()
+    }
+
     /// Whether searches can be run with this scorer at all. Every run does this first.
     ///
     /// # Errors

@@ -186,6 +186,22 @@ impl StrategyConfig {
         self.build(budget).needs_rewards()
     }
 
+    /// Whether the strategy draws random numbers, so that its answer depends on the seed.
+    #[must_use]
+    pub fn draws(&self) -> bool {
+        match self {
+            Self::Greedy {} | Self::Deal { .. } | Self::Mcts { .. } | Self::Saffron { .. } => false,
+            Self::Args { temperature, .. } => temperature.is_some(),
+            Self::Sampling {}
+            | Self::BestOfN {}
+            | Self::StepBeam { .. }
+            | Self::Dvts { .. }
+            | Self::Rebase { .. }
+            | Self::ParticleFilter { .. }
+            | Self::RewardSampling { .. } => true,
+        }
+    }
+
     /// The candidates that the strategy is published with.
     #[must_use]
     pub fn filter(&self) -> CandidateFilter {

@@ -21,6 +21,8 @@ mod runs;
 mod scheduler;
 mod searcher;
 mod sendable;
+#[cfg(feature = "serve")]
+mod serve;
 mod strategies;
 mod stream;
 mod trace_pages;

@@ -9,20 +9,20 @@ use super::web::{Asked, Web};
 /// Token ids: as many as the fixture `tiny-b` has.
 const VOCAB: u64 = 190;
 /// The key that the server wants.
-pub(super) const KEY: &str = "hunter2-hunter2";
+pub(crate) const KEY: &str = "hunter2-hunter2";
 
 /// What it says while it loads its model.
 pub(super) const LOADING: &[u8] = br#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#;
 
 /// The server.
-pub(super) struct LlamaCpp {
+pub(crate) struct LlamaCpp {
     web: Web,
     build: Arc<Mutex<&'static str>>,
     steps: Arc<Mutex<usize>>,
 }
 
 impl LlamaCpp {
-    pub(super) fn serve() -> Self {
+    pub(crate) fn serve() -> Self {
         Self::serve_after(|| true)
     }
 
@@ -47,7 +47,7 @@ impl LlamaCpp {
     }
 
     /// What programs call it.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("llamacpp:{}", self.web.url())
     }
 
@@ -57,7 +57,7 @@ impl LlamaCpp {
     }
 
     /// Requests for steps so far.
-    pub(super) fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         *self.steps.lock().unwrap()
     }
 }

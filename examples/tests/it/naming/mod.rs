@@ -5,7 +5,7 @@ mod conversation;
 mod gguf;
 mod hub;
 mod layouts;
-mod llama_cpp;
+pub(crate) mod llama_cpp;
 mod old_runs;
 mod served;
 mod waiting;
