@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # A multifurcation reward model on real engines gives here what it gives there: exports SmolLM2's by every route, starts a vLLM (on the CPU)
 # or a llama.cpp with it and one with the policy, and runs the tests of examples/tests/slow/served_mrm.rs beside them.
-#   prove_served_mrm.sh [ROUTE...]     ROUTE: logits, pooling, reference (one vLLM for both), llamacpp; all of them by default
-# Needs models/smollm2 (scripts/fetch_smollm2.sh); vLLM is 4 GB of downloads the first time. Exports lie in target/served.
+#   prove_served_mrm.sh [--record] [ROUTE...]     ROUTE: logits, pooling, reference (one vLLM for both), llamacpp; all of them by default
+# --record keeps what the engines say, for the tests of saffron-search, in place of the tests. Needs models/smollm2 (scripts/fetch_smollm2.sh); vLLM is 4 GB of downloads the first time. Exports lie in target/served.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tests=(cargo test --workspace --test slow -- --ignored --nocapture --test-threads 1 served_mrm)
+if [[ ${1:-} == --record ]]; then
+    tests=(cargo test --workspace --test it -- --ignored --nocapture records_served_rewards)
+    shift
+fi
 routes=("$@")
 [[ ${#routes[@]} -gt 0 ]] || routes=(logits pooling reference llamacpp)
 out=target/served
 mkdir -p "$out"
-tests=(cargo test --workspace --test slow -- --ignored --nocapture --test-threads 1 served_mrm)
 
 export_as() { # export_as NAME ARGUMENT...
     local name=$1
@@ -26,15 +30,15 @@ for route in "${routes[@]}"; do
     logits)
         export_as merged --to merged
         export SAFFRON_MRM_HEAD=$PWD/$out/merged
-        scripts/vllm_server.sh --port 8011 -- scripts/vllm_server.sh --model "$PWD/$out/merged" --port 8012 --as SAFFRON_SERVED_MRM \
-            --flags "${precise[*]} --logprobs-mode raw_logits" -- "${tests[@]}"
+        scripts/vllm_server.sh --cpus 0 --port 8011 --flags "${precise[*]}" -- scripts/vllm_server.sh --model "$PWD/$out/merged" --cpus 1 \
+            --port 8012 --as SAFFRON_SERVED_MRM --flags "${precise[*]} --logprobs-mode raw_logits" -- "${tests[@]}"
         ;;
     pooling)
         export_as merged --to merged
         export_as head --to head --unembedding
         export SAFFRON_MRM_HEAD=$PWD/$out/head
-        scripts/vllm_server.sh --port 8011 -- scripts/vllm_server.sh --model "$PWD/$out/merged" --port 8012 --as SAFFRON_SERVED_MRM \
-            --flags "--dtype float32 --block-size 32 --runner pooling --convert embed --pooler-config {\"seq_pooling_type\":\"LAST\",\"use_activation\":false}" \
+        scripts/vllm_server.sh --cpus 0 --port 8011 --flags "${precise[*]}" -- scripts/vllm_server.sh --model "$PWD/$out/merged" --cpus 1 \
+            --port 8012 --as SAFFRON_SERVED_MRM --flags "--dtype float32 --block-size 32 --runner pooling --convert embed --pooler-config {\"seq_pooling_type\":\"LAST\",\"use_activation\":false}" \
             -- "${tests[@]}"
         ;;
     reference)

@@ -54,7 +54,9 @@ impl Recording {
 /// The rewards of three contexts.
 fn rewards(engine: &str, url: &str, recording: &Recording) -> Vec<Vec<f32>> {
     let model = recording.model.clone();
-    let settings = RemoteSettings { vocab_size: Some(VOCABULARY), model, in_flight: 1, ..settings() };
+    // A recording is made on a busy machine.
+    let timeout = std::time::Duration::from_mins(1);
+    let settings = RemoteSettings { vocab_size: Some(VOCABULARY), model, in_flight: 1, timeout, ..settings() };
     let server = Server::reach(&format!("{engine}:{url}").parse().unwrap(), settings, &mut |_| {}).unwrap();
     let vocabulary = PlainVocabulary::shared(VOCABULARY);
     let layout = recording.notes.layout.as_ref().unwrap().ids.clone();
