@@ -115,7 +115,7 @@ fn what_a_server_cannot_do_is_said() {
             judge(&format!("model = \"{name}\", question = {QUESTION}, adapter = \"x\"")),
             "an adapter is put on",
         ),
-        (local.clone(), mrm, "a model that runs here is needed"),
+        (local.clone(), mrm, "reward_head.safetensors: cannot be read"),
         (format!("model = \"{name}\"\nlayout = \"chatml\""), String::new(), "needs the tokenizer"),
         (format!("{local}\nserved = {{ top = 3 }}"), String::new(), "are for servers"),
         (String::from("model = \"vllm:nowhere\""), String::new(), "must begin with http://"),

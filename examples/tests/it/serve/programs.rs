@@ -113,6 +113,8 @@ fn a_policy_server_that_is_killed_in_mid_stream_is_an_error_in_time() {
     let stream = client.join().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(40));
     let (events, done) = stream.events();
-    assert_eq!((events.last().unwrap()["error"]["code"].as_str(), done), (Some("model_failed"), false), "{stream:?}");
+    // Whichever request finds the server gone: for the next tokens, or for the text of the last ones.
+    let code = events.last().unwrap()["error"]["code"].as_str();
+    assert!(matches!(code, Some("model_failed" | "decoding_failed")) && !done, "{stream:?}");
     assert_eq!(get(program.address, "/health").status, 200);
 }

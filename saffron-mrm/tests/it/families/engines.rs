@@ -125,9 +125,10 @@ impl Fixture {
     }
 }
 
-/// The notes of a head's file.
+/// The notes of a head's file, which lies in a folder of its own beside the weights of a merged model.
 fn notes(dir: &Path) -> Value {
-    let bytes = fs::read(dir.join("reward_head.safetensors")).unwrap();
+    let path = [dir.join("head"), dir.to_owned()].map(|dir| dir.join("reward_head.safetensors"));
+    let bytes = fs::read(path.iter().find(|path| path.is_file()).unwrap()).unwrap();
     let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     serde_json::from_str(&metadata.metadata().as_ref().unwrap()["saffron"]).unwrap()
 }

@@ -60,8 +60,11 @@ fn rewards(engine: &str, url: &str, recording: &Recording) -> Vec<Vec<f32>> {
     let server = Server::reach(&format!("{engine}:{url}").parse().unwrap(), settings, &mut |_| {}).unwrap();
     let vocabulary = PlainVocabulary::shared(VOCABULARY);
     let layout = recording.notes.layout.as_ref().unwrap().ids.clone();
-    let mut mrm =
-        RemoteMrm::on(server, vocabulary.clone(), layout, recording.head(), RewardSettings::default()).unwrap();
+    // A pooling server refuses completions, and a recording holds what was answered.
+    let pooling = (recording.route == "pooling").then_some(RewardRoute::Pooling);
+    let mut settings = RewardSettings::default();
+    settings.route = pooling;
+    let mut mrm = RemoteMrm::on(server, vocabulary.clone(), layout, recording.head(), settings).unwrap();
     assert_eq!(mrm.report().route, recording.route.parse::<RewardRoute>().unwrap());
     assert!(mrm.report().error.unwrap() < 1e-4, "{}", mrm.report());
     let session = |response: &[Token]| {
