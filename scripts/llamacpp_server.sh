@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command beside a real llama.cpp server on loopback, from the Python package xllamacpp. The command finds the server's address in
-# SAFFRON_LLAMACPP, and in SAFFRON_SERVED as the programs take it.
+# SAFFRON_LLAMACPP, in SAFFRON_SERVED as the programs take it, and its process in SAFFRON_LLAMACPP_PID.
 #   llamacpp_server.sh [--model FILE.gguf] [--slots N] [--precise] [--as VARIABLE] -- COMMAND…
 # --precise keeps keys and values in float32 and leaves flash attention out; --as names another variable for the address.
 #   llamacpp_server.sh --install      fetches the package and ends
@@ -56,4 +56,4 @@ for _ in $(seq 120); do
     sleep 0.5
 done
 [[ -n ${address:-} ]] || { echo "the server was not ready within a minute" >&2; exit 1; }
-env "SAFFRON_LLAMACPP=$address" "$variable=llamacpp:$address" "$@"
+env "SAFFRON_LLAMACPP=$address" "SAFFRON_LLAMACPP_PID=$server" "$variable=llamacpp:$address" "$@"

@@ -20,7 +20,7 @@ use saffron_search::{Saffron, Searcher};
 
 use crate::margin::{Levels, Trail, Witness};
 
-/// Contexts that are compared, unless `SAFFRON_CONTEXTS` says how many.
+/// Contexts that are compared, 64 with `SAFFRON_QUICK`, which also searches once and asks fewer prompts at once.
 const CONTEXTS: usize = 500;
 /// Candidates of each.
 const CANDIDATES: usize = 64;
@@ -31,6 +31,10 @@ const MARGIN: f32 = 1e-3;
 
 fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn quick() -> bool {
+    var("SAFFRON_QUICK").is_some()
 }
 
 fn needed(name: &str) -> String {
@@ -92,7 +96,7 @@ fn contexts(policy: &LmPolicy, mrm: &Mrm) -> (Vec<Session>, Vec<Candidates>) {
         });
         Candidates { ranked: ranked.collect(), mass: 0.9, coverage: Coverage::Full }
     };
-    let count = var("SAFFRON_CONTEXTS").map_or(CONTEXTS, |count| count.parse().unwrap());
+    let count = if quick() { 64 } else { CONTEXTS };
     ((0..count).map(session).collect(), (0..count).map(list).collect())
 }
 
@@ -172,6 +176,7 @@ fn a_search_whose_models_are_both_served_is_the_one_here() {
     for (place, (question, prefill)) in
         [("How do I bake bread?", "Sure, here is how"), ("What is a volcano?", "A volcano is"), ("Name a colour.", "")]
             .into_iter()
+            .take(if quick() { 1 } else { 3 })
             .enumerate()
     {
         let session = policy.session(question).unwrap();
@@ -227,9 +232,10 @@ fn line(outcome: &Outcome, took: Duration, here: Duration) -> String {
 fn prompts_a_second_at_1_4_and_16_prompts_at_once() {
     let (policy, mrm) = local();
     let (mut served_policy, mut served_mrm) = (served_policy(&policy), served(mrm.tokenizer()));
-    let sessions: Vec<Session> = prompts().iter().take(16).map(|prompt| policy.session(prompt).unwrap()).collect();
+    let most = if quick() { 4 } else { 16 };
+    let sessions: Vec<Session> = prompts().iter().take(most).map(|prompt| policy.session(prompt).unwrap()).collect();
     let searcher = searcher(4, 4);
-    for at_once in [1, 4, 16] {
+    for at_once in [1, 4, 16].into_iter().filter(|at_once| *at_once <= most) {
         let begun = Instant::now();
         let found = searcher.many(&sessions).at_once(at_once).run(&mut served_policy, &mut served_mrm).unwrap();
         let rate = sessions.len() as f64 / begun.elapsed().as_secs_f64();
