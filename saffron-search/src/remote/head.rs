@@ -110,6 +110,9 @@ fn wrong(tensor: &'static str, expected: impl Into<String>, found: impl Into<Str
     HeadErrorKind::Tensor { tensor, expected: expected.into(), found: found.into() }
 }
 
+/// A tensor's shape and values.
+type Shaped<T> = (Vec<usize>, Vec<T>);
+
 /// An open file whose header has been checked against its length.
 struct Tensors {
     file: File,
@@ -139,12 +142,7 @@ impl Tensors {
     }
 
     /// Shape and bytes of a tensor of a type and at most so many elements.
-    fn bytes(
-        &mut self,
-        name: &'static str,
-        dtype: Dtype,
-        most: usize,
-    ) -> Result<Option<(Vec<usize>, Vec<u8>)>, HeadErrorKind> {
+    fn bytes(&mut self, name: &'static str, dtype: Dtype, most: usize) -> Result<Option<Shaped<u8>>, HeadErrorKind> {
         let Some(info) = self.header.info(name) else { return Ok(None) };
         if info.dtype != dtype {
             return Err(wrong(name, format!("{dtype:?}"), format!("{:?}", info.dtype)));
@@ -161,7 +159,7 @@ impl Tensors {
     }
 
     /// A tensor of finite floats.
-    fn floats(&mut self, name: &'static str, most: usize) -> Result<Option<(Vec<usize>, Vec<f32>)>, HeadErrorKind> {
+    fn floats(&mut self, name: &'static str, most: usize) -> Result<Option<Shaped<f32>>, HeadErrorKind> {
         let Some((shape, bytes)) = self.bytes(name, Dtype::F32, most)? else { return Ok(None) };
         let (chunks, _) = bytes.as_chunks::<4>();
         let values: Vec<f32> = chunks.iter().map(|four| f32::from_le_bytes(*four)).collect();

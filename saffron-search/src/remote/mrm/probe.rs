@@ -128,7 +128,8 @@ pub(super) fn ids(probe: &RewardProbe) -> BTreeSet<Token> {
 
 /// Every probe in a request of its own.
 pub(super) fn alone(probes: &[RewardProbe], route: &dyn Route, endpoint: &str) -> Result<Vec<Rows>, RemoteError> {
-    let one = |probe: &RewardProbe| Ok(route.rows_at(endpoint, &[probe.tokens.clone()], &ids(probe))?.concat());
+    let one =
+        |probe: &RewardProbe| Ok(route.rows_at(endpoint, std::slice::from_ref(&probe.tokens), &ids(probe))?.concat());
     probes.iter().map(one).collect()
 }
 

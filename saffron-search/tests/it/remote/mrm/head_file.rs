@@ -65,8 +65,8 @@ fn what_is_no_head_is_refused_by_what_is_wrong() {
         HeadErrorKind::Tensor { tensor, expected, found } => (tensor, format!("{expected}; {found}")),
         other => panic!("{other}"),
     };
-    assert_eq!(tensor(&file(&[mask.clone()], None)), (BIAS, String::from("a tensor; none")));
-    assert_eq!(tensor(&file(&[good.clone()], None)), (MASK, String::from("a tensor; none")));
+    assert_eq!(tensor(&file(std::slice::from_ref(&mask), None)), (BIAS, String::from("a tensor; none")));
+    assert_eq!(tensor(&file(std::slice::from_ref(&good), None)), (MASK, String::from("a tensor; none")));
     assert_eq!(tensor(&file(&[bias(&[1.0, f32::NAN]), mask.clone()], None)).0, BIAS);
     let short = (MASK, "BOOL", &[1usize][..], vec![0]);
     assert_eq!(tensor(&file(&[good.clone(), short], None)), (MASK, String::from("[2]; [1]")));
