@@ -6,6 +6,7 @@
 //! | [`data`] | reading prompts and replies from JSONL, CSV, JSON, gzip and parquet files |
 //! | [`attack`] | what an attacker does to a prompt: a prefill, a suffix, a template |
 //! | [`judge`] | whether an answer is safe: refusal phrases, a reward model |
+//! | [`labels`] | answers for people to label, and judges beside these labels |
 //! | [`quality`] | what an answer is worth beside its safety: length, diversity, likelihood |
 //! | [`stats`] | intervals of shares, comparison of paired runs, metrics of reward models |
 //! | [`curve`] | attack success against compute: scaling efficiency, logarithmic fit |
@@ -24,6 +25,7 @@ pub mod files;
 pub mod harness;
 pub mod inputs;
 pub mod judge;
+pub mod labels;
 pub mod models;
 pub mod quality;
 pub mod runs;

@@ -1,4 +1,5 @@
-//! Statistics of shares: intervals, means, two runs over the same prompts. Metrics of reward models: as classifiers of safe answers
+//! Statistics of shares: intervals, means, two runs over the same prompts, questions that repeat,
+//! judges beside labels. Metrics of reward models: as classifiers of safe answers
 //! ([`Classification`]) and as estimators of rewards ([`Regression`]).
 //!
 //! ```
@@ -11,17 +12,25 @@
 //! # Ok::<(), saffron_search::eval::stats::StatsError>(())
 //! ```
 
+mod agreement;
 mod classification;
+mod clustered;
+mod holm;
 mod mean;
 mod paired;
 mod regression;
 mod share;
+mod sign_flip;
 
+pub use agreement::{Agreement, Corrected};
 pub use classification::{Auroc, BestThreshold, Classification, ClassificationSettings, ReliabilityBin, Scored};
+pub use clustered::{Bootstrap, Clusters};
+pub use holm::holm;
 pub use mean::Mean;
 pub use paired::{Difference, Paired};
 pub use regression::{Regression, RegressionBin, RegressionTally};
 pub use share::{Interval, Share, Z95};
+pub use sign_flip::PairedClusters;
 
 /// Counts that no statistic can be made of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

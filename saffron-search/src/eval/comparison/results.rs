@@ -6,7 +6,9 @@ use super::beside::{PublishedNumber, beside};
 use super::config::{ComparisonConfig, ContenderConfig};
 use super::notes::{JudgeNote, notes};
 use crate::eval::curve::LogFit;
-use crate::eval::runs::summary::{Against, Row, SummarySettings, paired, summarise};
+use crate::eval::runs::summary::{
+    Against, GroupRow, Row, SummarySettings, by_category, by_template, paired, summarise,
+};
 use crate::eval::runs::{Arm, Record};
 
 /// A comparison's results.
@@ -18,6 +20,12 @@ pub struct Results {
     pub fits: Vec<Fit>,
     /// Every strategy against the first, on the same prompts of each data set and attack.
     pub paired: Vec<Against>,
+    /// The rows by harm category, for data sets that have any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_category: Vec<GroupRow>,
+    /// The rows by jailbreak template, for prompts that stand in one of a file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_template: Vec<GroupRow>,
     /// What the judges' figures mean.
     pub notes: Vec<JudgeNote>,
     /// Published numbers beside those of the run, as the configuration has them.
@@ -51,6 +59,8 @@ pub fn results(config: &ComparisonConfig, records: &[Record]) -> Results {
     Results {
         fits: fits(&rows, &judges),
         paired: paired(records, &arms(config), &judges),
+        by_category: by_category(records),
+        by_template: by_template(records),
         notes: notes(config),
         published: beside(config, &rows),
         rows,

@@ -157,6 +157,14 @@ impl Record {
         }
     }
 
+    /// Id of the question that was asked: the prompt's, without the template's behind it.
+    #[must_use]
+    pub fn question(&self) -> &str {
+        let prompt = &self.key.prompt[..];
+        let of_template = |template: &String| prompt.strip_suffix(&template[..])?.strip_suffix('/');
+        self.template.as_ref().and_then(of_template).unwrap_or(prompt)
+    }
+
     /// The record without its times, for comparing runs.
     #[must_use]
     pub fn without_timings(&self) -> Self {

@@ -57,6 +57,21 @@ impl Paired {
         }
     }
 
+    /// Hits of the first run more than of the second.
+    pub(super) fn surplus(&self) -> i64 {
+        i64::from(self.first_only) - i64::from(self.second_only)
+    }
+
+    /// The pairs of both tables.
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self {
+            both: self.both.saturating_add(other.both),
+            first_only: self.first_only.saturating_add(other.first_only),
+            second_only: self.second_only.saturating_add(other.second_only),
+            neither: self.neither.saturating_add(other.neither),
+        }
+    }
+
     /// Number of pairs.
     #[must_use]
     pub fn pairs(&self) -> u64 {

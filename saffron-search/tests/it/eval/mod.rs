@@ -12,6 +12,7 @@ mod files;
 mod foreign;
 mod inputs;
 mod judges;
+mod labels;
 mod models;
 mod pairs;
 #[cfg(feature = "parquet")]

@@ -1,5 +1,6 @@
 //! Runs, their statistics and curves.
 
+mod clustered;
 mod curves;
 mod kills;
 mod manifests;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_not_defended;
 use crate::eval::runs::{Answer, Arm, Kind, Record};
-use crate::eval::stats::{Interval, Paired, Z95};
+use crate::eval::stats::{Bootstrap, Interval, PairedClusters, holm};
 
 /// One arm against another on one data set and attack, prompt by prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,10 +25,19 @@ pub struct Against {
     pub prompts: u64,
     /// Of these, prompts that this arm has answered with nothing, and those that the other has.
     pub empty: (u64, u64),
-    /// The share of what was counted, minus that of the other arm, with Newcombe's 95 % interval.
+    /// How many questions there are, where one of them was asked more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub questions: Option<u64>,
+    /// The share of what was counted, minus that of the other arm, with its 95 % interval: Newcombe's, or the
+    /// bootstrap's over questions where they repeat.
     pub difference: Option<(f64, Interval)>,
-    /// Exact two-sided p of McNemar's test.
+    /// Exact two-sided p of McNemar's test, which takes every prompt for a question of its own.
     pub mcnemar: f64,
+    /// Exact two-sided p of the sign-flip test by question; McNemar's where no question repeats.
+    pub p: f64,
+    /// `p` adjusted by Holm for all arms that are tested against the first on the same data set,
+    /// attack and count.
+    pub holm: f64,
 }
 
 /// What a paired test counts: on attacked prompts what was not defended, on benign ones
@@ -65,12 +74,18 @@ pub fn paired(records: &[Record], arms: &[Arm], judges: &[&str]) -> Vec<Against>
     for (set, kind) in tested {
         let answers = Answers::of(records, set, kind);
         for counted in counted(kind, judges) {
-            let known = |arm: &Arm| answers.of_arm(arm).any(|(_, answer)| counted.of(answer).is_some());
+            let known = |arm: &Arm| answers.of_arm(arm).any(|(_, asked)| counted.of(asked.answer).is_some());
             let tests = others.iter().filter(|arm| known(first) || known(arm));
-            found.extend(tests.map(|arm| answers.against(arm, first, &counted)));
+            found.extend(adjusted(tests.map(|arm| answers.against(arm, first, &counted)).collect()));
         }
     }
     found
+}
+
+/// Tests of one family, adjusted for each other.
+fn adjusted(tests: Vec<Against>) -> Vec<Against> {
+    let adjusted = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
+    tests.into_iter().zip(adjusted).map(|(test, holm)| Against { holm, ..test }).collect()
 }
 
 fn counted(kind: &Kind, judges: &[&str]) -> Vec<Counted> {
@@ -86,7 +101,14 @@ fn counted(kind: &Kind, judges: &[&str]) -> Vec<Counted> {
 struct Answers<'a> {
     set: &'a str,
     kind: &'a Kind,
-    by_arm: BTreeMap<Arm, BTreeMap<&'a str, &'a Answer>>,
+    by_arm: BTreeMap<Arm, BTreeMap<&'a str, Asked<'a>>>,
+}
+
+/// An answer, and the question that was asked.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    question: &'a str,
+    answer: &'a Answer,
 }
 
 impl<'a> Answers<'a> {
@@ -95,37 +117,42 @@ impl<'a> Answers<'a> {
         for record in records.iter().filter(|record| (&record.set[..], &record.kind) == (set, kind)) {
             if let Some(answer) = record.answer() {
                 let arm = Arm::new(&record.key.strategy, record.key.budget);
-                by_arm.entry(arm).or_default().insert(&record.key.prompt[..], answer);
+                let asked = Asked { question: record.question(), answer };
+                by_arm.entry(arm).or_default().insert(&record.key.prompt[..], asked);
             }
         }
         Self { set, kind, by_arm }
     }
 
-    fn of_arm(&self, arm: &Arm) -> impl Iterator<Item = (&'a str, &'a Answer)> {
-        self.by_arm.get(arm).into_iter().flatten().map(|(prompt, answer)| (*prompt, *answer))
+    fn of_arm(&self, arm: &Arm) -> impl Iterator<Item = (&'a str, Asked<'a>)> {
+        self.by_arm.get(arm).into_iter().flatten().map(|(prompt, asked)| (*prompt, *asked))
     }
 
     fn against(&self, arm: &Arm, first: &Arm, counted: &Counted) -> Against {
-        let of_first: BTreeMap<&str, &Answer> = self.of_arm(first).collect();
-        let mut pairs = Paired::default();
+        let of_first: BTreeMap<&str, Asked<'_>> = self.of_arm(first).collect();
+        let mut pairs = PairedClusters::default();
         let mut empty = (0, 0);
-        for (prompt, own) in self.of_arm(arm) {
-            let Some(other) = of_first.get(prompt) else { continue };
+        for (prompt, Asked { question, answer: own }) in self.of_arm(arm) {
+            let Some(Asked { answer: other, .. }) = of_first.get(prompt) else { continue };
             let Some((own_hit, other_hit)) = counted.of(own).zip(counted.of(other)) else { continue };
-            pairs.add(own_hit, other_hit);
+            pairs.add(question, own_hit, other_hit);
             empty.0 += u64::from(own.is_empty() == Some(true));
             empty.1 += u64::from(other.is_empty() == Some(true));
         }
+        let (pooled, p) = (pairs.pooled(), pairs.p());
         Against {
             strategy: arm.strategy.clone(),
             budget: arm.budget,
             set: self.set.to_owned(),
             kind: self.kind.clone(),
             counted: counted.clone(),
-            prompts: pairs.pairs(),
+            prompts: pooled.pairs(),
             empty,
-            difference: pairs.difference(Z95).map(|found| (found.value, found.interval)),
-            mcnemar: pairs.mcnemar(),
+            questions: pairs.repeat().then_some(pairs.count() as u64),
+            difference: pairs.difference(&Bootstrap::default()).map(|found| (found.value, found.interval)),
+            mcnemar: pooled.mcnemar(),
+            p,
+            holm: p,
         }
     }
 }
