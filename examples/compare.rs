@@ -5,6 +5,7 @@
 //! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
 //! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
 //! cargo run --example compare -- --merge runs/a runs/b --out runs/all            # with --config, if a log is to have it
+//! cargo run --example compare -- --list-formats                                  # public sets by name
 //! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, log_merged, open, read, show};
+use saffron_examples::compare::{CompareArgs, folder, list_formats, log_merged, open, read, show};
 use saffron_examples::device::device;
 use saffron_examples::models::{TemplateDate, files_of, note};
 use saffron_examples::output::{self, say};
@@ -28,6 +29,9 @@ use saffron_search::eval::runs::Shard;
 fn main() -> ExitCode {
     output::run(|| {
         let args = CompareArgs::parse();
+        if args.list_formats {
+            return list_formats();
+        }
         match (&args.config, &args.report) {
             (Some(config), Some(run)) => finish(&Report::of_records(read(config)?, run)?, &args.out),
             (None, Some(run)) => finish(&Report::of_run(run)?, &args.out),
@@ -44,6 +48,9 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
     let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
     comparison.prepared().marks().iter().for_each(|marks| note(&marks.to_string()));
+    for (set, left_out) in comparison.prepared().left_out() {
+        note(&format!("data set {set}: {left_out}"));
+    }
     let manifest = comparison.manifest(args.shard, &files_of)?.fingerprint("device", &args.device);
     let mut run = open_run(&args.out, manifest)?;
     if args.retry_failed {

@@ -5,6 +5,7 @@ mod args;
 mod cards;
 mod config;
 mod digits;
+mod formats;
 mod models;
 mod plots;
 mod show;
@@ -12,6 +13,7 @@ mod table;
 
 pub use args::CompareArgs;
 pub use config::{folder, read};
+pub use formats::list_formats;
 pub use models::open;
 pub use plots::plot;
 pub use show::{log_merged, show};

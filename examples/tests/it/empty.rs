@@ -11,7 +11,8 @@ fn record(strategy: &str, place: usize, kind: Kind, text: &str) -> Record {
     let set = if kind == Kind::Benign { "harmless" } else { "harmful" };
     let key = Arm::new(strategy, 1).key(&format!("{set}{place}"));
     let ending = Ending::Answered(Box::new(answer));
-    Record { key, index: place, group: 0, set: set.into(), kind, ending, timings: Timings::default() }
+    let (category, template, prompt, timings) = (None, None, None, Timings::default());
+    Record { key, index: place, group: 0, set: set.into(), kind, category, template, prompt, ending, timings }
 }
 
 fn report(answers: &[(&str, Kind, &[&str])]) -> String {

@@ -19,6 +19,7 @@ mod downstream;
 mod early;
 mod empty;
 mod export_mrm;
+mod format_docs;
 mod guards;
 mod guides;
 mod in_a_server;

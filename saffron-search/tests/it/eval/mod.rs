@@ -12,6 +12,8 @@ mod files;
 mod foreign;
 mod inputs;
 mod judges;
+mod kept_items;
+mod layouts;
 mod models;
 mod pairs;
 #[cfg(feature = "parquet")]
@@ -20,3 +22,4 @@ mod public_data;
 mod quality;
 mod ranking;
 mod regression;
+mod sets;
