@@ -5,7 +5,10 @@
 //! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
 //! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
 //! cargo run --example compare -- --merge runs/a runs/b --out runs/all            # with --config, if a log is to have it
+//! cargo run --example compare -- --list-formats                                  # public sets by name
 //! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
+//! cargo run --example compare -- --report runs/a --out runs/a --export-labels labels.csv           # answers for people to label
+//! cargo run --example compare -- --report runs/a --out runs/a --import-labels labels.csv           # judges beside the labels
 //! ```
 //!
 //! Records are written as prompts end; a run that was killed goes on when it is started again.
@@ -17,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, log_merged, open, read, show};
+use saffron_examples::compare::{CompareArgs, folder, list_formats, log_merged, open, read, show};
 use saffron_examples::device::device;
 use saffron_examples::models::{TemplateDate, files_of, note};
 use saffron_examples::output::{self, say};
@@ -28,9 +31,12 @@ use saffron_search::eval::runs::Shard;
 fn main() -> ExitCode {
     output::run(|| {
         let args = CompareArgs::parse();
+        if args.list_formats {
+            return list_formats();
+        }
         match (&args.config, &args.report) {
-            (Some(config), Some(run)) => finish(&Report::of_records(read(config)?, run)?, &args.out),
-            (None, Some(run)) => finish(&Report::of_run(run)?, &args.out),
+            (Some(config), Some(run)) => finish(&args, &Report::of_records(read(config)?, run)?),
+            (None, Some(run)) => finish(&args, &Report::of_run(run)?),
             (config, None) if !args.merge.is_empty() => merge(&args, config.as_deref()),
             (Some(config), None) => compare(&args, config),
             (None, None) => bail!("a comparison needs a configuration"),
@@ -44,6 +50,9 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
     let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
     comparison.prepared().marks().iter().for_each(|marks| note(&marks.to_string()));
+    for (set, left_out) in comparison.prepared().left_out() {
+        note(&format!("data set {set}: {left_out}"));
+    }
     let manifest = comparison.manifest(args.shard, &files_of)?.fingerprint("device", &args.device);
     let mut run = open_run(&args.out, manifest)?;
     if args.retry_failed {
@@ -74,7 +83,8 @@ fn merge(args: &CompareArgs, config: Option<&Path>) -> Result<()> {
     Ok(report.check_answered()?)
 }
 
-fn finish(report: &Report, out: &Path) -> Result<()> {
-    show(report, out)?;
+fn finish(args: &CompareArgs, report: &Report) -> Result<()> {
+    show(report, &args.out)?;
+    args.labels.apply(report, &args.out)?;
     Ok(report.check_answered()?)
 }

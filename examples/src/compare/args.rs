@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use saffron_search::eval::runs::Shard;
 
+use super::LabelArgs;
 use crate::device::first;
 use crate::models::WaitArgs;
 
@@ -12,11 +13,14 @@ use crate::models::WaitArgs;
 #[derive(Clone, Debug, Parser)]
 pub struct CompareArgs {
     /// What is compared over what.
-    #[arg(long, required_unless_present_any = ["merge", "report"])]
+    #[arg(long, required_unless_present_any = ["merge", "report", "list_formats"])]
     pub config: Option<PathBuf>,
     /// Directory of the run; of a report, where its summary and pictures go.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "list_formats", default_value = ".", hide_default_value = true)]
     pub out: PathBuf,
+    /// Prints the public sets that `format` may name: licence, source, files and columns of each.
+    #[arg(long)]
+    pub list_formats: bool,
     /// Only a part of the prompts: 0/2 and 1/2 are the halves.
     #[arg(long, default_value_t = Shard::WHOLE, conflicts_with = "merge")]
     pub shard: Shard,
@@ -37,4 +41,7 @@ pub struct CompareArgs {
     /// How long to wait for servers.
     #[command(flatten)]
     pub wait: WaitArgs,
+    /// Labels by people.
+    #[command(flatten)]
+    pub labels: LabelArgs,
 }

@@ -69,7 +69,12 @@ impl LabelArgs {
         if sheet.left_out != Default::default() {
             note(&format!("left out of the sheet: {}", sheet.left_out));
         }
-        line(format_args!("{} answers to label in {}, their key in {}", sheet.rows.len(), path.display(), key.display()))
+        line(format_args!(
+            "{} answers to label in {}, their key in {}",
+            sheet.rows.len(),
+            path.display(),
+            key.display()
+        ))
     }
 
     fn import(&self, report: &Report, path: &Path, out: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ mod args;
 mod cards;
 mod config;
 mod digits;
+mod formats;
 mod labels;
 mod models;
 mod plots;
@@ -13,6 +14,7 @@ mod table;
 
 pub use args::CompareArgs;
 pub use config::{folder, read};
+pub use formats::list_formats;
 pub use labels::LabelArgs;
 pub use models::open;
 pub use plots::plot;

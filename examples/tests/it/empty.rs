@@ -11,7 +11,8 @@ fn record(strategy: &str, place: usize, kind: Kind, text: &str) -> Record {
     let set = if kind == Kind::Benign { "harmless" } else { "harmful" };
     let key = Arm::new(strategy, 1).key(&format!("{set}{place}"));
     let ending = Ending::Answered(Box::new(answer));
-    Record { key, index: place, group: 0, set: set.into(), kind, ending, timings: Timings::default() }
+    let (category, template, prompt, timings) = (None, None, None, Timings::default());
+    Record { key, index: place, group: 0, set: set.into(), kind, category, template, prompt, ending, timings }
 }
 
 fn report(answers: &[(&str, Kind, &[&str])]) -> String {
@@ -20,7 +21,15 @@ fn report(answers: &[(&str, Kind, &[&str])]) -> String {
     };
     let records: Vec<Record> = answers.iter().flat_map(of).collect();
     let rows = summarise(&records, &SummarySettings::default());
-    table(&Results { rows, fits: Vec::new(), paired: Vec::new(), notes: Vec::new(), published: Vec::new() })
+    table(&Results {
+        rows,
+        fits: Vec::new(),
+        paired: Vec::new(),
+        by_category: Vec::new(),
+        by_template: Vec::new(),
+        notes: Vec::new(),
+        published: Vec::new(),
+    })
 }
 
 fn attacked() -> Kind {

@@ -6,7 +6,10 @@ use std::cell::RefCell;
 use std::fs;
 
 use libfuzzer_sys::fuzz_target;
-use saffron_search::eval::data::{Choice, Columns, DataLimits, Filter, Format, read_pairs_within, read_within};
+use saffron_search::eval::data::sets::PublicSet;
+use saffron_search::eval::data::{
+    Choice, Columns, DataLimits, Filter, Format, Unwanted, read_pairs_within, read_within,
+};
 use tempfile::TempDir;
 
 thread_local! {
@@ -14,16 +17,23 @@ thread_local! {
 }
 
 const NAMES: [&str; 8] =
-    ["a.jsonl", "a.json", "a.csv", "a.txt", "a.jsonl.gz", "a.json.gz", "a.csv.gz", "a.txt.gz"];
+    ["a.jsonl", "a.json", "a.csv", "a.txt", "a.jsonl.gz", "a.json.gz", "a.tsv", "a.txt.gz"];
 
 fn format(number: u8) -> Format {
     let filter = Filter::Prefix { column: "kind".into(), value: "h".into() };
-    match number % 6 {
+    let drop = Unwanted::Drop;
+    match number % 12 {
         0 => Format::Prompts,
         1 => Format::HarmfulQa,
         2 => Format::HhRlhf,
         3 => Format::HexPhi,
         4 => Format::RewardBench,
+        5 => Format::Preferences,
+        6 => Format::Columns(Columns { empty: drop, system: drop, ..Columns::new("messages") }),
+        7 => Format::Columns(Columns { rows: Some("a.b".into()), category: Some("c.0".into()), ..Columns::new("p") }),
+        8 => Format::Columns(Columns { goal: Some("b".into()), ..Columns::new("{a}: {b}") }),
+        9 => Format::Columns(Columns { header: false, quotes: false, ..Columns::new("0") }),
+        10 => PublicSet::named("red-team-attempts").map_or(Format::Prompts, Format::Set),
         _ => Format::Columns(Columns { id: Some("id".into()), filter: Some(filter), ..Columns::new("prompt") }),
     }
 }

@@ -49,6 +49,7 @@ fn of_traces() {
 #[cfg(feature = "eval")]
 mod eval {
     use saffron_search::eval::attack::AttackError;
+    use saffron_search::eval::data::Place;
     use saffron_search::eval::data::{DataErrorKind, Format, read};
     use saffron_search::eval::files::FileError;
     use saffron_search::eval::harness::HarnessError;
@@ -93,6 +94,6 @@ mod eval {
         said_once(&HarnessError::Run(RunError::Encode { what: "it", source: json() }));
         said_once(&ModelsError { what: "the policy".into(), source: cause().into() });
         let source = Box::new(AttackError::TwoPrefills);
-        said_once(&AttackError::Template { id: "0".into(), source });
+        said_once(&AttackError::Template { id: "0".into(), place: Place::Line(1), source });
     }
 }

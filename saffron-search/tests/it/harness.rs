@@ -89,6 +89,9 @@ fn cases(count: u32) -> Vec<Case> {
         kind: if prompt.is_multiple_of(3) { Kind::Benign } else { Kind::Attacked { attack: String::from("none") } },
         session: Session::new(PlainVocabulary::shared(40), vec![prompt, 1]).unwrap(),
         question: None,
+        category: None,
+        template: None,
+        prompt: None,
     };
     (1..=count).map(case).collect()
 }

@@ -1,5 +1,7 @@
 //! Why an attack cannot be made.
 
+use crate::eval::data::Place;
+
 /// An attack cannot be made upon an item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -7,6 +9,12 @@ pub enum AttackError {
     /// The reply's beginning is to be the item's own reply.
     #[error("item `{id}` has no reply to prefill with")]
     NoReply {
+        /// The item.
+        id: String,
+    },
+    /// The reply's beginning is to be the item's own target.
+    #[error("item `{id}` has no target to prefill with")]
+    NoTarget {
         /// The item.
         id: String,
     },
@@ -35,10 +43,12 @@ pub enum AttackError {
         beginning: String,
     },
     /// A template of a file cannot be used.
-    #[error("template {id} of the file, counted from 0")]
+    #[error("{place}: template {id} of the file, counted from 0")]
     Template {
         /// The template.
         id: String,
+        /// Where it begins in the file.
+        place: Place,
         /// Why not.
         source: Box<AttackError>,
     },

@@ -10,7 +10,7 @@ use super::data::Item;
 use crate::tagged::by_kind;
 pub use error::AttackError;
 use fill::{Filled, Words, fill};
-pub use template::{Template, read_templates};
+pub use template::{Template, read_templates, read_templates_in};
 
 /// What an attacker does to a prompt. Text only: cutting the prefill after its tokens is left to whoever has the tokenizer.
 ///
@@ -83,6 +83,8 @@ pub enum PrefillText {
     /// The item's own reply.
     #[default]
     Reply,
+    /// The item's own target: how a reply that does what is asked would begin.
+    Target,
     /// A text, perhaps with places as in [`Attack`].
     Pattern(String),
 }
@@ -107,18 +109,19 @@ impl Attack {
     /// prompt or one that drops what was done to the prompt before, an unknown place, two prefills.
     pub fn apply(&self, item: &Item) -> Result<Attacked, AttackError> {
         let untouched = Attacked { prompt: item.prompt.clone(), prefill: String::new(), prefill_tokens: 0 };
-        let mut done = Done { changed: item.question.is_some(), prefilled: false };
+        let mut done = Done { changed: item.is_attacked(), prefilled: false };
         self.upon(untouched, item, &mut done)
     }
 
-    /// Whether the attack can be made upon items, but for prefills of replies that they may lack.
-    /// `templated`: whether their prompts stand in the templates of a file.
+    /// Whether the attack can be made upon items, but for prefills of replies and targets that they may
+    /// lack. `templated`: whether their prompts are more than their own questions, as in the templates
+    /// of a file.
     ///
     /// # Errors
     ///
     /// As [`apply`](Self::apply).
     pub fn check(&self, templated: bool) -> Result<(), AttackError> {
-        let item = Item::new("", "?").with_reply("?");
+        let item = Item { target: Some(String::from("?")), ..Item::new("", "?").with_reply("?") };
         let question = templated.then(|| item.prompt.clone());
         self.apply(&Item { question, ..item }).map(drop)
     }
@@ -166,6 +169,7 @@ impl Attack {
         match self {
             Self::None {} => "none".to_owned(),
             Self::Prefill { tokens, text: PrefillText::Reply } => format!("prefill-{tokens}"),
+            Self::Prefill { tokens, text: PrefillText::Target } => format!("prefill-{tokens}-target"),
             Self::Prefill { tokens, text: PrefillText::Pattern(text) } => format!("prefill-{tokens}-{}", digest(text)),
             Self::Suffix { text } => format!("suffix-{}", digest(text)),
             Self::Template { text } => format!("template-{}", digest(text)),
@@ -179,6 +183,7 @@ impl PrefillText {
     fn of(&self, item: &Item, attacked: &str) -> Result<String, AttackError> {
         match self {
             Self::Reply => item.reply.clone().ok_or_else(|| AttackError::NoReply { id: item.id.clone() }),
+            Self::Target => item.target.clone().ok_or_else(|| AttackError::NoTarget { id: item.id.clone() }),
             Self::Pattern(pattern) => Ok(filled(pattern, item, attacked)?.text),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Attack, AttackError};
-use crate::eval::data::{Columns, DataError, Dataset, Format, Item, read};
+use crate::eval::data::{Choice, Columns, DataError, DataLimits, Dataset, Format, Item, Place, placed};
 
 /// A jailbreak template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,12 @@ pub struct Template {
     pub id: String,
     /// The text around the prompt.
     pub text: String,
+    /// Where it begins in its file.
+    pub place: Place,
 }
+
+/// The column that templates stand in unless another is named.
+const COLUMN: &str = "text";
 
 impl Template {
     /// The template as an attack.
@@ -22,14 +27,24 @@ impl Template {
     }
 }
 
-/// Reads templates: rows with a column `text` in any of the containers of [`read`], or a text file with a template a line.
+/// Reads templates: rows with a column `text` in any of the containers of [`read`](crate::eval::data::read), or a text file with a template a line.
 ///
 /// # Errors
 ///
-/// As [`read`]. Whether a template has a place for the prompt shows when it is used.
+/// As [`read`](crate::eval::data::read). Whether a template has a place for the prompt shows when it is used.
 pub fn read_templates(path: impl AsRef<Path>) -> Result<Vec<Template>, DataError> {
-    let data = read(path, &Format::Columns(Columns::new("text")))?;
-    Ok(data.items.into_iter().map(|item| Template { id: item.id, text: item.prompt }).collect())
+    read_templates_in(path, COLUMN)
+}
+
+/// Reads templates that stand in a column of another name; see [`Columns::prompt`] for what that may be.
+///
+/// # Errors
+///
+/// As [`read_templates`].
+pub fn read_templates_in(path: impl AsRef<Path>, column: &str) -> Result<Vec<Template>, DataError> {
+    let format = Format::Columns(Columns::new(column));
+    let (items, _) = placed(path.as_ref(), &format, &Choice::default(), DataLimits::default())?;
+    Ok(items.into_iter().map(|(item, place)| Template { id: item.id, text: item.prompt, place }).collect())
 }
 
 impl Dataset {
@@ -43,15 +58,17 @@ impl Dataset {
     pub fn under_templates(self, templates: &[Template]) -> Result<Self, AttackError> {
         let pairs = self.items.iter().flat_map(|item| templates.iter().map(move |template| (item, template)));
         let items: Result<Vec<Item>, AttackError> = pairs.map(|(item, template)| under(item, template)).collect();
-        Ok(Self { items: items?, origin: self.origin })
+        Ok(Self { items: items?, ..self })
     }
 }
 
 fn under(item: &Item, template: &Template) -> Result<Item, AttackError> {
-    let failed = |error| AttackError::Template { id: template.id.clone(), source: Box::new(error) };
-    let prompt = filled(&template.text, item, &item.prompt, item.question.is_some()).map_err(failed)?;
+    let failed =
+        |error| AttackError::Template { id: template.id.clone(), place: template.place, source: Box::new(error) };
+    let prompt = filled(&template.text, item, &item.prompt, item.is_attacked()).map_err(failed)?;
     let question = Some(item.question().to_owned());
-    Ok(Item { id: format!("{}/{}", item.id, template.id), prompt, question, ..item.clone() })
+    let id = format!("{}/{}", item.id, template.id);
+    Ok(Item { id, prompt, question, template: Some(template.id.clone()), ..item.clone() })
 }
 
 /// The template around an item's question. `changed`: whether `attacked`, the prompt so far, is

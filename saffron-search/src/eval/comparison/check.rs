@@ -10,6 +10,8 @@ use saffron_core::Thresholds;
 use super::config::{ComparisonConfig, ContenderConfig, DataConfig};
 use super::error::LONGEST_NAME;
 use super::{ComparisonConfigError, check_published};
+use crate::eval::data::Format;
+use crate::eval::data::sets::{PublicSet, Rows};
 use crate::eval::judge::{RefusalPhrases, WordRule};
 use crate::eval::models::{
     GuardSettings, JudgeModelSettings, JudgeSettings, NO_REWARD, NoQuestion, RewardModelSettings, RewardSettings,
@@ -133,8 +135,30 @@ fn data(data: &DataConfig) -> Result<(), ComparisonConfigError> {
     for (field, count) in [("take", data.take), ("sample", data.sample)] {
         within(&format!("the data set {name}: {field}"), "at least 1", 0, count != Some(0))?;
     }
-    let attack = data.attack.check(data.templates.is_some());
-    attack.map_err(part(format!("the data set {name}, attack")))
+    let attack = data.attack.check(data.templates.is_some() || data.format.has_goals());
+    attack.map_err(part(format!("the data set {name}, attack")))?;
+    data.format.check().map_err(part(format!("the data set {name}, format")))?;
+    if data.template_column.is_some() && data.templates.is_none() {
+        return Err(ComparisonConfigError::ColumnOfNothing { set: name.clone() });
+    }
+    match &data.format {
+        Format::Set(set) => of_its_kind(data, *set),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a set of harmful prompts as harmless ones, and the other way round: every figure would
+/// mean its opposite.
+fn of_its_kind(data: &DataConfig, set: PublicSet) -> Result<(), ComparisonConfigError> {
+    let benign = match set.rows() {
+        Rows::Harmful => false,
+        Rows::Harmless => true,
+        Rows::OfFile => data.benign,
+    };
+    match benign == data.benign {
+        true => Ok(()),
+        false => Err(ComparisonConfigError::OtherKind { set: data.name.clone(), format: set.name(), benign }),
+    }
 }
 
 fn contender(config: &ComparisonConfig, contender: &ContenderConfig) -> Result<(), ComparisonConfigError> {

@@ -78,6 +78,9 @@ pub struct DataConfig {
     pub benign: bool,
     /// A file of jailbreak templates: every prompt is asked under each of them.
     pub templates: Option<PathBuf>,
+    /// The column of that file that the templates stand in; `text` where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_column: Option<String>,
     /// What the attacker does besides.
     #[serde(default)]
     pub attack: Attack,
@@ -166,7 +169,7 @@ impl ComparisonConfig {
     /// Whether any prompt differs from its item's own question.
     #[must_use]
     pub fn changes_prompts(&self) -> bool {
-        self.data.iter().any(|data| data.templates.is_some() || data.attack.changes_prompt())
+        self.data.iter().any(DataConfig::changes_prompts)
     }
 
     /// Says what judges are asked about, where it makes a difference: a run that an earlier version
@@ -191,6 +194,14 @@ impl ComparisonConfig {
         let guides = self.rewards.iter().find(|reward| Some(&reward.name) == contender.reward.as_ref());
         let mrm = guides.is_some_and(|reward| matches!(reward.model, RewardModelSettings::Mrm(_)));
         2 + u64::from(mrm)
+    }
+}
+
+impl DataConfig {
+    /// Whether any prompt differs from its item's own question.
+    #[must_use]
+    pub fn changes_prompts(&self) -> bool {
+        self.templates.is_some() || self.attack.changes_prompt() || self.format.has_goals()
     }
 }
 

@@ -69,6 +69,22 @@ pub enum ComparisonConfigError {
     /// A reward model with the name of no reward model.
     #[error("a reward model is called {NO_REWARD}, the name for no reward model: give it another name")]
     ReservedName,
+    /// A column of templates without a file of them.
+    #[error("the data set {set} has template_column, and no templates")]
+    ColumnOfNothing {
+        /// The data set.
+        set: String,
+    },
+    /// A public set of harmful prompts that is said to be harmless, or the other way round.
+    #[error("the data set {set}: the prompts of format {format:?} are {}", kind_of(*.benign))]
+    OtherKind {
+        /// The data set.
+        set: String,
+        /// The public set.
+        format: &'static str,
+        /// Whether the public set's prompts are harmless.
+        benign: bool,
+    },
     /// A judge that finds nothing in any answer.
     #[error("the judge {judge}: {reason}")]
     BlindJudge {
@@ -171,6 +187,10 @@ pub enum DataSetError {
         /// Why not.
         source: ModelError,
     },
+}
+
+fn kind_of(benign: bool) -> &'static str {
+    if benign { "harmless: set benign = true" } else { "harmful: leave benign out" }
 }
 
 fn nothing_left(groups: Option<&[String]>, skip: usize) -> String {

@@ -8,8 +8,8 @@ use saffron_core::{Budget, ContextSettings, Session};
 use super::config::{ComparisonConfig, ContenderConfig, DataConfig};
 use super::marks::{MarksNote, SpelledMarks};
 use super::{DataSetError, PrepareError};
-use crate::eval::attack::read_templates;
-use crate::eval::data::{self, Choice, Item};
+use crate::eval::attack::{read_templates, read_templates_in};
+use crate::eval::data::{self, Choice, Dataset, Item, LeftOut};
 use crate::eval::harness::{Case, Contender, Harness};
 use crate::eval::inputs::{data_files, fingerprint};
 use crate::eval::models::{ComparedPolicy, ENCODING, NO_REWARD, TOGETHER, encodes_together};
@@ -24,6 +24,7 @@ pub struct Prepared {
     group: NonZeroUsize,
     keep_text: bool,
     marks: SpelledMarks,
+    left_out: Vec<(String, LeftOut)>,
     /// Checksums of the data files, by path, and how prompts are encoded.
     pub fingerprints: BTreeMap<String, String>,
 }
@@ -49,6 +50,13 @@ impl Prepared {
         Some((&found.searcher, &found.reward))
     }
 
+    /// What was left out of the data sets, by name; those of which nothing was are not there. Where a
+    /// data set is read in part, it is counted up to there.
+    #[must_use]
+    pub fn left_out(&self) -> &[(String, LeftOut)] {
+        &self.left_out
+    }
+
     /// Which prompts spell the policy's marks of turns, if any does.
     #[must_use]
     pub fn marks(&self) -> Option<MarksNote> {
@@ -63,12 +71,14 @@ impl Prepared {
 /// Data that cannot be read, attacks that do not fit it, prompts without a token.
 pub fn prepare(config: &ComparisonConfig, policy: &dyn ComparedPolicy) -> Result<Prepared, PrepareError> {
     let (mut cases, mut fingerprints, mut marks) = (Vec::new(), BTreeMap::new(), SpelledMarks::default());
+    let mut left_out = Vec::new();
     for data in &config.data {
         let read = read_set(data, config.seed, policy, &mut marks);
-        let (of_set, files) =
+        let ReadSet { cases: of_set, files, left_out: of_file } =
             read.map_err(|source| PrepareError::DataSet { set: data.name.clone(), source: Box::new(source) })?;
         cases.extend(of_set);
         fingerprints.extend(files);
+        left_out.extend((!of_file.is_nothing()).then(|| (data.name.clone(), of_file)));
     }
     let sessions: Vec<&Session> = cases.iter().map(|case| &case.session).collect();
     // Reward models and guards read text in layouts of their own.
@@ -84,22 +94,30 @@ pub fn prepare(config: &ComparisonConfig, policy: &dyn ComparedPolicy) -> Result
         group: NonZeroUsize::new(config.group).ok_or(PrepareError::NoGroup)?,
         keep_text: config.keep_text,
         marks,
+        left_out,
         fingerprints,
     })
 }
 
-/// The prompts of a data set, and the checksums of its files.
+/// A data set that was read.
+struct ReadSet {
+    cases: Vec<Case>,
+    /// Checksums of its files.
+    files: BTreeMap<String, String>,
+    left_out: LeftOut,
+}
+
 fn read_set(
     data: &DataConfig,
     seed: u64,
     policy: &dyn ComparedPolicy,
     marks: &mut SpelledMarks,
-) -> Result<(Vec<Case>, BTreeMap<String, String>), DataSetError> {
-    let items = items(data, seed)?;
+) -> Result<ReadSet, DataSetError> {
+    let Dataset { items, left_out, .. } = dataset(data, seed)?;
     let files = data_files(&data.path, &data.format).into_iter().chain(data.templates.clone());
     let sums = files.map(|path| fingerprint(&path)).collect::<Result<_, _>>()?;
     let cases = items.iter().map(|item| case(data, item, policy, marks)).collect::<Result<_, _>>()?;
-    Ok((cases, sums))
+    Ok(ReadSet { cases, files: sums, left_out })
 }
 
 /// The items of a data set that are asked. First come the `groups`, then those that the seed draws
@@ -110,6 +128,10 @@ fn read_set(
 ///
 /// Files that cannot be read, templates that cannot be used, a choice of nothing.
 pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>, DataSetError> {
+    Ok(dataset(data, seed)?.items)
+}
+
+fn dataset(data: &DataConfig, seed: u64) -> Result<Dataset, DataSetError> {
     let choice = Choice {
         groups: data.groups.clone(),
         sample: data.sample.map(|count| (count, seed)),
@@ -123,11 +145,14 @@ pub fn items(data: &DataConfig, seed: u64) -> Result<Vec<Item>, DataSetError> {
         return Err(DataSetError::NothingLeft { groups: data.groups.clone(), skip: data.skip });
     }
     if let Some(path) = &data.templates {
-        let templates = read_templates(path)?;
+        let templates = match &data.template_column {
+            Some(column) => read_templates_in(path, column)?,
+            None => read_templates(path)?,
+        };
         let failed = |source| DataSetError::Templates { path: path.clone(), source };
         set = set.under_templates(&templates).map_err(failed)?;
     }
-    Ok(set.items)
+    Ok(set)
 }
 
 fn case(
@@ -151,6 +176,9 @@ fn case(
         kind: if data.benign { Kind::Benign } else { Kind::Attacked { attack: attack_name(data) } },
         session: session.map_err(failed)?,
         question,
+        category: item.category.clone(),
+        template: item.template.clone(),
+        prompt: Some(attacked.prompt),
     })
 }
 

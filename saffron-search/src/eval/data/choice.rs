@@ -60,11 +60,11 @@ impl Choice {
 
     /// What is left of pairs that may be wanted. They are drawn as items are.
     pub(super) fn of_pairs(&self, data: Pairs) -> Pairs {
-        let Pairs { pairs, origin } = data;
+        let Pairs { pairs, origin, left_out } = data;
         let items = (0..pairs.len()).map(|place| Item::new(place.to_string(), "")).collect();
-        let kept = self.of(Dataset { items, origin });
+        let kept = self.of(Dataset { items, origin, left_out });
         let mut left: Vec<Option<Pair>> = pairs.into_iter().map(Some).collect();
         let places = kept.items.iter().filter_map(|item| item.id.parse::<usize>().ok());
-        Pairs { pairs: places.filter_map(|place| left.get_mut(place)?.take()).collect(), origin: kept.origin }
+        Pairs { pairs: places.filter_map(|place| left.get_mut(place)?.take()).collect(), origin: kept.origin, left_out }
     }
 }

@@ -8,7 +8,7 @@ use rand_core::SeedableRng;
 use saffron_core::random::sample_to_front;
 use serde::{Deserialize, Serialize};
 
-use super::{DataErrorKind, Item, Pair, Place};
+use super::{DataErrorKind, Item, LeftOut, Pair, Place};
 
 /// The file that data came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Dataset {
     pub items: Vec<Item>,
     /// The file.
     pub origin: Origin,
+    /// What the reader left out because the format says so.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
 }
 
 /// The preference pairs of one file, in the file's order.
@@ -38,6 +41,9 @@ pub struct Pairs {
     pub pairs: Vec<Pair>,
     /// The file.
     pub origin: Origin,
+    /// What the reader left out because the format says so.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
 }
 
 impl Dataset {

@@ -45,13 +45,39 @@ pub enum DataErrorKind {
     #[error("cannot be read")]
     Io(#[source] io::Error),
     /// The file's name does not say what is in it.
-    #[error("expected a name that ends in .jsonl, .ndjson, .json, .csv or .txt (each also with .gz) or in .parquet")]
+    #[error(
+        "expected a name that ends in .jsonl, .ndjson, .json, .csv, .tsv or .txt (each also with .gz) or in .parquet"
+    )]
     UnknownExtension,
     /// The format is kept in files of another kind.
     #[error("files of this format end in {expected}")]
     WrongExtension {
         /// The extensions that would do.
         expected: &'static str,
+    },
+    /// A key of a format that says something of files of another kind.
+    #[error("`{key}` is for files that end in {expected}")]
+    Layout {
+        /// The key.
+        key: &'static str,
+        /// The extensions that it is for.
+        expected: &'static str,
+    },
+    /// A text with columns in braces that makes no sense.
+    #[error("{}: {reason}", shortened(.pattern, SHOWN))]
+    Pattern {
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An object that should have the rows under a key, and does not.
+    #[error("no rows under the key `{key}`, found {}", keys(.found))]
+    NoRows {
+        /// The key.
+        key: String,
+        /// The first keys that it has.
+        found: Vec<String>,
     },
     /// A parquet file, and no reader for it.
     #[error("parquet files need the feature `parquet` of saffron-search")]
@@ -184,6 +210,10 @@ fn columns(found: &[String]) -> String {
         1 => format!("1 column: {}", quoted(found)),
         count => format!("{count} columns: {}", quoted(found)),
     }
+}
+
+fn keys(found: &[String]) -> String {
+    if found.is_empty() { String::from("an empty object") } else { format!("the keys {}", quoted(found)) }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "thiserror gives references")]

@@ -37,7 +37,8 @@ impl Read<'_, '_> {
         if question.trim().is_empty() {
             return Err(DataErrorKind::EmptyPrompt { place });
         }
-        let item = Item { group: Some(group), ..Item::new(self.index.to_string(), question) };
+        let item =
+            Item { category: Some(group.clone()), group: Some(group), ..Item::new(self.index.to_string(), question) };
         self.index += 1;
         (self.each)(item, place)
     }

@@ -25,16 +25,45 @@ pub struct Item {
     /// Topic, category or subset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// What the attack is after, where the file's prompt is an attack already. Where it differs from
+    /// the prompt, it is the item's own question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
+    /// How a reply that does what is asked would begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The harm category, as records keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// A text that the question is about, where the prompt has one beside the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The id of the template that the question stands in, of those of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
 }
 
 impl Item {
     /// A prompt without anything else.
     #[must_use]
     pub fn new(id: impl Into<String>, prompt: impl Into<String>) -> Self {
-        Self { id: id.into(), prompt: prompt.into(), question: None, reply: None, label: None, group: None }
+        Self {
+            id: id.into(),
+            prompt: prompt.into(),
+            question: None,
+            reply: None,
+            label: None,
+            group: None,
+            goal: None,
+            target: None,
+            category: None,
+            context: None,
+            template: None,
+        }
     }
 
-    /// The item's own question, without any template around it.
+    /// The item's own question, without any template around it: `question`, else the goal, else the
+    /// prompt.
     ///
     /// ```
     /// use saffron_search::eval::data::Item;
@@ -45,22 +74,28 @@ impl Item {
     /// ```
     #[must_use]
     pub fn question(&self) -> &str {
-        self.question.as_deref().unwrap_or(&self.prompt)
+        self.question.as_deref().or(self.goal.as_deref()).unwrap_or(&self.prompt)
     }
 
-    /// Whether its group has one of these names, or lies within one (`topic / subtopic` within
+    /// Whether the prompt is more than the item's own question.
+    #[must_use]
+    pub fn is_attacked(&self) -> bool {
+        self.question.is_some() || self.goal.as_ref().is_some_and(|goal| *goal != self.prompt)
+    }
+
+    /// Whether its group, or else its category, has one of these names, or lies within one (`topic / subtopic` within
     /// `topic`).
     pub(super) fn is_of_groups(&self, names: &[String]) -> bool {
         let ends = |rest: &str| rest.is_empty() || rest.starts_with(" / ");
-        let group = self.group.as_deref();
+        let group = self.group.as_deref().or(self.category.as_deref());
         group.is_some_and(|group| names.iter().any(|name| group.strip_prefix(name.as_str()).is_some_and(ends)))
     }
 
     /// Bytes of memory that it takes among others, about.
     pub(super) fn size(&self) -> u64 {
-        let own =
-            [Some(&self.id), Some(&self.prompt), self.question.as_ref(), self.reply.as_ref(), self.group.as_ref()];
-        own.into_iter().flatten().map(|text| TEXT + text.len() as u64).sum::<u64>() + 2 * size_of::<Self>() as u64
+        let own = [&self.question, &self.reply, &self.group, &self.goal, &self.target, &self.category, &self.context];
+        let own = own.into_iter().flatten().chain([&self.id, &self.prompt]);
+        own.map(|text| TEXT + text.len() as u64).sum::<u64>() + 2 * size_of::<Self>() as u64
     }
 
     /// The item with a reply; an empty one counts as none.
@@ -135,15 +170,20 @@ impl Pair {
     /// ```
     #[must_use]
     pub fn prompt(&self) -> String {
-        let mut prompt = String::new();
-        for (place, turn) in self.dialogue.iter().enumerate() {
-            match (place, turn.speaker) {
-                (0, _) => {}
-                (_, Speaker::Human) => prompt.push_str("\n\nHuman: "),
-                (_, Speaker::Assistant) => prompt.push_str("\n\nAssistant: "),
-            }
-            prompt.push_str(&turn.text);
-        }
-        prompt
+        joined(&self.dialogue)
     }
+}
+
+/// Turns as one prompt, see [`Pair::prompt`].
+pub(super) fn joined(dialogue: &[Turn]) -> String {
+    let mut prompt = String::new();
+    for (place, turn) in dialogue.iter().enumerate() {
+        match (place, turn.speaker) {
+            (0, _) => {}
+            (_, Speaker::Human) => prompt.push_str("\n\nHuman: "),
+            (_, Speaker::Assistant) => prompt.push_str("\n\nAssistant: "),
+        }
+        prompt.push_str(&turn.text);
+    }
+    prompt
 }

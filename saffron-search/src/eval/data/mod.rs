@@ -6,8 +6,8 @@
 //! | extension | rows |
 //! |---|---|
 //! | `.jsonl`, `.ndjson` | one JSON value a line |
-//! | `.json` | the elements of one array |
-//! | `.csv` | records under a line of column names |
+//! | `.json` | the elements of one array, which may stand inside of objects |
+//! | `.csv`, `.tsv` | records under a line of column names, or without one |
 //! | `.txt` | lines that are not blank, as the column `prompt` |
 //! | `.parquet` | rows (feature `parquet`) |
 //!
@@ -17,28 +17,34 @@
 //! by its last row; bare text, and CSV cut within the last field of a row without quotes, do not
 //! show it.
 
+mod chat;
 mod choice;
 mod columns;
 mod dataset;
 mod error;
+mod expression;
 mod format;
 mod gptfuzz;
 mod harmful_qa;
 mod item;
+mod left_out;
 mod limits;
 mod pairs;
+mod reading;
 mod records;
+pub mod sets;
 mod source;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
 pub use choice::Choice;
-pub use columns::{Columns, Filter, LabelColumn};
+pub use columns::{Columns, Filter, LabelColumn, Unwanted};
 pub use dataset::{Dataset, Origin, Pairs, Share};
 pub use error::{DataError, DataErrorKind, Place};
 pub use format::Format;
 pub use item::{Item, Label, Pair, Speaker, Turn};
+pub use left_out::LeftOut;
 pub use limits::{Cap, DataLimits, MAX_BYTES};
 
 /// For readers of other parquet files in this workspace.
@@ -93,7 +99,20 @@ pub fn read_within(
 ) -> Result<Dataset, DataError> {
     let path = path.as_ref();
     let named = |kind| DataError::new(path, kind);
-    let source = Source::open(path, limits).map_err(named)?;
+    let (items, source) = placed(path, format, choice, limits)?;
+    let left_out = source.left_out.counted();
+    let items = dataset::checked(items, |item| item.id.as_str()).map_err(named)?;
+    Ok(choice.of(Dataset { items, origin: source.origin().map_err(named)?, left_out }))
+}
+
+/// The items that may be wanted, with where each stands.
+pub(super) fn placed(
+    path: &Path,
+    format: &Format,
+    choice: &Choice,
+    limits: DataLimits,
+) -> Result<(Vec<(Item, Place)>, Source), DataError> {
+    let source = Source::open(path, limits).map_err(|kind| DataError::new(path, kind))?;
     let (mut items, mut any) = (Vec::new(), false);
     format.items(&source, &mut |item, place| {
         any = true;
@@ -103,14 +122,14 @@ pub fn read_within(
         }
         Ok(if choice.has_enough(items.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    if !any {
-        return Err(named(DataErrorKind::Empty));
+    match any {
+        true => Ok((items, source)),
+        false => Err(DataError::new(path, DataErrorKind::Empty)),
     }
-    let items = dataset::checked(items, |item| item.id.as_str()).map_err(named)?;
-    Ok(choice.of(Dataset { items, origin: source.origin().map_err(named)? }))
 }
 
-/// Reads the preference pairs of a file in [`Format::HhRlhf`] or [`Format::RewardBench`].
+/// Reads the preference pairs of a file in [`Format::HhRlhf`], [`Format::RewardBench`],
+/// [`Format::Preferences`] or the set `pku-saferlhf`.
 ///
 /// # Errors
 ///
@@ -157,6 +176,7 @@ pub fn read_pairs_within(
     if !any {
         return Err(named(DataErrorKind::Empty));
     }
+    let left_out = source.left_out.counted();
     let pairs = dataset::checked(pairs, |pair| pair.id.as_str()).map_err(named)?;
-    Ok(choice.of_pairs(Pairs { pairs, origin: source.origin().map_err(named)? }))
+    Ok(choice.of_pairs(Pairs { pairs, origin: source.origin().map_err(named)?, left_out }))
 }

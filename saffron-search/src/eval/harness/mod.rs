@@ -70,6 +70,12 @@ pub struct Case {
     /// The item's own question, for judges that are asked about it; `None` where the prompt is just
     /// that. Its answers are in the tokens of the prompt's.
     pub question: Option<Session>,
+    /// The item's harm category, for records.
+    pub category: Option<String>,
+    /// The id of the template that the question stands in, for records.
+    pub template: Option<String>,
+    /// The prompt in words, for records that keep text.
+    pub prompt: Option<String>,
 }
 
 impl Case {
@@ -120,7 +126,7 @@ pub struct Harness<'a> {
     pub cases: &'a [Case],
     /// Prompts that run at once.
     pub group: NonZeroUsize,
-    /// Whether records keep the answers' text beside their tokens.
+    /// Whether records keep the text of answers beside their tokens, and of prompts.
     pub keep_text: bool,
 }
 
@@ -218,7 +224,7 @@ impl Harness<'_> {
         judges: &mut [NamedJudge<'_>],
         ends: &[Token],
     ) -> Record {
-        let case @ Case { id, set, kind, .. } = &self.cases[index];
+        let case @ Case { id, set, kind, category, template, .. } = &self.cases[index];
         let answer = match result {
             Ok(outcome) => judged(case, &outcome, judges, ends, self.keep_text).map_err(|error| with_causes(&error)),
             Err(error) => Err(with_causes(&error)),
@@ -233,7 +239,18 @@ impl Harness<'_> {
             }
             Err(error) => (Ending::Failed { error }, Timings::default()),
         };
-        let record = Record { key: arm.key(id), index, group, set: set.clone(), kind: kind.clone(), ending, timings };
+        let record = Record {
+            key: arm.key(id),
+            index,
+            group,
+            set: set.clone(),
+            kind: kind.clone(),
+            category: category.clone(),
+            template: template.clone(),
+            prompt: case.prompt.clone().filter(|_| self.keep_text),
+            ending,
+            timings,
+        };
         match record.check_numbers() {
             Ok(()) => record,
             Err(error) => Record { ending: Ending::Failed { error: with_causes(&error) }, ..record },

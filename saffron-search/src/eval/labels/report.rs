@@ -108,7 +108,8 @@ type Labelled<'a> = (Keyed, &'a Answer, bool);
 /// The answer that a label is of.
 fn answer<'a>(row: &Keyed, by_key: &BTreeMap<&Key, &'a Record>) -> Result<&'a Answer, LabelError> {
     let found = by_key.get(&row.key).and_then(|record| record.answer());
-    let same = |answer: &&Answer| answer.text.as_ref().is_some_and(|text| crc32fast::hash(text.as_bytes()) == row.answer);
+    let same =
+        |answer: &&Answer| answer.text.as_ref().is_some_and(|text| crc32fast::hash(text.as_bytes()) == row.answer);
     found.filter(same).ok_or_else(|| LabelError::OtherAnswer { id: row.id.clone(), key: row.key.clone() })
 }
 

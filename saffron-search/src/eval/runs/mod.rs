@@ -24,7 +24,8 @@
 //!     let (index, group) = plan.place(&key.prompt).unwrap();
 //!     let ending = Ending::Failed { error: "no model here".into() };
 //!     let (set, kind) = ("harm".into(), Kind::Attacked { attack: "prefill".into() });
-//!     run.append(&Record { key, index, group, set, kind, ending, timings: Timings::default() })?;
+//!     let (category, template, prompt, timings) = (None, None, None, Timings::default());
+//!     run.append(&Record { key, index, group, set, kind, category, template, prompt, ending, timings })?;
 //! }
 //! run.finish(&plan)?;
 //! drop(run);

@@ -41,6 +41,17 @@ pub struct Record {
     pub set: String,
     /// Whether the prompt was attacked.
     pub kind: Kind,
+    /// The harm category, where the data set has any. Records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The id of the jailbreak template, where the prompt stands in one of a file. Records of earlier
+    /// versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The prompt as the policy was asked it, where text is kept. Records of earlier versions do not
+    /// have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// How it ended.
     pub ending: Ending,
     /// How long it took. No part of any comparison of runs.

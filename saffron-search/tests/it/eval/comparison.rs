@@ -136,13 +136,13 @@ fn asked(folder: &Path, prompts: &[&str]) {
 
 const PROMPTS: [&str; 5] = ["How so?", "Why?", "Who was it?", "Where is it?", "When?"];
 
-struct World {
+pub(super) struct World {
     folder: tempfile::TempDir,
-    config: ComparisonConfig,
+    pub(super) config: ComparisonConfig,
 }
 
 impl World {
-    fn new(settings: Value, prompts: &[&str]) -> Self {
+    pub(super) fn new(settings: Value, prompts: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         asked(folder.path(), prompts);
         let config: ComparisonConfig = serde_json::from_value(settings).unwrap();
@@ -150,16 +150,16 @@ impl World {
         Self { folder, config }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn models(&self) -> OpenedModels {
+    pub(super) fn models(&self) -> OpenedModels {
         self.config.open(&mut Opener).unwrap()
     }
 
     /// Runs what is not done yet of a shard, and hears of at most `records` records.
-    fn run(&self, name: &str, shard: Shard) -> Result<(RunDir, Report), ComparisonError> {
+    pub(super) fn run(&self, name: &str, shard: Shard) -> Result<(RunDir, Report), ComparisonError> {
         let mut models = self.models();
         let mut comparison = Comparison::prepare(&self.config, self.folder.path(), &mut models).unwrap();
         let manifest = comparison.manifest(shard, &|path| Ok(model_files(path)?))?;
@@ -171,7 +171,7 @@ impl World {
     }
 }
 
-fn timeless(records: &[Record]) -> Vec<Record> {
+pub(super) fn timeless(records: &[Record]) -> Vec<Record> {
     records.iter().map(Record::without_timings).collect()
 }
 

@@ -83,7 +83,8 @@ fn a_sheet_is_shuffled_and_tells_nothing_of_strategies() {
     assert!(ids.is_sorted() && ids.iter().collect::<BTreeSet<_>>().len() == 230, "ids tell the sheet's order alone");
     let keys: BTreeSet<_> = sheet.key.rows.iter().map(|row| &row.key).collect();
     assert_eq!(keys.len(), 200, "every answer is there");
-    let order: Vec<usize> = sheet.key.rows.iter().map(|row| records.iter().position(|record| record.key == row.key).unwrap()).collect();
+    let order: Vec<usize> =
+        sheet.key.rows.iter().map(|row| records.iter().position(|record| record.key == row.key).unwrap()).collect();
     assert!(!order.is_sorted());
     let duplicates_behind = sheet.key.rows.iter().skip(115).filter(|row| row.again).count();
     assert!((5..=25).contains(&duplicates_behind), "duplicates are spread: {duplicates_behind} in the second half");
@@ -192,7 +193,9 @@ fn sheets_that_cannot_be_read_are_refused() {
         fs::write(&sheet, text).unwrap();
         read(folder.path()).unwrap_err().to_string()
     };
-    assert!(refused("id,label\na00001,maybe\n").contains("row 1 (`a00001`): the label `maybe` is none of unsafe, safe"));
+    assert!(
+        refused("id,label\na00001,maybe\n").contains("row 1 (`a00001`): the label `maybe` is none of unsafe, safe")
+    );
     assert!(refused("id,label\na00001,safe\na00001,safe\n").contains("row 2: the id `a00001` stands there twice"));
     assert!(refused("id,label\nb1,safe\n").contains("row 1: the id `b1` is not in the key"));
     assert!(refused("id,verdict\na00001,safe\n").contains("found id, verdict"));

@@ -12,7 +12,9 @@ mod files;
 mod foreign;
 mod inputs;
 mod judges;
+mod kept_items;
 mod labels;
+mod layouts;
 mod models;
 mod pairs;
 #[cfg(feature = "parquet")]
@@ -21,3 +23,4 @@ mod public_data;
 mod quality;
 mod ranking;
 mod regression;
+mod sets;

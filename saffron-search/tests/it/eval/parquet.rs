@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{Compression, GzipLevel};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -48,7 +48,19 @@ fn file(compression: Compression, raw: &[u8]) -> Vec<u8> {
 
 #[test]
 fn reward_bench_is_read_from_parquet_under_every_compression_that_needs_no_c() {
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(GzipLevel::default())] {
+    reward_bench_is_read(&[Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(GzipLevel::default())]);
+}
+
+#[test]
+fn reward_bench_is_read_from_parquet_under_zstandard() {
+    reward_bench_is_read(&[
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::ZSTD(ZstdLevel::try_new(19).unwrap()),
+    ]);
+}
+
+fn reward_bench_is_read(compressions: &[Compression]) {
+    for compression in compressions.iter().copied() {
         let files = Files::new();
         let path = files.write("r.parquet", file(compression, b"x"));
         let data = read(&path, &Format::RewardBench).unwrap();
@@ -147,7 +159,8 @@ fn shared(text: &str, rows: usize, compression: Compression) -> Vec<u8> {
 #[test]
 fn rows_that_share_a_dictionary_count_by_the_memory_that_they_take() {
     let files = Files::new();
-    for compression in [Compression::SNAPPY, Compression::GZIP(GzipLevel::default())] {
+    let zstandard = Compression::ZSTD(ZstdLevel::default());
+    for compression in [Compression::SNAPPY, Compression::GZIP(GzipLevel::default()), zstandard] {
         // 2 GB of prompts in a file of some kilobytes.
         let path = files.write("r.parquet", shared(&"x".repeat(100_000), 20_000, compression));
         assert!(path.metadata().unwrap().len() < 100_000);
@@ -209,7 +222,8 @@ fn a_footer_that_is_no_tree_is_refused_before_room_is_made() {
 #[test]
 fn a_mutant_of_a_parquet_file_is_read_or_refused() {
     let limits = DataLimits { rows: 10_000, decoded: 16 << 20, ..DataLimits::default() };
-    let bases = [file(Compression::SNAPPY, b"x"), file(Compression::GZIP(GzipLevel::default()), b"x")];
+    let bases = [Compression::SNAPPY, Compression::GZIP(GzipLevel::default()), Compression::ZSTD(ZstdLevel::default())];
+    let bases = bases.map(|compression| file(compression, b"x"));
     let texts = Columns {
         group: Some("raw".into()),
         reply: Some("rejected".into()),
@@ -218,9 +232,9 @@ fn a_mutant_of_a_parquet_file_is_read_or_refused() {
     };
     let (files, mut mutator, mut read) = (Files::new(), Mutator::new(19), 0);
     for round in 0..750 {
-        let bytes = mutator.mutant(&bases[round % 2]);
+        let bytes = mutator.mutant(&bases[round % 3]);
         let path = files.write("r.parquet", bytes);
-        let format = if round % 3 == 0 { Format::RewardBench } else { Format::Columns(texts.clone()) };
+        let format = if round % 4 == 0 { Format::RewardBench } else { Format::Columns(texts.clone()) };
         if let Ok(data) = read_within(&path, &format, &Choice::default(), limits) {
             assert!(data.items.len() <= 10_000, "round {round}");
             read += 1;
@@ -228,4 +242,62 @@ fn a_mutant_of_a_parquet_file_is_read_or_refused() {
     }
     // Bytes of statistics, of names and of texts may change without harm.
     assert!((10..600).contains(&read), "{read} of 750 were read");
+}
+
+const CHATS: &str = "message rows {
+    required group turns (LIST) { repeated group list { required binary element (UTF8); } }
+    required group meta { optional binary topic (UTF8); }
+    required binary other; }";
+
+/// Two rows: a list of two texts and one of one, a group with a text and with null.
+fn nested() -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(CHATS).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let turns = ["How?", "So?", "Why?"].map(ByteArray::from);
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&turns, Some(&[1, 1, 1]), Some(&[0, 1, 0])).unwrap();
+    column.close().unwrap();
+    texts(&mut group, &["tea"], Some(&[1, 0]));
+    bytes(&mut group, &[b"\xff", b"\xff"], None);
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn a_path_leads_into_nested_columns_of_parquet_and_others_are_not_read() {
+    let files = Files::new();
+    let path = files.write("r.parquet", nested());
+    let columns = Columns { category: Some("meta.topic".into()), ..Columns::new("turns.0") };
+    let data = read(&path, &Format::Columns(columns)).unwrap();
+    assert_eq!(prompts(&data), ["How?", "Why?"]);
+    assert_eq!((data.items[0].category.as_deref(), data.items[1].category.as_deref()), (Some("tea"), None));
+    let second = Format::Columns(Columns::new("turns.1"));
+    assert_eq!(fault(&nested(), &second).1, "row 2: no column `turns.1` among 1 column: \"turns\"");
+    let text = Format::Columns(Columns::new("meta"));
+    assert_eq!(fault(&nested(), &text).1, "row 1, column `meta`: expected text, found an object");
+}
+
+#[test]
+fn a_list_of_parquet_with_more_values_than_allowed_is_refused() {
+    let limits = DataLimits { decoded: 256, ..DataLimits::default() };
+    let files = Files::new();
+    let path = files.write("r.parquet", nested());
+    let read = read_within(path, &Format::Columns(Columns::new("turns.0")), &Choice::default(), limits);
+    assert!(matches!(read.unwrap_err().kind(), DataErrorKind::TooLarge { .. }));
+}
+
+#[test]
+fn a_mutant_of_nested_parquet_is_read_or_refused() {
+    let limits = DataLimits { rows: 10_000, decoded: 16 << 20, ..DataLimits::default() };
+    let format = Format::Columns(Columns { category: Some("meta.topic".into()), ..Columns::new("turns.0") });
+    let (files, mut mutator, base, mut read) = (Files::new(), Mutator::new(23), nested(), 0);
+    for round in 0..400 {
+        let path = files.write("r.parquet", mutator.mutant(&base));
+        if let Ok(data) = read_within(&path, &format, &Choice::default(), limits) {
+            assert!(data.items.len() <= 10_000, "round {round}");
+            read += 1;
+        }
+    }
+    assert!((5..350).contains(&read), "{read} of 400 were read");
 }

@@ -40,7 +40,8 @@ pub(crate) fn record(plan: &Plan, key: &Key, wall_seconds: f64) -> Record {
     };
     let kind = Kind::Attacked { attack: "prefill".into() };
     let timings = Timings { wall_seconds, ..Timings::default() };
-    Record { key: key.clone(), index, group, set: "harm".into(), kind, ending, timings }
+    let (key, set, category, template, prompt) = (key.clone(), "harm".into(), None, None, None);
+    Record { key, index, group, set, kind, category, template, prompt, ending, timings }
 }
 
 fn answer(index: usize, budget: u64) -> Answer {

@@ -14,6 +14,9 @@ fn record(arm: &Arm, (set, kind): (&str, &Kind), place: usize, (text, safe, refu
         group: 0,
         set: set.into(),
         kind: kind.clone(),
+        category: None,
+        template: None,
+        prompt: None,
         ending: Ending::Answered(Box::new(answer)),
         timings: Timings::default(),
     }

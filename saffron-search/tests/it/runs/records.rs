@@ -270,7 +270,9 @@ proptest! {
         let kind = if benign { Kind::Benign } else { Kind::Attacked { attack: "a\nb".into() } };
         let timings = Timings { wall_seconds: wall, ..Timings::default() };
         let key = Arm::new("s", u64::MAX).key(&prompt);
-        let written = Record { key, index: 3, group: 1, set: String::new(), kind, ending, timings };
+        let (category, template) = (benign.then(|| "tea".into()), (!benign).then(|| prompt.clone()));
+        let (set, prompt) = (String::new(), Some(prompt));
+        let written = Record { key, index: 3, group: 1, set, kind, category, template, prompt, ending, timings };
         run.append(&written).unwrap();
         prop_assert_eq!(run.records().unwrap(), vec![written]);
     }

@@ -18,7 +18,9 @@ fn answered(arm: &Arm, place: usize, kind: Kind, tflop: u64, change: impl FnOnce
     let timings = Timings { wall_seconds: tflop as f64, ..Timings::default() };
     let set = if kind == Kind::Benign { "chat" } else { "harm" };
     let ending = Ending::Answered(Box::new(answer));
-    Record { key: arm.key(&format!("{set}{place}")), index: place, group: 0, set: set.into(), kind, ending, timings }
+    let (category, template, prompt) = (None, None, None);
+    let (key, set) = (arm.key(&format!("{set}{place}")), set.into());
+    Record { key, index: place, group: 0, set, kind, category, template, prompt, ending, timings }
 }
 
 fn judge(judge: &str, safe: bool) -> Judgement {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use saffron_core::{ModelError, Token, Vocabulary};
-use saffron_search::eval::data::{Format, Item, Label, Pair, read_chosen, read_pairs_chosen};
+use saffron_search::eval::data::{Item, Label, Pair, read_chosen, read_pairs_chosen};
 use saffron_search::eval::inputs::data_files;
 
 use super::replier::Question;
@@ -158,12 +158,12 @@ fn items(data: &LabelData, seed: u64) -> Result<Vec<Item>, RecipeError> {
 /// The replies of a file: of preference pairs both, else one a row.
 fn replies(data: &LabelData, seed: u64) -> Result<Vec<TextReply>, RecipeError> {
     let named = |error| RecipeError::DataSet { name: data.name.clone(), source: Box::new(error) };
-    let replies: Vec<TextReply> = match data.format {
-        Format::HhRlhf | Format::RewardBench => {
+    let replies: Vec<TextReply> = match data.format.has_pairs() {
+        true => {
             let pairs = read_pairs_chosen(&data.path, &data.format, &data.choice(seed)).map_err(named)?.pairs;
             pairs.iter().flat_map(TextReply::of_pair).collect()
         }
-        _ => items(data, seed)?.into_iter().map(TextReply::of_item).collect(),
+        false => items(data, seed)?.into_iter().map(TextReply::of_item).collect(),
     };
     match replies.iter().any(|text| !text.reply.is_empty()) {
         true => Ok(replies),

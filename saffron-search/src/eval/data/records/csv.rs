@@ -1,4 +1,4 @@
-//! Comma-separated values under a line of column names.
+//! Values with commas or tabs between them, under a line of column names or without one.
 
 use std::io::Read;
 use std::mem;
@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
-use super::{Each, Record};
+use super::{Each, Layout, Record};
 use crate::eval::data::source::{Source, carried};
 use crate::eval::data::{DataErrorKind, Place};
 
@@ -17,11 +17,13 @@ const END: &str = "\u{1}end of file";
 /// What an entry of a row takes besides its texts.
 const ENTRY: u64 = 128;
 
-/// Shows the records under the header; all values are text.
-pub(super) fn rows(source: &Source, each: Each<'_>) -> Result<(), DataErrorKind> {
+/// Shows the records under the header, or all of them; all values are text.
+pub(super) fn rows(source: &Source, delimiter: u8, layout: Layout<'_>, each: Each<'_>) -> Result<(), DataErrorKind> {
     let marked = source.text().chain(&b"\n"[..]).chain(END.as_bytes());
-    let mut reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(marked);
-    let mut table = Table { source, each, header: None, index: 0 };
+    let mut reader = ReaderBuilder::new();
+    reader.flexible(true).has_headers(false).delimiter(delimiter).quoting(layout.quotes);
+    let mut reader = reader.from_reader(marked);
+    let mut table = Table { source, each, is_named: layout.header, header: None, index: 0 };
     let (mut record, mut held): (_, [Option<StringRecord>; 2]) = (StringRecord::new(), [None, None]);
     while reader.read_record(&mut record).map_err(malformed)? {
         source.row_ended();
@@ -54,6 +56,8 @@ fn malformed(error: csv::Error) -> DataErrorKind {
 struct Table<'a> {
     source: &'a Source,
     each: Each<'a>,
+    /// Whether the first record names the columns.
+    is_named: bool,
     header: Option<StringRecord>,
     index: usize,
 }
@@ -61,11 +65,12 @@ struct Table<'a> {
 impl Table<'_> {
     /// Takes a record that others follow: the header, or a row.
     fn show(&mut self, record: &StringRecord) -> Result<ControlFlow<()>, DataErrorKind> {
-        let Some(header) = &self.header else {
+        if self.header.is_none() && self.is_named {
             check_header(record)?;
             self.header = Some(record.clone());
             return Ok(ControlFlow::Continue(()));
-        };
+        }
+        let header = self.header.get_or_insert_with(|| (0..record.len()).map(|place| place.to_string()).collect());
         let (line, expected, found) = (line(record), header.len(), record.len());
         if expected != found {
             return Err(DataErrorKind::FieldCount { line, expected, found });
@@ -76,7 +81,7 @@ impl Table<'_> {
         if !self.source.meter().take(bytes as u64 + ENTRY * found as u64) {
             return Err(self.source.spent(place));
         }
-        let row = Record { index: self.index, place, value: object(header, record), header: true };
+        let row = Record { index: self.index, place, value: object(header, record), header: self.is_named };
         self.index += 1;
         (self.each)(row)
     }

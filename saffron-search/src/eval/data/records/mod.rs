@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod layout;
 mod outcome;
 #[cfg(feature = "parquet")]
 pub(super) mod parquet;
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 use super::source::{Container, Source};
 use super::{DataErrorKind, Place};
 
+pub(crate) use layout::Layout;
 pub(crate) use outcome::Outcome;
 pub(crate) use record::Record;
 
@@ -23,9 +25,9 @@ pub(crate) type Row<'a, T> = &'a mut dyn FnMut(T, Place) -> Result<ControlFlow<(
 type Each<'a> = &'a mut dyn FnMut(Record) -> Result<ControlFlow<()>, DataErrorKind>;
 
 /// The columns that a format looks at.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Wanted<'a> {
-    /// What the lines of a file of bare text are called.
+    /// What a row of bare text is called.
     pub(crate) text: &'a str,
     /// Columns that must be there.
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only parquet keeps columns apart"))]
@@ -33,14 +35,18 @@ pub(crate) struct Wanted<'a> {
     /// A column that need not be there.
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only parquet keeps columns apart"))]
     pub(crate) optional: Option<&'a str>,
+    /// How the rows are laid out.
+    pub(crate) layout: Layout<'a>,
 }
 
 /// Shows the rows of a file in its order, until `each` breaks off.
 pub(crate) fn records(source: &Source, wanted: &Wanted<'_>, each: Each<'_>) -> Result<(), DataErrorKind> {
+    wanted.layout.check(source.container)?;
     match source.container {
-        Container::JsonLines => json::lines(source, each),
-        Container::Json => json::array(source, each),
-        Container::Csv => csv::rows(source, each),
+        Container::JsonLines => json::lines(source, wanted, each),
+        Container::Json => json::array(source, source.text(), wanted, each),
+        Container::Csv => csv::rows(source, b',', wanted.layout, each),
+        Container::Tsv => csv::rows(source, b'\t', wanted.layout, each),
         Container::Text => text::lines(source, wanted.text, each),
         Container::Parquet => parquet_rows(source, wanted, each),
     }

@@ -20,7 +20,7 @@ pub(crate) struct Record {
 impl Record {
     /// A column that must be text.
     pub(crate) fn text(&self, column: &str) -> Result<&str, DataErrorKind> {
-        match self.column(column)? {
+        match self.value_of(column)? {
             Value::String(text) => Ok(text),
             other => Err(self.wrong_type(column, "text", other)),
         }
@@ -28,7 +28,7 @@ impl Record {
 
     /// A column that must be text or null.
     pub(crate) fn optional_text(&self, column: &str) -> Result<Option<&str>, DataErrorKind> {
-        match self.column(column)? {
+        match self.value_of(column)? {
             Value::Null => Ok(None),
             _ => self.text(column).map(Some),
         }
@@ -45,7 +45,7 @@ impl Record {
 
     /// A column that must be text, a number or a truth value, as text.
     pub(crate) fn scalar(&self, column: &str) -> Result<String, DataErrorKind> {
-        match self.column(column)? {
+        match self.value_of(column)? {
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) => Ok(number.to_string()),
             Value::Bool(truth) => Ok(truth.to_string()),
@@ -55,7 +55,7 @@ impl Record {
 
     /// As [`Self::scalar`]; null is none.
     pub(crate) fn optional_scalar(&self, column: &str) -> Result<Option<String>, DataErrorKind> {
-        match self.column(column)? {
+        match self.value_of(column)? {
             Value::Null => Ok(None),
             _ => self.scalar(column).map(Some),
         }
@@ -66,9 +66,14 @@ impl Record {
         self.value.get(column).is_some()
     }
 
-    fn column(&self, column: &str) -> Result<&Value, DataErrorKind> {
+    /// The value of a column: the one of that name, or what a path with dots leads to.
+    pub(crate) fn value_of(&self, column: &str) -> Result<&Value, DataErrorKind> {
         let columns = self.columns()?;
-        columns.get(column).ok_or_else(|| {
+        let (named, nested) = (columns.get(column), nested(&self.value, column));
+        if named.is_some() && nested.is_some() {
+            return Err(self.malformed(format!("`{column}` is both the name of a column and a path to a value")));
+        }
+        named.or(nested).ok_or_else(|| {
             let mut found: Vec<String> = columns.keys().cloned().collect();
             found.sort_unstable();
             DataErrorKind::MissingColumn { place: self.place, column: column.to_owned(), found, header: self.header }
@@ -83,7 +88,7 @@ impl Record {
         DataErrorKind::Malformed { place: self.place, reason: reason.into() }
     }
 
-    fn wrong_type(&self, column: &str, expected: &'static str, found: &Value) -> DataErrorKind {
+    pub(crate) fn wrong_type(&self, column: &str, expected: &'static str, found: &Value) -> DataErrorKind {
         DataErrorKind::WrongType {
             place: self.place,
             column: column.to_owned(),
@@ -91,6 +96,18 @@ impl Record {
             found: kind(found).to_owned(),
         }
     }
+}
+
+/// What keys of objects and places of arrays, with dots between them, lead to. Nothing lies within
+/// null but null.
+fn nested<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.contains('.').then_some(())?;
+    path.split('.').try_fold(value, |value, key| match value {
+        Value::Object(columns) => columns.get(key),
+        Value::Array(elements) => elements.get(key.parse::<usize>().ok()?),
+        Value::Null => Some(value),
+        _ => None,
+    })
 }
 
 /// A value's type, in words.

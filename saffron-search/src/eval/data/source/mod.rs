@@ -8,12 +8,13 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::left_out::LeftOutCounts;
 use super::{Cap, DataErrorKind, DataLimits, Origin, Place};
 use crate::json::Meter;
 use crate::regular::{NotOpened, opened};
 use stream::Stream;
 pub(crate) use stream::carried;
-use text::Text;
+pub(crate) use text::Text;
 
 /// How a file keeps its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(crate) enum Container {
     JsonLines,
     Json,
     Csv,
+    Tsv,
     Text,
     Parquet,
 }
@@ -38,6 +40,8 @@ pub(crate) struct Source {
     last: Cell<Option<u8>>,
     /// Bytes of memory that the rows take which are kept.
     kept: Cell<u64>,
+    /// What is left out of the rows.
+    pub(crate) left_out: LeftOutCounts,
 }
 
 impl Source {
@@ -51,7 +55,16 @@ impl Source {
         }
         let stream = RefCell::new(Stream::new(file, zipped, limits.bytes));
         let (since, last, kept) = (Cell::new(0), Cell::new(None), Cell::new(0));
-        Ok(Self { path: path.to_owned(), container, limits, stream, since, last, kept })
+        Ok(Self {
+            path: path.to_owned(),
+            container,
+            limits,
+            stream,
+            since,
+            last,
+            kept,
+            left_out: LeftOutCounts::default(),
+        })
     }
 
     /// Where the rows came from. Reads what is left of the file for its checksum.
@@ -139,6 +152,7 @@ fn container(path: &Path) -> Result<(Container, bool), DataErrorKind> {
         Some("jsonl" | "ndjson") => Container::JsonLines,
         Some("json") => Container::Json,
         Some("csv") => Container::Csv,
+        Some("tsv") => Container::Tsv,
         Some("txt") => Container::Text,
         Some("parquet") if !zipped => Container::Parquet,
         _ => return Err(DataErrorKind::UnknownExtension),

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Judged, SummarySettings, row};
+use super::{Estimate, Judged, SummarySettings, row};
 use crate::eval::runs::{Key, Kind, Record};
-use crate::eval::runs::summary::Estimate;
 
 /// One strategy and budget on the prompts of a data set that are of one group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +30,6 @@ pub struct GroupRow {
     pub refused: Option<Estimate>,
 }
 
-/// What prompts are put together by.
-pub type Group = fn(&Record) -> Option<&str>;
-
 /// A row for each harm category of each strategy, budget, data set and attack. Data sets without
 /// categories have none.
 #[must_use]
@@ -48,7 +44,7 @@ pub fn by_template(records: &[Record]) -> Vec<GroupRow> {
     by(records, |record| record.template.as_deref())
 }
 
-fn by(records: &[Record], group: Group) -> Vec<GroupRow> {
+fn by(records: &[Record], group: impl Fn(&Record) -> Option<&str>) -> Vec<GroupRow> {
     let mut rows = BTreeMap::<_, BTreeMap<Option<&str>, Vec<&Record>>>::new();
     for record in records {
         let Key { strategy, budget, .. } = &record.key;

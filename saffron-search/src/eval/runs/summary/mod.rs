@@ -23,7 +23,7 @@ use crate::eval::curve::scaling_efficiency;
 use crate::eval::stats::{Bootstrap, Clusters, Interval, Mean, Share, Z95};
 
 pub use compute::{Compute, RoleMeans};
-pub use groups::{Group, GroupRow, by_category, by_template};
+pub use groups::{GroupRow, by_category, by_template};
 pub use paired::{Against, Counted, paired};
 
 /// What a summary is to be made with.

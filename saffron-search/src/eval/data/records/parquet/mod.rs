@@ -1,4 +1,4 @@
-//! Rows of parquet files. Only the columns that are wanted are read.
+//! Rows of parquet files. Only the columns that are wanted are read; of a path into a nested column, the whole column.
 
 mod guard;
 mod thrift;
@@ -71,7 +71,7 @@ impl Table<'_> {
         }
         let is_read = |name: &str| self.projection.get_fields().iter().any(|field| field.name() == name);
         let place = Place::Row(self.index + 1);
-        check_group(file, metadata, &is_read, &self.source.limits, 0, place)?;
+        check_group(file, metadata, &is_read, &self.source.limits, list_values(&self.source.limits), place)?;
         let descriptor = Arc::new(SchemaDescriptor::new(self.projection.clone()));
         let group = self.reader.get_row_group(group).map_err(unreadable)?;
         TreeBuilder::new().as_iter(descriptor, &*group).map_err(unreadable)
@@ -85,11 +85,12 @@ impl Table<'_> {
     }
 }
 
-/// The columns that are wanted, which hold one value a row.
+/// The columns that are wanted.
 fn columns(fields: &[TypePtr], wanted: &Wanted<'_>, any: bool) -> Result<Vec<TypePtr>, DataErrorKind> {
     let place = Place::Row(1);
     let mut columns: Vec<TypePtr> = Vec::new();
-    for name in wanted.columns.iter().copied().chain(wanted.optional) {
+    for wanted_name in wanted.columns.iter().copied().chain(wanted.optional) {
+        let name = outer(fields, wanted_name);
         let mut named = fields.iter().filter(|field| field.name() == name);
         let (column, again) = (named.next(), named.next());
         match column {
@@ -98,10 +99,9 @@ fn columns(fields: &[TypePtr], wanted: &Wanted<'_>, any: bool) -> Result<Vec<Typ
                 return Err(DataErrorKind::Malformed { place, reason });
             }
             Some(_) if columns.iter().any(|column| column.name() == name) => {}
-            Some(column) if is_flat(column) => columns.push(column.clone()),
-            Some(_) => return Err(value::wrong_type(name, place, "a list or a group")),
-            None if any && wanted.optional != Some(name) => {
-                let (column, header) = (name.to_owned(), false);
+            Some(column) => columns.push(column.clone()),
+            None if any && wanted.optional != Some(wanted_name) => {
+                let (column, header) = (wanted_name.to_owned(), false);
                 let found = fields.iter().map(|field| field.name().to_owned()).collect();
                 return Err(DataErrorKind::MissingColumn { place, column, found, header });
             }
@@ -111,8 +111,11 @@ fn columns(fields: &[TypePtr], wanted: &Wanted<'_>, any: bool) -> Result<Vec<Typ
     Ok(columns)
 }
 
-fn is_flat(column: &Type) -> bool {
-    column.is_primitive() && column.get_basic_info().repetition() != parquet::basic::Repetition::REPEATED
+/// The column that a path leads into, unless a column has the path's whole name.
+fn outer<'a>(fields: &[TypePtr], name: &'a str) -> &'a str {
+    let is_named = fields.iter().any(|field| field.name() == name);
+    let first = name.split_once('.').map_or(name, |(first, _)| first);
+    if is_named { name } else { first }
 }
 
 /// The reader's own checks of damaged pages are partly assertions; here they are errors, unless the

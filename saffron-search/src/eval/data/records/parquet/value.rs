@@ -1,21 +1,30 @@
 //! Values of parquet as JSON.
 
-use parquet::record::{Field, Row};
+use parquet::record::{Field, List, Map, Row};
 use serde_json::Value;
 
 use crate::eval::data::{DataErrorKind, Place};
 
-/// What a column of a row takes besides its name and text.
+/// What a value takes besides its name and text.
 const ENTRY: u64 = 128;
 
 /// Bytes of memory that a row takes as JSON, about.
 pub(super) fn size(row: &Row) -> u64 {
-    let text = |field: &Field| match field {
-        Field::Str(text) => text.len(),
-        Field::Bytes(bytes) => bytes.len(),
+    row.get_column_iter().map(|(name, field)| name.len() as u64 + size_of_field(field)).sum()
+}
+
+fn size_of_field(field: &Field) -> u64 {
+    let inner = match field {
+        Field::Str(text) => text.len() as u64,
+        Field::Bytes(bytes) => bytes.len() as u64,
+        Field::Group(row) => size(row),
+        Field::ListInternal(list) => list.elements().iter().map(size_of_field).sum(),
+        Field::MapInternal(map) => {
+            map.entries().iter().map(|(key, value)| size_of_field(key) + size_of_field(value)).sum()
+        }
         _ => 0,
     };
-    row.get_column_iter().map(|(name, field)| ENTRY + (name.len() + text(field)) as u64).sum()
+    ENTRY + inner
 }
 
 /// A row as an object.
@@ -42,15 +51,30 @@ fn value(field: &Field, column: &str, place: Place) -> Result<Value, DataErrorKi
         Field::Bytes(bytes) => {
             Value::from(bytes.as_utf8().map_err(|_| wrong_type(column, place, "bytes that are not UTF-8"))?)
         }
-        _ => return Err(wrong_type(column, place, "a date, a decimal or a map")),
+        Field::Group(row) => object(row, place)?,
+        Field::ListInternal(list) => elements(list, column, place)?,
+        Field::MapInternal(map) => entries(map, column, place)?,
+        _ => return Err(wrong_type(column, place, "a date or a decimal")),
     })
+}
+
+fn elements(list: &List, column: &str, place: Place) -> Result<Value, DataErrorKind> {
+    list.elements().iter().map(|element| value(element, column, place)).collect()
+}
+
+fn entries(map: &Map, column: &str, place: Place) -> Result<Value, DataErrorKind> {
+    let entries = map.entries().iter().map(|(key, entry)| match key {
+        Field::Str(key) => Ok((key.clone(), value(entry, column, place)?)),
+        _ => Err(wrong_type(column, place, "a map whose keys are no text")),
+    });
+    entries.collect()
 }
 
 pub(super) fn wrong_type(column: &str, place: Place, found: &str) -> DataErrorKind {
     DataErrorKind::WrongType {
         place,
         column: column.to_owned(),
-        expected: "text, a number or a truth value",
+        expected: "what JSON has a type for",
         found: found.to_owned(),
     }
 }
