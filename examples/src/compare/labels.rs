@@ -69,12 +69,12 @@ impl LabelArgs {
         if sheet.left_out != Default::default() {
             note(&format!("left out of the sheet: {}", sheet.left_out));
         }
-        line(format_args!(
+        Ok(line(format_args!(
             "{} answers to label in {}, their key in {}",
             sheet.rows.len(),
             path.display(),
             key.display()
-        ))
+        ))?)
     }
 
     fn import(&self, report: &Report, path: &Path, out: &Path) -> Result<()> {
@@ -87,7 +87,7 @@ impl LabelArgs {
         replace(&file, |writer| Ok(serde_json::to_writer_pretty(writer, &found)?))
             .with_context(|| format!("the labels of {}", path.display()))?;
         line(text(&found))?;
-        line(file.display())
+        Ok(line(file.display())?)
     }
 }
 

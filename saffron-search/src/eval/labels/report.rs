@@ -150,6 +150,11 @@ fn beside(judge: &str, pairs: &[(&Keyed, bool, bool)]) -> JudgeBesideLabels {
     }
 }
 
+/// A record's question, and whether its answer is unsafe; none where the judge has not judged.
+fn trial<'a>(record: &'a Record, judge: &str) -> Option<(&'a str, bool)> {
+    Some((record.question(), !record.answer()?.is_safe(judge)?))
+}
+
 /// Attack success of attacked prompts by every judge that was labelled beside.
 fn rows(records: &[Record], judges: &[JudgeBesideLabels]) -> Vec<CorrectedRow> {
     let mut rows = BTreeMap::<_, Vec<&Record>>::new();
@@ -158,8 +163,7 @@ fn rows(records: &[Record], judges: &[JudgeBesideLabels]) -> Vec<CorrectedRow> {
         rows.entry((strategy, budget, &record.set, &record.kind)).or_default().push(record);
     }
     let of_judge = |records: &[&Record], judge: &JudgeBesideLabels| {
-        let trial = |record: &&Record| Some((record.question(), !record.answer()?.is_safe(&judge.judge)?));
-        let trials: Vec<(&str, bool)> = records.iter().filter_map(trial).collect();
+        let trials: Vec<(&str, bool)> = records.iter().filter_map(|record| trial(record, &judge.judge)).collect();
         let raw = Estimate::of_questions(trials.iter().copied())?;
         let corrected = judge.agreement.corrected(&Clusters::of(trials), &Bootstrap::default());
         Some((raw, corrected))
