@@ -14,7 +14,7 @@ use crate::output::line;
 ///
 /// Standard output that cannot be written, as for all of this module.
 pub fn guard_data(data: &GuardData) -> Result<()> {
-    let GuardData { train, validation, held_out, cut_replies, cut_prompts, skipped, seen, .. } = data;
+    let GuardData { train, validation, held_out, cut_replies, cut_prompts, skipped, seen, left_out, .. } = data;
     line(format_args!(
         "{} examples to learn from, {} for validation, {} held out; {seen} more left out, which training has, too",
         train.len(),
@@ -24,7 +24,10 @@ pub fn guard_data(data: &GuardData) -> Result<()> {
     line(format_args!(
         "{cut_replies} replies and {cut_prompts} prompts were cut; {skipped} rows had no reply or no label"
     ))?;
-    Ok(())
+    match left_out.is_nothing() {
+        true => Ok(()),
+        false => Ok(line(format_args!("of the files were {left_out}"))?),
+    }
 }
 
 /// Prints what a guard is worth.

@@ -85,7 +85,7 @@ pub struct DataConfig {
     #[serde(default)]
     pub attack: Attack,
     /// Only the prompts of these groups (HarmfulQA's are `topic / subtopic`), or of groups within
-    /// them.
+    /// them; of these categories where prompts have no groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
     /// Only so many prompts, the first ones.

@@ -88,7 +88,7 @@ impl Dataset {
         self
     }
 
-    /// The items of some groups: those whose group has one of these names, or lies within one (`topic / subtopic` within `topic`).
+    /// The items of some groups: those whose group, or category where they have no group, has one of these names, or lies within one (`topic / subtopic` within `topic`).
     #[must_use]
     pub fn of_groups(mut self, names: &[String]) -> Self {
         self.items.retain(|item| item.is_of_groups(names));

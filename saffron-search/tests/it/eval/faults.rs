@@ -144,7 +144,7 @@ fn every_damage_to_a_zipped_file_is_seen_or_harmless() {
 
 #[test]
 fn names_that_say_nothing_and_files_that_are_not_there_are_refused() {
-    for name in ["a", "a.tsv", "a.gz", "a.parquet.gz", ".", "csv"] {
+    for name in ["a", "a.tab", "a.gz", "a.parquet.gz", ".", "csv"] {
         let error = read(name, &Format::Prompts).unwrap_err();
         assert!(matches!(error.kind(), DataErrorKind::UnknownExtension), "{name}: {error}");
     }

@@ -8,7 +8,7 @@ use rand_core::SeedableRng;
 use saffron_core::Token;
 use saffron_core::random::below;
 use saffron_mrm::text::TextTokenizer;
-use saffron_search::eval::data::Item;
+use saffron_search::eval::data::{Item, LeftOut};
 
 use super::reader::Reader;
 use super::{GuardRecipe, Limits};
@@ -33,6 +33,8 @@ pub struct GuardData {
     pub cut_prompts: usize,
     /// Rows without a reply or label, or with an empty one.
     pub skipped: usize,
+    /// What the formats leave out of the files.
+    pub left_out: LeftOut,
     /// Held-out replies that, as far as they are kept, stand in the training data, too: left out.
     pub seen: usize,
     /// The files.

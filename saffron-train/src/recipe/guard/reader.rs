@@ -24,6 +24,7 @@ impl Reader<'_> {
     pub(super) fn items(&mut self, source: &DataRecipe, seed: u64) -> Result<Vec<Item>, RecipeError> {
         let set = read_chosen(&source.path, &source.format, &source.choice(seed))?;
         self.data.files.extend(data_files(&source.path, &source.format));
+        self.data.left_out += set.left_out;
         Ok(set.items)
     }
 
@@ -35,7 +36,9 @@ impl Reader<'_> {
             Some(_) => Choice { sample: None, take: None, ..choice.clone() },
             None => choice.clone(),
         };
-        let mut left = read_pairs_chosen(&source.path, &source.format, &whole)?.pairs;
+        let set = read_pairs_chosen(&source.path, &source.format, &whole)?;
+        self.data.left_out += set.left_out;
+        let mut left = set.pairs;
         self.data.files.push(source.path.clone());
         let Some((count, seed)) = choice.sample.filter(|(count, _)| *count < left.len()) else {
             left.truncate(choice.take.unwrap_or(usize::MAX));
