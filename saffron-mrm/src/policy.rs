@@ -178,6 +178,10 @@ impl Policy for LmPolicy {
         self.end_tokens.clone()
     }
 
+    fn reply_header(&self) -> Vec<Token> {
+        self.layout().ids().infix.clone()
+    }
+
     fn propose(
         &mut self,
         sessions: &[Session],

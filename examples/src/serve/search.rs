@@ -27,7 +27,8 @@ pub enum ReactionName {
 #[command(about = None, long_about = None)]
 pub struct ServedSearchArgs {
     /// A strategy by its kind: saffron, greedy, sampling, best-of-n, step-beam, dvts, rebase,
-    /// particle-filter, deal, mcts, args, reward-sampling.
+    /// particle-filter, deal, mcts, args, reward-sampling, answer-filter, rollback, header-probe,
+    /// value-filter, risk-stop.
     #[arg(long, default_value = "saffron", conflicts_with = "search")]
     pub strategy: String,
     /// The strategy's width, samples, beams, particles or simulations.
@@ -110,6 +111,7 @@ impl ServedSearchArgs {
 fn named(kind: &str, preset: Preset) -> Result<StrategyConfig> {
     let value = match kind {
         "saffron" => json!({ "kind": kind, "preset": preset }),
+        "risk-stop" => json!({ "kind": kind, "search": { "kind": "saffron", "preset": preset } }),
         _ => json!({ "kind": kind }),
     };
     match serde_json::from_value(value) {
