@@ -74,7 +74,7 @@ impl ServedSearchArgs {
     ///
     /// # Errors
     ///
-    /// An unknown strategy, a file that cannot be read, thresholds out of order.
+    /// An unknown strategy, one that cannot serve conversations, a file that cannot be read, thresholds out of order.
     pub fn config(&self, preset: Preset) -> Result<SearchConfig> {
         let mut config: SearchConfig = match &self.search {
             Some(path) => settings::read(path)?,
@@ -85,6 +85,10 @@ impl ServedSearchArgs {
                 SearchConfig { filter, ..SearchConfig::new(strategy, size) }
             }
         };
+        ensure!(
+            !reminds(&config.strategy),
+            "self-reminder puts words around a question, and a server's prompt is a conversation: send a system message"
+        );
         config.max_new_tokens = Some(config.max_new_tokens.unwrap_or(self.max_new_tokens));
         if let Some(flops) = self.max_flops {
             config.budget.max_flops = Some(flops);
@@ -117,6 +121,15 @@ fn named(kind: &str, preset: Preset) -> Result<StrategyConfig> {
     match serde_json::from_value(value) {
         Ok(strategy) => Ok(strategy),
         Err(error) => bail!(anyhow::Error::from(error).context(format!("--strategy {kind}"))),
+    }
+}
+
+/// Whether a search puts a reminder around the question.
+fn reminds(strategy: &StrategyConfig) -> bool {
+    match strategy {
+        StrategyConfig::SelfReminder { .. } => true,
+        StrategyConfig::RiskStop { search, .. } => reminds(search),
+        _ => false,
     }
 }
 

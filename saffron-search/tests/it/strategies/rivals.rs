@@ -249,7 +249,6 @@ fn a_rollback_delivers_only_what_its_monitor_let_pass() {
 #[test]
 fn an_introspection_is_read_by_the_policy_and_is_no_part_of_the_answer() {
     // The policy says 1 1 …; behind the hidden 3 it answers 2 to it, and behind 3 2 it goes on with 2s.
-    let sure = |token: usize| (0..4).map(|other| if other == token { 9.0 } else { NEVER }).collect::<Vec<f32>>();
     let policy = || {
         let policy = TablePolicy::new(sure(1), vec![0]).with_vocabulary(Arc::new(Numbers(4)));
         let policy = policy.with_row(vec![3], sure(2)).with_row(vec![3, 2], sure(2));
@@ -269,16 +268,15 @@ fn an_introspection_is_read_by_the_policy_and_is_no_part_of_the_answer() {
     assert_eq!(blind.calls, 0);
 }
 
-/// A policy that says 1s, but 2 3 and the end behind the header 1 once it has said two tokens.
+/// Logits of one possible token.
+fn sure(token: usize) -> Vec<f32> {
+    (0..4).map(|other| if other == token { 9.0 } else { NEVER }).collect()
+}
+
+/// A policy that says 1 1 …, and behind the header 1 says 2 3 2 and ends, once it has said two tokens.
 fn repentant() -> TablePolicy {
-    let sure = |token: usize| (0..4).map(|other| if other == token { 9.0 } else { NEVER }).collect::<Vec<f32>>();
-    let behind = |said: usize, more: &[Token]| [&vec![1; said], &[1][..], more].concat();
-    let policy = TablePolicy::new(sure(1), vec![0]);
-    let policy = [3, 4].into_iter().fold(policy, |policy, said| {
-        let policy = policy.with_row(behind(said - 1, &[]), sure(if said == 3 { 2 } else { 1 }));
-        policy.with_row(behind(said - 1, &[2]), sure(3))
-    });
-    policy.with_row(behind(2, &[2, 3]), sure(2)).with_row(behind(2, &[2, 3, 2]), sure(0))
+    let rows = [(vec![1, 1, 1], 2), (vec![1, 1, 1, 2], 3), (vec![1, 1, 1, 2, 3], 2), (vec![1, 1, 1, 2, 3, 2], 0)];
+    rows.into_iter().fold(ones(), |policy, (response, token)| policy.with_row(response, sure(token)))
 }
 
 #[test]
@@ -292,7 +290,6 @@ fn a_refusal_behind_the_header_stands_in_the_answers_place_whole() {
 
 #[test]
 fn a_forced_beginning_is_probed_before_the_first_token() {
-    let sure = |token: usize| (0..4).map(|other| if other == token { 9.0 } else { NEVER }).collect::<Vec<f32>>();
     let mut policy = TablePolicy::new(sure(3), vec![0]).with_row(vec![1], sure(2)).with_row(vec![1, 2], sure(3));
     let searcher = searcher(Box::new(HeaderProbe::new(probed(4, "2 3"))), 4);
     let free = session(&policy);
