@@ -60,7 +60,7 @@ fn a_value_filter_without_a_threshold_is_greedy_or_a_sample() {
                 run(&searcher(strategy, 5).seed(seed), &mut skewed(), &mut scattered(5, unseen)).best.tokens
             };
             assert_eq!(of(Box::new(value_filter(NEVER, false))), of(Box::new(Greedy)));
-            assert_eq!(of(Box::new(value_filter(NEVER, true))), of(Box::new(Sampling::default())));
+            assert_eq!(of(Box::new(value_filter(NEVER, true))), of(Box::<Sampling>::default()));
         }
     }
 }
