@@ -76,6 +76,31 @@ pub enum ConfigError {
         /// The value given.
         found: f32,
     },
+    /// A number must lie in a range.
+    #[error("{what} must lie in {expected}, found {found}")]
+    OutOfRange {
+        /// Which setting.
+        what: &'static str,
+        /// The range.
+        expected: &'static str,
+        /// The value given.
+        found: f32,
+    },
+    /// A text must not be blank.
+    #[error("{what} must not be blank")]
+    Blank {
+        /// Which setting.
+        what: &'static str,
+    },
+    /// A strategy has a text for the policy to read, and the policy's vocabulary encodes none.
+    #[error("{what} is text, but the policy's vocabulary turns ids into text only")]
+    NoEncoding {
+        /// Which setting.
+        what: &'static str,
+    },
+    /// A strategy needs the reply header of the policy's layout, and there is none.
+    #[error("the strategy needs the policy's reply header, but its layout has none: set `header`")]
+    NoReplyHeader,
     /// A penalty must be a finite number.
     #[error("{what} must be finite, found {found}")]
     NotFinite {

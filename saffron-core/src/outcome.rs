@@ -39,7 +39,8 @@ pub struct Outcome {
     /// Whether the answer is safe to show; undecided where no thresholds were given.
     #[serde(default)]
     pub verdict: Verdict,
-    /// What to show instead of the answer, where the caller has said so for such a verdict.
+    /// What to show instead of the answer, where the strategy says so, or the caller has said so for
+    /// such a verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<String>,
 }

@@ -24,6 +24,12 @@ pub trait Policy {
     /// Tokens that end a sequence; there may be several.
     fn end_tokens(&self) -> Vec<Token>;
 
+    /// What the policy's layout puts between a prompt and its reply: the ids that open a reply. Empty
+    /// where the policy has no layout, or does not know it.
+    fn reply_header(&self) -> Vec<Token> {
+        Vec::new()
+    }
+
     /// The candidates of each session.
     ///
     /// # Errors
@@ -42,6 +48,10 @@ macro_rules! forward_policy {
 
             fn end_tokens(&self) -> Vec<Token> {
                 (**self).end_tokens()
+            }
+
+            fn reply_header(&self) -> Vec<Token> {
+                (**self).reply_header()
             }
 
             fn propose(

@@ -25,6 +25,11 @@ pub trait ModelPort {
     /// The policy's end-of-sequence tokens.
     fn end_tokens(&self) -> Vec<Token>;
 
+    /// See [`Policy::reply_header`].
+    fn reply_header(&self) -> Vec<Token> {
+        Vec::new()
+    }
+
     /// How rewards are made, for records.
     fn describe_rewards(&self) -> String;
 
@@ -85,6 +90,10 @@ impl ModelPort for DirectPort<'_> {
 
     fn end_tokens(&self) -> Vec<Token> {
         self.policy.end_tokens()
+    }
+
+    fn reply_header(&self) -> Vec<Token> {
+        self.policy.reply_header()
     }
 
     fn describe_rewards(&self) -> String {

@@ -108,6 +108,21 @@ impl Session {
         Ok(Self { prompt_text: Some(text.into()), ..Self::new(vocabulary, ids)? })
     }
 
+    /// The session with another prompt, and its words if they are known. Prefill, response and search
+    /// stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_prompt(
+        &self,
+        ids: impl Into<Arc<[Token]>>,
+        text: Option<impl Into<Arc<str>>>,
+    ) -> Result<Self, ModelError> {
+        let Self { prompt, .. } = Self::new(self.vocabulary.clone(), ids)?;
+        Ok(Self { prompt, prompt_text: text.map(Into::into), ..self.clone() })
+    }
+
     /// The session with a forced beginning of the reply.
     ///
     /// # Errors

@@ -77,6 +77,13 @@ pub trait SearchStrategy: Send + Sync {
         true
     }
 
+    /// Whether the strategy may put a text in the answer's place
+    /// ([`SearchContext::replace_answer`]). Nothing of its answer should be shown before the search
+    /// ends.
+    fn may_replace(&self) -> bool {
+        false
+    }
+
     /// Whether the settings can be run with; called once before a search.
     ///
     /// # Errors
@@ -110,6 +117,10 @@ impl<S: SearchStrategy + ?Sized> SearchStrategy for Box<S> {
 
     fn needs_rewards(&self) -> bool {
         (**self).needs_rewards()
+    }
+
+    fn may_replace(&self) -> bool {
+        (**self).may_replace()
     }
 
     fn check(&self) -> Result<(), SearchError> {

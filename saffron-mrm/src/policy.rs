@@ -11,7 +11,8 @@ use saffron_core::{
 };
 
 use crate::base::{Base, BaseFiles};
-use crate::engine::{Engine, ModelOptions, Outputs, queries};
+use crate::checkpoint::AdapterFile;
+use crate::engine::{Engine, Merge, ModelOptions, Outputs, queries};
 use crate::error::LoadError;
 use crate::text::{PrefillUse, SessionReader, TextLayout, TextTokenizer};
 
@@ -109,6 +110,18 @@ impl LmPolicy {
         Ok(Self { engine, tokenizer, reader, end_tokens, textless })
     }
 
+    /// Adds a LoRA adapter to the weights. A reward head beside it is not read: a policy's
+    /// unembedding has no bias.
+    ///
+    /// # Errors
+    ///
+    /// An adapter that does not load or is for another model.
+    pub fn with_adapter(self, dir: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let decoder = self.engine.decoder();
+        let lora = AdapterFile::open(dir.as_ref(), decoder.config())?.read(&decoder.device())?;
+        Ok(Self { engine: self.engine.with_lora(lora, Merge::IntoWeights)?, ..self })
+    }
+
     /// The policy with another layout: a [`TextLayout`], or a
     /// [`PromptLayout`](saffron_core::PromptLayout), which is put around ids.
     #[must_use]
@@ -176,6 +189,10 @@ impl Policy for LmPolicy {
 
     fn end_tokens(&self) -> Vec<Token> {
         self.end_tokens.clone()
+    }
+
+    fn reply_header(&self) -> Vec<Token> {
+        self.layout().ids().infix.clone()
     }
 
     fn propose(

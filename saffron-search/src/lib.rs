@@ -23,6 +23,7 @@ pub mod eval;
 #[cfg(any(feature = "eval", feature = "remote", feature = "serve"))]
 mod json;
 pub mod prelude;
+mod refusal;
 #[cfg(any(feature = "eval", feature = "remote"))]
 mod regular;
 #[cfg(feature = "remote")]
@@ -38,15 +39,21 @@ pub mod trace;
 pub use saffron_core;
 pub use searcher::scheduler::Scheduler;
 pub use searcher::{Many, Reaction, Rules, SearchConfig, Searcher, scheduler};
+pub use strategy::answer_filter::AnswerFilter;
 pub use strategy::args::Args;
 pub use strategy::beam::StepBeam;
 pub use strategy::best_of_n::BestOfN;
 pub use strategy::deal::Deal;
 pub use strategy::dvts::Dvts;
 pub use strategy::greedy::Greedy;
+pub use strategy::header_probe::HeaderProbe;
 pub use strategy::mcts::Mcts;
 pub use strategy::particles::ParticleFilter;
 pub use strategy::rebase::Rebase;
 pub use strategy::reward_sampling::RewardSampling;
+pub use strategy::risk_stop::RiskStop;
+pub use strategy::rollback::Rollback;
 pub use strategy::saffron::{Preset, Saffron, SaffronOptions};
 pub use strategy::sampling::Sampling;
+pub use strategy::self_reminder::SelfReminder;
+pub use strategy::value_filter::ValueFilter;

@@ -11,8 +11,9 @@ use saffron_core::{Level, Outcome, SearchObserver, Token, Vocabulary};
 ///
 /// For strategies whose answer comes out of their beam, such as [`Saffron`](crate::Saffron) and
 /// [`Greedy`](crate::Greedy). Where a strategy goes back on what it had, nothing more is told until
-/// the end. What has been told cannot be taken back: a searcher that may put a refusal in the
-/// answer's place ([`Searcher::ruled_by`](crate::Searcher::ruled_by)) should not be listened to.
+/// the end. What has been told cannot be taken back: a searcher that may put a text in the answer's
+/// place ([`Searcher::may_replace`](crate::Searcher::may_replace)) should not be listened to. Of an
+/// answer that was replaced, nothing more is told at the end.
 ///
 /// ```
 /// use saffron_core::NoReward;
@@ -61,7 +62,9 @@ impl<F: FnMut(&[Token])> SearchObserver for CertainTokens<F> {
     }
 
     fn on_finish(&mut self, outcome: &Outcome) {
-        self.certain(&outcome.best.tokens);
+        if outcome.replacement.is_none() {
+            self.certain(&outcome.best.tokens);
+        }
     }
 }
 
@@ -147,6 +150,8 @@ impl<F: FnMut(&str)> SearchObserver for CertainText<F> {
     }
 
     fn on_finish(&mut self, outcome: &Outcome) {
-        self.certain(&outcome.best.tokens);
+        if outcome.replacement.is_none() {
+            self.certain(&outcome.best.tokens);
+        }
     }
 }

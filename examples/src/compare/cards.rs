@@ -35,9 +35,14 @@ pub(super) fn enter_cards(config: &mut Table, folder: &Path) -> Result<bool> {
     }
     for contender in tables(config, "strategies") {
         let reward = contender.get("reward").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let strategy = of_kind(contender, "strategy", "saffron");
-        if let (Some(strategy), Some(preset)) = (strategy, presets.get(&reward)) {
-            entered |= enter(strategy, "preset", preset);
+        let Some(preset) = presets.get(&reward) else { continue };
+        // Some strategies run another.
+        let mut strategy = contender.get_mut("strategy");
+        while let Some(found) = strategy.and_then(Value::as_table_mut) {
+            if found.get("kind").and_then(Value::as_str) == Some("saffron") {
+                entered |= enter(found, "preset", preset);
+            }
+            strategy = found.get_mut("search");
         }
     }
     Ok(entered)
@@ -77,14 +82,16 @@ mod tests {
             strategies = [{ strategy = { kind = "saffron" }, reward = "a" },
                           { strategy = { kind = "saffron", preset = "reference" }, reward = "a" },
                           { strategy = { kind = "saffron", options = {} }, reward = "b" },
-                          { strategy = { kind = "best-of-n" }, reward = "a" }]
+                          { strategy = { kind = "best-of-n" }, reward = "a" },
+                          { strategy = { kind = "risk-stop", search = { kind = "saffron", options = {} } }, reward = "a" }]
         "#;
         let mut config: Table = toml::from_str(text).unwrap();
         assert!(enter_cards(&mut config, folder.path()).unwrap());
         let expected = text
             .replacen(r#"adapter = "mrm" }"#, r#"adapter = "mrm", preset = "paper", layout = "chatml" }"#, 1)
             .replacen(r#"{ kind = "saffron" }"#, r#"{ kind = "saffron", preset = "paper" }"#, 1)
-            .replacen("options = {} }", r#"options = {}, preset = "fluent" }"#, 1);
+            .replacen("options = {} }", r#"options = {}, preset = "fluent" }"#, 1)
+            .replacen("options = {} }", r#"options = {}, preset = "paper" }"#, 1);
         assert_eq!(config, toml::from_str::<Table>(&expected).unwrap());
         assert!(!enter_cards(&mut config, folder.path()).unwrap());
 

@@ -79,6 +79,13 @@ impl Policy for NamedPolicy {
         }
     }
 
+    fn reply_header(&self) -> Vec<Token> {
+        match self {
+            Self::Local(policy) => policy.reply_header(),
+            Self::Served(policy, _) => policy.reply_header(),
+        }
+    }
+
     fn propose(
         &mut self,
         sessions: &[Session],

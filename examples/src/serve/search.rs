@@ -27,7 +27,8 @@ pub enum ReactionName {
 #[command(about = None, long_about = None)]
 pub struct ServedSearchArgs {
     /// A strategy by its kind: saffron, greedy, sampling, best-of-n, step-beam, dvts, rebase,
-    /// particle-filter, deal, mcts, args, reward-sampling.
+    /// particle-filter, deal, mcts, args, reward-sampling, answer-filter, rollback, header-probe,
+    /// value-filter, risk-stop.
     #[arg(long, default_value = "saffron", conflicts_with = "search")]
     pub strategy: String,
     /// The strategy's width, samples, beams, particles or simulations.
@@ -73,7 +74,7 @@ impl ServedSearchArgs {
     ///
     /// # Errors
     ///
-    /// An unknown strategy, a file that cannot be read, thresholds out of order.
+    /// An unknown strategy, one that cannot serve conversations, a file that cannot be read, thresholds out of order.
     pub fn config(&self, preset: Preset) -> Result<SearchConfig> {
         let mut config: SearchConfig = match &self.search {
             Some(path) => settings::read(path)?,
@@ -84,6 +85,10 @@ impl ServedSearchArgs {
                 SearchConfig { filter, ..SearchConfig::new(strategy, size) }
             }
         };
+        ensure!(
+            !reminds(&config.strategy),
+            "self-reminder puts words around a question, and a server's prompt is a conversation: send a system message"
+        );
         config.max_new_tokens = Some(config.max_new_tokens.unwrap_or(self.max_new_tokens));
         if let Some(flops) = self.max_flops {
             config.budget.max_flops = Some(flops);
@@ -110,11 +115,21 @@ impl ServedSearchArgs {
 fn named(kind: &str, preset: Preset) -> Result<StrategyConfig> {
     let value = match kind {
         "saffron" => json!({ "kind": kind, "preset": preset }),
+        "risk-stop" => json!({ "kind": kind, "search": { "kind": "saffron", "preset": preset } }),
         _ => json!({ "kind": kind }),
     };
     match serde_json::from_value(value) {
         Ok(strategy) => Ok(strategy),
         Err(error) => bail!(anyhow::Error::from(error).context(format!("--strategy {kind}"))),
+    }
+}
+
+/// Whether a search puts a reminder around the question.
+fn reminds(strategy: &StrategyConfig) -> bool {
+    match strategy {
+        StrategyConfig::SelfReminder { .. } => true,
+        StrategyConfig::RiskStop { search, .. } => reminds(search),
+        _ => false,
     }
 }
 

@@ -42,6 +42,7 @@ mod released;
 mod replay;
 mod replay_case;
 mod rewards;
+mod rivals;
 mod rooms;
 mod scheduler;
 mod serve;

@@ -1,5 +1,6 @@
 //! Scored candidates.
 
+use crate::candidates::Candidates;
 use crate::reward::ChildReward;
 use crate::token::Token;
 
@@ -22,6 +23,13 @@ pub struct Children {
 }
 
 impl Children {
+    /// Candidates with their rewards, one each.
+    pub(crate) fn of(candidates: &Candidates, rewards: &[ChildReward]) -> Self {
+        let pairs = candidates.ranked.iter().zip(rewards);
+        let child = pairs.map(|(found, reward)| Child { token: found.token, logprob: found.logprob, reward: *reward });
+        Self { ranked: child.collect() }
+    }
+
     /// The seen candidate of highest reward; among equals the more probable, then the lower token id. None if all are unseen.
     #[must_use]
     pub fn best(&self) -> Option<Child> {

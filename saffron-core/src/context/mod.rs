@@ -1,5 +1,6 @@
 //! The only door from a strategy to the models. It counts what passes, keeps the budget, grows the tree and tells observers.
 
+mod asking;
 mod child;
 mod models;
 mod result;
@@ -63,6 +64,12 @@ pub struct SearchContext<'a> {
     /// Changes of the tree so far.
     pub(crate) changes: u64,
     verdict: Verdict,
+    /// What the policy is asked under, where that is not the search's own prompt.
+    framed: Option<Session>,
+    /// What is shown in the answer's place.
+    replacement: Option<String>,
+    /// Scored candidates that nobody has taken yet, if they are kept.
+    scored: Option<Vec<(NodeId, Children)>>,
 }
 
 impl std::fmt::Debug for SearchContext<'_> {
@@ -94,6 +101,9 @@ impl<'a> SearchContext<'a> {
             levels: 0,
             changes: 0,
             verdict: Verdict::default(),
+            framed: None,
+            replacement: None,
+            scored: None,
         }
     }
 }
@@ -195,6 +205,13 @@ impl SearchContext<'_> {
         self.tree.depth(node)?;
         self.answer = Some(node);
         Ok(())
+    }
+
+    /// Puts a text in the answer's place, as [`Outcome::replacement`](crate::Outcome::replacement):
+    /// a refusal, say. `None` takes it back. A strategy that does so says it in
+    /// [`SearchStrategy::may_replace`](crate::SearchStrategy::may_replace).
+    pub fn replace_answer(&mut self, text: Option<String>) {
+        self.replacement = text;
     }
 
     /// Declares why the search as a whole ended, where the answer's own reason would not say it.

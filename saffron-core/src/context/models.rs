@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Child, Children, SearchContext};
+use super::{Children, SearchContext};
 use crate::candidates::{Candidate, Candidates, Coverage};
 use crate::error::ModelError;
 use crate::meter::Role;
@@ -13,6 +13,7 @@ use crate::reward::ChildReward;
 use crate::search_error::{SearchError, SearchErrorKind};
 use crate::session::Session;
 use crate::stop::StopReason;
+use crate::token::Token;
 use crate::tree::NodeId;
 use crate::work::Work;
 
@@ -23,17 +24,35 @@ impl SearchContext<'_> {
     ///
     /// A failed policy, a node that has ended, a spent budget.
     pub fn propose(&mut self, nodes: &[NodeId]) -> Result<Vec<Candidates>, SearchError> {
-        let sessions = self.sessions(nodes)?;
+        let sessions = nodes.iter().map(|node| self.policy_session(&self.tree.tokens(self.tree.growing(*node)?)?));
+        let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+        let candidates = self.propose_sessions(&sessions)?;
+        for (node, candidates) in nodes.iter().zip(&candidates) {
+            self.observer.on_propose(*node, candidates);
+        }
+        Ok(candidates)
+    }
+
+    /// The candidates behind responses that need not be nodes of the tree, in one batch: what the
+    /// policy would say next, had it said each of them. Observers see the call and no candidates.
+    ///
+    /// # Errors
+    ///
+    /// As [`propose`](Self::propose); tokens that the vocabulary does not have.
+    pub fn propose_responses(&mut self, responses: &[Vec<Token>]) -> Result<Vec<Candidates>, SearchError> {
+        let sessions = responses.iter().map(|response| self.policy_session(response));
+        let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+        self.propose_sessions(&sessions)
+    }
+
+    fn propose_sessions(&mut self, sessions: &[Session]) -> Result<Vec<Candidates>, SearchError> {
         if sessions.is_empty() {
             return Ok(Vec::new());
         }
         let filter = self.settings.filter.clone();
-        let candidates = self.call(Role::Policy, sessions.len(), |port| port.propose(&sessions, &filter))?;
+        let candidates = self.call(Role::Policy, sessions.len(), |port| port.propose(sessions, &filter))?;
         let truncated = candidates.iter().filter(|candidates| candidates.coverage == Coverage::Truncated).count();
         self.meter.record_truncated(truncated as u64);
-        for (node, candidates) in nodes.iter().zip(&candidates) {
-            self.observer.on_propose(*node, candidates);
-        }
         Ok(candidates)
     }
 
@@ -44,7 +63,12 @@ impl SearchContext<'_> {
     /// A failed reward model, lists that do not belong together, a spent budget.
     pub fn score(&mut self, nodes: &[NodeId], candidates: &[Candidates]) -> Result<Vec<Vec<ChildReward>>, SearchError> {
         let sessions = self.sessions(nodes)?;
-        self.score_sessions(nodes, &sessions, candidates)
+        let rewards = self.score_sessions(nodes, &sessions, candidates)?;
+        if let Some(scored) = &mut self.scored {
+            let lists = candidates.iter().zip(&rewards).map(|(candidates, rewards)| Children::of(candidates, rewards));
+            scored.extend(nodes.iter().copied().zip(lists));
+        }
+        Ok(rewards)
     }
 
     /// The rewards of candidates behind the sessions of nodes, whatever state these are in.
@@ -77,11 +101,7 @@ impl SearchContext<'_> {
     pub fn score_children(&mut self, nodes: &[NodeId]) -> Result<Vec<(NodeId, Children)>, SearchError> {
         let candidates = self.propose(nodes)?;
         let rewards = self.score(nodes, &candidates)?;
-        let children = candidates.iter().zip(rewards).map(|(candidates, rewards)| Children {
-            ranked: (candidates.ranked.iter().zip(rewards))
-                .map(|(candidate, reward)| Child { token: candidate.token, logprob: candidate.logprob, reward })
-                .collect(),
-        });
+        let children = candidates.iter().zip(&rewards).map(|(candidates, rewards)| Children::of(candidates, rewards));
         Ok(nodes.iter().copied().zip(children).collect())
     }
 

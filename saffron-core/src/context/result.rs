@@ -26,7 +26,7 @@ impl SearchContext<'_> {
             strategy,
             reward: self.port.describe_rewards(),
             verdict: self.verdict,
-            replacement: None,
+            replacement: self.replacement.clone(),
         })
     }
 

@@ -55,6 +55,10 @@ impl<M: Policy> Policy for Counting<M> {
         self.inner.end_tokens()
     }
 
+    fn reply_header(&self) -> Vec<Token> {
+        self.inner.reply_header()
+    }
+
     fn propose(
         &mut self,
         sessions: &[Session],

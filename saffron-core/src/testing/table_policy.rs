@@ -31,6 +31,7 @@ use crate::work::{Forwarded, Work};
 pub struct TablePolicy {
     vocabulary: Arc<dyn Vocabulary>,
     end_tokens: Vec<Token>,
+    reply_header: Vec<Token>,
     default: Vec<f32>,
     rows: BTreeMap<Vec<Token>, Vec<f32>>,
 }
@@ -39,7 +40,23 @@ impl TablePolicy {
     /// A policy with the same logits everywhere; the vocabulary is as large as the row.
     #[must_use]
     pub fn new(default: Vec<f32>, end_tokens: Vec<Token>) -> Self {
-        Self { vocabulary: PlainVocabulary::shared(default.len()), end_tokens, default, rows: BTreeMap::new() }
+        let vocabulary = PlainVocabulary::shared(default.len());
+        Self { vocabulary, end_tokens, reply_header: Vec::new(), default, rows: BTreeMap::new() }
+    }
+
+    /// A vocabulary of the same size that knows text.
+    #[must_use]
+    pub fn with_vocabulary(mut self, vocabulary: Arc<dyn Vocabulary>) -> Self {
+        self.vocabulary = vocabulary;
+        self
+    }
+
+    /// A header of replies. It costs nothing and is no part of the responses that rows are looked up
+    /// by.
+    #[must_use]
+    pub fn with_reply_header(mut self, header: Vec<Token>) -> Self {
+        self.reply_header = header;
+        self
     }
 
     /// Other logits after one response.
@@ -83,6 +100,10 @@ impl Policy for TablePolicy {
 
     fn end_tokens(&self) -> Vec<Token> {
         self.end_tokens.clone()
+    }
+
+    fn reply_header(&self) -> Vec<Token> {
+        self.reply_header.clone()
     }
 
     fn propose(

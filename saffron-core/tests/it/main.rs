@@ -5,6 +5,7 @@
 mod asked;
 mod compute;
 mod context;
+mod contrast;
 mod filter;
 mod listed;
 mod model_name;

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use saffron_core::{CandidateFilter, Policy, Session};
 use saffron_mrm::checkpoint::safetensors::SafetensorsFile;
 use saffron_mrm::checkpoint::{AdapterConfig, AdapterFile, LoraWeights, Projection, Targets};
 use saffron_mrm::engine::{Engine, Merge};
-use saffron_mrm::{Biases, Choices, DecoderConfig, LoadError, ModelOptions, Mrm};
+use saffron_mrm::{Biases, Choices, DecoderConfig, LmPolicy, LoadError, ModelOptions, Mrm};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -44,9 +45,13 @@ fn adapter(lora: &LoraWeights, changes: &Value) -> tempfile::TempDir {
     folder
 }
 
-fn with(lora: LoraWeights) -> Vec<Vec<f32>> {
+fn engine_with(lora: LoraWeights) -> Engine {
     let guard = Engine::open(&dir("tiny-b").join("guard"), &Device::flex(), ModelOptions::default()).unwrap();
-    logits(&mut guard.with_lora(lora, Merge::IntoWeights).unwrap(), &reference("tiny-b").sequences[..2])
+    guard.with_lora(lora, Merge::IntoWeights).unwrap()
+}
+
+fn with(lora: LoraWeights) -> Vec<Vec<f32>> {
+    logits(&mut engine_with(lora), &reference("tiny-b").sequences[..2])
 }
 
 fn load(dir: &Path) -> Result<LoraWeights, LoadError> {
@@ -63,6 +68,24 @@ fn assert_loads(keep: impl Fn(usize, Projection) -> bool, changes: &Value) {
 
 fn error(folder: &tempfile::TempDir) -> LoadError {
     load(folder.path()).unwrap_err()
+}
+
+#[test]
+fn a_policy_with_an_adapter_proposes_what_the_merged_weights_do() {
+    let open = || LmPolicy::open(dir("tiny-b").join("guard"), &Device::flex()).unwrap();
+    let session = Session::new(open().vocabulary(), reference("tiny-b").sequences[0].clone()).unwrap();
+    let propose = |policy: &mut LmPolicy| {
+        policy.propose(std::slice::from_ref(&session), &CandidateFilter::default()).unwrap().value.remove(0)
+    };
+    let mut adapted = open().with_adapter(dir("tiny-b").join("mrm")).unwrap();
+    let found = propose(&mut adapted);
+    assert_ne!(found, propose(&mut open()));
+    let context = adapted.context(&session).unwrap();
+    let logits = &logits(&mut engine_with(weights(|_, _| true)), &[context])[0];
+    let expected = CandidateFilter::default().apply(logits, &[], 0).unwrap();
+    let pairs = found.ranked.iter().zip(&expected.ranked);
+    assert!(pairs.take(5).all(|(one, other)| one.token == other.token && (one.logprob - other.logprob).abs() < 1e-4));
+    assert!(open().with_adapter(dir("tiny-a").join("mrm")).is_err(), "of another model");
 }
 
 #[test]

@@ -200,6 +200,10 @@ impl Policy for RemotePolicy {
         self.end_tokens.clone()
     }
 
+    fn reply_header(&self) -> Vec<Token> {
+        self.layout().ids().infix.clone()
+    }
+
     fn propose(
         &mut self,
         sessions: &[Session],

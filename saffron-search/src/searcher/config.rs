@@ -26,8 +26,8 @@ use crate::strategy::{FilterConfig, StrategyConfig};
 pub struct SearchConfig {
     /// The strategy.
     pub strategy: StrategyConfig,
-    /// What the strategy spends: its width, samples, beams, particles or simulations
-    /// ([`StrategyConfig::budget`]). Greedy decoding, sampling, ARGS and reward sampling take none.
+    /// What the strategy spends: its width, samples, beams, particles, simulations, tries or alarms
+    /// ([`StrategyConfig::budget`]). Strategies without a budget, such as greedy decoding, take none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
     /// Changes to the strategy's candidates.

@@ -154,6 +154,14 @@ impl Searcher {
         self.plan.rules.as_ref()
     }
 
+    /// Whether a text may stand in an answer's place, by the rules or by the strategy
+    /// ([`SearchStrategy::may_replace`]), or an error. Nothing of an answer should be shown before
+    /// its search has ended.
+    #[must_use]
+    pub fn may_replace(&self) -> bool {
+        self.strategy.may_replace() || self.plan.rules.as_ref().is_some_and(Rules::may_replace)
+    }
+
     /// Whether searches can be run with this scorer at all. Every run does this first.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reaction {
-    /// The answer anyway; the verdict stands beside it.
+    /// The answer anyway, or what the strategy shows in its place; the verdict stands beside it.
     #[default]
     Answer,
     /// This text instead, as [`Outcome::replacement`].
@@ -64,6 +64,11 @@ impl Rules {
     pub fn on_undecided(mut self, reaction: Reaction) -> Self {
         self.on_undecided = reaction;
         self
+    }
+
+    /// Whether they may show something else than the answer.
+    pub(super) fn may_replace(&self) -> bool {
+        [&self.on_unsafe, &self.on_undecided].into_iter().any(|reaction| *reaction != Reaction::Answer)
     }
 
     pub(super) fn check(&self) -> Result<(), SearchError> {

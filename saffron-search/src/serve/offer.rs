@@ -38,8 +38,8 @@ pub struct Offer {
 pub struct PlannedSearch {
     /// The searcher.
     pub searcher: Searcher,
-    /// Whether nothing may be sent before the verdict: it may put another text in the answer's
-    /// place, or an error.
+    /// Whether nothing may be sent before the end: the verdict or the strategy may put another text
+    /// in the answer's place, or an error.
     pub withheld: bool,
     /// Milliseconds that the answer may take.
     pub deadline_ms: Option<u64>,
@@ -84,11 +84,12 @@ impl Offer {
             rules: self.rules(wishes)?,
             ..self.search.clone()
         };
-        let replaces =
-            |rules: &Rules| [&rules.on_unsafe, &rules.on_undecided].iter().any(|it| **it != Reaction::Answer);
-        let withheld = config.rules.as_ref().is_some_and(replaces);
         let searcher = Searcher::from_config(&config).map_err(|error| ApiError::from(&error))?;
-        Ok(PlannedSearch { searcher, withheld, deadline_ms: self.deadline(wishes.deadline_ms)? })
+        Ok(PlannedSearch {
+            withheld: searcher.may_replace(),
+            searcher,
+            deadline_ms: self.deadline(wishes.deadline_ms)?,
+        })
     }
 
     fn width(&self, wanted: Option<usize>) -> Result<Option<usize>, ApiError> {

@@ -3,18 +3,25 @@
 use saffron_core::{CandidateFilter, SearchStrategy};
 use serde::{Deserialize, Serialize};
 
+use super::answer_filter::{AnswerFilter, AnswerFilterOptions};
 use super::args::Args;
 use super::beam::StepBeam;
 use super::best_of_n::BestOfN;
 use super::deal::Deal;
 use super::dvts::Dvts;
 use super::greedy::Greedy;
+use super::header_probe::{HeaderProbe, HeaderProbeOptions};
 use super::mcts::Mcts;
 use super::particles::ParticleFilter;
 use super::rebase::Rebase;
+use super::refuse::usual_refusal;
 use super::reward_sampling::RewardSampling;
+use super::risk_stop::{RiskStop, RiskStopOptions};
+use super::rollback::{Rollback, RollbackOptions};
 use super::saffron::{Preset, Saffron, SaffronOptions, wire};
 use super::sampling::Sampling;
+use super::self_reminder::{Reminder, SelfReminder};
+use super::value_filter::{ValueFilter, ValueFilterOptions};
 use super::{PathScore, Steps};
 use crate::tagged::by_kind;
 
@@ -117,6 +124,44 @@ pub enum StrategyConfig {
         /// takes the preset's away.
         options: SaffronOptions,
     },
+    /// [`AnswerFilter`]; the budget is the number of tries.
+    AnswerFilter(AnswerFilterOptions),
+    /// [`Rollback`]; the budget is the number of alarms that are answered by a rollback.
+    Rollback(RollbackOptions),
+    /// [`HeaderProbe`]; no budget.
+    HeaderProbe(HeaderProbeOptions),
+    /// [`ValueFilter`]; no budget.
+    ValueFilter(ValueFilterOptions),
+    /// [`SelfReminder`]; the budget is that of the search.
+    SelfReminder {
+        /// The search that reads it. Default: greedy decoding.
+        #[serde(default = "greedy")]
+        search: Box<StrategyConfig>,
+        /// What stands before the question.
+        #[serde(default = "before")]
+        before: String,
+        /// What stands behind it.
+        #[serde(default = "after")]
+        after: String,
+    },
+    /// [`RiskStop`]; the budget is that of the search.
+    RiskStop {
+        /// The search that is watched. Default: Saffron.
+        #[serde(default = "saffron")]
+        search: Box<StrategyConfig>,
+        /// Risks above it are too high. Default: 0.535.
+        #[serde(default = "bound")]
+        bound: f32,
+        /// Share of a sequence's earlier risk in its risk. Default: 0.8.
+        #[serde(default = "smoothing")]
+        smoothing: f32,
+        /// Factor of a reward before it becomes a probability. Default: 0.8.
+        #[serde(default = "scale")]
+        scale: f32,
+        /// The text in place of the answer.
+        #[serde(default = "usual_refusal")]
+        refusal: String,
+    },
 }
 
 by_kind!(StrategyConfig);
@@ -137,12 +182,49 @@ fn exploration() -> f32 {
     1.25
 }
 
+fn greedy() -> Box<StrategyConfig> {
+    Box::new(StrategyConfig::Greedy {})
+}
+
+fn saffron() -> Box<StrategyConfig> {
+    let preset = Preset::default();
+    Box::new(StrategyConfig::Saffron { preset, options: SaffronOptions::of(preset) })
+}
+
+fn before() -> String {
+    Reminder::default().before
+}
+
+fn after() -> String {
+    Reminder::default().after
+}
+
+fn bound() -> f32 {
+    RiskStopOptions::default().bound
+}
+
+fn smoothing() -> f32 {
+    RiskStopOptions::default().smoothing
+}
+
+fn scale() -> f32 {
+    RiskStopOptions::default().scale
+}
+
 impl StrategyConfig {
     /// What the budget is of this strategy; none where it has no budget.
     #[must_use]
     pub fn budget(&self) -> Option<&'static str> {
         match self {
-            Self::Greedy {} | Self::Sampling {} | Self::Args { .. } | Self::RewardSampling { .. } => None,
+            Self::Greedy {}
+            | Self::Sampling {}
+            | Self::Args { .. }
+            | Self::RewardSampling { .. }
+            | Self::HeaderProbe(_)
+            | Self::ValueFilter(_) => None,
+            Self::AnswerFilter(_) => Some("tries"),
+            Self::Rollback(_) => Some("alarms"),
+            Self::SelfReminder { search, .. } | Self::RiskStop { search, .. } => search.budget(),
             Self::BestOfN {} | Self::Dvts { .. } => Some("samples"),
             Self::StepBeam { .. } => Some("beams"),
             Self::ParticleFilter { .. } => Some("particles"),
@@ -176,6 +258,17 @@ impl StrategyConfig {
             Self::Args { weight, temperature: Some(temperature) } => Box::new(Args::stochastic(weight, temperature)),
             Self::RewardSampling { beta } => Box::new(RewardSampling::new(beta)),
             Self::Saffron { preset, options } => Box::new(Saffron::of(preset, budget).with_options(options)),
+            Self::AnswerFilter(options) => Box::new(AnswerFilter::new(budget).with_options(options)),
+            Self::Rollback(options) => Box::new(Rollback::new(budget).with_options(options)),
+            Self::HeaderProbe(options) => Box::new(HeaderProbe::new(options)),
+            Self::ValueFilter(options) => Box::new(ValueFilter::new(options)),
+            Self::SelfReminder { search, before, after } => {
+                Box::new(SelfReminder::new(search.build(budget)).with_reminder(Reminder { before, after }))
+            }
+            Self::RiskStop { search, bound, smoothing, scale, refusal } => {
+                let options = RiskStopOptions { bound, smoothing, scale, refusal };
+                Box::new(RiskStop::new(search.build(budget)).with_options(options))
+            }
         }
     }
 
@@ -191,6 +284,8 @@ impl StrategyConfig {
     pub fn draws(&self) -> bool {
         match self {
             Self::Greedy {} | Self::Deal { .. } | Self::Mcts { .. } | Self::Saffron { .. } => false,
+            Self::ValueFilter(options) => options.draw,
+            Self::SelfReminder { search, .. } | Self::RiskStop { search, .. } => search.draws(),
             Self::Args { temperature, .. } => temperature.is_some(),
             Self::Sampling {}
             | Self::BestOfN {}
@@ -198,7 +293,10 @@ impl StrategyConfig {
             | Self::Dvts { .. }
             | Self::Rebase { .. }
             | Self::ParticleFilter { .. }
-            | Self::RewardSampling { .. } => true,
+            | Self::RewardSampling { .. }
+            | Self::AnswerFilter(_)
+            | Self::Rollback(_)
+            | Self::HeaderProbe(_) => true,
         }
     }
 

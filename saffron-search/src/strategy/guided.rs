@@ -5,10 +5,15 @@ use saffron_core::{Child, Children, NodeId, SearchContext, SearchError, Step, St
 /// Probability and reward together: `logprob + weight · reward`. None for candidates that the reward model has not seen, unless
 /// they end the sequence: then the reward of what stands before them counts, if it has one.
 pub(super) fn tilted(cx: &SearchContext<'_>, parent: NodeId, child: &Child, weight: f32) -> Option<f32> {
+    known_reward(cx, parent, child).map(|reward| weighed(child.logprob, weight, reward))
+}
+
+/// A candidate's reward. None for one that the reward model has not seen, unless it ends the
+/// sequence: then the reward of what stands before it counts, if it has one.
+pub(super) fn known_reward(cx: &SearchContext<'_>, parent: NodeId, child: &Child) -> Option<f32> {
     let ends = cx.settings().filter.end_tokens.contains(&child.token);
     let before = || if ends { cx.tree().reward(parent).ok().flatten() } else { None };
-    let reward = child.reward.seen().or_else(before)?;
-    Some(weighed(child.logprob, weight, reward))
+    child.reward.seen().or_else(before)
 }
 
 /// `logprob + weight · reward`, where a weight of 0 leaves infinite rewards out too.

@@ -27,6 +27,11 @@ impl Walk {
         Ok(matches!(cx.tree().state(self.node)?, NodeState::Ended(_)))
     }
 
+    /// One more token, drawn from these candidates.
+    pub(super) fn draw(&mut self, cx: &mut SearchContext<'_>, candidates: &Candidates) -> Result<(), SearchError> {
+        self.take(cx, candidates, &weights_of(candidates))
+    }
+
     fn take(
         &mut self,
         cx: &mut SearchContext<'_>,
@@ -85,12 +90,15 @@ impl Proposed {
 pub(super) fn walk(cx: &mut SearchContext<'_>, walks: &mut [Walk], places: &[usize]) -> Result<(), SearchError> {
     let nodes: Vec<NodeId> = places.iter().map(|place| walks[*place].node).collect();
     let proposed = Proposed::of(cx, &nodes)?;
-    let weights = |list: &Candidates| LogWeights::new(list.ranked.iter().map(|candidate| f64::from(candidate.logprob)));
-    let weights: Vec<LogWeights> = proposed.candidates.iter().map(weights).collect();
+    let weights: Vec<LogWeights> = proposed.candidates.iter().map(weights_of).collect();
     for (place, (candidates, weights)) in places.iter().zip(proposed.with_weights(&weights)) {
         walks[*place].take(cx, candidates, weights)?;
     }
     Ok(())
+}
+
+fn weights_of(candidates: &Candidates) -> LogWeights {
+    LogWeights::new(candidates.ranked.iter().map(|candidate| f64::from(candidate.logprob)))
 }
 
 /// The places of the walks that have not ended.

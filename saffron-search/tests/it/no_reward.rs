@@ -25,7 +25,8 @@ fn lacks_reward(error: &SearchError) -> &str {
 fn a_strategy_that_decides_by_rewards_does_not_begin_without_a_reward_model() {
     for strategy in all() {
         let (name, needs) = (strategy.describe(), strategy.needs_rewards());
-        assert_eq!(needs, !["greedy", "sampling"].contains(&&name[..]), "{name}");
+        let free = ["greedy", "sampling"].contains(&&name[..]) || name.starts_with("header probe");
+        assert_eq!(needs, !free, "{name}");
         let (searcher, mut policy) = (searcher(strategy, 3), Counting::new(uniform()));
         let session = session(&uniform());
         let one = searcher.run(&session, &mut policy, &mut NoReward);
@@ -71,12 +72,13 @@ fn a_configuration_says_at_which_budgets_it_needs_a_reward_model() {
         let config: StrategyConfig = serde_json::from_value(json!({ "kind": kind })).unwrap();
         config.needs_rewards(budget)
     };
-    for kind in ["greedy", "sampling"] {
+    for kind in ["greedy", "sampling", "header-probe", "self-reminder"] {
         assert!(!needs(kind, 1), "{kind}");
     }
     let guided =
         ["step-beam", "dvts", "rebase", "particle-filter", "deal", "mcts", "args", "reward-sampling", "saffron"];
-    for kind in guided {
+    let rivals = ["answer-filter", "rollback", "value-filter", "risk-stop"];
+    for kind in guided.into_iter().chain(rivals) {
         assert!(needs(kind, 1), "{kind}");
     }
     assert_eq!((needs("best-of-n", 1), needs("best-of-n", 2)), (false, true));

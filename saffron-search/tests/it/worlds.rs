@@ -1,7 +1,37 @@
 //! Small worlds in which every answer can be worked out by hand or by brute force.
 
+use std::sync::Arc;
+
 use saffron_core::testing::{ScriptedReward, TablePolicy};
-use saffron_core::{Session, TokenSet};
+use saffron_core::{PlainVocabulary, Session, Token, TokenSet, Vocabulary, VocabularyError, VocabularyId};
+
+/// Ids that are written as numbers, and read again.
+#[derive(Debug)]
+pub(crate) struct Numbers(pub(crate) usize);
+
+impl Vocabulary for Numbers {
+    fn id(&self) -> VocabularyId {
+        PlainVocabulary::new(self.0).id()
+    }
+
+    fn size(&self) -> usize {
+        self.0
+    }
+
+    fn decode(&self, tokens: &[Token]) -> Result<String, VocabularyError> {
+        PlainVocabulary::new(self.0).decode(tokens)
+    }
+
+    fn encode(&self, text: &str) -> Result<Option<Vec<Token>>, VocabularyError> {
+        let ids = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+        ids.map(Some).map_err(|source| VocabularyError { source: Box::new(source) })
+    }
+}
+
+/// The uniform world whose ids have text.
+pub(crate) fn written() -> TablePolicy {
+    uniform().with_vocabulary(Arc::new(Numbers(4)))
+}
 
 /// Tokens 0 (ends), 1, 2, 3; every one of equal probability.
 pub(crate) fn uniform() -> TablePolicy {

@@ -54,6 +54,7 @@ pub(super) enum Message {
 pub(in crate::searcher) struct Facts {
     pub(in crate::searcher) vocabulary: Arc<dyn Vocabulary>,
     pub(super) end_tokens: Vec<Token>,
+    pub(super) reply_header: Vec<Token>,
     pub(super) rewards: String,
     pub(in crate::searcher) scores: bool,
 }
@@ -63,6 +64,7 @@ impl Facts {
         Self {
             vocabulary: policy.vocabulary(),
             end_tokens: policy.end_tokens(),
+            reply_header: policy.reply_header(),
             rewards: scorer.describe(),
             scores: scorer.scores(),
         }
@@ -107,6 +109,10 @@ impl ModelPort for GatheredPort {
 
     fn end_tokens(&self) -> Vec<Token> {
         self.facts.end_tokens.clone()
+    }
+
+    fn reply_header(&self) -> Vec<Token> {
+        self.facts.reply_header.clone()
     }
 
     fn describe_rewards(&self) -> String {

@@ -15,6 +15,9 @@ pub struct Models {
     pub vocabulary: usize,
     /// The policy's end-of-sequence tokens.
     pub end_tokens: Vec<Token>,
+    /// The ids that open a reply of the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_header: Vec<Token>,
     /// How rewards are made.
     pub rewards: String,
 }

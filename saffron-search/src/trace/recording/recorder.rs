@@ -27,6 +27,7 @@ impl<'a> RecordingPort<'a> {
         let models = Models {
             vocabulary: inner.vocabulary().size(),
             end_tokens: inner.end_tokens(),
+            reply_header: inner.reply_header(),
             rewards: inner.describe_rewards(),
         };
         Self { inner, recording: Recording { models, ..Recording::default() } }
@@ -61,6 +62,10 @@ impl ModelPort for RecordingPort<'_> {
 
     fn end_tokens(&self) -> Vec<Token> {
         self.inner.end_tokens()
+    }
+
+    fn reply_header(&self) -> Vec<Token> {
+        self.inner.reply_header()
     }
 
     fn describe_rewards(&self) -> String {

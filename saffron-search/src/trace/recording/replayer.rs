@@ -125,6 +125,10 @@ impl ModelPort for ReplayPort {
         self.recording.models.end_tokens.clone()
     }
 
+    fn reply_header(&self) -> Vec<Token> {
+        self.recording.models.reply_header.clone()
+    }
+
     fn describe_rewards(&self) -> String {
         self.recording.models.rewards.clone()
     }

@@ -88,6 +88,19 @@ fn a_flop_budget_needs_counted_flops_and_thresholds_a_reward_model() {
 }
 
 #[test]
+fn nothing_is_sent_of_a_search_that_may_refuse_before_it_has_ended() {
+    let kinds = [("answer-filter", Some(2)), ("rollback", Some(2)), ("header-probe", None), ("risk-stop", Some(2))];
+    for (kind, size) in kinds {
+        let offer = Offer::new("m", SearchConfig::new(strategy(kind), size));
+        assert!(plan(&offer, &json!({})).unwrap().withheld, "{kind}");
+    }
+    for (kind, size) in [("value-filter", None), ("self-reminder", None), ("saffron", Some(2))] {
+        let offer = Offer::new("m", SearchConfig::new(strategy(kind), size));
+        assert!(!plan(&offer, &json!({})).unwrap().withheld, "{kind}");
+    }
+}
+
+#[test]
 fn temperature_zero_is_for_searches_without_chance() {
     for (kind, size, draws) in [
         ("greedy", None, false),
@@ -102,6 +115,12 @@ fn temperature_zero_is_for_searches_without_chance() {
         ("rebase", Some(2), true),
         ("particle-filter", Some(2), true),
         ("reward-sampling", None, true),
+        ("answer-filter", Some(2), true),
+        ("rollback", Some(2), true),
+        ("header-probe", None, true),
+        ("value-filter", None, false),
+        ("risk-stop", Some(2), false),
+        ("self-reminder", None, false),
     ] {
         let offer = Offer::new("m", SearchConfig::new(strategy(kind), size));
         assert_eq!(plan(&offer, &json!({ "temperature": 0 })).is_err(), draws, "{kind}");

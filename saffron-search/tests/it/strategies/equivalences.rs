@@ -172,11 +172,19 @@ fn every_strategy_can_be_written_in_a_file_and_runs_as_published() {
         ("args", "args (greedy, weight 1)"),
         ("reward-sampling", "reward sampling (β 1)"),
         ("saffron", "saffron (fluent, width 4, prior 0.2, rewards up to 3, past dead ends)"),
+        ("answer-filter", "answer filter (tries 4, threshold 0)"),
+        ("rollback", "rollback (alarms 4, threshold 0, every 8, back 8, draws again)"),
+        ("value-filter", "value filter (in order, threshold 0)"),
+        (
+            "risk-stop",
+            "risk stop (bound 0.535, smoothing 0.8, scale 0.8) of saffron (fluent, width 4, prior 0.2, rewards up to 3, \
+             past dead ends)",
+        ),
     ];
     for (kind, name) in kinds {
         let config: StrategyConfig = serde_json::from_str(&format!("{{\"kind\": \"{kind}\"}}")).unwrap();
         // Four tokens run out of new 3-grams, which the default Saffron search asks for.
-        let most = if kind == "saffron" { 12 } else { 32 };
+        let most = if ["saffron", "risk-stop"].contains(&kind) { 12 } else { 32 };
         let searcher = searcher(config.build(4), most).filter(config.filter());
         let outcome = run(&searcher, &mut skewed(), &mut scattered(3, &[]));
         assert_eq!(outcome.strategy, name);

@@ -5,15 +5,22 @@ mod guided;
 mod hostile;
 mod options;
 mod oracle;
+mod rivals;
+mod rivals_cost;
 mod saffron;
 mod steps;
 
 use saffron_core::testing::TablePolicy;
 use saffron_core::{CandidateFilter, ChildScorer, Outcome, SearchStrategy, Token};
 use saffron_search::strategy::Steps;
+use saffron_search::strategy::header_probe::HeaderProbeOptions;
+use saffron_search::strategy::risk_stop::RiskStopOptions;
+use saffron_search::strategy::rollback::RollbackOptions;
+use saffron_search::strategy::self_reminder::Reminder;
+use saffron_search::strategy::value_filter::ValueFilterOptions;
 use saffron_search::{
-    Args, BestOfN, Deal, Dvts, Greedy, Mcts, ParticleFilter, Preset, Rebase, RewardSampling, Saffron, Sampling,
-    Searcher, StepBeam,
+    AnswerFilter, Args, BestOfN, Deal, Dvts, Greedy, HeaderProbe, Mcts, ParticleFilter, Preset, Rebase, RewardSampling,
+    RiskStop, Rollback, Saffron, Sampling, Searcher, SelfReminder, StepBeam, ValueFilter,
 };
 
 use crate::worlds::session;
@@ -49,7 +56,35 @@ pub(crate) fn all() -> Vec<Box<dyn SearchStrategy>> {
         Box::new(RewardSampling::new(0.5)),
         Box::new(Saffron::paper(3)),
         Box::new(Saffron::reference(3)),
+        Box::new(AnswerFilter::new(2)),
+        Box::new(rollback(2, 2, 3)),
+        Box::new(rollback(1, 1, 1)),
+        Box::new(HeaderProbe::new(probed(2, "2 3"))),
+        Box::new(ValueFilter::default()),
+        Box::new(ValueFilter::new(ValueFilterOptions { threshold: 1.0, draw: true })),
+        Box::new(risk_stop(Box::new(Saffron::paper(3)), 0.1)),
+        Box::new(risk_stop(Box::new(BestOfN::new(3)), 0.1)),
     ]
+}
+
+/// A rollback that checks often.
+pub(crate) fn rollback(alarms: usize, every: usize, back: usize) -> Rollback {
+    Rollback::new(alarms).with_options(RollbackOptions { every, back, ..RollbackOptions::default() })
+}
+
+/// Probes with the header 1, and one phrase of refusal.
+pub(crate) fn probed(every: usize, phrase: &str) -> HeaderProbeOptions {
+    HeaderProbeOptions { every, tokens: 2, header: Some(vec![1]), phrases: vec![phrase.to_owned()] }
+}
+
+pub(crate) fn risk_stop(search: Box<dyn SearchStrategy>, bound: f32) -> RiskStop {
+    RiskStop::new(search).with_options(RiskStopOptions { bound, ..RiskStopOptions::default() })
+}
+
+/// A reminder of numbers around a search.
+pub(crate) fn reminded(search: Box<dyn SearchStrategy>, before: &str, after: &str) -> SelfReminder {
+    let [before, after] = [before, after].map(str::to_owned);
+    SelfReminder::new(search).with_reminder(Reminder { before, after })
 }
 
 /// A searcher that widens nothing and ends nothing early.
