@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, log_merged, open, read, show};
+use saffron_examples::compare::{CompareArgs, folder, keep_caches, log_merged, open, read, show};
 use saffron_examples::device::device;
 use saffron_examples::models::{TemplateDate, files_of, note};
 use saffron_examples::output::{self, say};
@@ -39,9 +39,10 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
-    let (config, device) = (read(path)?, device(&args.device)?);
+    let (mut config, device) = (read(path)?, device(&args.device)?);
+    keep_caches(&mut config, &args.out)?;
     say(format_args!("device {}", args.device));
-    let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
+    let mut models = open(&mut config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit(), args.memory)?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
     comparison.prepared().marks().iter().for_each(|marks| note(&marks.to_string()));
     let manifest = comparison.manifest(args.shard, &files_of)?.fingerprint("device", &args.device);
@@ -67,7 +68,12 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
 }
 
 fn merge(args: &CompareArgs, config: Option<&Path>) -> Result<()> {
-    let given = config.map(|path| Ok::<_, anyhow::Error>((read(path)?, folder(path)))).transpose()?;
+    let given = |path| {
+        let mut config = read(path)?;
+        args.merge.first().map_or(Ok(()), |shard| keep_caches(&mut config, shard))?;
+        Ok::<_, anyhow::Error>((config, folder(path)))
+    };
+    let given = config.map(given).transpose()?;
     let (run, report) = merge_shards(&args.merge, &args.out, given)?;
     show(&report, run.path())?;
     log_merged(&report, &run, config)?;

@@ -6,7 +6,7 @@ use clap::Parser;
 use saffron_search::eval::runs::Shard;
 
 use crate::device::first;
-use crate::models::WaitArgs;
+use crate::models::{MemoryArgs, WaitArgs};
 
 /// Compares strategies over data sets.
 #[derive(Clone, Debug, Parser)]
@@ -37,4 +37,7 @@ pub struct CompareArgs {
     /// How long to wait for servers.
     #[command(flatten)]
     pub wait: WaitArgs,
+    /// The memory that models may take.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
 }

@@ -24,6 +24,7 @@ mod guides;
 mod in_a_server;
 mod label;
 mod margin;
+mod memory;
 mod moved;
 mod naming;
 mod packages;
