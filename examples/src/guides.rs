@@ -20,6 +20,7 @@ pages! {
     Compute: "docs/compute.md",
     OwnMrm: "docs/own-mrm.md",
     InAServer: "docs/in-a-server.md",
+    Programs: "docs/programs.md",
 }
 
 /// The README's program, run from the repository's root.
