@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, list_formats, log_merged, open, read, show};
+use saffron_examples::compare::{CompareArgs, folder, keep_caches, list_formats, log_merged, open, read, show};
 use saffron_examples::device::device;
 use saffron_examples::models::{TemplateDate, files_of, note};
 use saffron_examples::output::{self, say};
@@ -45,9 +45,10 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
-    let (config, device) = (read(path)?, device(&args.device)?);
+    let (mut config, device) = (read(path)?, device(&args.device)?);
+    keep_caches(&mut config, &args.out)?;
     say(format_args!("device {}", args.device));
-    let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
+    let mut models = open(&mut config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit(), args.memory)?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
     comparison.prepared().marks().iter().for_each(|marks| note(&marks.to_string()));
     for (set, left_out) in comparison.prepared().left_out() {
@@ -76,7 +77,12 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
 }
 
 fn merge(args: &CompareArgs, config: Option<&Path>) -> Result<()> {
-    let given = config.map(|path| Ok::<_, anyhow::Error>((read(path)?, folder(path)))).transpose()?;
+    let given = |path| {
+        let mut config = read(path)?;
+        args.merge.first().map_or(Ok(()), |shard| keep_caches(&mut config, shard))?;
+        Ok::<_, anyhow::Error>((config, folder(path)))
+    };
+    let given = config.map(given).transpose()?;
     let (run, report) = merge_shards(&args.merge, &args.out, given)?;
     show(&report, run.path())?;
     log_merged(&report, &run, config)?;

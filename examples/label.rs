@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use saffron_examples::device::{device, first};
-use saffron_examples::label::{open, read, show, watched};
-use saffron_examples::models::{TemplateDate, WaitArgs};
+use saffron_examples::label::{keep_caches, open, read, show, watched};
+use saffron_examples::models::{MemoryArgs, TemplateDate, WaitArgs};
 use saffron_examples::output::{self, say};
 use saffron_examples::recipe::folder_of;
 use saffron_search::eval::runs::Shard;
@@ -46,6 +46,8 @@ struct Args {
     device: String,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 fn main() -> ExitCode {
@@ -64,10 +66,12 @@ fn program() -> Result<()> {
 
 /// Labels what is not done yet.
 fn label(args: &Args, path: &Path) -> Result<LabelSummary> {
-    let recipe = read(path)?;
+    let mut recipe = read(path)?;
+    keep_caches(&mut recipe, &args.out)?;
     let device = device(&args.device)?;
     say(format_args!("device {}", args.device));
-    let (mut labelling, models) = open(&recipe, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
+    let date = TemplateDate::of_run(&args.out)?;
+    let (mut labelling, models) = open(&mut recipe, &device, date, args.wait.limit(), args.memory)?;
     let origin = RunOrigin { folder: folder_of(path), device: args.device.clone(), models };
     let mut run = labelling.open(&recipe, &args.out, args.shard, &origin)?;
     watched(&mut run, &mut labelling)

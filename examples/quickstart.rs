@@ -17,7 +17,7 @@ use saffron_examples::compare::{open, read};
 use saffron_examples::demo::trial::{run, tree};
 use saffron_examples::demo::{Contrast, Line, table};
 use saffron_examples::device::{device, first};
-use saffron_examples::models::{TemplateDate, WaitArgs};
+use saffron_examples::models::{MemoryArgs, TemplateDate, WaitArgs};
 use saffron_examples::output::{self, line};
 use saffron_examples::prompt::save;
 use saffron_search::eval::comparison::{ComparisonConfig, prepare, results};
@@ -47,6 +47,8 @@ struct Args {
     device: String,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 fn main() -> ExitCode {
@@ -54,11 +56,11 @@ fn main() -> ExitCode {
 }
 
 fn program() -> Result<()> {
-    let Args { json, out, config, device: name, wait } = Args::parse();
+    let Args { json, out, config, device: name, wait, memory } = Args::parse();
     let config = config.as_deref().unwrap_or(Path::new(CONFIG));
-    let config = ComparisonConfig { keep_text: true, ..read(config)? };
+    let mut config = ComparisonConfig { keep_text: true, ..read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
-    let mut models = open(&config, &device(&name)?, TemplateDate::today(), wait.limit())?;
+    let mut models = open(&mut config, &device(&name)?, TemplateDate::today(), wait.limit(), memory)?;
     let prepared = prepare(&config, models.policy())?;
     let records = run(&prepared, &mut models)?;
     let lines = Line::all(&results(&config, &records), &judge)?;

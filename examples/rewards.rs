@@ -18,7 +18,7 @@ use anyhow::Result;
 use clap::Parser;
 use saffron_core::ModelName;
 use saffron_examples::device::{device, first};
-use saffron_examples::models::Opener;
+use saffron_examples::models::{MemoryArgs, Opener};
 use saffron_examples::output;
 use saffron_examples::rewards_file::{RewardsFile, sequences};
 use saffron_mrm::{ModelOptions, Mrm};
@@ -50,6 +50,8 @@ struct Args {
     /// Device to run on.
     #[arg(long, default_value = first())]
     device: String,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 fn main() -> ExitCode {
@@ -59,8 +61,9 @@ fn main() -> ExitCode {
 fn program() -> Result<()> {
     let args = Args::parse();
     let device = device(&args.device)?;
-    let checkpoint = Opener::new(device.clone(), ModelOptions::default()).fetched(&args.base)?;
-    let base = Mrm::builder(checkpoint.path(), &device, ModelOptions::default())?;
+    let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_memory(args.memory);
+    let checkpoint = opener.fetched(&args.base)?;
+    let base = Mrm::builder(checkpoint.path(), &device, opener.alone(&args.base)?)?;
     let base = if args.neutral_head { base.neutral_where_absent() } else { base };
     let mut mrm = base.without_card().with_adapter(&args.adapter)?;
     let expected = args.expected.as_deref().map(RewardsFile::read).transpose()?;

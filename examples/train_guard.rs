@@ -41,6 +41,7 @@ fn program() -> Result<()> {
     recipe.check(files.config(), files.tokenizer())?;
     let data = GuardData::read(&recipe, files.tokenizer())?;
     show::guard_data(&data)?;
+    opener.fit_training(&recipe.base)?;
     let base = opener.base(&recipe.base)?;
     let mut run = recipe.open(&base, &data, &args.out, &args.origin(&opener)?)?;
     let adapter = train(&mut run, &recipe.corpus(&data), &data.validation, "the adapter")?;

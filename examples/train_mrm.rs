@@ -43,6 +43,7 @@ fn program() -> Result<()> {
     let (layout, vocab_size) = (recipe.context_layout(files.tokenizer())?, files.config().vocab_size);
     let data = MrmData::read(&recipe, &layout, vocab_size)?;
     show::mrm_data(&data)?;
+    opener.fit_training(&recipe.base)?;
     let base = opener.base(&recipe.base)?;
     show::unseen(&data.unseen(vocab_size)?)?;
     let mut run = recipe.open(&base, &data, &args.out, &args.origin(&opener)?)?;

@@ -21,6 +21,7 @@ pages! {
     OwnMrm: "docs/own-mrm.md",
     InAServer: "docs/in-a-server.md",
     Rivals: "docs/rivals.md",
+    Programs: "docs/programs.md",
 }
 
 /// The README's program, run from the repository's root.

@@ -177,14 +177,14 @@ impl RewardArgs {
                 .map(|model| ServedSettings { model: Some(model), ..ServedSettings::default() }),
             route: self.mrm_route.clone(),
             tolerance: self.mrm_tolerance,
-            cache_mb: opener.options().cache_bytes >> 20,
+            cache_mb: opener.asked_cache(),
             max_context: None,
         })
     }
 
     /// The guard, as a configuration would have it.
     fn guard_settings(&self, model: &ModelName, opener: &mut Opener) -> Result<GuardSettings> {
-        let cache_mb = opener.options().cache_bytes >> 20;
+        let cache_mb = opener.asked_cache();
         let question = match &self.guard_template {
             Some(name) => Some(GuardQuestion::Named(name.clone())),
             None => Self::guard_question(model, opener)?,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::brief::{cut, listed};
+use crate::memory::MemoryError;
 
 /// A checkpoint, adapter or tokenizer cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,14 @@ pub enum LoadError {
         found: u64,
         /// The limit.
         limit: u64,
+    },
+    /// A model that needs more memory than there is.
+    #[error("{}: the model does not fit into memory", path.display())]
+    Memory {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is needed, and what there is.
+        source: MemoryError,
     },
     /// A JSON file that is none, or lacks what it must have.
     #[error("{}: cannot be used as JSON", path.display())]

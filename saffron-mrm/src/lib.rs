@@ -30,6 +30,7 @@
 //! | [`guards`] | published guards by name: their prompts and answers |
 //! | [`local`] | models that run here, opened by name and shared |
 //! | `hub` (feature) | checkpoints by name from the Hugging Face hub |
+//! | [`memory`] | whether models fit, before they are loaded |
 //! | [`engine`] | a decoder with its cache, answering batches of contexts |
 
 mod base;
@@ -45,6 +46,7 @@ pub mod guards;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod local;
+pub mod memory;
 mod mrm;
 pub mod nn;
 mod policy;

@@ -72,11 +72,12 @@ impl LmPolicy {
     ///
     /// # Errors
     ///
-    /// A checkpoint, tokenizer or chat template that does not load.
+    /// A checkpoint, tokenizer or chat template that does not load; a model that does not fit.
     pub fn open_with(path: impl AsRef<Path>, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
         let files = BaseFiles::open(path)?;
         // What is small is read before the weights are.
         let layout = TextLayout::of_checkpoint(files.checkpoint(), files.tokenizer())?;
+        files.checkpoint().check_memory(&options)?;
         Self::on_with_layout(&files.load(device, options.dtype)?, options, layout)
     }
 

@@ -7,7 +7,7 @@ use saffron_search::eval::runs::Shard;
 
 use super::LabelArgs;
 use crate::device::first;
-use crate::models::WaitArgs;
+use crate::models::{MemoryArgs, WaitArgs};
 
 /// Compares strategies over data sets.
 #[derive(Clone, Debug, Parser)]
@@ -44,4 +44,7 @@ pub struct CompareArgs {
     /// Labels by people.
     #[command(flatten)]
     pub labels: LabelArgs,
+    /// The memory that models may take.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
 }

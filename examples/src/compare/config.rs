@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use saffron_search::eval::comparison::ComparisonConfig;
+use saffron_search::eval::comparison::{ComparisonConfig, Report};
+use saffron_search::eval::runs::Manifest;
 
 use super::cards::enter_cards;
+use crate::memory::take_sizes;
 use crate::settings;
 
 /// Reads a configuration. What it leaves open is taken from the cards of its reward models, then
@@ -29,4 +31,19 @@ pub fn read(path: &Path) -> Result<ComparisonConfig> {
 #[must_use]
 pub fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
+}
+
+/// Takes the sizes of caches that a configuration leaves open from the run in a directory, if there
+/// is one: a run that goes on has the caches that it was begun with, however much memory is free.
+///
+/// # Errors
+///
+/// A manifest that cannot be read.
+pub fn keep_caches(config: &mut ComparisonConfig, dir: &Path) -> Result<()> {
+    let Some(manifest) = Manifest::read(&dir.join("manifest.json"))? else { return Ok(()) };
+    // A manifest of something else is refused when the run is opened.
+    if let Ok(mut in_run) = Report::config_of(&manifest) {
+        take_sizes(config.caches_mut(), in_run.caches_mut());
+    }
+    Ok(())
 }

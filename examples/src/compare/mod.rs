@@ -13,7 +13,7 @@ mod show;
 mod table;
 
 pub use args::CompareArgs;
-pub use config::{folder, read};
+pub use config::{folder, keep_caches, read};
 pub use formats::list_formats;
 pub use labels::LabelArgs;
 pub use models::open;

@@ -11,19 +11,28 @@ use saffron_search::eval::models::{
     JudgeModelSettings, JudgeSettings, OpenedModels, RewardModelSettings, RewardSettings,
 };
 
-use crate::models::{Opener, TemplateDate, dtype};
+use crate::models::{MemoryArgs, Opener, TemplateDate, dtype};
 
-/// Opens what a configuration names. Chat templates tell a date; `wait` limits the wait for servers
-/// that are still loading.
+/// Opens what a configuration names, and writes into it the sizes of caches that it leaves open.
+/// Chat templates tell a date; `wait` limits the wait for servers that are still loading.
 ///
 /// # Errors
 ///
-/// Whatever does not load or does not answer.
-pub fn open(config: &ComparisonConfig, device: &Device, date: TemplateDate, wait: Duration) -> Result<OpenedModels> {
+/// Whatever does not load, does not answer or does not fit into memory.
+pub fn open(
+    config: &mut ComparisonConfig,
+    device: &Device,
+    date: TemplateDate,
+    wait: Duration,
+    memory: MemoryArgs,
+) -> Result<OpenedModels> {
     let reuse = if config.cache { Reuse::Cached } else { Reuse::Nothing };
     let options = ModelOptions { reuse, dtype: dtype(config.dtype), ..ModelOptions::default() };
-    let mut opener = Opener::new(device.clone(), options).with_date(date).with_wait(wait);
+    let mut opener = Opener::new(device.clone(), options).with_date(date).with_wait(wait).with_memory(memory);
     check(config, &mut opener)?;
+    opener.fit()?;
+    let chosen = opener.cache_mb();
+    config.caches_mut().into_iter().for_each(|size| *size = size.or(Some(chosen)));
     Ok(config.open(&mut opener)?)
 }
 

@@ -6,7 +6,7 @@ mod replier;
 mod show;
 mod watch;
 
-pub use models::{open, read};
+pub use models::{keep_caches, open, read};
 pub use replier::PolicyReplier;
 pub use show::show;
 pub use watch::watched;

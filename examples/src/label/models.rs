@@ -9,10 +9,12 @@ use burn::tensor::Device;
 use saffron_mrm::ModelOptions;
 use saffron_search::eval::comparison::SpelledMarks;
 use saffron_search::eval::models::{ComparedPolicy, ModelOpener};
+use saffron_search::eval::runs::Manifest;
 use saffron_train::recipe::{LabelCorpus, LabelRecipe, Labelling, Question};
 
 use super::PolicyReplier;
-use crate::models::{NamedPolicy, Opener, TemplateDate, note};
+use crate::memory::take_sizes;
+use crate::models::{MemoryArgs, NamedPolicy, Opener, TemplateDate, note};
 use crate::recipe;
 
 /// Reads a recipe. Paths in it are made to start from where the program does.
@@ -24,30 +26,52 @@ pub fn read(path: &Path) -> Result<LabelRecipe> {
     recipe::read_checked(path, LabelRecipe::check)
 }
 
-/// Reads the corpus that a recipe names and opens its models; gives, too, what a manifest says of
-/// the models. Chat templates tell a date; `wait` limits the wait for servers that are still
-/// loading.
+/// Takes the sizes of caches that a recipe leaves open from the run in a directory, if there is one.
 ///
 /// # Errors
 ///
-/// Whatever does not load or does not answer.
+/// A manifest that cannot be read.
+pub fn keep_caches(recipe: &mut LabelRecipe, dir: &Path) -> Result<()> {
+    let Some(manifest) = Manifest::read(&dir.join("manifest.json"))? else { return Ok(()) };
+    let in_run = manifest.settings.get("origin").cloned().unwrap_or_default();
+    // A manifest of something else is refused when the run is opened.
+    if let Ok(mut in_run) = serde_json::from_value::<LabelRecipe>(in_run) {
+        take_sizes(recipe.caches_mut(), in_run.caches_mut());
+    }
+    Ok(())
+}
+
+/// Reads the corpus that a recipe names, opens its models, and writes into the recipe the sizes of
+/// caches that it leaves open; gives, too, what a manifest says of the models. Chat templates tell a
+/// date; `wait` limits the wait for servers that are still loading.
+///
+/// # Errors
+///
+/// Whatever does not load, does not answer or does not fit into memory.
 pub fn open(
-    recipe: &LabelRecipe,
+    recipe: &mut LabelRecipe,
     device: &Device,
     date: TemplateDate,
     wait: Duration,
+    memory: MemoryArgs,
 ) -> Result<(Labelling, BTreeMap<String, String>)> {
-    let mut opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date).with_wait(wait);
-    let guard = recipe.guard.settings();
-    opener.check_guard(&guard).context("the guard")?;
+    let opener = Opener::new(device.clone(), ModelOptions::default()).with_date(date).with_wait(wait);
+    let mut opener = opener.with_memory(memory);
+    opener.check_guard(&recipe.guard.settings()).context("the guard")?;
     let corpus = LabelCorpus::read(recipe)?;
+    if let Some(sampled) = &recipe.corpus.sampled {
+        opener.check_policy(&sampled.policy).context("the policy")?;
+    }
+    opener.fit()?;
+    let chosen = opener.cache_mb();
+    recipe.caches_mut().into_iter().for_each(|size| *size = size.or(Some(chosen)));
     let mut policy = None;
     if let Some(sampled) = &recipe.corpus.sampled {
         let opened = opener.named_policy(&sampled.policy).context("the policy")?;
         warn_of_marks(&opened, corpus.questions());
         policy = Some(opened);
     }
-    let guard = opener.named_guard(&guard).context("the guard")?;
+    let guard = opener.named_guard(&recipe.guard.settings()).context("the guard")?;
     let models = opener.fingerprints().map_err(anyhow::Error::from_boxed)?;
     let vocabulary = guard.vocabulary();
     let labelling = Labelling::new(corpus, Box::new(guard), vocabulary);

@@ -15,9 +15,9 @@ use saffron_search::eval::models::{PolicySettings, ServedSettings, WeightType};
 use serde_json::Value;
 
 use super::opener::for_preset;
-use super::{NamedPolicy, Opener, TemplateDate, WaitArgs};
+use super::{MemoryArgs, NamedPolicy, Opener, TemplateDate, WaitArgs};
 use crate::device::{device, first};
-use crate::memory::cache_bytes;
+use crate::memory::{MOST, cache_bytes};
 use crate::rewards::RewardArgs;
 
 /// The type of tensors.
@@ -78,9 +78,13 @@ pub struct PolicyArgs {
     /// Type of weights and activations.
     #[arg(long, default_value_t, value_parser = weight_type())]
     pub dtype: WeightType,
-    /// Megabytes of keys and values per model.
-    #[arg(long, default_value_t = 1024)]
-    pub cache_mb: u64,
+    /// Megabytes of keys and values per model [default: half of the memory that the models leave, in
+    /// equal parts: a power of two from 64 to 1024; where the free memory is unknown, 1024].
+    #[arg(long)]
+    pub cache_mb: Option<u64>,
+    /// The memory that models may take.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// The longest context of a policy that runs here, in tokens [default: the model's]. Where it
     /// has rotary frequencies for long contexts, a length beyond its original one takes them for
     /// all contexts.
@@ -96,7 +100,7 @@ impl PolicyArgs {
     fn options(&self) -> Result<ModelOptions> {
         Ok(ModelOptions {
             dtype: dtype(self.dtype),
-            cache_bytes: cache_bytes(self.cache_mb, None)?,
+            cache_bytes: cache_bytes(self.cache_mb.unwrap_or(MOST), None)?,
             reuse: if self.no_cache { Reuse::Nothing } else { Reuse::Cached },
             ..ModelOptions::default()
         })
@@ -110,11 +114,12 @@ impl PolicyArgs {
     ///
     /// No such device, a checkpoint that does not load, a tokenizer without the layout's tokens, a
     /// server that does not do what is needed of it; a reward model of which any of that can be
-    /// told.
+    /// told; models that do not fit into memory.
     pub fn open(&self, reward: &RewardArgs) -> Result<(Opener, NamedPolicy)> {
         let (mut opener, settings) = (self.opener()?, self.settings()?);
         opener.check_policy(&settings)?;
         reward.check(&mut opener)?;
+        opener.fit()?;
         let policy = opener.named_policy(&settings)?;
         Ok((opener, for_preset(policy, reward.preset()?)))
     }
@@ -139,7 +144,8 @@ impl PolicyArgs {
     }
 
     fn opener(&self) -> Result<Opener> {
-        Ok(Opener::new(device(&self.device)?, self.options()?).with_wait(self.wait.limit()))
+        let opener = Opener::new(device(&self.device)?, self.options()?).with_wait(self.wait.limit());
+        Ok(opener.with_memory(self.memory).with_caches(self.cache_mb))
     }
 
     /// The policy, as a configuration would have it.

@@ -3,6 +3,7 @@
 
 mod args;
 mod date;
+mod fit;
 mod guard;
 mod hub;
 mod layout;
@@ -14,6 +15,7 @@ mod served;
 
 pub use args::{PolicyArgs, dtype, weight_type};
 pub use date::{DATE, TemplateDate};
+pub use fit::{DoesNotFit, MemoryArgs};
 pub use guard::NamedGuard;
 pub use layout::LayoutChoice;
 pub use mrm::NamedMrm;

@@ -22,18 +22,20 @@ use saffron_search::eval::models::{
 };
 use saffron_search::remote::{RemoteSettings, RemoteVocabulary};
 
+use super::fit::Fit;
 use super::layout::{Chosen, LayoutChoice};
 use super::{DATE, NamedGuard, NamedMrm, NamedPolicy, TemplateDate, files_of, hub, note, served};
 use crate::device::is_host;
-use crate::memory::{cache_bytes, memory};
+use crate::memory::{cache_bytes, free, memory};
 
 /// Opens models by name. Those of one checkpoint share its weights; each has a cache of its own.
 #[derive(Debug)]
 pub struct Opener {
-    local: LocalModels,
+    pub(super) local: LocalModels,
     today: TemplateDate,
     /// The memory that caches lie in, in bytes, where that is known.
     memory: Option<u64>,
+    pub(super) fit: Fit,
     /// The longest wait for a server that is still loading.
     pub(super) wait: Duration,
     /// Files and directories of models that were opened.
@@ -55,7 +57,7 @@ impl Opener {
     /// Nothing opened yet. Chat templates tell today's date.
     #[must_use]
     pub fn new(device: Device, options: ModelOptions) -> Self {
-        let memory = if is_host(&device) { memory() } else { None };
+        let (memory, room) = if is_host(&device) { (memory(), free()) } else { (None, None) };
         let local = hub::local_models(device, options);
         let (today, wait) = (TemplateDate::today(), RemoteSettings::default().wait);
         let (files, sources) = (BTreeSet::new(), BTreeMap::new());
@@ -63,6 +65,7 @@ impl Opener {
             local,
             today,
             memory,
+            fit: Fit::within(room),
             wait,
             files,
             sources,
@@ -89,7 +92,7 @@ impl Opener {
     /// How models run.
     #[must_use]
     pub fn options(&self) -> ModelOptions {
-        self.local.options()
+        ModelOptions { cache_bytes: self.cache_mb() << 20, ..self.local.options() }
     }
 
     /// A checkpoint, with its weights loaded.
@@ -293,15 +296,15 @@ impl Opener {
         Ok(layout)
     }
 
-    /// How a model with a cache of so many megabytes runs, with contexts of a length, if one is
-    /// asked for. Says so where it is one for which the model has rotary frequencies of their own.
+    /// How a model with a cache of so many megabytes runs, by default of the chosen size, with
+    /// contexts of a length, if one is asked for. Says so where it is one for which the model has rotary frequencies of their own.
     pub(super) fn options_for(
         &mut self,
         model: &ModelName,
-        cache_mb: u64,
+        cache_mb: Option<u64>,
         max_context: Option<usize>,
     ) -> Result<ModelOptions> {
-        let cache_bytes = cache_bytes(cache_mb, self.memory)?;
+        let cache_bytes = cache_bytes(cache_mb.unwrap_or(self.cache_mb()), self.memory)?;
         if let Some(asked) = max_context {
             let files = self.read(model)?;
             let (limit, most) = (files.config().context_limit(), files.config().max_position_embeddings);

@@ -13,7 +13,8 @@ use super::layout::LayoutChoice;
 use super::opener::{Opener, answers, parts};
 
 impl Opener {
-    /// Refuses a policy that runs here for what can be known without its weights.
+    /// Refuses a policy that runs here for what can be known without its weights, and remembers it
+    /// for [`fit`](Self::fit).
     ///
     /// # Errors
     ///
@@ -21,11 +22,13 @@ impl Opener {
     pub fn check_policy(&mut self, settings: &PolicySettings) -> Result<()> {
         if settings.model.server().is_none() {
             self.policy_parts(settings, &LayoutChoice::of(settings)?)?;
+            self.will_open(&settings.model, None, settings.cache_mb);
         }
         Ok(())
     }
 
-    /// Refuses a guard for what can be known without its weights or its server.
+    /// Refuses a guard for what can be known without its weights or its server, and remembers it for
+    /// [`fit`](Self::fit) where it runs here.
     ///
     /// # Errors
     ///
@@ -33,11 +36,16 @@ impl Opener {
     pub fn check_guard(&mut self, settings: &GuardSettings) -> Result<()> {
         match settings.model.server() {
             Some(_) => self.check_served_guard(settings),
-            None => self.guard_parts(settings).map(drop),
+            None => {
+                self.guard_parts(settings)?;
+                self.will_open(&settings.model, settings.adapter.as_deref(), settings.cache_mb);
+                Ok(())
+            }
         }
     }
 
-    /// Refuses a multifurcation reward model for what can be known without its weights.
+    /// Refuses a multifurcation reward model for what can be known without its weights, and
+    /// remembers it for [`fit`](Self::fit) where it runs here.
     ///
     /// # Errors
     ///
@@ -45,7 +53,11 @@ impl Opener {
     pub fn check_mrm(&mut self, settings: &MrmSettings) -> Result<()> {
         match settings.base.server() {
             Some(_) => self.check_served_mrm(settings),
-            None => self.mrm_parts(settings).map(drop),
+            None => {
+                self.mrm_parts(settings)?;
+                self.will_open(&settings.base, Some(&settings.adapter), settings.cache_mb);
+                Ok(())
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use saffron_search::eval::models::ModelOpener;
 use saffron_train::recipe::RunOrigin;
 
 use crate::device::{device, first};
-use crate::models::Opener;
+use crate::models::{MemoryArgs, Opener};
 use crate::recipe::folder_of;
 
 /// Arguments: a recipe, and where its run lies.
@@ -26,6 +26,9 @@ pub struct TrainArgs {
     /// Device to run on.
     #[arg(long, default_value = first())]
     pub device: String,
+    /// The memory that the model may take.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
 }
 
 impl TrainArgs {
@@ -45,7 +48,7 @@ impl TrainArgs {
     /// No such device.
     pub fn opener(&self) -> Result<Opener> {
         let options = ModelOptions { dtype: DType::F32, ..ModelOptions::default() };
-        Ok(Opener::new(self.device()?, options))
+        Ok(Opener::new(self.device()?, options).with_memory(self.memory))
     }
 
     /// What the run's manifest says beside the recipe.

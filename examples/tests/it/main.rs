@@ -26,6 +26,7 @@ mod in_a_server;
 mod label;
 mod label_sheets;
 mod margin;
+mod memory;
 mod moved;
 mod naming;
 mod packages;

@@ -42,7 +42,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         date: None,
         device: String::from("flex"),
         dtype: WeightType::F32,
-        cache_mb: 512,
+        cache_mb: Some(512),
         max_context: None,
         no_cache: false,
     };

@@ -30,6 +30,7 @@ pub use export::{EngineFormat, Exported, MrmExport, Reference, ReferenceReason};
 pub use head::{RewardHeadFiles, save_served_head};
 pub use peft::{AdapterConfig, AdapterFile, Targets};
 pub use source::Checkpoint;
-pub(crate) use weights::load_decoder;
+pub(crate) use tensors::TensorSource;
+pub(crate) use weights::{checked_tensors, load_decoder};
 
 pub use crate::nn::lora::{LoraPair, LoraWeights, Projection};

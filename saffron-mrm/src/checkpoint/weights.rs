@@ -49,7 +49,7 @@ pub(crate) fn load_decoder(checkpoint: &Checkpoint, dtype: DType, device: &Devic
 }
 
 /// The names and shapes of a decoder's tensors. Refuses a source that lacks one or holds another.
-pub(super) fn checked_tensors(
+pub(crate) fn checked_tensors(
     source: &dyn TensorSource,
     config: &DecoderConfig,
 ) -> Result<BTreeMap<String, Vec<usize>>, LoadError> {

@@ -11,7 +11,7 @@ use saffron_core::{AskedContexts, DecoderShape, Forwarded, ModelError, Run, Sess
 use saffron_kvtrie::attention::{AttentionPlanner, Buckets, PlanKind};
 use saffron_kvtrie::{CacheError, KvError, KvPools, KvTrie, PoolShape, Reservation, Reuse, StepError, TrieStats, Want};
 
-use crate::checkpoint::LoraWeights;
+use crate::checkpoint::{Checkpoint, LoraWeights, load_decoder};
 use crate::config::ContextLength;
 use crate::error::LoadError;
 use crate::nn::Decoder;
@@ -42,6 +42,10 @@ pub struct ModelOptions {
     /// How the sizes of a pass are rounded up. Default: none, so that the device decides: exact sizes on `flex`; elsewhere few, because
     /// most backends compile or tune kernels for every shape.
     pub buckets: Option<Buckets>,
+    /// Bytes of memory that there are. A checkpoint whose weights, cache and working set are
+    /// [estimated](crate::memory) to need more is refused before its weights are read. Default:
+    /// none, no check. A model on weights that are loaded is not checked.
+    pub memory_limit: Option<u64>,
 }
 
 impl Default for ModelOptions {
@@ -55,6 +59,7 @@ impl Default for ModelOptions {
             prefill_chunk: 512,
             attention: None,
             buckets: None,
+            memory_limit: None,
         }
     }
 }
@@ -139,9 +144,12 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// A checkpoint that does not load, a type that the device does not support, a cache budget below one token.
+    /// A checkpoint that does not load or does not fit, a type that the device does not support, a
+    /// cache budget below one token.
     pub fn open(dir: &Path, device: &Device, options: ModelOptions) -> Result<Self, LoadError> {
-        Self::new(Decoder::from_dir(dir, options.dtype, device)?, options)
+        let checkpoint = Checkpoint::open(dir)?;
+        checkpoint.check_memory(&options)?;
+        Self::new(load_decoder(&checkpoint, options.dtype, device)?, options)
     }
 
     /// An engine around a decoder; its type of weights is the options' too.

@@ -61,8 +61,8 @@ impl GuardRewardModel {
     ///
     /// # Errors
     ///
-    /// A checkpoint or tokenizer that does not load, or a template with tokens that the model does
-    /// not have.
+    /// A checkpoint or tokenizer that does not load, a template with tokens that the model does not
+    /// have, or a model that does not fit.
     pub fn open_with<Q: Into<GuardQuestions>>(
         dir: impl AsRef<Path>,
         device: &Device,
@@ -71,6 +71,7 @@ impl GuardRewardModel {
     ) -> Result<Self, LoadError> {
         let files = BaseFiles::open(dir)?;
         let template = template(files.tokenizer())?;
+        files.checkpoint().check_memory(&options)?;
         Self::on(&files.load(device, options.dtype)?, options, |_| Ok(template))
     }
 

@@ -4,17 +4,19 @@
 mod error;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use saffron_core::{HubModel, ModelName};
 
-use crate::base::Base;
+use crate::base::{Base, BaseFiles};
 use crate::checkpoint::Checkpoint;
 use crate::engine::ModelOptions;
+use crate::error::LoadError;
 use crate::files::is_there;
 #[cfg(feature = "hub")]
 use crate::hub::{Hub, HubProgress, commit_of};
+use crate::memory::{MemoryEstimate, MemoryPlan};
 pub use error::LocalError;
 
 /// Where a model is on disk.
@@ -47,6 +49,8 @@ pub struct LocalModels {
     /// Names that have been looked up, with weights or without.
     found: Vec<(ModelName, bool, LocalModel)>,
     bases: Vec<(PathBuf, Base)>,
+    /// The weights that are loaded.
+    plan: MemoryPlan,
 }
 
 /// The hub, and who is told how far a download has come.
@@ -74,6 +78,7 @@ impl LocalModels {
             hub: None,
             found: Vec::new(),
             bases: Vec::new(),
+            plan: MemoryPlan::default(),
         }
     }
 
@@ -116,7 +121,8 @@ impl LocalModels {
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find); one that does not load.
+    /// As [`find`](Self::find); one that does not load, or does not fit beside those that are loaded
+    /// ([`ModelOptions::memory_limit`]).
     pub fn base(&mut self, name: &ModelName) -> Result<Base, LocalError> {
         let found = self.find(name, true)?.path;
         // Links and detours lead to the same weights.
@@ -124,9 +130,23 @@ impl LocalModels {
         if let Some((_, base)) = self.bases.iter().find(|(loaded, _)| *loaded == place) {
             return Ok(base.clone());
         }
-        let base = Base::open(found, &self.device, self.options.dtype)?;
+        let files = BaseFiles::open(found)?;
+        self.check_memory(&files, &place)?;
+        let base = files.load(&self.device, self.options.dtype)?;
         self.bases.push((place, base.clone()));
         Ok(base)
+    }
+
+    /// Refuses a checkpoint that does not fit beside those that are loaded.
+    fn check_memory(&mut self, files: &BaseFiles, place: &Path) -> Result<(), LoadError> {
+        let Some(limit) = self.options.memory_limit else { return Ok(()) };
+        let needed = files.memory(&self.options)?;
+        let mut all = self.plan.clone();
+        all.add(place, needed);
+        let path = || files.checkpoint().path().to_path_buf();
+        all.estimate().check(limit).map_err(|source| LoadError::Memory { path: path(), source })?;
+        self.plan.add(place, MemoryEstimate { cache: 0, working: 0, ..needed });
+        Ok(())
     }
 
     /// A checkpoint without its weights: sizes, tokenizer, chat template.

@@ -153,7 +153,10 @@ impl MrmBuilder {
         }
         let base = match self.base {
             Source::Loaded(base) => *base,
-            Source::Files(files, device) => files.load(&device, self.options.dtype)?,
+            Source::Files(files, device) => {
+                files.checkpoint().check_memory(&self.options)?;
+                files.load(&device, self.options.dtype)?
+            }
         };
         let engine = Engine::new(base.decoder().clone(), self.options)?;
         let preset = card.preset;

@@ -28,6 +28,7 @@ mod hub;
 mod input;
 mod loaders;
 mod local;
+mod memory;
 mod mutants;
 mod parity;
 mod save;

@@ -145,7 +145,7 @@ impl AdapterFile {
     }
 
     /// The layers that have factors, in order.
-    pub(super) fn layers(&self) -> impl Iterator<Item = (usize, Projection)> {
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (usize, Projection)> {
         self.slots.keys().copied()
     }
 
@@ -168,7 +168,7 @@ impl AdapterFile {
     }
 
     /// The largest rank of its factors.
-    pub(super) fn largest_rank(&self) -> usize {
+    pub(crate) fn largest_rank(&self) -> usize {
         self.slots.values().map(|slot| slot.rank).max().unwrap_or(0)
     }
 

@@ -141,6 +141,19 @@ fn one() -> Vec<u64> {
 }
 
 impl ComparisonConfig {
+    /// The sizes of all caches, in one order, for whoever opens the models: what is open is none.
+    pub fn caches_mut(&mut self) -> Vec<&mut Option<u64>> {
+        let rewards = self.rewards.iter_mut().map(|reward| match &mut reward.model {
+            RewardModelSettings::Mrm(mrm) => &mut mrm.cache_mb,
+            RewardModelSettings::Guard(guard) => &mut guard.cache_mb,
+        });
+        let judges = self.judges.iter_mut().filter_map(|judge| match &mut judge.judge {
+            JudgeModelSettings::Guard { guard, .. } => Some(&mut guard.cache_mb),
+            _ => None,
+        });
+        [&mut self.policy.cache_mb].into_iter().chain(rewards).chain(judges).collect()
+    }
+
     /// Checks a configuration that was read from a file in `folder`, makes its paths start from
     /// where the program does, and says what judges are asked about where that matters. A model's
     /// name is a path if something is there, else a model on the hub or a server.

@@ -35,9 +35,10 @@ pub struct PolicySettings {
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<ServedSettings>,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
+    /// Megabytes of keys and values. By default whoever opens the model decides; a run's manifest
+    /// keeps what was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_mb: Option<u64>,
     /// The longest context, in tokens; by default the model's. Where a model has rotary frequencies
     /// for long contexts, a length beyond its original one takes them for all contexts. Only for a
     /// model that runs here.
@@ -82,9 +83,10 @@ pub struct MrmSettings {
     /// token seen. An error by default.
     #[serde(default, skip_serializing_if = "is_off")]
     pub neutral_head: bool,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
+    /// Megabytes of keys and values. By default whoever opens the model decides; a run's manifest
+    /// keeps what was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_mb: Option<u64>,
     /// The longest context, in tokens; by default the model's. Where a model has rotary frequencies
     /// for long contexts, a length beyond its original one takes them for all contexts. Only for a
     /// model that runs here.
@@ -106,9 +108,10 @@ pub struct GuardSettings {
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<ServedSettings>,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
+    /// Megabytes of keys and values. By default whoever opens the model decides; a run's manifest
+    /// keeps what was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_mb: Option<u64>,
     /// The longest context, in tokens; by default the model's. Where a model has rotary frequencies
     /// for long contexts, a length beyond its original one takes them for all contexts. Only for a
     /// model that runs here.
@@ -313,10 +316,6 @@ pub enum JudgeModelSettings {
 
 by_kind!(RewardModelSettings);
 by_kind!(JudgeModelSettings);
-
-fn cache_mb() -> u64 {
-    1024
-}
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_off(flag: &bool) -> bool {

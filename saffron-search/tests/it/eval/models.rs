@@ -248,7 +248,7 @@ fn settings_by_kind_are_written_as_they_are_read() {
 #[test]
 fn settings_that_are_left_out_are_not_written() {
     let written = serde_json::to_value(policy()).unwrap();
-    assert_eq!(written, json!({ "model": "mine/policy", "layout": null, "cache_mb": 1024 }));
+    assert_eq!(written, json!({ "model": "mine/policy", "layout": null }));
     for unknown in
         [json!({ "model": "a/b", "layot": "plain" }), json!({ "model": "a/b", "served": { "tokeniser": "c" } })]
     {

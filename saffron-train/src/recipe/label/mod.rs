@@ -104,9 +104,10 @@ pub struct LabelGuard {
     /// What its server does not say, if it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<ServedSettings>,
-    /// Megabytes of keys and values.
-    #[serde(default = "cache_mb")]
-    pub cache_mb: u64,
+    /// Megabytes of keys and values. By default whoever opens the model decides; a run's manifest
+    /// keeps what was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_mb: Option<u64>,
 }
 
 /// How replies are rewarded.
@@ -176,6 +177,12 @@ impl LabelRecipe {
         self.corpus.sampled.as_ref().map_or(Ok(()), SampledReplies::check)
     }
 
+    /// The sizes of all caches, in one order, for whoever opens the models: what is open is none.
+    pub fn caches_mut(&mut self) -> Vec<&mut Option<u64>> {
+        let policy = self.corpus.sampled.iter_mut().map(|sampled| &mut sampled.policy.cache_mb);
+        [&mut self.guard.cache_mb].into_iter().chain(policy).collect()
+    }
+
     /// The settings of a run over `items` replies, for a recipe whose paths start from `folder`.
     ///
     /// # Errors
@@ -208,8 +215,4 @@ fn one() -> NonZeroUsize {
 
 fn thirty_two() -> usize {
     32
-}
-
-fn cache_mb() -> u64 {
-    1024
 }

@@ -1,6 +1,12 @@
-//! Cache budgets in bytes, beside the memory that there is.
+//! Cache budgets in bytes, beside the memory that there is and what of it is free.
+
+mod free;
+mod share;
 
 use std::fs::read_to_string;
+
+pub use free::{free, free_in};
+pub use share::{LEAST, MOST, cache_share, take_sizes};
 
 /// A budget that no cache can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,20 +51,20 @@ pub fn cache_bytes(megabytes: u64, memory: Option<u64>) -> Result<u64, BudgetErr
 /// has less. None where the system does not say: what is read is Linux's.
 #[must_use]
 pub fn memory() -> Option<u64> {
-    let machine = read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let machine = read_to_string("/proc/meminfo").ok().and_then(|text| line_of(&text, "MemTotal:"));
     let group = read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
     machine.into_iter().chain(group).min()
 }
 
-/// The line `MemTotal:  16303444 kB` of `/proc/meminfo`, in bytes.
-fn total(meminfo: &str) -> Option<u64> {
-    let value = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+/// A line such as `MemTotal:  16303444 kB` of `/proc/meminfo`, in bytes.
+fn line_of(meminfo: &str, name: &str) -> Option<u64> {
+    let value = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     value.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BudgetError, cache_bytes, total};
+    use super::{BudgetError, cache_bytes, line_of};
 
     #[test]
     fn a_budget_is_counted_in_bytes_or_refused() {
@@ -79,6 +85,7 @@ mod tests {
 
     #[test]
     fn the_memory_of_linux_is_read() {
+        let total = |text: &str| line_of(text, "MemTotal:");
         assert_eq!(total("MemTotal:       16303444 kB\nMemFree:        1 kB\n"), Some(16_303_444 * 1024));
         for odd in ["", "MemFree: 1 kB\n", "MemTotal: many kB\n", "MemTotal: 18446744073709551615 kB\n"] {
             assert_eq!(total(odd), None, "{odd:?}");
