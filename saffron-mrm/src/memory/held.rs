@@ -7,11 +7,11 @@ use crate::checkpoint::TensorSource;
 /// Bytes of a tensor as a decoder of type `dtype` will hold it. Nothing but the source's header is
 /// read.
 ///
-/// Norms stay in float32. Every other tensor is converted to `dtype`, whatever its stored type.
+/// Norms stay in float32 and are held twice at most: as stored, and as what is multiplied by. Every
 pub(super) fn held_bytes(source: &dyn TensorSource, name: &str, dtype: DType) -> u64 {
     let shape = source.shape(name).unwrap_or_default();
     let is_norm = shape.len() == 1 && name.ends_with(".weight");
-    let size = if is_norm { DType::F32.size() } else { dtype.size() };
+    let size = if is_norm { 2 * DType::F32.size() } else { dtype.size() };
     values(&shape).saturating_mul(size as u64)
 }
 

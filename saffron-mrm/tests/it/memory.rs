@@ -47,7 +47,9 @@ fn compare(path: &Path, dtype: DType) {
 fn the_estimate_of_weights_is_what_every_family_holds() {
     for name in families() {
         for dtype in [DType::F32, DType::BF16] {
-            compare(&dir(&within(&name)), dtype);
+            for model in ["policy", "guard"] {
+                compare(&dir(&within(&name)).join(model), dtype);
+            }
         }
     }
     MODELS.iter().for_each(|model| compare(&dir(model).join("guard"), DType::F32));
