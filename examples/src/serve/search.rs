@@ -31,7 +31,7 @@ pub struct ServedSearchArgs {
     /// value-filter, risk-stop.
     #[arg(long, default_value = "saffron", conflicts_with = "search")]
     pub strategy: String,
-    /// The strategy's width, samples, beams, particles or simulations.
+    /// The strategy's width, samples, beams, particles, simulations, tries or alarms.
     #[arg(long, default_value_t = 16, conflicts_with = "search")]
     pub width: usize,
     /// Mass of the nucleus that candidates come from [default: the strategy's].
