@@ -2,25 +2,23 @@
 //!
 //! ```text
 //! cargo run --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
-//! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
-//! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
+//! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # a half; 1/2 is the other, perhaps elsewhere
 //! cargo run --example compare -- --merge runs/a runs/b --out runs/all            # with --config, if a log is to have it
 //! cargo run --example compare -- --list-formats                                  # public sets by name
 //! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
 //! ```
 //!
-//! Records are written as prompts end; a run that was killed goes on when it is started again.
-//! `OUT` gets `records.jsonl` (a line a strategy, budget and prompt), `summary.json` and pictures.
-//! Where a strategy has no answer at all to a data set, the program ends with an error.
+//! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT`
+//! gets records, `summary.json` and pictures. A strategy without any answer to a data set is an error.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, list_formats, log_merged, open, read, show};
+use saffron_examples::compare::{CompareArgs, folder, list_formats, log_merged, note_prompts, open, read, show};
 use saffron_examples::device::device;
-use saffron_examples::models::{TemplateDate, files_of, note};
+use saffron_examples::models::{TemplateDate, files_of};
 use saffron_examples::output::{self, say};
 use saffron_examples::progress::bar;
 use saffron_search::eval::comparison::{Comparison, Report, merge_shards, open_run};
@@ -29,10 +27,8 @@ use saffron_search::eval::runs::Shard;
 fn main() -> ExitCode {
     output::run(|| {
         let args = CompareArgs::parse();
-        if args.list_formats {
-            return list_formats();
-        }
         match (&args.config, &args.report) {
+            _ if args.list_formats => list_formats(),
             (Some(config), Some(run)) => finish(&Report::of_records(read(config)?, run)?, &args.out),
             (None, Some(run)) => finish(&Report::of_run(run)?, &args.out),
             (config, None) if !args.merge.is_empty() => merge(&args, config.as_deref()),
@@ -47,10 +43,7 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
     say(format_args!("device {}", args.device));
     let mut models = open(&config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit())?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
-    comparison.prepared().marks().iter().for_each(|marks| note(&marks.to_string()));
-    for (set, left_out) in comparison.prepared().left_out() {
-        note(&format!("data set {set}: {left_out}"));
-    }
+    note_prompts(comparison.prepared());
     let manifest = comparison.manifest(args.shard, &files_of)?.fingerprint("device", &args.device);
     let mut run = open_run(&args.out, manifest)?;
     if args.retry_failed {

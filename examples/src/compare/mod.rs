@@ -16,5 +16,5 @@ pub use config::{folder, read};
 pub use formats::list_formats;
 pub use models::open;
 pub use plots::plot;
-pub use show::{log_merged, show};
+pub use show::{log_merged, note_prompts, show};
 pub use table::table;
