@@ -2,41 +2,37 @@
 //!
 //! ```text
 //! cargo run --example compare -- --config examples/configs/compare_tiny.toml --out runs/tiny
-//! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # one half of the prompts
-//! cargo run --example compare -- --config FILE.toml --out runs/b --shard 1/2     # the other, perhaps elsewhere
+//! cargo run --example compare -- --config FILE.toml --out runs/a --shard 0/2     # a half; 1/2 is the other, perhaps elsewhere
 //! cargo run --example compare -- --merge runs/a runs/b --out runs/all            # with --config, if a log is to have it
 //! cargo run --example compare -- --list-formats                                  # public sets by name
 //! cargo run --example compare -- --config FILE.toml --report RECORDS.jsonl.gz --out runs/again     # from records alone
-//! cargo run --example compare -- --report runs/a --out runs/a --export-labels labels.csv           # answers for people to label
-//! cargo run --example compare -- --report runs/a --out runs/a --import-labels labels.csv           # judges beside the labels
+//! cargo run --example compare -- --report runs/a --out runs/a --export-labels labels.csv           # for people to label
 //! ```
 //!
-//! Records are written as prompts end; a run that was killed goes on when it is started again.
-//! `OUT` gets `records.jsonl` (a line a strategy, budget and prompt), `summary.json` and pictures.
-//! Where a strategy has no answer at all to a data set, the program ends with an error.
+//! Records are written as prompts end; a run that was killed goes on when it is started again. `OUT`
+//! gets records, `summary.json` and pictures. A strategy without any answer to a data set is an error.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, keep_caches, list_formats, log_merged, open, read, show};
+use saffron_examples::compare::{
+    CompareArgs, folder, list_formats, log_merged, note_prompts, open, read_for, report, show,
+};
 use saffron_examples::device::device;
-use saffron_examples::models::{TemplateDate, files_of, note};
+use saffron_examples::models::{TemplateDate, files_of};
 use saffron_examples::output::{self, say};
 use saffron_examples::progress::bar;
-use saffron_search::eval::comparison::{Comparison, Report, merge_shards, open_run};
+use saffron_search::eval::comparison::{Comparison, merge_shards, open_run};
 use saffron_search::eval::runs::Shard;
 
 fn main() -> ExitCode {
     output::run(|| {
         let args = CompareArgs::parse();
-        if args.list_formats {
-            return list_formats();
-        }
         match (&args.config, &args.report) {
-            (Some(config), Some(run)) => finish(&args, &Report::of_records(read(config)?, run)?),
-            (None, Some(run)) => finish(&args, &Report::of_run(run)?),
+            _ if args.list_formats => list_formats(),
+            (_, Some(run)) => report(&args, run),
             (config, None) if !args.merge.is_empty() => merge(&args, config.as_deref()),
             (Some(config), None) => compare(&args, config),
             (None, None) => bail!("a comparison needs a configuration"),
@@ -45,15 +41,11 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
-    let (mut config, device) = (read(path)?, device(&args.device)?);
-    keep_caches(&mut config, &args.out)?;
+    let (mut config, device) = (read_for(path, &args.out)?, device(&args.device)?);
     say(format_args!("device {}", args.device));
     let mut models = open(&mut config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit(), args.memory)?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
-    comparison.prepared().marks().iter().for_each(|marks| note(&marks.to_string()));
-    for (set, left_out) in comparison.prepared().left_out() {
-        note(&format!("data set {set}: {left_out}"));
-    }
+    note_prompts(comparison.prepared());
     let manifest = comparison.manifest(args.shard, &files_of)?.fingerprint("device", &args.device);
     let mut run = open_run(&args.out, manifest)?;
     if args.retry_failed {
@@ -77,20 +69,10 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
 }
 
 fn merge(args: &CompareArgs, config: Option<&Path>) -> Result<()> {
-    let given = |path| {
-        let mut config = read(path)?;
-        args.merge.first().map_or(Ok(()), |shard| keep_caches(&mut config, shard))?;
-        Ok::<_, anyhow::Error>((config, folder(path)))
-    };
+    let given = |path| Ok::<_, anyhow::Error>((read_for(path, &args.merge[0])?, folder(path)));
     let given = config.map(given).transpose()?;
     let (run, report) = merge_shards(&args.merge, &args.out, given)?;
     show(&report, run.path())?;
     log_merged(&report, &run, config)?;
-    Ok(report.check_answered()?)
-}
-
-fn finish(args: &CompareArgs, report: &Report) -> Result<()> {
-    show(report, &args.out)?;
-    args.labels.apply(report, &args.out)?;
     Ok(report.check_answered()?)
 }

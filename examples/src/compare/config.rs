@@ -33,13 +33,20 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-/// Takes the sizes of caches that a configuration leaves open from the run in a directory, if there
-/// is one: a run that goes on has the caches that it was begun with, however much memory is free.
+/// Reads a configuration for the run in a directory. The sizes of caches that it leaves open are the
+/// run's, if there is one: a run that goes on has the caches that it was begun with, however much
+/// memory is free.
 ///
 /// # Errors
 ///
-/// A manifest that cannot be read.
-pub fn keep_caches(config: &mut ComparisonConfig, dir: &Path) -> Result<()> {
+/// As [`read`]; a manifest that cannot be read.
+pub fn read_for(path: &Path, run: &Path) -> Result<ComparisonConfig> {
+    let mut config = read(path)?;
+    keep_caches(&mut config, run)?;
+    Ok(config)
+}
+
+fn keep_caches(config: &mut ComparisonConfig, dir: &Path) -> Result<()> {
     let Some(manifest) = Manifest::read(&dir.join("manifest.json"))? else { return Ok(()) };
     // A manifest of something else is refused when the run is opened.
     if let Ok(mut in_run) = Report::config_of(&manifest) {

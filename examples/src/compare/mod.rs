@@ -9,14 +9,16 @@ mod formats;
 mod labels;
 mod models;
 mod plots;
+mod report;
 mod show;
 mod table;
 
 pub use args::CompareArgs;
-pub use config::{folder, keep_caches, read};
+pub use config::{folder, read, read_for};
 pub use formats::list_formats;
 pub use labels::LabelArgs;
 pub use models::open;
 pub use plots::plot;
-pub use show::{log_merged, show};
+pub use report::report;
+pub use show::{log_merged, note_prompts, show};
 pub use table::table;

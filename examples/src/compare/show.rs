@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use saffron_search::eval::comparison::Report;
+use saffron_search::eval::comparison::{Prepared, Report};
 use saffron_search::eval::runs::RunDir;
 
 use super::{plot, table};
@@ -26,6 +26,14 @@ pub fn show(report: &Report, out: &Path) -> Result<()> {
     let paths = ["records.jsonl", "summary.json"].map(|name| out.join(name));
     let mut written = paths.iter().filter(|path| path.exists()).chain(&pictures);
     Ok(written.try_for_each(|path| line(path.display()))?)
+}
+
+/// Notes which prompts spell marks of the policy's layout, and what was left out of the data sets.
+pub fn note_prompts(prepared: &Prepared) {
+    prepared.marks().iter().for_each(|marks| note(&marks.to_string()));
+    for (set, left_out) in prepared.left_out() {
+        note(&format!("data set {set}: {left_out}"));
+    }
 }
 
 /// Logs a run that was merged, if its log is known: a relative path starts from the folder of a

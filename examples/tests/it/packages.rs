@@ -11,7 +11,7 @@ const CRATES: [&str; 5] = ["saffron-core", "saffron-kvtrie", "saffron-mrm", "saf
 const GENERATED: [&str; 4] = ["Cargo.lock", "Cargo.toml", "Cargo.toml.orig", ".cargo_vcs_info.json"];
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 const MAX_FILE: u64 = 64 << 10;
-const MAX_PACKAGE: u64 = 1 << 20;
+const MAX_PACKAGE: u64 = 5 << 18;
 /// Backends that docs.rs cannot build or that nobody reads about there.
 const NOT_ON_DOCS_RS: [&str; 4] = ["cuda", "wgpu", "wgpu-plain", "ndarray"];
 

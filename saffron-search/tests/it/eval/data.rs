@@ -122,8 +122,8 @@ fn only_refusals_of_reward_bench_are_kept_with_the_harmful_reply() {
         (prompts(&data), ids(&data)),
         (vec!["How?", "Why?"], vec!["refusals-dangerous/1", "refusals-offensive/1"])
     );
-    let (label, group) = (Some(Label::Complied), Some("refusals-offensive".into()));
-    let item = Item { label, group, ..Item::new("refusals-offensive/1", "Why?") };
+    let (label, group) = (Some(Label::Complied), Some(String::from("refusals-offensive")));
+    let item = Item { label, category: group.clone(), group, ..Item::new("refusals-offensive/1", "Why?") };
     assert_eq!(data.items[1], item.with_reply("Thus."));
 }
 
