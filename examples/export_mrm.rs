@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --example export_mrm -- --base models/guard --mrm models/mrm --to merged --out served/mrm
 //! cargo run --example export_mrm -- --base models/guard --mrm models/mrm --to gguf --dtype q8_0 --out served/mrm
+//! cargo run --example export_mrm -- --base models/guard --mrm models/mrm --to merged --out served/mrm --check vllm:http://127.0.0.1:8000
 //! ```
 //!
 //! Prints the server's command line and what programs are given to use it. docs/export.md shows
@@ -15,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use saffron_examples::args::{ExportMrmArgs, ReferenceChoice};
 use saffron_examples::device::{device, first};
-use saffron_examples::export::{commands, open, probes};
+use saffron_examples::export::{check, commands, open, probes};
 use saffron_examples::models::{Opener, note};
 use saffron_examples::output::{self, line};
 use saffron_mrm::ModelOptions;
@@ -37,8 +38,11 @@ fn program() -> Result<()> {
     let args = Args::parse().export;
     let (format, name) = (args.format()?, args.base()?);
     let base = Opener::new(device(first())?, ModelOptions::default()).fetched(&name)?;
-    let export = MrmExport::open(base.path(), args.mrm.as_deref())?;
     let mut mrm = open(&args, base.path())?;
+    if let Some(server) = &args.check {
+        return check(&args, &mut mrm, server);
+    }
+    let export = MrmExport::open(base.path(), args.mrm.as_deref())?;
     let reference = match args.reference() {
         ReferenceChoice::None => None,
         ReferenceChoice::Auto => Some(export.reference(None, mrm.head())?),

@@ -5,7 +5,13 @@
 # --record keeps what the engines say, for the tests of saffron-search, in place of the tests. Needs models/smollm2 (scripts/fetch_smollm2.sh); vLLM is 4 GB of downloads the first time. Exports lie in target/served.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tests=(cargo test --workspace --test slow -- --ignored --nocapture --test-threads 1 served_mrm)
+if [[ ${1:-} == --inside ]]; then # beside the servers: the tests, and the program's own check
+    cargo test --workspace --test slow -- --ignored --nocapture --test-threads 1 served_mrm
+    # shellcheck disable=SC2086 # two words, or none
+    exec cargo run --quiet --example export_mrm -- --mrm examples/smollm2/mrm --base models/smollm2 --to head --out "$SAFFRON_MRM_HEAD" \
+        --check "$SAFFRON_SERVED_MRM" ${SAFFRON_MRM_MODEL:+--check-model $SAFFRON_MRM_MODEL}
+fi
+tests=(scripts/prove_served_mrm.sh --inside)
 if [[ ${1:-} == --record ]]; then
     tests=(cargo test --workspace --test it -- --ignored --nocapture records_served_rewards)
     shift

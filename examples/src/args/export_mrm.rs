@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use saffron_core::{ModelName, Token};
+use saffron_core::{ModelName, ServerAddress, Token};
 use saffron_mrm::DType;
 use saffron_mrm::checkpoint::EngineFormat;
 use saffron_mrm::checkpoint::peft::base_of_adapter;
@@ -82,6 +82,19 @@ pub struct ExportMrmArgs {
     /// Take a bias or mask that the directory of --mrm lacks as none: no bias, every token seen.
     #[arg(long)]
     pub neutral_head: bool,
+    /// Write nothing: compare the rewards of a server that has loaded what --out holds, such as
+    /// vllm:http://127.0.0.1:8000, with those of the model here.
+    #[arg(long, value_name = "SERVER")]
+    pub check: Option<ServerAddress>,
+    /// The name of the model on that server, where it has several.
+    #[arg(long, requires = "check")]
+    pub check_model: Option<String>,
+    /// The route to rewards: logits, pooling or reference [default: what the server can do].
+    #[arg(long, requires = "check")]
+    pub check_route: Option<String>,
+    /// How far rewards may lie apart. Half precision and q8_0 need more.
+    #[arg(long, requires = "check", default_value_t = 1e-4)]
+    pub check_tolerance: f32,
     /// Device to run on.
     #[arg(long, default_value = first())]
     pub device: String,

@@ -1,5 +1,7 @@
 //! Reward models on their way to an engine: opened, exported, and the lines that serve them.
 
+mod check;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,6 +12,7 @@ use saffron_mrm::{ModelOptions, Mrm};
 
 use crate::args::{ExportMrmArgs, ExportName};
 use crate::device::device;
+pub use check::check;
 
 /// Prompts whose contexts are probes, one with a reply that has begun.
 const PROMPTS: [(&str, &str); 2] =
