@@ -96,7 +96,7 @@ const FORMATS: [&str; 9] = [
 fn unknown(name: &str) -> String {
     let sets = PublicSet::all().map(PublicSet::name);
     let names: Vec<String> = FORMATS.into_iter().chain(sets).map(|name| format!("`{name}`")).collect();
-    format!("unknown format {name:?}, expected one of {}", names.join(", "))
+    format!("unknown variant `{name}`, expected one of {}", names.join(", "))
 }
 
 impl Format {
