@@ -16,6 +16,7 @@ use crate::tagged::{Content, Fault};
 /// `{ columns = { prompt = "question" } }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(clippy::large_enum_variant, reason = "there are a few of them in a program")]
 pub enum Format {
     /// A column `prompt` and, if the rows have one, a column `id`; or bare texts: the lines of a text file, an array in JSON.
     Prompts,
@@ -95,7 +96,7 @@ const FORMATS: [&str; 9] = [
 fn unknown(name: &str) -> String {
     let sets = PublicSet::all().map(PublicSet::name);
     let names: Vec<String> = FORMATS.into_iter().chain(sets).map(|name| format!("`{name}`")).collect();
-    format!("unknown format {name:?}, expected one of {}", names.join(", "))
+    format!("unknown variant `{name}`, expected one of {}", names.join(", "))
 }
 
 impl Format {

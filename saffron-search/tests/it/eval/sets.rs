@@ -312,7 +312,7 @@ fn a_set_with_columns_beside_its_name_is_refused_and_so_is_an_unknown_name() {
         assert!(words.contains("`harmbench` has columns of its own: write format = \"harmbench\""), "{words}");
     }
     let words = refused(json!("harmbnch"));
-    assert!(words.contains("unknown format \"harmbnch\", expected one of `prompts`"), "{words}");
+    assert!(words.contains("unknown variant `harmbnch`, expected one of `prompts`"), "{words}");
     assert!(words.contains("`hex-phi`") && words.contains("`harmbench-contextual`"), "{words}");
     assert!(refused(json!(7)).contains("invalid type: integer `7`"));
     assert!(refused(json!({ "columns": { "prompts": "x" } })).contains("unknown field `prompts`"));

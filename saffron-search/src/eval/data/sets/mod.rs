@@ -37,6 +37,7 @@ pub enum Rows {
 
 /// What a set's files hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time")]
 pub(super) enum Contents {
     Rows(Columns),
     /// A prompt a line.
