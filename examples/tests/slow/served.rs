@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use saffron_core::{CandidateFilter, Candidates, ModelName, Outcome, Policy, Session, TextPolicy};
-use saffron_examples::models::{NamedPolicy, Opener, PolicyArgs, WaitArgs};
+use saffron_examples::models::{MemoryArgs, NamedPolicy, Opener, PolicyArgs, WaitArgs};
 use saffron_examples::rewards::{PresetName, RewardArgs};
 use saffron_mrm::Mrm;
 use saffron_search::eval::models::WeightType;
@@ -43,6 +43,7 @@ fn open(policy: &str) -> (Opener, NamedPolicy) {
         device: String::from("flex"),
         dtype: WeightType::F32,
         cache_mb: Some(512),
+        memory: MemoryArgs::default(),
         max_context: None,
         no_cache: false,
     };
