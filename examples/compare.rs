@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use saffron_examples::compare::{CompareArgs, folder, keep_caches, log_merged, open, read, show};
+use saffron_examples::compare::{CompareArgs, folder, log_merged, open, read, read_for, show};
 use saffron_examples::device::device;
 use saffron_examples::models::{TemplateDate, files_of, note};
 use saffron_examples::output::{self, say};
@@ -39,8 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
-    let (mut config, device) = (read(path)?, device(&args.device)?);
-    keep_caches(&mut config, &args.out)?;
+    let (mut config, device) = (read_for(path, Some(&args.out))?, device(&args.device)?);
     say(format_args!("device {}", args.device));
     let mut models = open(&mut config, &device, TemplateDate::of_run(&args.out)?, args.wait.limit(), args.memory)?;
     let mut comparison = Comparison::prepare(&config, folder(path), &mut models)?;
@@ -68,12 +67,7 @@ fn compare(args: &CompareArgs, path: &Path) -> Result<()> {
 }
 
 fn merge(args: &CompareArgs, config: Option<&Path>) -> Result<()> {
-    let given = |path| {
-        let mut config = read(path)?;
-        args.merge.first().map_or(Ok(()), |shard| keep_caches(&mut config, shard))?;
-        Ok::<_, anyhow::Error>((config, folder(path)))
-    };
-    let given = config.map(given).transpose()?;
+    let given = config.map(|path| anyhow::Ok((read_for(path, args.merge.first())?, folder(path)))).transpose()?;
     let (run, report) = merge_shards(&args.merge, &args.out, given)?;
     show(&report, run.path())?;
     log_merged(&report, &run, config)?;

@@ -1,6 +1,6 @@
 //! Configuration files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use saffron_search::eval::comparison::{ComparisonConfig, Report};
@@ -33,13 +33,24 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
+/// Reads a configuration for a run. One that has begun keeps the sizes of its caches.
+///
+/// # Errors
+///
+/// As [`read`]; a manifest that cannot be read.
+pub fn read_for(path: &Path, run: Option<&PathBuf>) -> Result<ComparisonConfig> {
+    let mut config = read(path)?;
+    run.map_or(Ok(()), |dir| keep_caches(&mut config, dir))?;
+    Ok(config)
+}
+
 /// Takes the sizes of caches that a configuration leaves open from the run in a directory, if there
 /// is one: a run that goes on has the caches that it was begun with, however much memory is free.
 ///
 /// # Errors
 ///
 /// A manifest that cannot be read.
-pub fn keep_caches(config: &mut ComparisonConfig, dir: &Path) -> Result<()> {
+fn keep_caches(config: &mut ComparisonConfig, dir: &Path) -> Result<()> {
     let Some(manifest) = Manifest::read(&dir.join("manifest.json"))? else { return Ok(()) };
     // A manifest of something else is refused when the run is opened.
     if let Ok(mut in_run) = Report::config_of(&manifest) {

@@ -11,7 +11,7 @@ mod show;
 mod table;
 
 pub use args::CompareArgs;
-pub use config::{folder, keep_caches, read};
+pub use config::{folder, read, read_for};
 pub use models::open;
 pub use plots::plot;
 pub use show::{log_merged, show};
