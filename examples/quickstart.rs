@@ -47,8 +47,6 @@ struct Args {
     device: String,
     #[command(flatten)]
     wait: WaitArgs,
-    #[command(flatten)]
-    memory: MemoryArgs,
 }
 
 fn main() -> ExitCode {
@@ -56,11 +54,11 @@ fn main() -> ExitCode {
 }
 
 fn program() -> Result<()> {
-    let Args { json, out, config, device: name, wait, memory } = Args::parse();
+    let Args { json, out, config, device: name, wait } = Args::parse();
     let config = config.as_deref().unwrap_or(Path::new(CONFIG));
     let mut config = ComparisonConfig { keep_text: true, ..read(config)? };
     let judge = config.judges.first().context("a comparison has a judge")?.name.clone();
-    let mut models = open(&mut config, &device(&name)?, TemplateDate::today(), wait.limit(), memory)?;
+    let mut models = open(&mut config, &device(&name)?, TemplateDate::today(), wait.limit(), MemoryArgs::default())?;
     let prepared = prepare(&config, models.policy())?;
     let records = run(&prepared, &mut models)?;
     let lines = Line::all(&results(&config, &records), &judge)?;

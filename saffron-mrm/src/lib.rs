@@ -41,6 +41,7 @@ pub mod engine;
 mod error;
 mod family;
 mod files;
+mod fit;
 mod guard;
 pub mod guards;
 #[cfg(feature = "hub")]

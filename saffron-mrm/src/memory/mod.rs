@@ -5,10 +5,8 @@
 //! is refused with [`LoadError::Memory`](crate::LoadError::Memory). [`BaseFiles::memory`](crate::BaseFiles::memory)
 //! gives the estimate; [`MemoryPlan`] adds those of several models.
 
-mod adapter;
 mod estimate;
-mod held;
 mod plan;
 
-pub use estimate::MemoryEstimate;
-pub use plan::{MemoryError, MemoryPlan};
+pub use estimate::{MemoryError, MemoryEstimate};
+pub use plan::MemoryPlan;

@@ -5,30 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::MemoryEstimate;
 
-/// Models that do not fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected at most {} MB of memory, found {} MB: weights {} MB, caches {} MB, working set {} MB",
-    limit >> 20, megabytes(needed.total()), megabytes(needed.weights), megabytes(needed.cache), megabytes(needed.working)
-)]
-pub struct MemoryError {
-    /// Bytes that there are.
-    pub limit: u64,
-    /// Bytes that are needed.
-    pub needed: MemoryEstimate,
-}
-
-impl MemoryEstimate {
-    /// Refuses what is beyond a limit in bytes.
-    ///
-    /// # Errors
-    ///
-    /// A [total](Self::total) beyond the limit.
-    pub fn check(&self, limit: u64) -> Result<(), MemoryError> {
-        if self.total() <= limit { Ok(()) } else { Err(MemoryError { limit, needed: *self }) }
-    }
-}
-
 /// What several models take together. Those of one checkpoint share its weights, which count once;
 /// each has a cache of its own; one works at a time.
 ///
@@ -79,9 +55,4 @@ impl MemoryPlan {
         let weights = self.bases.values().copied().fold(self.adapters, u64::saturating_add);
         MemoryEstimate { weights, kv_per_token: self.kv_per_token, cache: self.caches, working: self.working }
     }
-}
-
-/// Megabytes, rounded up.
-fn megabytes(bytes: u64) -> u64 {
-    bytes.div_ceil(1 << 20)
 }

@@ -8,6 +8,7 @@ use crate::checkpoint::TensorSource;
 /// read.
 ///
 /// Norms stay in float32 and are held twice at most: as stored, and as what is multiplied by. Every
+/// other tensor is converted to `dtype`, whatever its stored type.
 pub(super) fn held_bytes(source: &dyn TensorSource, name: &str, dtype: DType) -> u64 {
     let shape = source.shape(name).unwrap_or_default();
     let is_norm = shape.len() == 1 && name.ends_with(".weight");
