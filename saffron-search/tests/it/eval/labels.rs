@@ -34,7 +34,7 @@ fn record(strategy: &str, place: usize, is_unsafe: bool, judged_unsafe: bool) ->
 fn records(count: usize, sensitivity: f64, specificity: f64) -> Vec<Record> {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let mut of = |strategy: &str, place: usize, every: usize| {
-        let is_unsafe = place % every == 0;
+        let is_unsafe = place.is_multiple_of(every);
         let chance = if is_unsafe { sensitivity } else { 1.0 - specificity };
         record(strategy, place, is_unsafe, unit(&mut rng) < chance)
     };
