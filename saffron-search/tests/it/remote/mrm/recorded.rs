@@ -162,6 +162,25 @@ fn records_served_rewards() {
         Recording { engine: engine_version, route, model, notes, rows, exchanges: exchanged, rewards: none };
     recording.rewards = rewards(engine, &proxy.url(), &recording);
     recording.exchanges = exchanges.lock().unwrap().clone();
+    recording.exchanges.iter_mut().for_each(|exchange| without_folders(&mut exchange.said));
     let name = format!("{engine}_{}.json", recording.route);
     std::fs::write(format!("{FOLDER}{name}"), serde_json::to_string(&recording).unwrap() + "\n").unwrap();
+}
+
+/// Leaves of the paths of models, which servers tell, their last names.
+fn without_folders(said: &mut Value) {
+    match said {
+        Value::Array(values) => values.iter_mut().for_each(without_folders),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(path) if name == "root" => {
+                        *path = path.rsplit('/').next().unwrap_or_default().to_owned();
+                    }
+                    other => without_folders(other),
+                }
+            }
+        }
+        _ => {}
+    }
 }
